@@ -1,0 +1,209 @@
+"""Tensor dimensions: plain integers where known, symbolic integer expressions where not.
+
+A dimension is an ``int`` or a SymPy expression over positive integer symbols. All arithmetic on
+dimensions goes through this module, so that a static shape never touches SymPy and an expression
+always has one canonical form. Two texts exist of an expression: the one in IR
+(``(H - 1) floordiv 2 + 1``) and the one that the runtime evaluates (``(H - 1)//2 + 1``).
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import sympy
+
+Dim: TypeAlias = "int | sympy.Expr"
+
+SYMBOL_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+@functools.cache
+def symbol(name: str) -> sympy.Symbol:
+    """The dimension called ``name``: a positive integer. Raises ValueError unless it is an identifier."""
+    import sympy
+
+    if not SYMBOL_PATTERN.match(name) or name in ("x", "floordiv", "mod", "max", "min"):
+        raise ValueError(f"'{name}' cannot name a dimension: expected an identifier other than x, floordiv, mod, max, min")
+    return sympy.Symbol(name, integer=True, positive=True)
+
+
+def canonical(value: Dim) -> Dim:
+    """The one form of an expression: expanded, and an ``int`` as soon as no symbol is left."""
+    if isinstance(value, int):
+        return value
+    expanded = value.expand()
+    return int(expanded) if expanded.is_Integer else expanded
+
+
+def add(left: Dim, right: Dim) -> Dim:
+    return canonical(left + right)
+
+
+def subtract(left: Dim, right: Dim) -> Dim:
+    return canonical(left - right)
+
+
+def multiply(left: Dim, right: Dim) -> Dim:
+    return canonical(left * right)
+
+
+def floordiv(left: Dim, right: Dim) -> Dim:
+    """Rounded down; ``right`` must be positive."""
+    if isinstance(left, int) and isinstance(right, int):
+        return left // right
+    import sympy
+
+    quotient = sympy.expand(left / sympy.sympify(right))
+    # Keep the constant part in [0, 1), so that (H - 1) floordiv 2 + 1 and (H + 1) floordiv 2 are one expression.
+    constant = quotient.as_coeff_Add()[0]
+    whole = constant.p // constant.q
+    return canonical(sympy.floor(quotient - whole) + whole)
+
+
+def ceildiv(left: Dim, right: Dim) -> Dim:
+    """Rounded up; ``right`` must be positive."""
+    if isinstance(left, int) and isinstance(right, int):
+        return -(-left // right)
+    return floordiv(add(left, subtract(right, 1)), right)
+
+
+def modulo(left: Dim, right: Dim) -> Dim:
+    if isinstance(left, int) and isinstance(right, int):
+        return left % right
+    return subtract(left, multiply(right, floordiv(left, right)))
+
+
+def maximum(left: Dim, right: Dim) -> Dim:
+    if isinstance(left, int) and isinstance(right, int):
+        return max(left, right)
+    import sympy
+
+    return canonical(sympy.Max(left, right))
+
+
+def minimum(left: Dim, right: Dim) -> Dim:
+    if isinstance(left, int) and isinstance(right, int):
+        return min(left, right)
+    import sympy
+
+    return canonical(sympy.Min(left, right))
+
+
+def product(dimensions: Iterable[Dim]) -> Dim:
+    return functools.reduce(multiply, dimensions, 1)
+
+
+def same_dimension(left: Dim, right: Dim) -> bool:
+    """Whether both are equal for every value of their symbols."""
+    if isinstance(left, int) and isinstance(right, int):
+        return left == right
+    return canonical(left - right) == 0
+
+
+def is_static(shape: Sequence[Dim]) -> bool:
+    return all(isinstance(dimension, int) for dimension in shape)
+
+
+def symbols_of(*dimensions: Dim) -> set[str]:
+    """Names of the symbols that occur in the dimensions."""
+    return {s.name for d in dimensions if not isinstance(d, int) for s in d.free_symbols}
+
+
+# --- text ---------------------------------------------------------------------------------------
+
+_SUM, _PRODUCT, _ATOM = 0, 1, 2
+
+
+def _print(value: Dim, division: str, level: int) -> str:
+    import sympy
+
+    if isinstance(value, int) or value.is_Integer:
+        return str(value) if int(value) >= 0 or level == _SUM else f"({value})"
+    if isinstance(value, sympy.Symbol):
+        return value.name
+    if isinstance(value, sympy.Max | sympy.Min):
+        name = "max" if isinstance(value, sympy.Max) else "min"
+        arguments = sorted(_print(a, division, _SUM) for a in value.args)
+        return functools.reduce(lambda a, b: f"{name}({a}, {b})", arguments)
+    if isinstance(value, sympy.floor):
+        numerator, denominator = sympy.fraction(sympy.together(value.args[0]))
+        text = f"{_print(sympy.expand(numerator), division, _ATOM)} {division} {_print(denominator, division, _ATOM)}"
+        return text if level == _SUM else f"({text})"
+    if isinstance(value, sympy.Add):
+        terms = sorted(value.args, key=lambda t: (t.is_Number, t.could_extract_minus_sign(), str(t)))
+        text = _print(terms[0], division, _PRODUCT)
+        for term in terms[1:]:
+            sign, magnitude = (" - ", -term) if term.could_extract_minus_sign() else (" + ", term)
+            text += sign + _print(magnitude, division, _PRODUCT)
+        return text if level == _SUM else f"({text})"
+    if isinstance(value, sympy.Mul):
+        factors = sorted(value.args, key=lambda f: (not f.is_Number, str(f)))
+        return " * ".join(_print(f, division, _ATOM) for f in factors)
+    if isinstance(value, sympy.Pow) and value.exp.is_Integer and int(value.exp) > 0:
+        return " * ".join([_print(value.base, division, _ATOM)] * int(value.exp))
+    raise ValueError(f"not an integer expression over dimensions: {value}")
+
+
+def print_dimension(value: Dim) -> str:
+    """The text in IR, e.g. ``(H - 1) floordiv 2 + 1``; parse_dimension reads it back."""
+    return _print(value, "floordiv", _SUM)
+
+
+def to_python_expression(value: Dim) -> int | str:
+    """What a manifest holds: the integer, or Python text over the symbols such as ``(H - 1) // 2 + 1``."""
+    return value if isinstance(value, int) else _print(value, "//", _SUM)
+
+
+_OPERATORS = {
+    ast.Add: add,
+    ast.Sub: subtract,
+    ast.Mult: multiply,
+    ast.FloorDiv: floordiv,
+    ast.Mod: modulo,
+}
+
+
+def parse_dimension(text: str) -> Dim:
+    """Reads the text of an expression in either form. Raises ValueError that quotes what was not understood."""
+    python = re.sub(r"\bmod\b", "%", re.sub(r"\bfloordiv\b", "//", text))
+    try:
+        return _evaluate(ast.parse(python.strip(), mode="eval").body)
+    except (SyntaxError, RecursionError) as error:
+        raise ValueError(f"not a dimension: '{text}'") from error
+
+
+def _evaluate(node: ast.expr) -> Dim:
+    match node:
+        case ast.Constant(value=int() as number):
+            return number
+        case ast.Name(id=name):
+            return symbol(name)
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return multiply(-1, _evaluate(operand))
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            return _OPERATORS[type(op)](_evaluate(left), _evaluate(right))
+        case ast.Call(func=ast.Name(id="max" | "min" as name), args=[left, right]):
+            return (maximum if name == "max" else minimum)(_evaluate(left), _evaluate(right))
+    raise ValueError(f"not a dimension: '{ast.unparse(node)}'")
+
+
+def substitute(value: Dim, bindings: dict[str, int]) -> Dim:
+    """The dimension with some symbols replaced by numbers."""
+    if isinstance(value, int):
+        return value
+    return canonical(value.subs({symbol(name): number for name, number in bindings.items()}))
+
+
+def row_major_strides(shape: Sequence[Dim]) -> tuple[Dim, ...]:
+    """Elements between neighbours along each axis of a contiguous row-major tensor."""
+    strides: list[Dim] = [1]
+    for dimension in reversed(shape[1:]):
+        strides.append(multiply(strides[-1], dimension))
+    return tuple(reversed(strides))[: len(shape)] if shape else ()
+
+
