@@ -1,0 +1,164 @@
+"""What every pass is handed: the dialects, the constants of the model and the target machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from xdsl.context import Context
+
+if TYPE_CHECKING:
+    from .backend.targets import Target
+
+_DTYPES_ENTRY = "lamina.dtypes"
+
+
+class ConstantStore(MutableMapping[str, np.ndarray]):
+    """The arrays of a model by name: ops carry the name alone, so no pass prints or copies a weight.
+
+    A name stands for the same contents through the whole compilation. A pass that computes new contents
+    (a folded or packed weight) gives them a name of their own with :meth:`add`, and may delete the old one.
+    Arrays handed in are kept, not copied, and must not be written to afterwards.
+    """
+
+    def __init__(self, arrays: dict[str, np.ndarray] | None = None) -> None:
+        self._arrays: dict[str, np.ndarray] = {}
+        self._next_suffix: dict[str, int] = {}
+        for name, array in (arrays or {}).items():
+            self[name] = array
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._arrays:
+            raise KeyError(f"no constant is called '{name}'; was constants.npz given along with the text?")
+        return self._arrays[name]
+
+    def __setitem__(self, name: str, array: np.ndarray) -> None:
+        present = self._arrays.get(name)
+        if present is not None and present is not array:
+            raise ValueError(f"constant '{name}' has contents already; give new contents a name of their own")
+        self._arrays[name] = np.asarray(array)
+
+    def __delitem__(self, name: str) -> None:
+        del self._arrays[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __repr__(self) -> str:
+        return f"ConstantStore({len(self)} arrays, {self.nbytes / 2**20:.1f} MiB)"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays together."""
+        return sum(array.nbytes for array in self._arrays.values())
+
+    def add(self, array: np.ndarray, hint: str = "constant") -> str:
+        """Keeps the array under ``hint`` or, where that is taken, ``hint_1``, ``hint_2`` ...; returns the name."""
+        name = hint
+        while name in self._arrays:
+            self._next_suffix[hint] = self._next_suffix.get(hint, 0) + 1
+            name = f"{hint}_{self._next_suffix[hint]}"
+        self[name] = array
+        return name
+
+    def copy(self) -> ConstantStore:
+        """A store of its own that shares the arrays."""
+        duplicate = ConstantStore()
+        duplicate._arrays = dict(self._arrays)
+        duplicate._next_suffix = dict(self._next_suffix)
+        return duplicate
+
+    def save(self, path: str | Path) -> None:
+        """Writes every array to one ``.npz`` file at exactly ``path``.
+
+        NumPy's format does not know bfloat16 and its kin: those are stored as bits, their names beside them.
+        """
+        entries: dict[str, np.ndarray] = {}
+        extension_dtypes: dict[str, str] = {}
+        for name, array in self._arrays.items():
+            if array.dtype.isbuiltin != 1:
+                extension_dtypes[name] = array.dtype.name
+                array = array.view(f"u{array.dtype.itemsize}")
+            entries[name] = array
+        entries[_DTYPES_ENTRY] = np.array(json.dumps(extension_dtypes))
+        with Path(path).open("wb") as file:
+            # Through a dict of positions, because savez takes names as keywords and 'file' is a possible constant.
+            names = list(entries)
+            numbered = {f"array_{index}": entries[name] for index, name in enumerate(names)}
+            np.savez(file, allow_pickle=False, names=np.array(json.dumps(names)), **numbered)
+
+    @staticmethod
+    def load(path: str | Path) -> ConstantStore:
+        """Reads what :meth:`save` wrote. Raises ValueError for any other file."""
+        with np.load(path, allow_pickle=False) as archive:
+            if "names" not in archive:
+                raise ValueError(f"'{path}' holds no constants: it was not written by --dump-phases")
+            names = json.loads(str(archive["names"]))
+            arrays = {name: archive[f"array_{index}"] for index, name in enumerate(names)}
+        extension_dtypes = json.loads(str(arrays.pop(_DTYPES_ENTRY)))
+        for name, dtype in extension_dtypes.items():
+            import ml_dtypes
+
+            arrays[name] = arrays[name].view(getattr(ml_dtypes, dtype))
+        return ConstantStore(arrays)
+
+
+class CompilerContext(Context):
+    """xDSL's context with all dialects registered, and with what passes need besides the text."""
+
+    constants: ConstantStore
+
+    def __init__(
+        self,
+        *,
+        target: Target | str | None = None,
+        constants: ConstantStore | None = None,
+        allow_unregistered: bool = False,
+    ) -> None:
+        """``target`` is a target or the name of one; None is this machine, examined on first use."""
+        super().__init__(allow_unregistered=allow_unregistered)
+        self.constants = ConstantStore() if constants is None else constants
+        self._target = target
+        self._register_dialects()
+
+    def _register_dialects(self) -> None:
+        from xdsl.dialects import get_all_dialects
+
+        from .universe import UNIVERSE
+
+        for name, factory in (get_all_dialects() | UNIVERSE.all_dialects).items():
+            self.register_dialect(name, factory)
+
+    @property
+    def target(self) -> Target:
+        """The machine to compile for."""
+        if self._target is None or self._target == "host":
+            from .backend.targets import host_target
+
+            self._target = host_target()
+        elif isinstance(self._target, str):
+            from .backend.targets import target_by_name
+
+            self._target = target_by_name(self._target)
+        return self._target
+
+    def clone(self) -> CompilerContext:
+        """A context with the same dialects and target, and constants that can be added to separately."""
+        duplicate = CompilerContext(
+            target=self._target, constants=self.constants.copy(), allow_unregistered=self.allow_unregistered
+        )
+        duplicate._loaded_dialects = self._loaded_dialects.copy()
+        duplicate._loaded_ops = self._loaded_ops.copy()
+        duplicate._loaded_attrs = self._loaded_attrs.copy()
+        duplicate._loaded_types = self._loaded_types.copy()
+        duplicate._registered_dialects = self._registered_dialects.copy()
+        return duplicate

@@ -1,0 +1,202 @@
+"""The whole compiler in order: phases, the passes of each, and what may be left in the text after it.
+
+A phase ends on the level it is named after. ``compile_through`` runs any range of phases; it is what
+``lamina.compile`` and ``lamina-opt --from/--to`` both call, so what a person sees is what runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .context import ConstantStore
+
+if TYPE_CHECKING:
+    from xdsl.dialects.builtin import ModuleOp
+    from xdsl.ir import Operation
+    from xdsl.passes import ModulePass
+
+    from .context import CompilerContext
+
+# Scalar code inside the regions of kernels, and everywhere from the loops down.
+_SCALAR = frozenset({"arith", "math"})
+_EVERYWHERE = frozenset({"builtin", "func"})
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Some passes that end on one level.
+
+    ``passes`` are written as after ``lamina-opt -p``, options included. ``legal_dialects`` may occur in a function
+    after the phase; @main, which calls the segments and holds what runs on the host, may hold graph ops at any level.
+    """
+
+    name: str
+    summary: str
+    passes: tuple[str, ...]
+    legal_dialects: frozenset[str]
+
+
+PHASES = (
+    Phase(
+        "import",
+        "the ONNX model as graph ops, shapes inferred",
+        (),
+        _EVERYWHERE | {"graph"},
+    ),
+    Phase(
+        "graph",
+        "folded, fused and simplified; split into segments at what the host must do",
+        (),
+        _EVERYWHERE | {"graph"},
+    ),
+    Phase(
+        "kernel",
+        "an algorithm and a layout for every op, elementwise work fused into epilogues",
+        (),
+        _EVERYWHERE | _SCALAR | {"kernel", "layout"},
+    ),
+    Phase(
+        "schedule",
+        "stages in order, buffers in the arena, tiles, the split among threads, barriers",
+        (),
+        _EVERYWHERE | _SCALAR | {"schedule", "kernel", "layout"},
+    ),
+    Phase(
+        "loops",
+        "the schedule written out as loops over memory and register tiles",
+        (),
+        _EVERYWHERE | _SCALAR | {"scf", "memref", "vector", "schedule"},
+    ),
+    Phase(
+        "llvm",
+        "machine-level values: vectors of the target's width, addresses, branches",
+        (),
+        _EVERYWHERE | {"llvm", "llvmx", "schedule"},
+    ),
+)
+
+PHASE_NAMES = tuple(phase.name for phase in PHASES)
+
+
+class IllegalOperationError(Exception):
+    """An op was left over that the phase promises to have lowered."""
+
+
+@dataclass
+class PassTiming:
+    """How long one pass took, in seconds."""
+
+    phase: str
+    name: str
+    seconds: float
+
+
+@dataclass
+class PipelineOptions:
+    """What to do beside compiling.
+
+    verify_each: verify the module after every pass and the legality of its dialects after every phase.
+    dump_folder: write ``N-PHASE.mlir`` after each phase, and one ``constants.npz`` for all of them.
+    """
+
+    verify_each: bool = False
+    dump_folder: Path | None = None
+    timings: list[PassTiming] = field(default_factory=list)
+
+
+def phase_range(start: str | None, stop: str | None) -> tuple[Phase, ...]:
+    """The phases that turn the output of ``start`` (None: a just imported model) into the output of ``stop``.
+
+    Raises ValueError for an unknown name or a stop before the start.
+    """
+    for name in (start, stop):
+        if name is not None and name not in PHASE_NAMES:
+            raise ValueError(f"no phase is called '{name}': expected one of {', '.join(PHASE_NAMES)}")
+    first = 0 if start is None else PHASE_NAMES.index(start) + 1
+    last = PHASE_NAMES.index(stop or PHASE_NAMES[-1]) + 1
+    if first > last:
+        raise ValueError(f"cannot go from phase '{start}' back to '{stop}'")
+    return PHASES[first:last]
+
+
+def compile_through(
+    module: ModuleOp,
+    context: CompilerContext,
+    *,
+    start: str | None = None,
+    stop: str | None = None,
+    options: PipelineOptions | None = None,
+) -> ModuleOp:
+    """Runs, in place, the phases after ``start`` up to and including ``stop``; returns the module.
+
+    ``start`` names the phase whose output the module is (None: the frontend's).
+    """
+    options = options or PipelineOptions()
+    dumped_constants = ConstantStore()
+    for phase in phase_range(start, stop):
+        run_phase(module, context, phase, options)
+        if options.dump_folder is not None:
+            dump_phase(module, context, phase, options.dump_folder, dumped_constants)
+    if options.dump_folder is not None:
+        dumped_constants.save(options.dump_folder / "constants.npz")
+    return module
+
+
+def run_phase(module: ModuleOp, context: CompilerContext, phase: Phase, options: PipelineOptions) -> None:
+    """Runs one phase's passes, in place, timing each."""
+    for module_pass in phase_passes(phase):
+        begin = time.perf_counter()
+        module_pass.apply(context, module)
+        options.timings.append(PassTiming(phase.name, module_pass.name, time.perf_counter() - begin))
+        if options.verify_each:
+            module.verify()
+    if options.verify_each:
+        check_legality(module, phase)
+
+
+def phase_passes(phase: Phase) -> Iterator[ModulePass]:
+    """The phase's passes, each loaded when its turn comes."""
+    from xdsl.passes import PassPipeline
+
+    from .universe import UNIVERSE
+
+    for text in phase.passes:
+        yield from PassPipeline.parse_spec(UNIVERSE.all_passes, text).passes
+
+
+def check_legality(module: ModuleOp, phase: Phase) -> None:
+    """Raises IllegalOperationError that lists what is left over, by op name, if anything is."""
+    from xdsl.dialects.func import FuncOp
+
+    leftovers: dict[str, int] = {}
+    for operation in module.body.block.ops:
+        is_plan = isinstance(operation, FuncOp) and operation.sym_name.data == "main"
+        legal = phase.legal_dialects | {"graph"} if is_plan else phase.legal_dialects
+        for nested in operation.walk():
+            if _dialect(nested) not in legal:
+                leftovers[nested.name] = leftovers.get(nested.name, 0) + 1
+    if leftovers:
+        listing = ", ".join(f"{name} ({count})" for name, count in sorted(leftovers.items()))
+        raise IllegalOperationError(
+            f"after phase '{phase.name}' only {', '.join(sorted(phase.legal_dialects))} may be left, found {listing}"
+        )
+
+
+def _dialect(operation: Operation) -> str:
+    return operation.name.partition(".")[0]
+
+
+def dump_phase(
+    module: ModuleOp, context: CompilerContext, phase: Phase, folder: Path, constants: ConstantStore
+) -> Path:
+    """Writes the module's text to ``N-PHASE.mlir`` and gathers the constants alive in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{PHASE_NAMES.index(phase.name)}-{phase.name}.mlir"
+    path.write_text(f"{module}\n")
+    for name, array in context.constants.items():
+        constants[name] = array
+    return path

@@ -1,0 +1,54 @@
+"""Every dialect, pass and output format by name: ``name -> "module:Class"``.
+
+The tables are text, so that nothing is imported until it is asked for by name: ``lamina-opt -p
+graph-fold-constants`` loads that pass and no other. Modules are given relative to this package. xDSL's own tools
+find the tables through the ``xdsl.universe`` entry point, so ``xdsl-opt`` knows the dialects and passes too.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from xdsl.universe import Universe
+
+DIALECTS = {
+    "graph": "dialects.graph:Graph",
+    "kernel": "dialects.kernel:Kernel",
+    "layout": "dialects.layout:Layout",
+    "schedule": "dialects.schedule:Schedule",
+}
+
+# Passes stay on their level; in the order of the levels, alphabetical within one.
+PASSES: dict[str, str] = {}
+
+# Lowerings change level.
+LOWERINGS: dict[str, str] = {}
+
+# What `lamina-opt -t NAME` can write besides xDSL's own formats.
+OUTPUTS = {
+    "asm": "cli.outputs:AssemblyOutput",
+    "ll": "cli.outputs:LLVMTextOutput",
+    "obj": "cli.outputs:ObjectOutput",
+}
+
+
+def load(location: str) -> Any:
+    """The class or object at ``"module:Name"``, the module relative to this package."""
+    module, _, name = location.partition(":")
+    return getattr(importlib.import_module(f".{module}", __package__), name)
+
+
+def _factories(table: dict[str, str]) -> dict[str, Callable[[], Any]]:
+    def factory(location: str) -> Callable[[], Any]:
+        return lambda: load(location)
+
+    return {name: factory(location) for name, location in table.items()}
+
+
+UNIVERSE = Universe(
+    all_dialects=_factories(DIALECTS),
+    all_passes=_factories(PASSES | LOWERINGS),
+    all_targets=_factories(OUTPUTS),
+)
