@@ -1,0 +1,610 @@
+"""The kernel dialect: tensor computations with their algorithm, on tensors in a physical layout.
+
+Every op reads ``ins`` and gives one result (``kernel.lstm``: three). An epilogue is a region of scalar
+``arith``/``math`` ops that is applied to each element of the result before it is stored; its arguments
+are the element and one element of each epilogue operand, which is broadcast to the result's shape::
+
+    %y = kernel.conv ins(%x, %w, %b : ...) strides [1, 1] pads [1, 1, 1, 1] algorithm direct epilogue(%skip : ...) {
+    ^bb0(%acc: f32, %s: f32):
+      %sum = arith.addf %acc, %s : f32
+      kernel.yield %sum : f32
+    } -> !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
+
+``kernel.map`` is the elementwise kernel: its region's arguments are one element of each operand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
+
+from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, FloatAttr, IntegerAttr, StringAttr, UnitAttr, f64, i32, i64
+from xdsl.ir import Attribute, Dialect, Operation, Region, SSAValue
+from xdsl.irdl import (
+    AttrSizedOperandSegments,
+    IRDLOperation,
+    irdl_op_definition,
+    operand_def,
+    opt_prop_def,
+    prop_def,
+    region_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+    var_result_def,
+)
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+from xdsl.traits import IsTerminator, Pure
+from xdsl.utils.exceptions import VerifyException
+
+from .dimension_attribute import DimensionAttr, dimension_array, parse_dimensions, print_dimensions
+from .layout import TensorType
+from .shape import Dim
+
+IntegerList = DenseArrayBase.constr(i64)
+PropertyValue = int | float | bool | str | Sequence[int] | Sequence[Dim] | Sequence[float]
+
+
+def _parse_integers(parser: Parser) -> Attribute:
+    values = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_integer)
+    return DenseArrayBase.from_list(i64, values)
+
+
+def _parse_floats(parser: Parser) -> Attribute:
+    values = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_number)
+    return DenseArrayBase.from_list(f64, [float(value) for value in values])
+
+
+# How a property is written and made from Python, by its kind.
+_PARSERS: Mapping[str, Callable[[Parser], Attribute]] = {
+    "integers": _parse_integers,
+    "integer": lambda parser: IntegerAttr(parser.parse_integer(), i64),
+    "float": lambda parser: FloatAttr(float(parser.parse_number()), f64),
+    "word": lambda parser: StringAttr(parser.parse_identifier()),
+    "flag": lambda parser: UnitAttr(),
+    "dims": lambda parser: dimension_array(parse_dimensions(parser)),
+    "floats": _parse_floats,
+}
+
+_FROM_PYTHON: Mapping[str, Callable] = {
+    "integers": lambda value: DenseArrayBase.from_list(i64, list(value)),
+    "integer": lambda value: IntegerAttr(value, i64),
+    "float": lambda value: FloatAttr(float(value), f64),
+    "word": StringAttr,
+    "flag": lambda value: UnitAttr() if value else None,
+    "dims": dimension_array,
+    "floats": lambda value: DenseArrayBase.from_list(f64, [float(number) for number in value]),
+}
+
+
+def _print_property(printer: Printer, value: Attribute) -> None:
+    match value:
+        case UnitAttr():
+            return
+        case DenseArrayBase():
+            printer.print_string(" [" + ", ".join(map(repr, value.get_values())) + "]")
+        case StringAttr():
+            printer.print_string(f" {value.data}")
+        case ArrayAttr():
+            printer.print_string(" ")
+            print_dimensions(printer, [entry.data for entry in value])  # pyright: ignore[reportAttributeAccessIssue]
+        case IntegerAttr():
+            printer.print_string(f" {value.value.data}")
+        case FloatAttr():
+            printer.print_string(f" {value.value.data!r}")
+        case _:
+            raise ValueError(f"no syntax for property {value}")
+
+
+@irdl_op_definition
+class YieldOp(IRDLOperation):
+    """Gives the value that an epilogue or a map stores."""
+
+    name = "kernel.yield"
+    value = operand_def()
+    traits = traits_def(IsTerminator())
+    assembly_format = "$value attr-dict `:` type($value)"
+
+    def __init__(self, value: SSAValue):
+        super().__init__(operands=[value])
+
+
+class KernelOp(IRDLOperation):
+    """Base of all kernels: operands, epilogue, results and their syntax.
+
+    ``SYNTAX`` lists the op's own properties with their kind, in the order in which they print; a
+    property equal to its default is not printed.
+
+    C1: the region has one argument per epilogue operand after the element (map: one per operand),
+    each of its operand's element type. C2: it yields the result's element type.
+    """
+
+    ins = var_operand_def(TensorType)
+    epilogue_ins = var_operand_def(TensorType)
+    outs = var_result_def(TensorType)
+    epilogue = region_def()
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+    traits = traits_def(Pure())
+
+    SYNTAX: ClassVar[Mapping[str, str]] = {}
+    DEFAULTS: ClassVar[Mapping[str, PropertyValue]] = {}
+
+    def __init__(
+        self,
+        ins: Sequence[SSAValue],
+        results: TensorType | Sequence[TensorType],
+        *,
+        epilogue_ins: Sequence[SSAValue] = (),
+        epilogue: Region | None = None,
+        **properties: PropertyValue,
+    ):
+        unknown = properties.keys() - self.SYNTAX.keys()
+        if unknown:
+            raise TypeError(f"{self.name} has no property {sorted(unknown)}")
+        attributes = {}
+        for name, kind in self.SYNTAX.items():
+            value = properties.get(name, self.DEFAULTS.get(name))
+            if value is not None:
+                attributes[name] = _FROM_PYTHON[kind](value)
+        super().__init__(
+            operands=[ins, epilogue_ins],
+            result_types=[[results] if isinstance(results, TensorType) else results],
+            regions=[epilogue if epilogue is not None else Region()],
+            properties=attributes,
+        )
+
+    @property
+    def result(self) -> SSAValue:
+        return self.outs[0]
+
+    @property
+    def type(self) -> TensorType:
+        """Type of the (first) result."""
+        return self.outs[0].type  # pyright: ignore[reportReturnType]
+
+    def in_type(self, index: int) -> TensorType:
+        return self.ins[index].type  # pyright: ignore[reportReturnType]
+
+    @property
+    def has_epilogue(self) -> bool:
+        return bool(self.epilogue.blocks)
+
+    def get(self, name: str):  # noqa: ANN201
+        """A property as a Python value: int, float, str, bool, tuple of ints or of dimensions."""
+        value = self.properties.get(name)
+        match value:
+            case None:
+                return False if self.SYNTAX[name] == "flag" else None
+            case UnitAttr():
+                return True
+            case DenseArrayBase():
+                return tuple(value.get_values())
+            case StringAttr():
+                return value.data
+            case ArrayAttr():
+                return tuple(entry.data for entry in value)  # pyright: ignore[reportAttributeAccessIssue]
+            case IntegerAttr() | FloatAttr():
+                return value.value.data
+        raise ValueError(f"property {name} of {self.name} has an unexpected value {value}")
+
+    def set(self, name: str, value: PropertyValue) -> None:
+        attribute = _FROM_PYTHON[self.SYNTAX[name]](value)
+        if attribute is None:
+            self.properties.pop(name, None)
+        else:
+            self.properties[name] = attribute
+
+    # --- syntax ---------------------------------------------------------------------------------
+
+    def print(self, printer: Printer) -> None:
+        print_operands(printer, " ins", self.ins)
+        for name, kind in self.SYNTAX.items():
+            value = self.properties.get(name)
+            default = self.DEFAULTS.get(name)
+            if value is None or (default is not None and value == _FROM_PYTHON[kind](default)):
+                continue
+            printer.print_string(f" {name}")
+            _print_property(printer, value)
+        if self.has_epilogue:
+            printer.print_string(" epilogue")
+            if self.epilogue_ins:
+                print_operands(printer, "", self.epilogue_ins)
+            printer.print_string(" ")
+            printer.print_region(self.epilogue)
+        printer.print_string(" -> ")
+        printer.print_list([result.type for result in self.outs], printer.print_attribute)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> KernelOp:
+        parser.parse_keyword("ins")
+        ins = parse_operands(parser)
+        properties: dict[str, Attribute] = {
+            name: attribute
+            for name, default in cls.DEFAULTS.items()
+            if (attribute := _FROM_PYTHON[cls.SYNTAX[name]](default)) is not None
+        }
+        epilogue_ins: list[SSAValue] = []
+        region = Region()
+        while not parser.parse_optional_punctuation("->"):
+            word = parser.parse_identifier(f"a property of {cls.name}, epilogue or ->")
+            if word == "epilogue":
+                if parser.parse_optional_characters("(") is not None:
+                    epilogue_ins = parse_operands(parser, opened=True)
+                region = parser.parse_region()
+            elif word in cls.SYNTAX:
+                properties[word] = _PARSERS[cls.SYNTAX[word]](parser)
+            else:
+                parser.raise_error(f"{cls.name} has no property '{word}'; it has {', '.join(cls.SYNTAX) or 'none'}")
+        results = [parser.parse_type()]
+        while parser.parse_optional_punctuation(","):
+            results.append(parser.parse_type())
+        op = cls.create(
+            operands=[*ins, *epilogue_ins],
+            result_types=results,
+            properties={
+                **properties,
+                "operandSegmentSizes": DenseArrayBase.from_list(i32, [len(ins), len(epilogue_ins)]),
+            },
+            regions=[region],
+        )
+        return op
+
+    # --- verification ------------------------------------------------------------------------------
+
+    def region_operands(self) -> tuple[Attribute, ...]:
+        """Element types that the region's arguments must have."""
+        return (self.type.element_type, *(value.type.element_type for value in self.epilogue_ins))  # pyright: ignore[reportAttributeAccessIssue]
+
+    def verify_(self) -> None:
+        if not self.has_epilogue:
+            if self.epilogue_ins:
+                raise VerifyException("C1: epilogue operands without an epilogue")
+            return
+        block = self.epilogue.block
+        expected = self.region_operands()
+        given = tuple(argument.type for argument in block.args)
+        if len(given) != len(expected):
+            raise VerifyException(f"C1: the region has {len(given)} arguments, expected {len(expected)}")
+        for index, (have, want) in enumerate(zip(given, expected, strict=True)):
+            if have != want and not (index == 0 and not isinstance(self, MapOp)):
+                raise VerifyException(f"C1: argument {index} of the region has type {have}, expected {want}")
+        terminator = block.last_op
+        if not isinstance(terminator, YieldOp):
+            raise VerifyException("C2: the region does not end in kernel.yield")
+        if terminator.value.type != self.type.element_type:
+            raise VerifyException(f"C2: the region yields {terminator.value.type}, the result holds {self.type.element_type}")
+
+
+def print_operands(printer: Printer, keyword: str, operands: Sequence[SSAValue]) -> None:
+    printer.print_string(f"{keyword}(")
+    if operands:
+        printer.print_list(operands, printer.print_ssa_value)
+        printer.print_string(" : ")
+        printer.print_list([value.type for value in operands], printer.print_attribute)
+    printer.print_string(")")
+
+
+def parse_operands(parser: Parser, opened: bool = False) -> list[SSAValue]:
+    if not opened:
+        parser.parse_punctuation("(")
+    if parser.parse_optional_punctuation(")"):
+        return []
+    start = parser.pos
+    operands = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_unresolved_operand)
+    parser.parse_punctuation(":")
+    types = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_type)
+    parser.parse_punctuation(")")
+    return list(parser.resolve_operands(operands, types, start))
+
+
+# --- contractions -------------------------------------------------------------------------------------
+
+
+@irdl_op_definition
+class ConvOp(KernelOp):
+    """Convolution of x [N, C, spatial...] by w [K, C / groups, window...] plus bias [K].
+
+    C3: x and w have the same rank, at least 3. C4: one stride and dilation a spatial axis, two pads.
+    C5: channels agree: x has groups times w's; K is a multiple of groups.
+    """
+
+    name = "kernel.conv"
+    algorithm = prop_def(StringAttr)
+    strides = prop_def(IntegerList)
+    pads = prop_def(IntegerList)
+    dilations = prop_def(IntegerList)
+    groups = prop_def(IntegerAttr)
+    SYNTAX: ClassVar = {
+        "algorithm": "word",
+        "strides": "integers",
+        "pads": "integers",
+        "dilations": "integers",
+        "groups": "integer",
+    }
+    DEFAULTS: ClassVar = {"algorithm": "unset", "groups": 1}
+
+    def verify_(self) -> None:
+        super().verify_()
+        x, w = self.in_type(0), self.in_type(1)
+        spatial = x.rank - 2
+        if x.rank != w.rank or x.rank < 3:
+            raise VerifyException(f"C3: x has rank {x.rank}, w has rank {w.rank}")
+        for name, count in (("strides", spatial), ("dilations", spatial), ("pads", 2 * spatial)):
+            if len(self.get(name)) != count:
+                raise VerifyException(f"C4: {name} has {len(self.get(name))} entries, expected {count}")
+        groups = self.get("groups")
+        if x.dims[1] != w.dims[1] * groups:
+            raise VerifyException(f"C5: x has {x.dims[1]} channels, w wants {w.dims[1]} in each of {groups} groups")
+        if isinstance(w.dims[0], int) and w.dims[0] % groups:
+            raise VerifyException(f"C5: {w.dims[0]} output channels do not divide into {groups} groups")
+
+
+@irdl_op_definition
+class GemmOp(KernelOp):
+    """Matrix product a [..., M, K] by b [..., K, N] plus bias [N]; leading axes broadcast.
+
+    ``transpose_a``/``transpose_b``: the operand's last two axes are exchanged first. C3: both have rank 2 or more.
+    C4: the inner dimensions are equal.
+    """
+
+    name = "kernel.gemm"
+    transpose_a = opt_prop_def(UnitAttr)
+    transpose_b = opt_prop_def(UnitAttr)
+    SYNTAX: ClassVar = {"transpose_a": "flag", "transpose_b": "flag"}
+
+    def verify_(self) -> None:
+        super().verify_()
+        a, b = self.in_type(0), self.in_type(1)
+        if a.rank < 2 or b.rank < 2:
+            raise VerifyException(f"C3: operands have rank {a.rank} and {b.rank}")
+        inner_a = a.dims[-2 if self.get("transpose_a") else -1]
+        inner_b = b.dims[-1 if self.get("transpose_b") else -2]
+        if inner_a != inner_b:
+            raise VerifyException(f"C4: a sums over {inner_a}, b over {inner_b}")
+
+
+# --- elementwise and reductions -----------------------------------------------------------------------
+
+
+@irdl_op_definition
+class MapOp(KernelOp):
+    """Elementwise: operands broadcast to the result's shape as NumPy does, the region computes one element."""
+
+    name = "kernel.map"
+
+    def region_operands(self) -> tuple[Attribute, ...]:
+        return tuple(self.in_type(index).element_type for index in range(len(self.ins)))
+
+    def verify_(self) -> None:
+        if not self.has_epilogue:
+            raise VerifyException("C1: a map needs a region")
+        super().verify_()
+
+
+@irdl_op_definition
+class ReduceOp(KernelOp):
+    """Reduction of x over ``axes``, which stay with length 1. kind: sum, mean, max, min, prod."""
+
+    name = "kernel.reduce"
+    kind = prop_def(StringAttr)
+    axes = prop_def(IntegerList)
+    SYNTAX: ClassVar = {"kind": "word", "axes": "integers"}
+
+
+@irdl_op_definition
+class ArgReduceOp(KernelOp):
+    """Index (i64) of the first (``last``: the last) largest (kind max) or smallest (min) element along ``axis``, kept with length 1."""
+
+    name = "kernel.arg_reduce"
+    kind = prop_def(StringAttr)
+    axis = prop_def(IntegerAttr)
+    last = opt_prop_def(UnitAttr)
+    SYNTAX: ClassVar = {"kind": "word", "axis": "integer", "last": "flag"}
+
+
+@irdl_op_definition
+class SoftmaxOp(KernelOp):
+    """Softmax along the last axis."""
+
+    name = "kernel.softmax"
+
+
+@irdl_op_definition
+class LayerNormOp(KernelOp):
+    """Normalisation of x over its axes from ``axis`` on, times scale plus bias (operands 1 and 2, of those axes' shape)."""
+
+    name = "kernel.layer_norm"
+    axis = prop_def(IntegerAttr)
+    epsilon = prop_def(FloatAttr)
+    SYNTAX: ClassVar = {"axis": "integer", "epsilon": "float"}
+
+
+@irdl_op_definition
+class PoolOp(KernelOp):
+    """Pooling of x [N, C, spatial...]: kind max or average; ``count_include_pad`` as in ONNX."""
+
+    name = "kernel.pool"
+    kind = prop_def(StringAttr)
+    window = prop_def(IntegerList)
+    strides = prop_def(IntegerList)
+    pads = prop_def(IntegerList)
+    dilations = prop_def(IntegerList)
+    count_include_pad = opt_prop_def(UnitAttr)
+    SYNTAX: ClassVar = {
+        "kind": "word",
+        "window": "integers",
+        "strides": "integers",
+        "pads": "integers",
+        "dilations": "integers",
+        "count_include_pad": "flag",
+    }
+
+
+# --- data movement --------------------------------------------------------------------------------------
+
+
+@irdl_op_definition
+class PadOp(KernelOp):
+    """x between ``lower`` and ``upper`` elements an axis, filled as ``mode`` says: constant ``value``, edge, reflect, wrap.
+
+    Negative amounts crop.
+    """
+
+    name = "kernel.pad"
+    lower = prop_def(ArrayAttr[DimensionAttr])
+    upper = prop_def(ArrayAttr[DimensionAttr])
+    mode = prop_def(StringAttr)
+    value = prop_def(FloatAttr)
+    SYNTAX: ClassVar = {"lower": "dims", "upper": "dims", "mode": "word", "value": "float"}
+    DEFAULTS: ClassVar = {"mode": "constant", "value": 0.0}
+
+
+@irdl_op_definition
+class ConcatOp(KernelOp):
+    """The operands one after another along ``axis``."""
+
+    name = "kernel.concat"
+    axis = prop_def(IntegerAttr)
+    SYNTAX: ClassVar = {"axis": "integer"}
+
+
+@irdl_op_definition
+class SliceOp(KernelOp):
+    """Elements ``starts + i * steps`` of x; the result's shape says how many. Steps may be negative."""
+
+    name = "kernel.slice"
+    starts = prop_def(ArrayAttr[DimensionAttr])
+    steps = prop_def(IntegerList)
+    SYNTAX: ClassVar = {"starts": "dims", "steps": "integers"}
+
+
+@irdl_op_definition
+class BroadcastOp(KernelOp):
+    """x repeated to the result's shape, as NumPy broadcasts."""
+
+    name = "kernel.broadcast"
+
+
+@irdl_op_definition
+class GatherOp(KernelOp):
+    """Slices of x along ``axis`` picked by integer indices (negative ones count from the end): ONNX Gather."""
+
+    name = "kernel.gather"
+    axis = prop_def(IntegerAttr)
+    SYNTAX: ClassVar = {"axis": "integer"}
+
+
+@irdl_op_definition
+class GatherElementsOp(KernelOp):
+    """ONNX GatherElements along ``axis``."""
+
+    name = "kernel.gather_elements"
+    axis = prop_def(IntegerAttr)
+    SYNTAX: ClassVar = {"axis": "integer"}
+
+
+@irdl_op_definition
+class ResizeOp(KernelOp):
+    """ONNX Resize of x: ``mode`` nearest or linear; ``scales`` one an axis (0 stands for output / input)."""
+
+    name = "kernel.resize"
+    mode = prop_def(StringAttr)
+    coordinates = prop_def(StringAttr)
+    rounding = prop_def(StringAttr)
+    scales = opt_prop_def(DenseArrayBase.constr(f64))
+    SYNTAX: ClassVar = {"mode": "word", "coordinates": "word", "rounding": "word", "scales": "floats"}
+    DEFAULTS: ClassVar = {"mode": "nearest", "coordinates": "half_pixel", "rounding": "round_prefer_floor"}
+
+
+@irdl_op_definition
+class DimValuesOp(KernelOp):
+    """A 1-D (or scalar) integer tensor that holds dimensions."""
+
+    name = "kernel.dim_values"
+    values = prop_def(ArrayAttr[DimensionAttr])
+    SYNTAX: ClassVar = {"values": "dims"}
+
+
+@irdl_op_definition
+class RangeOp(KernelOp):
+    """start + i * delta for i below the result's length (ONNX Range; operands start and delta are scalars)."""
+
+    name = "kernel.range"
+
+
+@irdl_op_definition
+class CumulativeSumOp(KernelOp):
+    """Running sum along ``axis``."""
+
+    name = "kernel.cumulative_sum"
+    axis = prop_def(IntegerAttr)
+    exclusive = opt_prop_def(UnitAttr)
+    reverse = opt_prop_def(UnitAttr)
+    SYNTAX: ClassVar = {"axis": "integer", "exclusive": "flag", "reverse": "flag"}
+
+
+# --- recurrent ------------------------------------------------------------------------------------------
+
+
+@irdl_op_definition
+class LstmOp(KernelOp):
+    """The recurrent part of ONNX LSTM in one direction, gates in the order i, o, f, c.
+
+    ins: projected input x W^T + bias [steps, batch, 4 * hidden]; recurrence weights R^T [hidden, 4 * hidden];
+    initial h and c [batch, hidden]. outs: all h [steps, batch, hidden], last h, last c. ``reverse`` walks from the last step.
+    """
+
+    name = "kernel.lstm"
+    reverse = opt_prop_def(UnitAttr)
+    SYNTAX: ClassVar = {"reverse": "flag"}
+
+
+@irdl_op_definition
+class ConstantOp(IRDLOperation):
+    """A handle into the constant store; the tensor there lies row-major or, once packed, as the type says."""
+
+    name = "kernel.constant"
+    constant = prop_def(StringAttr)
+    result = result_def(TensorType)
+    traits = traits_def(Pure())
+
+    def __init__(self, constant: str, type_: TensorType):
+        super().__init__(properties={"constant": StringAttr(constant)}, result_types=[type_])
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_symbol_name(self.constant.data)
+        printer.print_string(" : ")
+        printer.print_attribute(self.result.type)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> ConstantOp:
+        name = parser.parse_symbol_name()
+        parser.parse_punctuation(":")
+        return cls.create(properties={"constant": name}, result_types=[parser.parse_type()])
+
+
+KERNELS: list[type[Operation]] = [
+    ConvOp,
+    GemmOp,
+    MapOp,
+    ReduceOp,
+    ArgReduceOp,
+    SoftmaxOp,
+    LayerNormOp,
+    PoolOp,
+    PadOp,
+    ConcatOp,
+    SliceOp,
+    BroadcastOp,
+    GatherOp,
+    GatherElementsOp,
+    ResizeOp,
+    DimValuesOp,
+    RangeOp,
+    CumulativeSumOp,
+    LstmOp,
+]
+
+KernelDialect = Dialect("kernel", [YieldOp, ConstantOp, *KERNELS])

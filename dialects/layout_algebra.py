@@ -1,0 +1,213 @@
+"""Layouts: where the elements of a tensor lie in memory, as plain Python.
+
+A layout orders the axes of a tensor from the outermost to the innermost; an axis can be split in
+blocks, whose inside lies further in. The notation is oneDNN's: one letter an axis (``a`` is axis 0);
+a capital letter is the block index of a split axis, and a number before the small letter is the
+block's size::
+
+    abcd      row-major (NCHW)
+    acdb      NHWC
+    aBcd16b   NCHW16c: blocks of 16 channels innermost
+    ABcd16b32a  weights: [K/32][C/16][kh][kw][16 c][32 k]
+
+Around the elements a layout can have margins: ``lower`` and ``upper`` elements before and after
+each axis. A ``halo`` is a margin full of zeros, which a padded convolution reads; any other margin
+makes the tensor a window into a larger one (a slice, or a part of a concatenation).
+
+A block that the axis does not fill has padding lanes, whose contents are unspecified.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from . import shape as dims
+from .shape import Dim
+
+_PIECE = re.compile(r"(\d*)([A-Za-z])")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One physical dimension: the block indices of ``axis`` (block 0: the whole axis), or the inside of its blocks."""
+
+    axis: int
+    block: int = 0
+    is_outer: bool = False
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Physical order of a tensor's axes, with blocks and margins. ``lower``/``upper`` are empty or one entry an axis."""
+
+    order: str
+    lower: tuple[Dim, ...] = field(default=())
+    upper: tuple[Dim, ...] = field(default=())
+    halo: bool = False
+
+    def __post_init__(self) -> None:
+        pieces = self.pieces
+        axes = sorted({piece.axis for piece in pieces})
+        if axes != list(range(len(axes))):
+            raise ValueError(f"layout '{self.order}' does not name the axes a, b, c ... without gaps")
+        for axis in axes:
+            kinds = [(p.block > 0, p.is_outer) for p in pieces if p.axis == axis]
+            if kinds not in ([(False, False)], [(True, True), (True, False)]):
+                raise ValueError(f"layout '{self.order}': axis '{chr(97 + axis)}' must occur once, or as a block index and one block inside")
+
+    @functools.cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        blocks = {letter: int(size) for size, letter in _PIECE.findall(self.order) if size}
+        return tuple(
+            Piece(ord(letter.lower()) - 97, blocks.get(letter.lower(), 0), letter.isupper())
+            for _, letter in _PIECE.findall(self.order)
+        )
+
+    @functools.cached_property
+    def rank(self) -> int:
+        return len({piece.axis for piece in self.pieces})
+
+    @staticmethod
+    def row_major(rank: int) -> Layout:
+        return Layout("".join(chr(97 + axis) for axis in range(rank)))
+
+    @staticmethod
+    def channel_blocked(rank: int, block: int) -> Layout:
+        """NCHW16c and its relatives: axis 1 in blocks, their inside innermost."""
+        return Layout("aB" + "".join(chr(97 + axis) for axis in range(2, rank)) + f"{block}b")
+
+    @property
+    def is_row_major(self) -> bool:
+        return self.order == Layout.row_major(self.rank).order and not self.has_margins
+
+    @property
+    def has_margins(self) -> bool:
+        return any(margin != 0 for margin in (*self.lower, *self.upper))
+
+    def block_of(self, axis: int) -> int:
+        """Size of the blocks that split an axis; 0 where it is whole."""
+        return next(piece.block for piece in self.pieces if piece.axis == axis)
+
+    def margin(self, axis: int) -> tuple[Dim, Dim]:
+        return (self.lower[axis], self.upper[axis]) if self.lower else (0, 0)
+
+    def without_margins(self) -> Layout:
+        return Layout(self.order)
+
+    def with_margins(self, lower: Sequence[Dim], upper: Sequence[Dim], halo: bool = False) -> Layout:
+        if not any(margin != 0 for margin in (*lower, *upper)):
+            return self.without_margins()
+        return replace(self, lower=tuple(lower), upper=tuple(upper), halo=halo)
+
+    def permuted(self, permutation: Sequence[int]) -> Layout:
+        """The same memory seen through a transpose: axis i of the result is axis permutation[i] of this."""
+        position = {axis: index for index, axis in enumerate(permutation)}
+        order = "".join(
+            size + chr((65 if letter.isupper() else 97) + position[ord(letter.lower()) - 97])
+            for size, letter in _PIECE.findall(self.order)
+        )
+        if not self.lower:
+            return Layout(order)
+        return Layout(order, tuple(self.lower[a] for a in permutation), tuple(self.upper[a] for a in permutation), self.halo)
+
+    # --- sizes and addresses -----------------------------------------------------------------
+
+    def extent(self, shape: Sequence[Dim], axis: int) -> Dim:
+        """Elements along an axis with its margins."""
+        lower, upper = self.margin(axis)
+        return dims.add(dims.add(shape[axis], lower), upper)
+
+    def physical_shape(self, shape: Sequence[Dim]) -> tuple[Dim, ...]:
+        """Length of each physical dimension, outermost first."""
+        return tuple(
+            self.extent(shape, p.axis) if not p.block else dims.ceildiv(self.extent(shape, p.axis), p.block) if p.is_outer else p.block
+            for p in self.pieces
+        )
+
+    def physical_strides(self, shape: Sequence[Dim]) -> tuple[Dim, ...]:
+        """Elements between neighbours along each physical dimension."""
+        return dims.row_major_strides(self.physical_shape(shape))
+
+    def origin(self, shape: Sequence[Dim]) -> Dim:
+        """Elements from the start of the memory to the tensor's element 0. Raises ValueError if a margin cuts a block."""
+        offset: Dim = 0
+        for piece, stride in zip(self.pieces, self.physical_strides(shape), strict=True):
+            lower, _ = self.margin(piece.axis)
+            if not piece.block:
+                offset = dims.add(offset, dims.multiply(lower, stride))
+                continue
+            if dims.modulo(lower, piece.block) != 0:
+                raise ValueError(f"layout '{self.order}': the margin {lower} of axis {piece.axis} cuts a block of {piece.block}")
+            if piece.is_outer:
+                offset = dims.add(offset, dims.multiply(dims.floordiv(lower, piece.block), stride))
+        return offset
+
+    def element_count(self, shape: Sequence[Dim]) -> Dim:
+        """Elements of memory that the tensor takes, with padding lanes and margins."""
+        return dims.product(self.physical_shape(shape))
+
+    def axis_strides(self, shape: Sequence[Dim]) -> tuple[Dim, ...] | None:
+        """Elements between neighbours along each axis, or None if an axis is split in blocks."""
+        if any(piece.block for piece in self.pieces):
+            return None
+        by_axis = {piece.axis: stride for piece, stride in zip(self.pieces, self.physical_strides(shape), strict=True)}
+        return tuple(by_axis[axis] for axis in range(self.rank))
+
+    # --- data -----------------------------------------------------------------------------------
+
+    def pack(self, array: np.ndarray) -> np.ndarray:
+        """The tensor's memory as an array of its physical shape; padding lanes and margins are zero."""
+        widths = []
+        for axis, size in enumerate(array.shape):
+            lower, upper = self.margin(axis)
+            block = self.block_of(axis) or 1
+            widths.append((int(lower), int(upper) + -(size + int(lower) + int(upper)) % block))
+        padded = np.pad(array, widths) if any(any(w) for w in widths) else array
+        split_shape: list[int] = []
+        position: dict[tuple[int, bool], int] = {}
+        for axis, size in enumerate(padded.shape):
+            block = self.block_of(axis)
+            position[axis, bool(block)] = len(split_shape)
+            split_shape += [size // block, block] if block else [size]
+            if block:
+                position[axis, False] = len(split_shape) - 1
+        order = [position[piece.axis, piece.is_outer] for piece in self.pieces]
+        return np.ascontiguousarray(padded.reshape(split_shape).transpose(order))
+
+    def unpack(self, memory: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+        """The tensor back from its memory: the inverse of pack."""
+        physical = memory.reshape([int(size) for size in self.physical_shape(shape)])
+        by_piece = {(piece.axis, piece.is_outer): index for index, piece in enumerate(self.pieces)}
+        order: list[int] = []
+        merged: list[int] = []
+        window: list[slice] = []
+        for axis in range(self.rank):
+            block = self.block_of(axis)
+            order += [by_piece[axis, True], by_piece[axis, False]] if block else [by_piece[axis, False]]
+            size = int(dims.ceildiv(self.extent(shape, axis), block) * block) if block else int(self.extent(shape, axis))
+            merged.append(size)
+            lower = int(self.margin(axis)[0])
+            window.append(slice(lower, lower + int(shape[axis])))
+        return np.ascontiguousarray(physical.transpose(order).reshape(merged)[tuple(window)])
+
+
+_NAMES = {"abcd": "NCHW", "acdb": "NHWC"}
+_CHANNEL_BLOCKED = re.compile(r"aBcd(\d+)b\Z")
+
+
+def print_order(order: str) -> str:
+    """The name people use, where there is one: NCHW, NHWC, NCHW16c; the letters otherwise."""
+    blocked = _CHANNEL_BLOCKED.match(order)
+    return f"NCHW{blocked.group(1)}c" if blocked else _NAMES.get(order, order)
+
+
+def parse_order(text: str) -> str:
+    blocked = re.match(r"NCHW(\d+)c\Z", text)
+    if blocked:
+        return f"aBcd{blocked.group(1)}b"
+    return {name: order for order, name in _NAMES.items()}.get(text, text)

@@ -1,0 +1,265 @@
+"""The schedule dialect: which kernel runs when, on which buffers, in which pieces, by whom.
+
+A function at this level is a list of buffers and stages; its arguments are the inputs. It is complete:
+printed, edited and read back it compiles to a running model::
+
+    %b3 = schedule.buffer arena lives 2 to 5 offset 401408 : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
+    %w9 = schedule.buffer constant @conv.weight : !layout.tensor<64 x 64 x 3 x 3 x f32, ABcd16b32a>
+    schedule.stage @conv7 ins(%b1, %w9 : ...) outs(%b3 : ...) tile {columns = 14, channels = 32} {
+    ^bb0(%x: ..., %w: ...):
+      %y = kernel.conv ins(%x, %w : ...) algorithm direct ... -> ...
+      schedule.yield %y : ...
+    }
+    schedule.barrier
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, StringAttr, i64
+from xdsl.ir import Attribute, Dialect, Operation, Region, SSAValue
+from xdsl.irdl import (
+    AttrSizedOperandSegments,
+    IRDLOperation,
+    irdl_op_definition,
+    opt_prop_def,
+    prop_def,
+    region_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+)
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+from xdsl.traits import IsTerminator
+from xdsl.utils.exceptions import VerifyException
+
+from .dimension_attribute import DimensionAttr, parse_dimensions, print_dimensions
+from .kernel import parse_operands, print_operands
+from .layout import TensorType
+from .shape import Dim
+
+BUFFER_KINDS = ("arena", "output", "constant")
+
+
+@irdl_op_definition
+class BufferOp(IRDLOperation):
+    """Memory that holds a tensor: a part of the arena, an output of the caller, or a constant.
+
+    ``lives FIRST to LAST`` numbers the stages between which an arena buffer holds its value; ``offset``
+    is its place in bytes, once planned. C1: kind is arena, output or constant. C2: an arena buffer says
+    how long it lives, an output its index, a constant its name.
+    """
+
+    name = "schedule.buffer"
+    kind = prop_def(StringAttr)
+    index = opt_prop_def(IntegerAttr)
+    constant = opt_prop_def(StringAttr)
+    first = opt_prop_def(IntegerAttr)
+    last = opt_prop_def(IntegerAttr)
+    offset = opt_prop_def(IntegerAttr)
+    result = result_def(TensorType)
+
+    @classmethod
+    def _make(cls, kind: str, type_: TensorType, **properties: Attribute) -> BufferOp:
+        return cls.create(properties={"kind": StringAttr(kind), **properties}, result_types=[type_])
+
+    @classmethod
+    def arena(cls, type_: TensorType, first: int = 0, last: int = 0) -> BufferOp:
+        return cls._make("arena", type_, first=IntegerAttr(first, i64), last=IntegerAttr(last, i64))
+
+    @classmethod
+    def output(cls, type_: TensorType, index: int) -> BufferOp:
+        return cls._make("output", type_, index=IntegerAttr(index, i64))
+
+    @classmethod
+    def of_constant(cls, type_: TensorType, name: str) -> BufferOp:
+        return cls._make("constant", type_, constant=StringAttr(name))
+
+    @property
+    def type(self) -> TensorType:
+        return self.result.type  # pyright: ignore[reportReturnType]
+
+    @property
+    def lives(self) -> tuple[int, int]:
+        """First and last stage that needs the buffer's contents."""
+        assert self.first is not None and self.last is not None
+        return self.first.value.data, self.last.value.data
+
+    def set_lives(self, first: int, last: int) -> None:
+        self.first, self.last = IntegerAttr(first, i64), IntegerAttr(last, i64)
+
+    def verify_(self) -> None:
+        kind = self.kind.data
+        if kind not in BUFFER_KINDS:
+            raise VerifyException(f"C1: kind '{kind}' is none of {', '.join(BUFFER_KINDS)}")
+        needed = {"arena": self.first and self.last, "output": self.index, "constant": self.constant}[kind]
+        if needed is None:
+            raise VerifyException(f"C2: a buffer of kind {kind} lacks its live range, index or name")
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(f" {self.kind.data}")
+        if self.index is not None:
+            printer.print_string(f" {self.index.value.data}")
+        if self.constant is not None:
+            printer.print_string(" ")
+            printer.print_symbol_name(self.constant.data)
+        if self.first is not None:
+            printer.print_string(" lives {} to {}".format(*self.lives))
+        if self.offset is not None:
+            printer.print_string(f" offset {self.offset.value.data}")
+        printer.print_string(" : ")
+        printer.print_attribute(self.result.type)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> BufferOp:
+        kind = parser.parse_identifier("arena, output or constant")
+        properties: dict[str, Attribute] = {}
+
+        def integer(name: str) -> None:
+            properties[name] = IntegerAttr(parser.parse_integer(), i64)
+
+        if kind == "output":
+            integer("index")
+        elif kind == "constant":
+            properties["constant"] = parser.parse_symbol_name()
+        if parser.parse_optional_keyword("lives") is not None:
+            integer("first")
+            parser.parse_keyword("to")
+            integer("last")
+        if parser.parse_optional_keyword("offset") is not None:
+            integer("offset")
+        parser.parse_punctuation(":")
+        return cls._make(kind, parser.parse_type(), **properties)  # pyright: ignore[reportArgumentType]
+
+
+@irdl_op_definition
+class YieldOp(IRDLOperation):
+    """Ends a stage's body with the values that its buffers receive."""
+
+    name = "schedule.yield"
+    values = var_operand_def(TensorType)
+    traits = traits_def(IsTerminator())
+    assembly_format = "$values attr-dict `:` type($values)"
+
+    def __init__(self, values: Sequence[SSAValue]):
+        super().__init__(operands=[values])
+
+
+@irdl_op_definition
+class StageOp(IRDLOperation):
+    """One kernel on its buffers, with the decisions of how it runs.
+
+    ``tile`` holds the decisions by name (what each kernel understands is in docs/schedule.md); ``scratch``
+    the bytes of private memory each thread needs. C1: one region argument per input, of its type.
+    C2: the yielded types are the output buffers' types. C3: one kernel in the body.
+    """
+
+    name = "schedule.stage"
+    stage_name = prop_def(StringAttr)
+    ins = var_operand_def(TensorType)
+    outs = var_operand_def(TensorType)
+    tile = prop_def(DictionaryAttr)
+    scratch = opt_prop_def(DimensionAttr)
+    body = region_def("single_block")
+    irdl_options = (AttrSizedOperandSegments(as_property=True),)
+
+    def __init__(
+        self,
+        stage_name: str,
+        ins: Sequence[SSAValue],
+        outs: Sequence[SSAValue],
+        body: Region,
+        tile: Mapping[str, int | str] | None = None,
+        scratch: Dim | None = None,
+    ):
+        super().__init__(
+            operands=[ins, outs],
+            regions=[body],
+            properties={
+                "stage_name": StringAttr(stage_name),
+                "tile": tile_attribute(tile or {}),
+                "scratch": None if scratch is None else DimensionAttr(scratch),
+            },
+        )
+
+    @property
+    def kernel(self) -> Operation:
+        """The kernel that the stage runs."""
+        first = self.body.block.first_op
+        assert first is not None
+        return first
+
+    @property
+    def decisions(self) -> dict[str, int | str]:
+        """The tile decisions as Python values."""
+        return {
+            name: value.value.data if isinstance(value, IntegerAttr) else value.data  # pyright: ignore[reportAttributeAccessIssue]
+            for name, value in self.tile.data.items()
+        }
+
+    def verify_(self) -> None:
+        block = self.body.block
+        given, expected = [a.type for a in block.args], [v.type for v in self.ins]
+        if given != expected:
+            raise VerifyException("C1: the region's arguments differ from the stage's inputs in number or type")
+        terminator = block.last_op
+        if not isinstance(terminator, YieldOp) or [v.type for v in terminator.values] != [v.type for v in self.outs]:
+            raise VerifyException("C2: the body must yield the types of the output buffers")
+        if len(block.ops) != 2:
+            raise VerifyException(f"C3: the body holds {len(block.ops) - 1} kernels, expected 1")
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_symbol_name(self.stage_name.data)
+        print_operands(printer, " ins", self.ins)
+        print_operands(printer, " outs", self.outs)
+        if self.tile.data:
+            printer.print_string(" tile {")
+            printer.print_list(self.decisions.items(), lambda item: printer.print_string(f"{item[0]} = {item[1]}"))
+            printer.print_string("}")
+        if self.scratch is not None:
+            printer.print_string(" scratch ")
+            print_dimensions(printer, [self.scratch.data])
+        printer.print_string(" ")
+        printer.print_region(self.body)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> StageOp:
+        name = parser.parse_symbol_name()
+        parser.parse_keyword("ins")
+        ins = parse_operands(parser)
+        parser.parse_keyword("outs")
+        outs = parse_operands(parser)
+        tile: dict[str, int | str] = {}
+        if parser.parse_optional_keyword("tile") is not None:
+            tile = dict(parser.parse_comma_separated_list(parser.Delimiter.BRACES, lambda: _parse_decision(parser)))
+        scratch = None
+        if parser.parse_optional_keyword("scratch") is not None:
+            (scratch,) = parse_dimensions(parser)
+        return cls(name.data, ins, outs, parser.parse_region(), tile, scratch)
+
+
+def _parse_decision(parser: Parser) -> tuple[str, int | str]:
+    name = parser.parse_identifier("a decision such as columns = 14")
+    parser.parse_punctuation("=")
+    number = parser.parse_optional_integer()
+    return name, parser.parse_identifier("a number or a word") if number is None else number
+
+
+def tile_attribute(tile: Mapping[str, int | str]) -> DictionaryAttr:
+    return DictionaryAttr(
+        {name: IntegerAttr(value, i64) if isinstance(value, int) else StringAttr(value) for name, value in tile.items()}
+    )
+
+
+@irdl_op_definition
+class BarrierOp(IRDLOperation):
+    """All threads finish the stages before it before any begins the ones after it."""
+
+    name = "schedule.barrier"
+    assembly_format = "attr-dict"
+
+
+ScheduleDialect = Dialect("schedule", [BufferOp, StageOp, YieldOp, BarrierOp], [])
