@@ -1,0 +1,27 @@
+"""The machines we compile for, as data: one file a family."""
+
+from __future__ import annotations
+
+from .aarch64_neon import AARCH64_NEON
+from .avx2 import AVX2
+from .avx512 import AVX512
+from .avx512_vnni_bf16 import AVX512_VNNI_BF16
+from .host import host_target
+from .target import Target
+from .x86_64 import X86_64
+
+TARGETS: dict[str, Target] = {
+    target.name: target for target in (X86_64, AVX2, AVX512, AVX512_VNNI_BF16, AARCH64_NEON)
+}
+
+
+def target_by_name(name: str) -> Target:
+    """The target called `name`; `host` is this machine. Raises `ValueError` for an unknown name."""
+    if name == "host":
+        return host_target()
+    if name not in TARGETS:
+        raise ValueError(f"unknown target '{name}': expected host or one of {', '.join(TARGETS)}")
+    return TARGETS[name]
+
+
+__all__ = ["TARGETS", "Target", "host_target", "target_by_name"]

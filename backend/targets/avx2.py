@@ -1,0 +1,15 @@
+"""x86-64-v3: AVX2, FMA and F16C (Haswell, Zen and later)."""
+
+from .target import Target
+
+AVX2 = Target(
+    name="avx2",
+    triple="x86_64-unknown-linux-gnu",
+    cpu="x86-64-v3",
+    features=(),
+    vector_bytes=32,
+    vector_registers=16,
+    gemm_tile=(6, 16),
+    masked_memory=True,
+    l2_bytes=256 << 10,
+)

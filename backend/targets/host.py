@@ -1,0 +1,71 @@
+"""The machine we are running on, as a target."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from .aarch64_neon import AARCH64_NEON
+from .avx2 import AVX2
+from .avx512 import AVX512
+from .avx512_vnni_bf16 import AVX512_VNNI_BF16
+from .target import Target
+from .x86_64 import X86_64
+
+# Families from the most to the least capable, with the LLVM features that each needs.
+_AVX2_FEATURES = ("avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "movbe")
+_AVX512_FEATURES = (*_AVX2_FEATURES, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
+_X86_FAMILIES: tuple[tuple[Target, tuple[str, ...]], ...] = (
+    (AVX512_VNNI_BF16, (*_AVX512_FEATURES, "avx512vnni", "avx512bf16")),
+    (AVX512, _AVX512_FEATURES),
+    (AVX2, _AVX2_FEATURES),
+    (X86_64, ()),
+)
+
+_CACHE_FOLDER = Path("/sys/devices/system/cpu/cpu0/cache")
+
+
+def family_of(architecture: str, features: Mapping[str, bool]) -> Target:
+    """The most capable family whose features the machine has. Raises `ValueError` for an unknown architecture."""
+    match architecture.lower():
+        case "x86_64" | "amd64":
+            return next(family for family, needed in _X86_FAMILIES if all(features.get(name) for name in needed))
+        case "aarch64" | "arm64":
+            return AARCH64_NEON
+    raise ValueError(f"no target for architecture '{architecture}': expected x86_64 or aarch64")
+
+
+def _parse_size(text: str) -> int:
+    """`32K` -> 32768."""
+    units = {"K": 10, "M": 20, "G": 30}
+    text = text.strip()
+    return int(text[:-1]) << units[text[-1]] if text[-1] in units else int(text)
+
+
+def _cache_sizes(folder: Path = _CACHE_FOLDER) -> dict[str, int]:
+    """Data cache sizes by `Target` field, as far as the system tells them."""
+    sizes: dict[str, int] = {}
+    for index in folder.glob("index*"):
+        try:
+            kind = (index / "type").read_text().strip()
+            level = int((index / "level").read_text())
+            size = _parse_size((index / "size").read_text())
+        except (OSError, ValueError):
+            continue
+        if kind != "Instruction" and level in (1, 2, 3):
+            sizes[f"l{level}_bytes"] = size
+    return sizes
+
+
+@cache
+def host_target() -> Target:
+    """The family that fits this machine, tuned to its CPU name and cache sizes."""
+    import llvmlite.binding as llvm
+
+    features = dict(llvm.get_host_cpu_features())
+    family = family_of(platform.machine(), features)
+    enabled = tuple(f"+{name}" for name, present in sorted(features.items()) if present)
+    return replace(family, cpu=llvm.get_host_cpu_name(), features=enabled, **_cache_sizes())

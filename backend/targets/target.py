@@ -1,0 +1,81 @@
+"""What the compiler knows about a machine: numbers and capabilities, never names."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Target:
+    """A machine to compile for.
+
+    Passes ask for a number (`lanes`, `gemm_tile`, `l2_bytes`) or a capability (`fma`, `dot_u8s8`); none asks for `name`.
+    Sizes are in bytes, per core except `l3_bytes`, which is shared.
+    """
+
+    name: str
+    triple: str
+    cpu: str
+    features: tuple[str, ...]
+    """LLVM target features, each with its sign (`+avx512vnni`)."""
+
+    vector_bytes: int
+    vector_registers: int
+    gemm_tile: tuple[int, int]
+    """The preferred fp32 register tile, MR rows by NR columns, accumulated without spills."""
+
+    fma: bool = True
+    """Fused multiply-add; without it `vector.fma` becomes a multiply and an add."""
+    has_masks: bool = False
+    """Mask registers: any lane-wise operation, load or store takes a predicate."""
+    masked_memory: bool = False
+    """Masked loads and stores of 32 and 64-bit elements are single instructions."""
+    native_rounding: bool = True
+    """floor, ceil, trunc and roundeven are single instructions."""
+    native_maximum: bool = False
+    """One instruction computes the IEEE-754 maximum that propagates NaN."""
+    f16_conversion: bool = True
+    """f16 <-> f32 conversions are single instructions."""
+    bf16_conversion: bool = False
+    """f32 -> bf16 is a single instruction."""
+    dot_u8s8: bool = False
+    """Dot product of four u8 by s8 pairs into s32 lanes (VNNI)."""
+    dot_s8s8: bool = False
+    """Dot product of four s8 by s8 pairs into s32 lanes (Arm SDOT)."""
+    dot_bf16: bool = False
+    """Dot product of two bf16 pairs into f32 lanes."""
+
+    l1_bytes: int = 32 << 10
+    l2_bytes: int = 512 << 10
+    l3_bytes: int = 8 << 20
+    cache_line: int = 64
+    fma_per_cycle: int = 2
+    """Full-width fp32 multiply-adds that can start every cycle."""
+
+    @property
+    def lanes(self) -> int:
+        """How many 32-bit elements a vector register holds."""
+        return self.vector_bytes // 4
+
+    @property
+    def architecture(self) -> str:
+        """`x86_64` or `aarch64`."""
+        return self.triple.split("-", 1)[0]
+
+    @property
+    def feature_string(self) -> str:
+        """The features in the form LLVM takes them."""
+        return ",".join(self.features)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-serialisable description, enough to rebuild the target."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, description: dict[str, Any]) -> Target:
+        """The inverse of `to_dict`."""
+        fields = dict(description)
+        fields["features"] = tuple(fields["features"])
+        fields["gemm_tile"] = tuple(fields["gemm_tile"])
+        return cls(**fields)
