@@ -15,9 +15,9 @@ from xdsl.universe import Universe
 
 DIALECTS = {
     "graph": "dialects.graph:Graph",
-    "kernel": "dialects.kernel:Kernel",
-    "layout": "dialects.layout:Layout",
-    "schedule": "dialects.schedule:Schedule",
+    "kernel": "dialects.kernel:KernelDialect",
+    "layout": "dialects.layout:LayoutDialect",
+    "schedule": "dialects.schedule:ScheduleDialect",
 }
 
 # Passes stay on their level; in the order of the levels, alphabetical within one.

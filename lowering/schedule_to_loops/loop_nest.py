@@ -1,0 +1,404 @@
+"""The one builder of loop nests that every kernel's lowering uses.
+
+A ``LoopNest`` builds one function: its parameters are the kernel's buffers (flat memrefs), private
+scratch, the symbols of its shapes, and which thread of how many runs it. Indices are Python integers
+for as long as they are known (``Index``); arithmetic on known ones folds at once and makes no op.
+Loops that run once make no loop. A register tile is one n-D vector.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import sympy
+from xdsl.dialects import arith, func, memref, scf, vector
+from xdsl.dialects.builtin import (
+    DYNAMIC_INDEX,
+    DenseIntOrFPElementsAttr,
+    FloatAttr,
+    IndexType,
+    IntegerAttr,
+    IntegerType,
+    MemRefType,
+    StridedLayoutAttr,
+    UnitAttr,
+    VectorType,
+    i1,
+    i8,
+)
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+
+from ...dialects import shape as dims
+from ...dialects.layout import TensorType
+from ...dialects.shape import Dim
+
+Index: TypeAlias = int | SSAValue
+INDEX = IndexType()
+
+
+@dataclass
+class Loop:
+    """A loop under construction: its index and the values it carries; ``yield_`` says what the next turn carries."""
+
+    index: Index
+    carried: list[SSAValue]
+    results: list[SSAValue] = field(default_factory=list)
+    yielded: list[SSAValue] | None = None
+
+    def yield_(self, *values: SSAValue) -> None:
+        self.yielded = list(values)
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A kernel's operand in memory: its type, the flat memref, and the element where its window begins."""
+
+    type: TensorType
+    memory: SSAValue
+    origin: Index
+    strides: tuple[Index, ...]
+    """Elements between neighbours along each physical dimension of the layout."""
+
+    @property
+    def dims(self) -> tuple[Dim, ...]:
+        return self.type.dims
+
+    @property
+    def element_type(self) -> Attribute:
+        return self.type.element_type
+
+
+class LoopNest:
+    """Builds the function of one kernel, op by op, at the current place in the current block."""
+
+    def __init__(self, name: str, symbols: Sequence[str], operands: Sequence[TensorType], scratch: Dim | None = None):
+        """``operands``: types of the kernel's inputs, then its outputs; ``scratch``: private bytes a thread."""
+        memories = [MemRefType(operand.element_type, [DYNAMIC_INDEX]) for operand in operands]
+        scratch_memory = [] if scratch is None else [MemRefType(i8, [DYNAMIC_INDEX])]
+        inputs = [*memories, *scratch_memory, *[INDEX] * (len(symbols) + 2)]
+        self._entry = Block(arg_types=inputs)
+        self.block = self._entry
+        self.function = func.FuncOp(name, (inputs, []), Region(self._entry))
+        self.function.attributes["lamina.kernel"] = UnitAttr()
+        arguments = self._entry.args
+        self.symbols: dict[str, SSAValue] = dict(
+            zip(symbols, arguments[len(memories) + len(scratch_memory) :], strict=False)
+        )
+        for symbol, argument in self.symbols.items():
+            argument.name_hint = symbol
+        self.thread, self.threads = arguments[-2], arguments[-1]
+        self.thread.name_hint, self.threads.name_hint = "thread", "threads"
+        self._scratch_bytes = scratch
+        self._scratch: SSAValue | None = arguments[len(memories)] if scratch_memory else None
+        self._constants: dict[tuple[object, Attribute], SSAValue] = {}
+        self._last_hoisted: Operation | None = None
+        self._dims: dict[sympy.Expr, SSAValue] = {}
+        self.operands = [self._tensor(type_, memory) for type_, memory in zip(operands, arguments, strict=False)]
+
+    def finish(self) -> func.FuncOp:
+        self.insert(func.ReturnOp())
+        return self.function
+
+    def _tensor(self, type_: TensorType, memory: SSAValue) -> Tensor:
+        strides = tuple(self.dim(stride) for stride in type_.layout.physical_strides(type_.dims))
+        return Tensor(type_, memory, self.dim(type_.layout.origin(type_.dims)), strides)
+
+    def insert(self, op: Operation) -> SSAValue:
+        """Adds an op at the current place; gives its first result (the op's own if it has none)."""
+        self.block.add_op(op)
+        return op.results[0] if op.results else op  # pyright: ignore[reportReturnType]
+
+    # --- constants and indices ----------------------------------------------------------------------
+
+    def constant(self, value: float | int | bool, type_: Attribute = INDEX) -> SSAValue:
+        """A constant of a scalar or vector type, made once at the top of the function."""
+        key = (repr(value), type_)
+        if key in self._constants:
+            return self._constants[key]
+        element = type_.element_type if isinstance(type_, VectorType) else type_
+        if isinstance(element, IntegerType | IndexType):
+            attribute: Attribute = IntegerAttr(int(value), element)
+        else:
+            attribute = FloatAttr(float(value), element)  # pyright: ignore[reportArgumentType]
+        if isinstance(type_, VectorType):
+            attribute = DenseIntOrFPElementsAttr.from_list(type_, [value])  # pyright: ignore[reportArgumentType, reportCallIssue]
+        op = arith.ConstantOp.create(properties={"value": attribute}, result_types=[type_])
+        self._insert_at_top(op)
+        self._constants[key] = op.result
+        return op.result
+
+    def _insert_at_top(self, op: Operation) -> None:
+        """After the constants and dimensions that the function already begins with."""
+        if self._last_hoisted is not None:
+            self._entry.insert_op_after(op, self._last_hoisted)
+        elif self._entry.first_op is not None:
+            self._entry.insert_op_before(op, self._entry.first_op)
+        else:
+            self._entry.add_op(op)
+        self._last_hoisted = op
+
+    def value(self, index: Index) -> SSAValue:
+        return self.constant(index) if isinstance(index, int) else index
+
+    def values(self, indices: Sequence[Index]) -> list[SSAValue]:
+        return [self.value(index) for index in indices]
+
+    def _binary(self, op: type[Operation], left: Index, right: Index) -> SSAValue:
+        return self.insert(op.create(operands=[self.value(left), self.value(right)], result_types=[INDEX], properties=_NO_OVERFLOW.get(op, {})))
+
+    def add(self, left: Index, right: Index) -> Index:
+        if isinstance(left, int) and isinstance(right, int):
+            return left + right
+        if left == 0 or right == 0:
+            return right if isinstance(left, int) else left
+        return self._binary(arith.AddiOp, left, right)
+
+    def sub(self, left: Index, right: Index) -> Index:
+        if isinstance(left, int) and isinstance(right, int):
+            return left - right
+        return left if isinstance(right, int) and right == 0 else self._binary(arith.SubiOp, left, right)
+
+    def mul(self, left: Index, right: Index) -> Index:
+        if isinstance(left, int) and isinstance(right, int):
+            return left * right
+        for one, other in ((left, right), (right, left)):
+            if isinstance(one, int) and one in (0, 1):
+                return other if one else 0
+        return self._binary(arith.MuliOp, left, right)
+
+    def floordiv(self, left: Index, right: Index) -> Index:
+        """Of non-negative numbers by positive ones."""
+        if isinstance(left, int) and isinstance(right, int):
+            return left // right
+        return left if isinstance(right, int) and right == 1 else self._binary(arith.DivUIOp, left, right)
+
+    def mod(self, left: Index, right: Index) -> Index:
+        """Of non-negative numbers by positive ones."""
+        if isinstance(left, int) and isinstance(right, int):
+            return left % right
+        return 0 if isinstance(right, int) and right == 1 else self._binary(arith.RemUIOp, left, right)
+
+    def ceildiv(self, left: Index, right: Index) -> Index:
+        return self.floordiv(self.add(left, self.sub(right, 1)), right)
+
+    def minimum(self, left: Index, right: Index) -> Index:
+        if isinstance(left, int) and isinstance(right, int):
+            return min(left, right)
+        return self._binary(arith.MinSIOp, left, right)
+
+    def maximum(self, left: Index, right: Index) -> Index:
+        if isinstance(left, int) and isinstance(right, int):
+            return max(left, right)
+        return self._binary(arith.MaxSIOp, left, right)
+
+    def compare(self, predicate: str, left: Index, right: Index) -> SSAValue:
+        """An i1 from signed ``slt``, ``sle``, ``sgt``, ``sge``, ``eq``, ``ne`` on indices."""
+        return self.insert(arith.CmpiOp(self.value(left), self.value(right), predicate))
+
+    def dim(self, dimension: Dim) -> Index:
+        """A dimension as an index, computed from the function's symbols, once, at the top of the function."""
+        if isinstance(dimension, int):
+            return dimension
+        if dimension not in self._dims:
+            # Computed in a loose block, whose ops then go to the top of the function, before any loop.
+            here, self.block = self.block, Block()
+            self._dims[dimension] = self.value(self._evaluate(dimension))
+            self._hoist(self.block)
+            self.block = here
+        return self._dims[dimension]
+
+    def _hoist(self, loose: Block) -> None:
+        for op in list(loose.ops):
+            op.detach()
+            self._insert_at_top(op)
+
+    def _evaluate(self, expression: Dim) -> Index:
+        if isinstance(expression, int) or expression.is_Integer:
+            return int(expression)
+        match expression:
+            case sympy.Symbol():
+                return self.symbols[expression.name]
+            case sympy.Add() | sympy.Mul():
+                combine = self.add if isinstance(expression, sympy.Add) else self.mul
+                total = self._evaluate(expression.args[0])
+                for argument in expression.args[1:]:
+                    total = combine(total, self._evaluate(argument))
+                return total
+            case sympy.Pow():
+                total = base = self._evaluate(expression.base)
+                for _ in range(int(expression.exp) - 1):
+                    total = self.mul(total, base)
+                return total
+            case sympy.Max() | sympy.Min():
+                combine = self.maximum if isinstance(expression, sympy.Max) else self.minimum
+                total = self._evaluate(expression.args[0])
+                for argument in expression.args[1:]:
+                    total = combine(total, self._evaluate(argument))
+                return total
+        if isinstance(expression, sympy.floor):
+            numerator, denominator = sympy.fraction(sympy.together(expression.args[0]))
+            # Shapes are never negative, but a numerator such as H - 5 can be: divide rounding down.
+            return self._binary(arith.FloorDivSIOp, self._evaluate(sympy.expand(numerator)), self._evaluate(denominator))
+        raise ValueError(f"no code for the dimension {expression}")
+
+    # --- control flow ------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def loop(self, lower: Index, upper: Index, step: int = 1, carried: Sequence[SSAValue] = (), unroll: int = 1) -> Iterator[Loop]:
+        """``with nest.loop(0, n, carried=[acc]) as loop``: results in ``loop.results`` afterwards."""
+        if isinstance(lower, int) and isinstance(upper, int) and lower < upper <= lower + step:
+            loop = Loop(lower, list(carried))
+            yield loop
+            loop.results = loop.yielded or []
+            return
+        body = Block(arg_types=[INDEX, *[value.type for value in carried]])
+        loop = Loop(body.args[0], list(body.args[1:]))
+        bounds = self.values([lower, upper, step])
+        outer, self.block = self.block, body
+        yield loop
+        self.insert(scf.YieldOp(*(loop.yielded or [])))
+        self.block = outer
+        op = scf.ForOp(*bounds, carried, body)
+        if unroll > 1:
+            op.attributes["lamina.unroll"] = IntegerAttr(unroll, INDEX)
+        self.insert(op)
+        loop.results = list(op.results)
+
+    @contextlib.contextmanager
+    def loops(self, bounds: Sequence[Index]) -> Iterator[list[Index]]:
+        """Nested loops from 0 to each bound; gives all indices."""
+        with contextlib.ExitStack() as stack:
+            yield [stack.enter_context(self.loop(0, bound)).index for bound in bounds]
+
+    @contextlib.contextmanager
+    def when(self, condition: SSAValue) -> Iterator[None]:
+        """Runs its body only where the condition holds."""
+        body = Block()
+        outer, self.block = self.block, body
+        yield
+        self.insert(scf.YieldOp())
+        self.block = outer
+        self.insert(scf.IfOp(condition, [], Region(body)))
+
+    def choose(self, condition: SSAValue, then: Callable[[], SSAValue], otherwise: Callable[[], SSAValue]) -> SSAValue:
+        """One of two values; only the chosen one is computed."""
+        outer = self.block
+        regions: list[Region] = []
+        result_type: Attribute | None = None
+        for make in (then, otherwise):
+            self.block = Block()
+            value = make()
+            result_type = value.type
+            self.insert(scf.YieldOp(value))
+            regions.append(Region(self.block))
+        self.block = outer
+        return self.insert(scf.IfOp(condition, [result_type], *regions))  # pyright: ignore[reportArgumentType]
+
+    def share(self, total: Index) -> tuple[Index, Index]:
+        """This thread's part [begin, end) of ``total`` equal pieces of work, split statically."""
+        begin = self.floordiv(self.mul(total, self.thread), self.threads)
+        end = self.floordiv(self.mul(total, self.add(self.thread, 1)), self.threads)
+        return begin, end
+
+    def split_index(self, flat: Index, bounds: Sequence[Index]) -> list[Index]:
+        """The indices of a loop nest from its flattened index, the last bound innermost."""
+        indices: list[Index] = []
+        for bound in reversed(bounds[1:]):
+            indices.append(self.mod(flat, bound))
+            flat = self.floordiv(flat, bound)
+        return [flat, *reversed(indices)] if bounds else []
+
+    # --- memory --------------------------------------------------------------------------------------------
+
+    def view(self, memory: SSAValue, offset: Index, sizes: Sequence[Index], strides: Sequence[Index]) -> SSAValue:
+        """A strided memref over flat memory; sizes and strides in elements."""
+        element = memory.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
+        static_sizes = [size if isinstance(size, int) else DYNAMIC_INDEX for size in sizes]
+        layout = StridedLayoutAttr(
+            [stride if isinstance(stride, int) else None for stride in strides], offset if isinstance(offset, int) else None
+        )
+        type_ = MemRefType(element, static_sizes, layout)
+        return self.insert(memref.ReinterpretCastOp.from_dynamic(memory, [offset], list(sizes), list(strides), type_))
+
+    def physical_view(self, tensor: Tensor) -> SSAValue:
+        """A memref with one dimension for each physical dimension of the tensor's layout."""
+        type_ = tensor.type
+        sizes = [self.dim(size) for size in type_.layout.without_margins().physical_shape(type_.dims)]
+        return self.view(tensor.memory, tensor.origin, sizes, tensor.strides)
+
+    def scratch_array(self, element: Attribute, byte_offset: Index, sizes: Sequence[Index]) -> SSAValue:
+        """A row-major memref in this thread's private scratch memory."""
+        assert self._scratch is not None and self._scratch_bytes is not None, "the kernel asked for no scratch memory"
+        own = self.add(self.mul(self.thread, self.dim(self._scratch_bytes)), byte_offset)
+        strides: list[Index] = [1]
+        for size in reversed(sizes):
+            strides.append(self.mul(strides[-1], size))
+        type_ = MemRefType(element, [DYNAMIC_INDEX])
+        array = self.insert(memref.ViewOp(self._scratch, self.value(own), [self.value(strides[-1])], type_))
+        return self.view(array, 0, sizes, list(reversed(strides[:-1])))
+
+    def load(self, memory: SSAValue, indices: Sequence[Index]) -> SSAValue:
+        return self.insert(memref.LoadOp.get(memory, self.values(indices)))
+
+    def store(self, value: SSAValue, memory: SSAValue, indices: Sequence[Index]) -> None:
+        self.insert(memref.StoreOp.get(value, memory, self.values(indices)))
+
+    def load_vector(self, memory: SSAValue, indices: Sequence[Index], shape: Sequence[int], mask: SSAValue | None = None) -> SSAValue:
+        """An n-D vector from the trailing dimensions of a memref; lanes that the mask leaves out are zero."""
+        type_ = VectorType(memory.type.element_type, list(shape))  # pyright: ignore[reportAttributeAccessIssue]
+        if mask is None:
+            return self.insert(vector.LoadOp(memory, self.values(indices), type_))
+        return self.insert(vector.MaskedLoadOp(memory, self.values(indices), mask, self.constant(0, type_), type_))
+
+    def store_vector(self, value: SSAValue, memory: SSAValue, indices: Sequence[Index], mask: SSAValue | None = None) -> None:
+        if mask is None:
+            self.insert(vector.StoreOp(value, memory, self.values(indices)))
+        else:
+            self.insert(vector.MaskedStoreOp(memory, self.values(indices), mask, value))
+
+    def mask(self, shape: Sequence[int], counts: Sequence[Index]) -> SSAValue:
+        """Lanes below ``counts`` along each axis of a vector of that shape."""
+        return self.insert(
+            vector.CreateMaskOp.create(operands=self.values(counts), result_types=[VectorType(i1, list(shape))])
+        )
+
+    def broadcast(self, value: SSAValue, shape: Sequence[int]) -> SSAValue:
+        """A scalar, or a vector whose axes are trailing or of length 1, repeated to an n-D vector."""
+        have = value.type
+        element = have.element_type if isinstance(have, VectorType) else have
+        if isinstance(have, VectorType) and tuple(have.get_shape()) == tuple(shape):
+            return value
+        return self.insert(vector.BroadcastOp.create(operands=[value], result_types=[VectorType(element, list(shape))]))
+
+    def fma(self, left: SSAValue, right: SSAValue, addend: SSAValue) -> SSAValue:
+        return self.insert(vector.FMAOp.create(operands=[left, right, addend], result_types=[addend.type]))
+
+    def call_region(self, region: Region, arguments: Sequence[SSAValue]) -> SSAValue:
+        """Copies the scalar ops of a kernel's region here, on vectors of the arguments' shape; gives what it yields."""
+        shape = next((tuple(a.type.get_shape()) for a in arguments if isinstance(a.type, VectorType)), None)
+        values: dict[SSAValue, SSAValue] = dict(zip(region.block.args, arguments, strict=True))
+        for op in region.block.ops:
+            operands = [values[operand] for operand in op.operands]
+            if op.name == "kernel.yield":
+                return operands[0]
+            if isinstance(op, arith.ConstantOp):
+                values[op.result] = self._scalar_or_splat(op, shape)
+                continue
+            results = [result.type if shape is None else VectorType(result.type, list(shape)) for result in op.results]
+            copy = type(op).create(operands=operands, result_types=results, properties=op.properties, attributes=op.attributes)
+            self.block.add_op(copy)
+            values.update(zip(op.results, copy.results, strict=True))
+        raise ValueError("the region does not end in kernel.yield")
+
+    def _scalar_or_splat(self, op: arith.ConstantOp, shape: Sequence[int] | None) -> SSAValue:
+        number = op.value.value.data  # pyright: ignore[reportAttributeAccessIssue]
+        type_ = op.result.type
+        return self.constant(number, type_ if shape is None else VectorType(type_, list(shape)))
+
+
+_NO_OVERFLOW = {
+    op: {"overflowFlags": arith.IntegerOverflowAttr("none")} for op in (arith.AddiOp, arith.SubiOp, arith.MuliOp)
+}
