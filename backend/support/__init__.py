@@ -1,0 +1,16 @@
+"""The thread driver in LLVM IR text, one module per architecture."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+ARCHITECTURES = ("x86_64", "aarch64")
+
+
+def support_text(architecture: str) -> str:
+    """LLVM IR text of the support module; it has no external symbols. Raises ValueError for an unknown architecture."""
+    if architecture not in ARCHITECTURES:
+        raise ValueError(f"no thread driver for architecture '{architecture}': expected one of {', '.join(ARCHITECTURES)}")
+    folder = files(__package__)
+    names = ("threads.ll", f"machine_{architecture}.ll")
+    return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)

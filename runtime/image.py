@@ -1,0 +1,59 @@
+"""Code in memory: maps a flat image executable and gives the addresses of its functions."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping
+
+from .errors import ProgramError
+from .memory import map_code, unmap_pages
+
+SUPPORT_VERSION = 1
+"""The version of the thread driver's layouts (backend/support/threads.ll) that this runtime speaks."""
+
+_RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t)
+
+
+class MappedImage:
+    """A position-independent image in executable pages, which go when the last reference to this object does.
+
+    ``run(team, stages, stage_count, threads)`` is its thread driver; calling it releases the GIL. An image whose
+    code worker threads run is kept for good: see ``keep_forever``.
+    """
+
+    def __init__(self, data: bytes | memoryview, symbols: Mapping[str, int]):
+        self.data = data
+        self.symbols = dict(symbols)
+        self._size = len(data)
+        self._check_symbols()
+        self._keep = False
+        self._unmap = unmap_pages
+        self.base = map_code(data)
+        version = ctypes.CFUNCTYPE(ctypes.c_uint64)(self.address("lamina_support_version"))()
+        if version != SUPPORT_VERSION:
+            raise ProgramError(f"the code has thread driver version {version}, this runtime has {SUPPORT_VERSION}")
+        self.run = _RUN(self.address("lamina_run"))
+
+    def _check_symbols(self) -> None:
+        for name, offset in self.symbols.items():
+            if not 0 <= offset < self._size:
+                raise ProgramError(f"symbol '{name}' lies at {offset}, outside of the {self._size} bytes of code")
+        for name in ("lamina_support_version", "lamina_run", "lamina_worker", "lamina_spin"):
+            if name not in self.symbols:
+                raise ProgramError(f"the code lacks the thread driver: it does not define '{name}'")
+
+    def address(self, symbol: str) -> int:
+        """Address of a function. Raises ProgramError where the image does not define it."""
+        offset = self.symbols.get(symbol)
+        if offset is None:
+            raise ProgramError(f"the code defines no function '{symbol}'")
+        return self.base + offset
+
+    def keep_forever(self) -> None:
+        """From now on the pages stay mapped until the process ends."""
+        self._keep = True
+
+    def __del__(self) -> None:
+        base = getattr(self, "base", None)
+        if base is not None and not self._keep:
+            self._unmap(base, self._size)

@@ -1,0 +1,85 @@
+"""Raw memory: executable pages, pages that outlive the interpreter, aligned arrays."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import mmap
+import os
+import platform
+
+import numpy as np
+
+from .errors import ExecutionError
+
+ALIGNMENT = 64
+"""Bytes; every buffer that native code sees begins at a multiple of it, inputs and outputs excepted."""
+
+_PRIVATE_ANONYMOUS = 0x22
+_MAP_FAILED = ctypes.c_void_p(-1).value
+
+
+def align_up(size: int, alignment: int = ALIGNMENT) -> int:
+    return -(-size // alignment) * alignment
+
+
+@functools.cache
+def c_library() -> ctypes.CDLL:
+    """The C library of this process, with the signatures that are used here declared."""
+    library = ctypes.CDLL(None, use_errno=True)
+    pointer, size = ctypes.c_void_p, ctypes.c_size_t
+    library.mmap.argtypes = [pointer, size, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+    library.mmap.restype = pointer
+    library.munmap.argtypes = [pointer, size]
+    library.mprotect.argtypes = [pointer, size, ctypes.c_int]
+    return library
+
+
+def map_pages(size: int) -> int:
+    """Address of at least ``size`` zeroed, writable bytes in pages of their own. They stay until ``unmap_pages``."""
+    size = align_up(max(size, 1), mmap.PAGESIZE)
+    address = c_library().mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, _PRIVATE_ANONYMOUS, -1, 0)
+    if address is None or address == _MAP_FAILED:
+        raise ExecutionError(f"cannot map {size} bytes: {os.strerror(ctypes.get_errno())}")
+    return address
+
+
+def unmap_pages(address: int, size: int) -> None:
+    c_library().munmap(address, align_up(max(size, 1), mmap.PAGESIZE))
+
+
+def map_code(code: bytes | memoryview) -> int:
+    """Address of a copy of ``code`` in pages that may be read and executed but not written."""
+    size = len(code)
+    address = map_pages(size)
+    ctypes.memmove(address, bytes(code), size)
+    length = align_up(max(size, 1), mmap.PAGESIZE)
+    if c_library().mprotect(address, length, mmap.PROT_READ | mmap.PROT_EXEC) != 0:
+        reason = os.strerror(ctypes.get_errno())
+        unmap_pages(address, size)
+        raise ExecutionError(f"the system does not let this process make code executable: {reason}")
+    if platform.machine() == "aarch64":
+        _flush_instruction_cache(address, size)
+    return address
+
+
+def _flush_instruction_cache(address: int, size: int) -> None:
+    """AArch64 fetches instructions through a cache of its own, which does not see stores."""
+    try:
+        clear_cache = ctypes.CDLL("libgcc_s.so.1").__clear_cache
+    except (OSError, AttributeError):
+        return  # The kernel synchronises both caches when a page first becomes executable.
+    clear_cache.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    clear_cache(address, address + size)
+
+
+def address_of(array: np.ndarray) -> int:
+    """Address of the first element; the caller keeps the array alive."""
+    return array.__array_interface__["data"][0]
+
+
+def aligned_bytes(size: int) -> np.ndarray:
+    """Uninitialised uint8 array of ``size`` bytes that begins at a multiple of ``ALIGNMENT``."""
+    raw = np.empty(size + ALIGNMENT, dtype=np.uint8)
+    start = -address_of(raw) % ALIGNMENT
+    return raw[start : start + size]

@@ -1,0 +1,359 @@
+"""The program: what a compiled model is, as plain data. In a compiled file it is the manifest, written as JSON.
+
+A dimension is an ``int`` or the text of a Python expression over symbol names (see expressions.py). Symbols are
+integers that belong to the whole program: the shapes of its inputs bind them, or the shapes of what an operation on
+the host gives.
+
+A program is a *body*, a block of steps over named values, each an array on the host:
+
+- the inputs of the program are values by their own names;
+- ``@name`` is the constant of that name, row-major in the shape that ``constants`` states;
+- a step defines its outputs; a name is defined once in a block and is visible in the blocks inside it;
+- the results of the body are the outputs of the program, in order.
+
+A `Call` runs a segment: native stages over buffers, without returning to Python between them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .errors import ProgramError
+from .expressions import Dimension
+
+PROGRAM_VERSION = 1
+
+BufferKind = Literal["input", "output", "constant", "arena", "scratch"]
+BUFFER_KINDS = ("input", "output", "constant", "arena", "scratch")
+
+BufferArgument = tuple[Literal["buffer"], str, Dimension]
+"""The data pointer of the named buffer plus a byte offset."""
+DimensionArgument = tuple[Literal["dim"], Dimension]
+"""A 64-bit integer."""
+
+
+@dataclass(slots=True)
+class TensorType:
+    """A NumPy dtype name and the shape."""
+
+    dtype: str
+    shape: list[Dimension]
+
+
+@dataclass(slots=True)
+class Buffer:
+    """Memory that the stages of a segment read or write.
+
+    ``input`` and ``output`` are the arrays number ``index`` of the call; ``constant`` lies in the constants of the
+    program; ``arena`` lives from ``first_stage`` to ``last_stage``, both included; ``scratch`` does too and belongs
+    to one stage. With ``per_thread`` there are ``nbytes`` for each thread, one after the other, and the kernel adds
+    ``thread * nbytes`` itself. ``offset`` is the place in the arena where the compiler has decided it.
+    """
+
+    name: str
+    nbytes: Dimension
+    kind: BufferKind
+    index: int = 0
+    constant: str | None = None
+    first_stage: int = 0
+    last_stage: int = 0
+    offset: int | None = None
+    per_thread: bool = False
+
+
+@dataclass(slots=True)
+class Stage:
+    """One call of a native function by every thread.
+
+    ``barrier``: no thread goes on before all are through. ``serial``: only the first thread calls the function.
+    """
+
+    name: str
+    function: str
+    arguments: list[BufferArgument | DimensionArgument]
+    barrier: bool = True
+    serial: bool = False
+
+
+@dataclass(slots=True)
+class Segment:
+    """Native stages in order. ``symbols`` are those that its expressions use.
+
+    ``work`` estimates the nanoseconds that it takes on one thread; small segments run on fewer threads. Without it
+    the bytes of the buffers decide.
+    """
+
+    name: str
+    inputs: list[TensorType]
+    outputs: list[TensorType]
+    buffers: list[Buffer]
+    stages: list[Stage]
+    symbols: list[str]
+    work: Dimension | None = None
+
+
+@dataclass(slots=True)
+class Call:
+    """Runs the segment named ``segment``."""
+
+    segment: str
+    inputs: list[str]
+    outputs: list[str]
+
+
+@dataclass(slots=True)
+class Host:
+    """Runs the NumPy operation ``runtime.reference.REFERENCE[operation]``.
+
+    ``output_types`` are checked against what it gives; a symbol in them that is not bound yet is bound by it.
+    """
+
+    operation: str
+    attributes: dict[str, Any]
+    inputs: list[str]
+    outputs: list[str]
+    output_types: list[TensorType]
+
+
+@dataclass(slots=True)
+class Block:
+    """Steps in order, and the names of the values that it gives."""
+
+    steps: list[Step]
+    results: list[str]
+
+
+@dataclass(slots=True)
+class Conditional:
+    """ONNX If: one of the blocks, by ``condition``, a value of one boolean. Their results become ``outputs``."""
+
+    condition: str
+    then_block: Block
+    else_block: Block
+    outputs: list[str]
+    output_types: list[TensorType] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Repeat:
+    """ONNX Loop: runs ``body`` at most ``trip_count`` times, as long as its condition holds.
+
+    In the body, ``body_inputs`` are the iteration number (int64 scalar), the condition (bool scalar), then the carried
+    values, which begin as ``initial``. The body gives the next condition, the next carried values, then any
+    number of scan values. ``outputs`` are the last carried values, then each scan value stacked over the iterations.
+    ``trip_count`` and ``condition`` are values, or None where ONNX leaves them out. Symbols of ``body_input_types``
+    are bound anew in each iteration.
+    """
+
+    trip_count: str | None
+    condition: str | None
+    initial: list[str]
+    body: Block
+    body_inputs: list[str]
+    outputs: list[str]
+    body_input_types: list[TensorType] = field(default_factory=list)
+    output_types: list[TensorType] = field(default_factory=list)
+
+
+Step = Call | Host | Conditional | Repeat
+
+
+@dataclass(slots=True)
+class Constant:
+    """Where a constant lies in the constants of the program."""
+
+    offset: int
+    nbytes: int
+    dtype: str
+    shape: list[int]
+
+
+@dataclass(slots=True)
+class Target:
+    """The machine that the code is for. ``features`` are LLVM's names, e.g. ``avx512f``, without a sign."""
+
+    name: str
+    triple: str
+    cpu: str = "generic"
+    features: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Check:
+    """Two expressions that must be equal once all symbols of the inputs are bound, and what it means if not."""
+
+    left: Dimension
+    right: Dimension
+    message: str
+
+
+@dataclass(slots=True)
+class Program:
+    """A compiled model without its code and the bytes of its constants.
+
+    ``metadata`` carries what the model file says of itself: graph_name, producer_name, domain, description, version,
+    and custom (a dict of text).
+    """
+
+    target: Target
+    symbols: list[str]
+    inputs: list[tuple[str, TensorType]]
+    outputs: list[tuple[str, TensorType]]
+    segments: dict[str, Segment]
+    body: Block
+    constants: dict[str, Constant] = field(default_factory=dict)
+    checks: list[Check] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    version: int = PROGRAM_VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, dicts, texts and numbers, for JSON. Fields that hold their default are left out."""
+        return _encode(self)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Program:
+        """The inverse of ``to_dict``. Raises ProgramError that names the place of what is missing or unknown."""
+        return _program(data)
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+_STEP_NAMES = {Call: "call", Host: "host", Conditional: "conditional", Repeat: "repeat"}
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, (str, int, float)) or value is None:
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_encode(element) for element in value]
+    if isinstance(value, dict):
+        return {str(key): _encode(element) for key, element in value.items()}
+    if not dataclasses.is_dataclass(value):
+        return _encode_number(value)
+    encoded: dict[str, Any] = {}
+    if type(value) in _STEP_NAMES:
+        encoded["step"] = _STEP_NAMES[type(value)]
+    for entry in dataclasses.fields(value):
+        element = getattr(value, entry.name)
+        if element != _default_of(entry) or entry.name == "version":
+            encoded[entry.name] = _encode(element)
+    return encoded
+
+
+def _encode_number(value: Any) -> int | float | bool:
+    """NumPy scalars become Python's."""
+    item = getattr(value, "item", None)
+    number = item() if callable(item) else None
+    if not isinstance(number, (int, float)):
+        raise ProgramError(f"a manifest cannot hold a {type(value).__name__}: expected text, numbers, lists or dicts")
+    return number
+
+
+def _default_of(entry: dataclasses.Field[Any]) -> Any:
+    if entry.default_factory is not dataclasses.MISSING:
+        return entry.default_factory()
+    return entry.default
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def _build(cls: type, data: Any, where: str, **converted: Any) -> Any:
+    """An instance of ``cls`` from the dict ``data``; ``converted`` replaces fields that hold more than plain data."""
+    if not isinstance(data, dict):
+        raise ProgramError(f"{where}: expected a {cls.__name__}, found {type(data).__name__}")
+    values = {**data, **converted}
+    values.pop("step", None)
+    try:
+        return cls(**values)
+    except TypeError as error:
+        known = {entry.name for entry in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - known)
+        problem = f"unknown fields {unknown}" if unknown else str(error)
+        raise ProgramError(f"{where}: not a {cls.__name__}: {problem}") from None
+
+
+def _part(data: Any, key: str, kind: type, where: str) -> Any:
+    value = data.get(key) if isinstance(data, dict) else None
+    if not isinstance(value, kind):
+        found = "nothing" if value is None else type(value).__name__
+        raise ProgramError(f"{where}: expected '{key}' to be a {kind.__name__}, found {found}")
+    return value
+
+
+def _types(data: list[Any], where: str) -> list[TensorType]:
+    return [_build(TensorType, entry, where) for entry in data]
+
+
+def _named_types(data: list[Any], where: str) -> list[tuple[str, TensorType]]:
+    named = []
+    for entry in data:
+        if not isinstance(entry, list) or len(entry) != 2 or not isinstance(entry[0], str):
+            raise ProgramError(f"{where}: expected pairs of a name and a type, found {entry!r}")
+        named.append((entry[0], _build(TensorType, entry[1], f"{where} '{entry[0]}'")))
+    return named
+
+
+def _stage(data: Any, where: str) -> Stage:
+    arguments = [tuple(argument) for argument in _part(data, "arguments", list, where)]
+    return _build(Stage, data, where, arguments=arguments)
+
+
+def _segment(data: Any, where: str) -> Segment:
+    return _build(
+        Segment,
+        data,
+        where,
+        inputs=_types(_part(data, "inputs", list, where), f"{where} inputs"),
+        outputs=_types(_part(data, "outputs", list, where), f"{where} outputs"),
+        buffers=[_build(Buffer, entry, f"{where} buffers") for entry in _part(data, "buffers", list, where)],
+        stages=[_stage(entry, f"{where} stages") for entry in _part(data, "stages", list, where)],
+    )
+
+
+def _block(data: Any, where: str) -> Block:
+    steps = [_step(entry, f"{where} step {index}") for index, entry in enumerate(_part(data, "steps", list, where))]
+    return Block(steps, _part(data, "results", list, where))
+
+
+def _step(data: Any, where: str) -> Step:
+    kind = _part(data, "step", str, where)
+    if kind == "call":
+        return _build(Call, data, where)
+    if kind == "host":
+        return _build(Host, data, where, output_types=_types(_part(data, "output_types", list, where), where))
+    output_types = _types(data.get("output_types", []), where)
+    if kind == "conditional":
+        then_block = _block(_part(data, "then_block", dict, where), f"{where} then")
+        else_block = _block(_part(data, "else_block", dict, where), f"{where} else")
+        return _build(
+            Conditional, data, where, then_block=then_block, else_block=else_block, output_types=output_types
+        )
+    if kind == "repeat":
+        body = _block(_part(data, "body", dict, where), f"{where} body")
+        body_input_types = _types(data.get("body_input_types", []), where)
+        return _build(Repeat, data, where, body=body, output_types=output_types, body_input_types=body_input_types)
+    raise ProgramError(f"{where}: unknown step '{kind}': expected one of {', '.join(_STEP_NAMES.values())}")
+
+
+def _program(data: Any) -> Program:
+    where = "manifest"
+    version = data.get("version") if isinstance(data, dict) else None
+    if version != PROGRAM_VERSION:
+        raise ProgramError(f"{where}: version {version}: this runtime reads version {PROGRAM_VERSION}; compile again")
+    segments = _part(data, "segments", dict, where)
+    constants = data.get("constants", {})
+    return _build(
+        Program,
+        data,
+        where,
+        target=_build(Target, _part(data, "target", dict, where), f"{where} target"),
+        inputs=_named_types(_part(data, "inputs", list, where), f"{where} inputs"),
+        outputs=_named_types(_part(data, "outputs", list, where), f"{where} outputs"),
+        segments={name: _segment(entry, f"segment '{name}'") for name, entry in segments.items()},
+        body=_block(_part(data, "body", dict, where), "body"),
+        constants={name: _build(Constant, entry, f"constant '{name}'") for name, entry in constants.items()},
+        checks=[_build(Check, entry, "check") for entry in data.get("checks", [])],
+    )

@@ -1,0 +1,152 @@
+"""Checks that a program is consistent in itself before anything of it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from .errors import ProgramError
+from .expressions import symbols_of
+from .program import BUFFER_KINDS, Block, Buffer, Call, Conditional, Host, Program, Repeat, Segment, Stage, TensorType
+
+
+def validate(program: Program, code_symbols: Iterable[str], constant_bytes: int) -> None:
+    """Raises ProgramError that names the place of the first contradiction.
+
+    ``code_symbols`` are the names that the code defines; ``constant_bytes`` is the size of all constants together.
+    """
+    for name, tensor in [*program.inputs, *program.outputs]:
+        _check_type(tensor, f"'{name}'")
+    _check_unique([name for name, _ in program.inputs], "inputs")
+    _check_unique([name for name, _ in program.outputs], "outputs")
+    for name, constant in program.constants.items():
+        if constant.offset < 0 or constant.nbytes < 0 or constant.offset + constant.nbytes > constant_bytes:
+            raise ProgramError(
+                f"constant '{name}' occupies bytes {constant.offset} to {constant.offset + constant.nbytes}, "
+                f"outside of the {constant_bytes} bytes of constants"
+            )
+    functions = set(code_symbols)
+    for segment in program.segments.values():
+        _check_segment(program, segment, functions)
+    defined = {name for name, _ in program.inputs}
+    _check_block(program, program.body, defined, "body")
+    if len(program.body.results) != len(program.outputs):
+        raise ProgramError(f"the body gives {len(program.body.results)} results for {len(program.outputs)} outputs")
+    bound = symbols_of(*(dimension for _, tensor in program.inputs for dimension in tensor.shape))
+    for check in program.checks:
+        unbound = symbols_of(check.left, check.right) - bound
+        if unbound:
+            raise ProgramError(f"check '{check.message}' uses {sorted(unbound)}, which no input has")
+
+
+def _check_unique(names: list[str], where: str) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ProgramError(f"{where}: {repeated} occur more than once")
+
+
+def _check_type(tensor: TensorType, where: str) -> None:
+    try:
+        np.dtype(tensor.dtype)
+    except TypeError:
+        raise ProgramError(f"{where}: '{tensor.dtype}' is no NumPy dtype") from None
+    symbols_of(*tensor.shape)
+
+
+def _check_segment(program: Program, segment: Segment, functions: set[str]) -> None:
+    where = f"segment '{segment.name}'"
+    for tensor in [*segment.inputs, *segment.outputs]:
+        _check_type(tensor, where)
+        _check_symbols(segment, tensor.shape, f"{where} types")
+    _check_unique([buffer.name for buffer in segment.buffers], f"{where} buffers")
+    for buffer in segment.buffers:
+        _check_buffer(program, segment, buffer, f"{where} buffer '{buffer.name}'")
+    names = {buffer.name for buffer in segment.buffers}
+    for stage in segment.stages:
+        _check_stage(segment, stage, names, functions, f"{where} stage '{stage.name}'")
+    if segment.work is not None:
+        _check_symbols(segment, [segment.work], f"{where} work")
+
+
+def _check_symbols(segment: Segment, dimensions: Iterable[int | str], where: str) -> None:
+    unknown = symbols_of(*dimensions) - set(segment.symbols)
+    if unknown:
+        raise ProgramError(f"{where} use {sorted(unknown)}; the symbols of the segment are {segment.symbols}")
+
+
+def _check_buffer(program: Program, segment: Segment, buffer: Buffer, where: str) -> None:
+    if buffer.kind not in BUFFER_KINDS:
+        raise ProgramError(f"{where}: unknown kind '{buffer.kind}': expected one of {', '.join(BUFFER_KINDS)}")
+    _check_symbols(segment, [buffer.nbytes], where)
+    if buffer.kind == "constant" and buffer.constant not in program.constants:
+        raise ProgramError(f"{where}: no constant '{buffer.constant}'")
+    for kind, types in (("input", segment.inputs), ("output", segment.outputs)):
+        if buffer.kind == kind and not 0 <= buffer.index < len(types):
+            raise ProgramError(f"{where}: no {kind} {buffer.index}, there are {len(types)}")
+    if buffer.kind in ("arena", "scratch") and not 0 <= buffer.first_stage <= buffer.last_stage < len(segment.stages):
+        raise ProgramError(
+            f"{where}: live from stage {buffer.first_stage} to {buffer.last_stage} of {len(segment.stages)} stages"
+        )
+    if buffer.offset is not None and (buffer.offset < 0 or not isinstance(buffer.offset, int)):
+        raise ProgramError(f"{where}: offset {buffer.offset}")
+
+
+def _check_stage(segment: Segment, stage: Stage, buffers: set[str], functions: set[str], where: str) -> None:
+    if stage.function not in functions:
+        raise ProgramError(f"{where}: the code defines no function '{stage.function}'")
+    for argument in stage.arguments:
+        if len(argument) == 3 and argument[0] == "buffer":
+            if argument[1] not in buffers:
+                raise ProgramError(f"{where}: no buffer '{argument[1]}'")
+            _check_symbols(segment, [argument[2]], where)
+        elif len(argument) == 2 and argument[0] == "dim":
+            _check_symbols(segment, [argument[1]], where)
+        else:
+            raise ProgramError(f"{where}: {list(argument)} is no argument: expected buffer, name, offset or dim, value")
+
+
+def _check_block(program: Program, block: Block, outer: set[str], where: str) -> None:
+    defined = set(outer)
+    for index, step in enumerate(block.steps):
+        _check_step(program, step, defined, f"{where} step {index}")
+        defined.update(step.outputs)
+    _check_defined(program, block.results, defined, f"{where} results")
+
+
+def _check_defined(program: Program, names: Iterable[str | None], defined: set[str], where: str) -> None:
+    for name in names:
+        if name is None or name in defined or (name.startswith("@") and name[1:] in program.constants):
+            continue
+        raise ProgramError(f"{where}: '{name}' is not defined")
+
+
+def _check_step(program: Program, step: Call | Host | Conditional | Repeat, defined: set[str], where: str) -> None:
+    if isinstance(step, Call):
+        _check_defined(program, step.inputs, defined, where)
+        segment = program.segments.get(step.segment)
+        if segment is None:
+            raise ProgramError(f"{where}: no segment '{step.segment}'")
+        if len(step.inputs) != len(segment.inputs) or len(step.outputs) != len(segment.outputs):
+            raise ProgramError(
+                f"{where}: {len(step.inputs)} inputs and {len(step.outputs)} outputs for segment '{segment.name}', "
+                f"which has {len(segment.inputs)} and {len(segment.outputs)}"
+            )
+    elif isinstance(step, Host):
+        _check_defined(program, step.inputs, defined, where)
+        if len(step.output_types) != len(step.outputs):
+            raise ProgramError(f"{where}: {len(step.output_types)} types for {len(step.outputs)} outputs")
+    elif isinstance(step, Conditional):
+        _check_defined(program, [step.condition], defined, where)
+        for block, name in ((step.then_block, "then"), (step.else_block, "else")):
+            _check_block(program, block, defined, f"{where} {name}")
+            if len(block.results) != len(step.outputs):
+                raise ProgramError(f"{where} {name}: {len(block.results)} results for {len(step.outputs)} outputs")
+    else:
+        _check_defined(program, [step.trip_count, step.condition, *step.initial], defined, where)
+        _check_block(program, step.body, defined | set(step.body_inputs), f"{where} body")
+        carried = len(step.initial)
+        if len(step.body_inputs) != carried + 2:
+            raise ProgramError(f"{where}: {len(step.body_inputs)} body inputs for {carried} carried values and two")
+        if len(step.body.results) != len(step.outputs) + 1 or len(step.outputs) < carried:
+            raise ProgramError(f"{where}: {len(step.body.results)} body results for {len(step.outputs)} outputs")
