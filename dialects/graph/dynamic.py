@@ -1,0 +1,115 @@
+"""Operations whose result's shape is given by an integer tensor that is only known at run time.
+
+Import uses them only where the contents of that tensor can't be written as dimensions; the result type
+then has symbols of its own, which the runtime binds from the result. Otherwise the operations of
+``movement`` with static fields stand in their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from xdsl.irdl import operand_def, result_def
+from xdsl.utils.exceptions import VerifyException
+
+from .indexing import require_integer
+from .operation import GraphOperation, flag, graph_operation, word
+from .types import TensorType
+
+
+class DynamicOp(GraphOperation):
+    """Base. C1: the result has x's element type; C2: operands after the first are integers."""
+
+    @classmethod
+    def check(
+        cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]
+    ) -> None:
+        if result_types[0].element_type != types[0].element_type:
+            raise VerifyException(f"C1: the result must have elements of {types[0].element_type}")
+        for index, operand in enumerate(types[1:], 1):
+            require_integer("C2", f"operand #{index}", operand)
+
+
+@graph_operation
+class DynamicReshapeOp(DynamicOp):
+    """Reshape; in ``shape`` -1 stands for what remains, 0 for the same axis of x unless ``allow_zero``."""
+
+    name = "graph.dynamic_reshape"
+    x = operand_def(TensorType)
+    shape = operand_def(TensorType)
+    result = result_def(TensorType)
+    allow_zero: bool = flag()
+
+
+@graph_operation
+class DynamicExpandOp(DynamicOp):
+    """x broadcast together with ``shape``, as ONNX's Expand."""
+
+    name = "graph.dynamic_expand"
+    x = operand_def(TensorType)
+    shape = operand_def(TensorType)
+    result = result_def(TensorType)
+
+
+@graph_operation
+class DynamicTileOp(DynamicOp):
+    """x repeated along each axis as often as ``repeats`` says."""
+
+    name = "graph.dynamic_tile"
+    x = operand_def(TensorType)
+    repeats = operand_def(TensorType)
+    result = result_def(TensorType)
+
+
+@graph_operation
+class DynamicSliceOp(DynamicOp):
+    """Slice with ONNX's rules: bounds from the end where negative, clamped to the axis."""
+
+    name = "graph.dynamic_slice"
+    x = operand_def(TensorType)
+    starts = operand_def(TensorType)
+    ends = operand_def(TensorType)
+    axes = operand_def(TensorType)
+    steps = operand_def(TensorType)
+    result = result_def(TensorType)
+
+
+@graph_operation
+class DynamicPadOp(GraphOperation):
+    """Pad by ``pads``: for every axis the elements before, then for every axis those after."""
+
+    name = "graph.dynamic_pad"
+    x = operand_def(TensorType)
+    value = operand_def(TensorType)
+    pads = operand_def(TensorType)
+    result = result_def(TensorType)
+    mode: str = word("constant")
+
+    @classmethod
+    def check(
+        cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]
+    ) -> None:
+        if result_types[0].element_type != types[0].element_type or result_types[0].rank != types[0].rank:
+            raise VerifyException(f"C1: the result must have rank and elements of x {types[0]}")
+        require_integer("C2", "operand #2", types[2])
+
+
+@graph_operation
+class DynamicResizeOp(GraphOperation):
+    """Nearest or linear resize to ``sizes`` (integers, one an axis) or by ``sizes`` as floating-point scales."""
+
+    name = "graph.dynamic_resize"
+    x = operand_def(TensorType)
+    sizes = operand_def(TensorType)
+    result = result_def(TensorType)
+    mode: str = word(leading=True)
+    coordinates: str = word("half_pixel")
+    nearest: str = word("round_prefer_floor")
+
+    @classmethod
+    def check(
+        cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]
+    ) -> None:
+        if result_types[0].element_type != types[0].element_type or result_types[0].rank != types[0].rank:
+            raise VerifyException(f"C1: the result must have rank and elements of x {types[0]}")

@@ -1,0 +1,122 @@
+"""Convolution and matrix multiplication."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from xdsl.irdl import operand_def, opt_operand_def, result_def
+from xdsl.utils.exceptions import VerifyException
+
+from ..shape import add, floordiv
+from .broadcasting import BroadcastError, broadcast_shapes
+from .operation import GraphOperation, flag, graph_operation, integer, integers
+from .types import TensorType
+
+if TYPE_CHECKING:
+    from ..shape import Dim
+
+
+def window_output(
+    size: Dim, kernel: int, stride: int = 1, pad_begin: int = 0, pad_end: int = 0, dilation: int = 1
+) -> Dim:
+    """How many places a window takes along one axis."""
+    reach = (kernel - 1) * dilation + 1
+    return add(floordiv(add(size, pad_begin + pad_end - reach), stride), 1)
+
+
+def require_length(constraint: str, values: Mapping[str, Any], lengths: Mapping[str, int]) -> None:
+    """Raises where a list field has not the length that the rank of the operand asks for."""
+    for name, length in lengths.items():
+        if len(values[name]) != length:
+            raise VerifyException(f"{constraint}: '{name}' must have {length} entries, got {list(values[name])}")
+
+
+def may_differ(left: Dim, right: Dim) -> bool:
+    """Whether both are known and different."""
+    return isinstance(left, int) and isinstance(right, int) and left != right
+
+
+@graph_operation
+class ConvOp(GraphOperation):
+    """Convolution (cross-correlation) over any number of spatial axes.
+
+    ``x`` is N x C x spatial, ``w`` is M x C/group x kernel, ``bias`` M. ``pads`` lists the zeros before
+    each spatial axis, then those after each.
+
+    C1: ``x`` and ``w`` have the same rank, 3 or more; C2: one element type; C3: list fields fit the
+    spatial rank; C4: channels of ``x`` = group times those of ``w``; C5: M is a multiple of group;
+    C6: ``bias`` has shape [M].
+    """
+
+    name = "graph.conv"
+    x = operand_def(TensorType)
+    w = operand_def(TensorType)
+    bias = opt_operand_def(TensorType)
+    result = result_def(TensorType)
+    strides: tuple[int, ...] = integers(lambda types: (1,) * (types[0].rank - 2))
+    pads: tuple[int, ...] = integers(lambda types: (0,) * 2 * (types[0].rank - 2))
+    dilations: tuple[int, ...] = integers(lambda types: (1,) * (types[0].rank - 2))
+    group: int = integer(1)
+
+    @classmethod
+    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+        x, w = types[:2]
+        if x.rank != w.rank or x.rank < 3:
+            raise VerifyException(f"C1: x and w must have the same rank, 3 or more, got {x} and {w}")
+        for name, operand in zip(("w", "bias"), types[1:]):
+            if operand.element_type != x.element_type:
+                raise VerifyException(f"C2: {name} has elements of {operand.element_type}, x of {x.element_type}")
+        spatial = x.rank - 2
+        require_length("C3", values, {"strides": spatial, "pads": 2 * spatial, "dilations": spatial})
+        group, out_channels, kernel = values["group"], w.dims[0], w.dims[2:]
+        in_channels = w.dims[1] * group if isinstance(w.dims[1], int) else None
+        if in_channels is not None and may_differ(x.dims[1], in_channels):
+            raise VerifyException(f"C4: x has {x.dims[1]} channels, w and group {group} ask for {in_channels}")
+        if isinstance(out_channels, int) and out_channels % group:
+            raise VerifyException(f"C5: {out_channels} output channels are no multiple of group {group}")
+        if len(types) > 2 and (types[2].rank != 1 or may_differ(types[2].dims[0], out_channels)):
+            raise VerifyException(f"C6: bias must have shape [{out_channels}], got {types[2]}")
+        if not all(isinstance(k, int) for k in kernel):
+            raise VerifyException(f"C3: the kernel's spatial dimensions must be known, got {w}")
+        pads = values["pads"]
+        sizes = [
+            window_output(size, k, stride, begin, end, dilation)  # pyright: ignore[reportArgumentType]
+            for size, k, stride, begin, end, dilation in zip(
+                x.dims[2:], kernel, values["strides"], pads[:spatial], pads[spatial:], values["dilations"]
+            )
+        ]
+        return [x.with_dims((x.dims[0], out_channels, *sizes))]
+
+
+@graph_operation
+class MatmulOp(GraphOperation):
+    """Matrix product over the last two axes; leading axes broadcast as in NumPy.
+
+    A flag swaps the last two axes of its operand first. C1: one element type; C2: rank 2 or more;
+    C3: inner dimensions are equal; C4: batch axes broadcast.
+    """
+
+    name = "graph.matmul"
+    a = operand_def(TensorType)
+    b = operand_def(TensorType)
+    result = result_def(TensorType)
+    transpose_a: bool = flag()
+    transpose_b: bool = flag()
+
+    @classmethod
+    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+        a, b = types
+        if a.element_type != b.element_type:
+            raise VerifyException(f"C1: b has elements of {b.element_type}, a of {a.element_type}")
+        if a.rank < 2 or b.rank < 2:
+            raise VerifyException(f"C2: both operands must have rank 2 or more, got {a} and {b}")
+        rows, inner_a = a.dims[-2:] if not values["transpose_a"] else (a.dims[-1], a.dims[-2])
+        inner_b, columns = b.dims[-2:] if not values["transpose_b"] else (b.dims[-1], b.dims[-2])
+        if may_differ(inner_a, inner_b):
+            raise VerifyException(f"C3: the inner dimensions {inner_a} of a and {inner_b} of b differ")
+        try:
+            batch = broadcast_shapes(a.dims[:-2], b.dims[:-2])
+        except BroadcastError as error:
+            raise VerifyException(f"C4: the batch axes of {a} and {b} don't broadcast: {error}") from None
+        return [a.with_dims((*batch, rows, columns))]

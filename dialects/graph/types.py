@@ -1,0 +1,151 @@
+"""The graph level's one type: a tensor with a shape of dimensions and an element type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+import ml_dtypes
+import numpy as np
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    BFloat16Type,
+    Float16Type,
+    Float32Type,
+    Float64Type,
+    IntegerType,
+    Signedness,
+    bf16,
+    f16,
+    f32,
+    f64,
+    i1,
+)
+from xdsl.ir import Attribute, ParametrizedAttribute, TypeAttribute
+from xdsl.irdl import irdl_attr_definition
+from xdsl.parser import AttrParser
+from xdsl.printer import Printer
+from xdsl.utils.exceptions import VerifyException
+
+from ..dimension_attribute import DimensionAttr, dimension_array, parse_shape, print_shape
+from ..shape import is_static, product, same_dimension
+
+if TYPE_CHECKING:
+    from ..shape import Dim
+
+i8, i16, i32, i64 = (IntegerType(width) for width in (8, 16, 32, 64))
+ui8, ui16, ui32, ui64 = (IntegerType(width, Signedness.UNSIGNED) for width in (8, 16, 32, 64))
+
+_NUMPY_OF_ELEMENT: dict[Attribute, np.dtype] = {
+    f16: np.dtype(np.float16),
+    bf16: np.dtype(ml_dtypes.bfloat16),
+    f32: np.dtype(np.float32),
+    f64: np.dtype(np.float64),
+    i1: np.dtype(np.bool_),
+    i8: np.dtype(np.int8),
+    i16: np.dtype(np.int16),
+    i32: np.dtype(np.int32),
+    i64: np.dtype(np.int64),
+    ui8: np.dtype(np.uint8),
+    ui16: np.dtype(np.uint16),
+    ui32: np.dtype(np.uint32),
+    ui64: np.dtype(np.uint64),
+}
+_ELEMENT_OF_NUMPY = {dtype: element for element, dtype in _NUMPY_OF_ELEMENT.items()}
+
+
+def numpy_dtype(element: Attribute) -> np.dtype:
+    """The NumPy dtype of an element type. Raises KeyError for a type that is not an element type."""
+    return _NUMPY_OF_ELEMENT[element]
+
+
+def element_type_of(dtype: np.dtype | type) -> Attribute:
+    """The element type of a NumPy dtype. Raises KeyError where there is none (strings, complex)."""
+    return _ELEMENT_OF_NUMPY[np.dtype(dtype)]
+
+
+def is_float(element: Attribute) -> bool:
+    return isinstance(element, Float16Type | BFloat16Type | Float32Type | Float64Type)
+
+
+def is_bool(element: Attribute) -> bool:
+    return element == i1
+
+
+def is_integer(element: Attribute) -> bool:
+    """An integer of 8 bits or more, signed or not; truth values are not integers."""
+    return isinstance(element, IntegerType) and element != i1
+
+
+@irdl_attr_definition
+class TensorType(ParametrizedAttribute, TypeAttribute):
+    """``!graph.tensor<N x 64 x (H floordiv 2) x f32>``; a scalar is ``!graph.tensor<f32>``.
+
+    Signless integers are signed; unsigned ones say so (``ui8``); ``i1`` is a truth value.
+    """
+
+    name: ClassVar[str] = "graph.tensor"
+
+    shape: ArrayAttr[DimensionAttr]
+    element_type: Attribute
+
+    @staticmethod
+    def of(dimensions: Sequence[Dim], element_type: Attribute) -> TensorType:
+        """The type with these dimensions (integers or expressions) and element type."""
+        return TensorType(dimension_array(dimensions), element_type)
+
+    @staticmethod
+    def of_array(array: np.ndarray) -> TensorType:
+        """The type of a NumPy array."""
+        return TensorType.of([int(d) for d in array.shape], element_type_of(array.dtype))
+
+    @property
+    def dims(self) -> tuple[Dim, ...]:
+        """The dimensions, outermost first."""
+        return tuple([dimension.data for dimension in self.shape.data])
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape.data)
+
+    @property
+    def is_static(self) -> bool:
+        return is_static(self.dims)
+
+    @property
+    def element_count(self) -> Dim:
+        return product(self.dims)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return numpy_dtype(self.element_type)
+
+    def with_dims(self, dimensions: Sequence[Dim]) -> TensorType:
+        return TensorType.of(dimensions, self.element_type)
+
+    def with_element(self, element_type: Attribute) -> TensorType:
+        return TensorType(self.shape, element_type)
+
+    def same_shape(self, other: TensorType) -> bool:
+        """Whether all dimensions are equal for every value of the symbols."""
+        return self.shape == other.shape or (
+            self.rank == other.rank and all(map(same_dimension, self.dims, other.dims))
+        )
+
+    def verify(self) -> None:
+        if self.element_type not in _NUMPY_OF_ELEMENT:
+            raise VerifyException(f"C1: '{self.element_type}' cannot be an element type of graph.tensor")
+        for dimension in self.dims:
+            if isinstance(dimension, int) and dimension < 0:
+                raise VerifyException(f"C2: a dimension cannot be negative, got {dimension}")
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
+        with parser.in_angle_brackets():
+            dimensions = parse_shape(parser)
+            return dimension_array(dimensions), parser.parse_type()
+
+    def print_parameters(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            print_shape(printer, self.dims)
+            printer.print_attribute(self.element_type)
