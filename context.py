@@ -151,6 +151,10 @@ class CompilerContext(Context):
             self._target = target_by_name(self._target)
         return self._target
 
+    @target.setter
+    def target(self, target: Target | str | None) -> None:
+        self._target = target
+
     def clone(self) -> CompilerContext:
         """A context with the same dialects and target, and constants that can be added to separately."""
         duplicate = CompilerContext(

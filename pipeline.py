@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xdsl.utils.exceptions import DiagnosticException
+
 from .context import ConstantStore
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ PHASES = (
 PHASE_NAMES = tuple(phase.name for phase in PHASES)
 
 
-class IllegalOperationError(Exception):
+class IllegalOperationError(DiagnosticException):
     """An op was left over that the phase promises to have lowered."""
 
 
@@ -137,12 +139,18 @@ def compile_through(
     """
     options = options or PipelineOptions()
     dumped_constants = ConstantStore()
-    for phase in phase_range(start, stop):
-        run_phase(module, context, phase, options)
-        if options.dump_folder is not None:
-            dump_phase(module, context, phase, options.dump_folder, dumped_constants)
     if options.dump_folder is not None:
-        dumped_constants.save(options.dump_folder / "constants.npz")
+        options.dump_folder.mkdir(parents=True, exist_ok=True)
+    try:
+        for phase in phase_range(start, stop):
+            run_phase(module, context, phase, options)
+            if options.dump_folder is not None:
+                dump_phase(module, context, phase, options.dump_folder, dumped_constants)
+            if options.verify_each:
+                check_legality(module, phase)
+    finally:
+        if options.dump_folder is not None:
+            dumped_constants.save(options.dump_folder / "constants.npz")
     return module
 
 
@@ -151,11 +159,9 @@ def run_phase(module: ModuleOp, context: CompilerContext, phase: Phase, options:
     for module_pass in phase_passes(phase):
         begin = time.perf_counter()
         module_pass.apply(context, module)
-        options.timings.append(PassTiming(phase.name, module_pass.name, time.perf_counter() - begin))
+        options.timings.append(PassTiming(phase.name, str(module_pass), time.perf_counter() - begin))
         if options.verify_each:
             module.verify()
-    if options.verify_each:
-        check_legality(module, phase)
 
 
 def phase_passes(phase: Phase) -> Iterator[ModulePass]:
@@ -194,7 +200,6 @@ def dump_phase(
     module: ModuleOp, context: CompilerContext, phase: Phase, folder: Path, constants: ConstantStore
 ) -> Path:
     """Writes the module's text to ``N-PHASE.mlir`` and gathers the constants alive in it."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{PHASE_NAMES.index(phase.name)}-{phase.name}.mlir"
     path.write_text(f"{module}\n")
     for name, array in context.constants.items():

@@ -17,6 +17,7 @@ DIALECTS = {
     "graph": "dialects.graph:Graph",
     "kernel": "dialects.kernel:KernelDialect",
     "layout": "dialects.layout:LayoutDialect",
+    "llvmx": "dialects.llvm_extension:LLVMExtension",
     "schedule": "dialects.schedule:ScheduleDialect",
 }
 

@@ -1,0 +1,47 @@
+# `make demo` and `make test` need Python 3.11 or newer, pip and make; they set up .venv themselves.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# Tests run side by side; each process that runs a network brings its own threads.
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint format docs clean
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: $(INSTALLED) ## read a picture of text with a pre-trained network, beside onnxruntime
+	@$(BIN)/python -m lamina.benchmarks.demo
+
+test: $(INSTALLED) ## all tests
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests $(PYTEST_ARGS)
+
+bench: $(INSTALLED) ## every figure of docs/performance.md, measured here and now
+	@$(BIN)/python -m lamina.benchmarks.race $(BENCH_ARGS)
+
+lint: $(INSTALLED) ## ruff and pyright
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+
+format: $(INSTALLED) ## let ruff mend what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+docs: $(INSTALLED) ## write the generated parts of README.md and docs/ anew
+	@$(BIN)/python docs/generate.py
+
+clean: ## remove .venv and all caches
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is newer than pyproject.toml once everything is installed, so that the second time costs nothing.
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; choose one with PYTHON=...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,dev]'
+	@touch $@

@@ -1,0 +1,78 @@
+"""What ``lamina-opt -t`` writes below the llvm level: LLVM's text, assembly and object code.
+
+The module must be on the llvm level already (``--to llvm`` or ``-p lower-loops-to-llvm``). Each output takes
+``{machine=NAME}``; without it the target is lamina-opt's ``--machine``.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, cast
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.utils.target import Target as Output
+
+if TYPE_CHECKING:
+    from ..backend.targets import Target
+    from ..context import CompilerContext
+
+
+@dataclass(frozen=True)
+class MachineOutput(Output):
+    """An output that depends on the machine compiled for."""
+
+    machine: str | None = None
+
+    def machine_target(self, context: Context) -> Target:
+        from ..backend.targets import target_by_name
+
+        return cast("CompilerContext", context).target if self.machine is None else target_by_name(self.machine)
+
+
+@dataclass(frozen=True)
+class BinaryOutput(MachineOutput):
+    """An output of bytes, which the driver writes past the text stream."""
+
+    def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
+        raise ValueError(f"'{self.name}' is binary and cannot be written to a stream of text")
+
+    @abstractmethod
+    def emit_bytes(self, ctx: Context, module: ModuleOp) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class LLVMTextOutput(MachineOutput):
+    """LLVM IR as text, before LLVM's own optimisations."""
+
+    name = "ll"
+
+    def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
+        from ..backend.llvm_text import print_llvm
+
+        output.write(print_llvm(module, self.machine_target(ctx)))
+
+
+@dataclass(frozen=True)
+class AssemblyOutput(MachineOutput):
+    """The machine code, as assembly."""
+
+    name = "asm"
+
+    def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
+        from ..backend.object_code import emit_assembly
+
+        output.write(emit_assembly(module, self.machine_target(ctx)))
+
+
+@dataclass(frozen=True)
+class ObjectOutput(BinaryOutput):
+    """The machine code, as a relocatable ELF object."""
+
+    name = "obj"
+
+    def emit_bytes(self, ctx: Context, module: ModuleOp) -> bytes:
+        from ..backend.object_code import emit_object
+
+        return emit_object(module, self.machine_target(ctx))
