@@ -16,11 +16,10 @@ from typing import IO, cast
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.parser import Parser
 from xdsl.passes import ModulePass, PassPipeline
 from xdsl.universe import Universe
-from xdsl.utils.arg_spec import ArgSpecParseError, parse_spec
-from xdsl.utils.exceptions import DiagnosticException, ParseError
+from xdsl.utils.arg_spec import parse_spec
+from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from ..context import CompilerContext, ConstantStore
@@ -200,10 +199,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         LaminaOptMain(arguments).run()
     except (DiagnosticException, IllegalOperationError, ParseError, LaminaError) as error:
         sys.exit(f"{error}".strip())
-    except (ArgSpecParseError, OSError, ValueError) as error:
-        sys.exit(f"lamina-opt: {error}")
     except BrokenPipeError:
         sys.exit(1)
+    except (ArgSpecParseError, OSError, ValueError) as error:
+        sys.exit(f"lamina-opt: {error}")
 
 
 if __name__ == "__main__":

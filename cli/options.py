@@ -30,7 +30,7 @@ def _parse_dim(dim: str, text: str) -> int | str:
 
 
 def parse_constants(texts: Iterable[str]) -> dict[str, np.ndarray]:
-    """``["w=dense<1.0> : tensor<2x3xf32>"]`` as arrays by name. Raises ValueError that quotes the text not understood."""
+    """``["w=dense<1.0> : tensor<2x3xf32>"]`` as arrays by name. Raises ValueError quoting a wrong text."""
     return dict(_parse_constant(text) for text in texts)
 
 
