@@ -140,6 +140,10 @@ class LoopNest:
             self._entry.add_op(op)
         self._last_hoisted = op
 
+    @staticmethod
+    def vector_type(element: Attribute, shape: Sequence[int]) -> VectorType:
+        return VectorType(element, list(shape))
+
     def value(self, index: Index) -> SSAValue:
         return self.constant(index) if isinstance(index, int) else index
 
@@ -249,7 +253,15 @@ class LoopNest:
     @contextlib.contextmanager
     def loop(self, lower: Index, upper: Index, step: int = 1, carried: Sequence[SSAValue] = (), unroll: int = 1) -> Iterator[Loop]:
         """``with nest.loop(0, n, carried=[acc]) as loop``: results in ``loop.results`` afterwards."""
-        if isinstance(lower, int) and isinstance(upper, int) and lower < upper <= lower + step:
+        if isinstance(lower, int) and isinstance(upper, int) and lower >= upper:
+            # Built and dropped: a loop that never runs.
+            outer, self.block = self.block, Block()
+            loop = Loop(lower, list(carried))
+            yield loop
+            self.block = outer
+            loop.results = list(carried)
+            return
+        if isinstance(lower, int) and isinstance(upper, int) and upper <= lower + step:
             loop = Loop(lower, list(carried))
             yield loop
             loop.results = loop.yielded or []

@@ -1,0 +1,205 @@
+"""Direct convolution: blocks of output channels outermost, a tile of output columns in registers.
+
+::
+
+    for co in blocks of output channels        (their weights stay in L2)
+      for n, oh, tile of output columns
+        sums[blocks][columns][lanes] = bias
+        for ci block, kh, kw, ci in block:  sums += x[n, ci, oh*s+kh, ow*s+kw] * w[co, ci, kh, kw]
+        y[n, co, oh, ow] = epilogue(sums)
+
+y is split in channel blocks. x may lie in any layout whose images have a halo of zeros at least as wide
+as the padding, so no address is ever checked. A 1x1 convolution of contiguous images sees one long row.
+
+Decisions: ``columns`` of a tile at most; ``channel_blocks`` of y in a tile (it divides y's blocks, in a group).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xdsl.ir import SSAValue
+
+from ...dialects.kernel import ConvOp
+from ...dialects.schedule import StageOp
+from .halo import fill_halo
+from .loop_nest import Index, LoopNest, Tensor
+from .register_tile import ResultTile, for_each_tile, shared_loop, store_result_tile, sum_products
+
+# Physical dimensions of y in NCHW16c order.
+BATCH, CHANNEL_BLOCK, ROW, COLUMN, LANE = range(5)
+
+
+@dataclass(frozen=True)
+class ChannelRun:
+    """Input channels that are walked by one address step: ``count`` channels in each of ``blocks`` blocks."""
+
+    first: int
+    blocks: int
+    count: int
+
+
+def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
+    kernel = stage.kernel
+    assert isinstance(kernel, ConvOp)
+    x, w, y = nest.operands[0], nest.operands[1], nest.operands[-1]
+    fill_halo(nest, y)
+    lanes = y.type.layout.block_of(1)
+    blocks = int(stage.decisions["channel_blocks"])
+    channel_tiles = -(-int(y.dims[1]) // (lanes * blocks))
+    batch, _, height, width = (nest.dim(size) for size in y.dims)
+    flat = is_pointwise(kernel, [x, y, *nest.operands[len(kernel.ins) : -1]])
+    if flat:
+        height, width = 1, nest.mul(height, width)
+    sources = _Sources(nest, kernel, x, w, blocks, lanes, flat)
+
+    with shared_loop(nest, [channel_tiles, batch, height]) as (co, n, oh):
+
+        def compute_tile(column: Index, columns: int) -> None:
+            tile = ResultTile(
+                starts=[n, nest.mul(co, blocks), oh, column, 0],
+                spans=[(CHANNEL_BLOCK, blocks), (COLUMN, columns), (LANE, lanes)],
+            )
+            sums = _bias_tile(nest, kernel, y, tile)
+            for run in sources.channel_runs:
+                sums = sources.accumulate(sums, run, co, n, oh, column, columns)
+            store_result_tile(nest, kernel, sums, y, tile)
+
+        for_each_tile(nest, width, int(stage.decisions["columns"]), compute_tile)
+
+
+def is_pointwise(kernel: ConvOp, tensors: Sequence[Tensor]) -> bool:
+    """Whether output pixels are input pixels one to one, and the images of every tensor lie contiguous."""
+    window = kernel.in_type(1).dims[2:]
+    if any(size != 1 for size in (*window, *kernel.get("strides"))) or any(kernel.get("pads")):
+        return False
+    spatial = kernel.type.dims[2:]
+
+    def contiguous(tensor: Tensor) -> bool:
+        layout, rank = tensor.type.layout, tensor.type.rank
+        if rank < 3 or all(size == 1 for size in tensor.dims[2:]):
+            return True
+        return tensor.dims[2:] == spatial and all(layout.margin(axis) == (0, 0) for axis in range(2, rank))
+
+    return all(contiguous(tensor) for tensor in tensors)
+
+
+def _bias_tile(nest: LoopNest, kernel: ConvOp, y: Tensor, tile: ResultTile) -> SSAValue:
+    """The sums' first value: the bias of the tile's channels, or zero."""
+    if len(kernel.ins) < 3:
+        return nest.constant(0.0, nest.vector_type(y.element_type, tile.shape))
+    bias = nest.operands[2]
+    lanes = tile.shape[-1]
+    blocks = tile.shape[0]
+    memory = nest.view(bias.memory, nest.mul(tile.starts[CHANNEL_BLOCK], lanes), [blocks, 1, lanes], [lanes, lanes, 1])
+    return nest.broadcast(nest.load_vector(memory, [0, 0, 0], [blocks, 1, lanes]), tile.shape)
+
+
+class _Sources:
+    """How the reduction finds x and w: both as views over (channel block, window row, window column, channel in block)."""
+
+    def __init__(self, nest: LoopNest, kernel: ConvOp, x: Tensor, w: Tensor, blocks: int, lanes: int, flat: bool):
+        self.nest, self.x, self.w = nest, x, w
+        self.blocks, self.lanes, self.flat = blocks, lanes, flat
+        self.groups = kernel.get("groups")
+        self.group_channels = int(w.dims[1])
+        self.tiles_per_group = -(-int(kernel.type.dims[1]) // (lanes * blocks)) // self.groups
+        self.strides = kernel.get("strides")
+        self.dilations = kernel.get("dilations")
+        self.pads = kernel.get("pads")
+        self.window = tuple(int(size) for size in w.dims[2:])
+        self.x_block = x.type.layout.block_of(1)
+        self.x_strides = _by_axis(x)
+        self.w_strides = _by_axis(w)
+
+    @property
+    def channel_runs(self) -> list[ChannelRun]:
+        """Whole blocks of x's channels, then what is left of the last; padding lanes are never read."""
+        if not self.x_block:
+            return [ChannelRun(0, 1, self.group_channels)]
+        whole, rest = divmod(self.group_channels, self.x_block)
+        runs = [ChannelRun(0, whole, self.x_block)] if whole else []
+        return runs + ([ChannelRun(whole, 1, rest)] if rest else [])
+
+    def accumulate(
+        self, sums: SSAValue, run: ChannelRun, co: Index, n: Index, oh: Index, column: Index, columns: int
+    ) -> SSAValue:
+        window_height, window_width = self.window
+        x_view = self._x_view(run, co, n, oh, column, columns)
+        w_view = self._w_view(run, co)
+        shape_a = [1, columns, 1]
+        shape_b = [self.blocks, 1, self.lanes]
+
+        def column_of_x(indices: Sequence[Index]) -> SSAValue:
+            block, kh, kw, channel = indices
+            return self.nest.load_vector(x_view, [block, kh, kw, 0, 0, channel], shape_a)
+
+        def row_of_w(indices: Sequence[Index]) -> SSAValue:
+            return self.nest.load_vector(w_view, [*indices, 0, 0, 0], shape_b)
+
+        bounds = [run.blocks, window_height, window_width, run.count]
+        return sum_products(self.nest, sums, bounds, column_of_x, row_of_w)
+
+    def _x_view(self, run: ChannelRun, co: Index, n: Index, oh: Index, column: Index, columns: int) -> SSAValue:
+        """x as [channel block][window row][window column][1][output column][channel]: overlapping windows, no copy."""
+        nest, strides = self.nest, self.x_strides
+        offset = nest.add(self.x.origin, nest.mul(n, strides[0, False]))
+        if self.flat:
+            offset = nest.add(offset, nest.mul(column, strides[3, False]))
+        else:
+            top = nest.sub(nest.mul(oh, self.strides[0]), self.pads[0])
+            left = nest.sub(nest.mul(column, self.strides[1]), self.pads[1])
+            offset = nest.add(offset, nest.mul(top, strides[2, False]))
+            offset = nest.add(offset, nest.mul(left, strides[3, False]))
+        first = nest.mul(nest.floordiv(co, self.tiles_per_group), self.group_channels) if self.groups > 1 else 0
+        if self.x_block:
+            block_stride = strides[1, True]
+            offset = nest.add(offset, nest.mul(nest.add(nest.floordiv(first, self.x_block), run.first), block_stride))
+        else:
+            block_stride = 0
+            offset = nest.add(offset, nest.mul(first, strides[1, False]))
+        return nest.view(
+            self.x.memory,
+            offset,
+            [run.blocks, *self.window, 1, columns, run.count],
+            [
+                block_stride,
+                nest.mul(self.dilations[0], strides[2, False]),
+                nest.mul(self.dilations[1], strides[3, False]),
+                0,
+                nest.mul(1 if self.flat else self.strides[1], strides[3, False]),
+                strides[1, False],
+            ],
+        )
+
+    def _w_view(self, run: ChannelRun, co: Index) -> SSAValue:
+        """w as [channel block][window row][window column][channel][output block][1][lane]."""
+        nest, strides = self.nest, self.w_strides
+        offset = nest.mul(co, strides[0, True])
+        block_stride: Index = 0
+        if self.x_block:
+            block_stride = strides[1, True]
+            offset = nest.add(offset, nest.mul(run.first, block_stride))
+        return nest.view(
+            self.w.memory,
+            offset,
+            [run.blocks, *self.window, run.count, self.blocks, 1, self.lanes],
+            [
+                block_stride,
+                strides[2, False],
+                strides[3, False],
+                strides[1, False],
+                self.lanes,
+                self.lanes,
+                1,
+            ],
+        )
+
+
+def _by_axis(tensor: Tensor) -> dict[tuple[int, bool], Index]:
+    """Stride of each (axis, is it the block index)."""
+    pieces = tensor.type.layout.pieces
+    return {(piece.axis, piece.is_outer): stride for piece, stride in zip(pieces, tensor.strides, strict=True)}
+
+

@@ -1,0 +1,48 @@
+"""Halos: the margin of zeros around a tensor that a padded convolution reads instead of checking addresses."""
+
+from __future__ import annotations
+
+from .loop_nest import Index, LoopNest, Tensor
+
+
+def fill_halo(nest: LoopNest, tensor: Tensor) -> None:
+    """Writes zeros to the tensor's halo, if its layout has one, each thread its share of it.
+
+    Every axis with a margin gives two slabs (before and after), as long as the whole memory along the other axes.
+    """
+    layout = tensor.type.layout
+    if not layout.halo:
+        return
+    sizes = [nest.dim(size) for size in layout.physical_shape(tensor.dims)]
+    for dimension, piece in enumerate(layout.pieces):
+        lower, upper = (nest.dim(margin) for margin in layout.margin(piece.axis))
+        if piece.block and (lower, upper) != (0, 0):
+            raise ValueError(f"layout {layout.order} has a halo along axis {piece.axis}, which is split in blocks")
+        for start, length in ((0, lower), (nest.sub(sizes[dimension], upper), upper)):
+            if length != 0:
+                _fill_slab(nest, tensor, sizes, dimension, start, length)
+
+
+def _fill_slab(
+    nest: LoopNest, tensor: Tensor, sizes: list[Index], dimension: int, start: Index, length: Index
+) -> None:
+    """Zeros in [start, start + length) of one physical dimension; what lies further in is contiguous."""
+    outer: Index = 1
+    for size in sizes[:dimension]:
+        outer = nest.mul(outer, size)
+    stride = tensor.strides[dimension]
+    run = nest.mul(length, stride)
+    step = nest.mul(sizes[dimension], stride)
+    first = nest.mul(start, stride)
+    begin, end = nest.share(outer)
+    lanes = 16
+    zeros = nest.constant(0, nest.vector_type(tensor.element_type, [lanes]))
+    zero = nest.constant(0, tensor.element_type)
+    with nest.loop(begin, end) as block:
+        memory = nest.view(tensor.memory, nest.add(first, nest.mul(block.index, step)), [run], [1])
+        whole = nest.mul(nest.floordiv(run, lanes), lanes)
+        with nest.loop(0, whole, lanes) as vector:
+            nest.store_vector(zeros, memory, [vector.index])
+        if not (isinstance(run, int) and run % lanes == 0):
+            with nest.loop(whole, run) as single:
+                nest.store(zero, memory, [single.index])

@@ -1,0 +1,182 @@
+"""The register tile that every contraction shares: products summed in registers, then an epilogue, then one store.
+
+A tile is one n-D vector of partial sums, e.g. ``vector<2x14x16xf32>``: 2 blocks of 16 output channels by 14
+pixels. Each step of the reduction multiplies a column of A (one scalar a row, broadcast along the
+lanes) by a row of B (broadcast along the rows) into it. Direct convolution, GEMM, im2col and Winograd
+differ in how they find A, B and the result.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from xdsl.ir import SSAValue
+
+from ...dialects.kernel import KernelOp
+from .loop_nest import Index, LoopNest, Tensor
+
+
+@dataclass(frozen=True)
+class TileSplit:
+    """``count`` neighbouring tiles of ``size`` elements, the first at ``start``."""
+
+    size: int
+    count: int
+    start: int
+
+
+def split_evenly(extent: int, largest: int) -> list[TileSplit]:
+    """Cuts a known extent in the fewest tiles of at most two neighbouring sizes: 49 by 14 is 13 + 12 + 12 + 12."""
+    count = -(-extent // largest)
+    size = -(-extent // count)
+    large = extent - count * (size - 1)
+    splits = [TileSplit(size, large, 0)]
+    if count > large:
+        splits.append(TileSplit(size - 1, count - large, large * size))
+    return splits
+
+
+def for_each_tile(
+    nest: LoopNest, extent: Index, largest: int, body: Callable[[Index, int], None], begin: Index = 0
+) -> None:
+    """Calls ``body(start, size)`` for tiles that cover ``[begin, begin + extent)``.
+
+    Of an extent that is not known, full tiles come first, the last one moved back over its neighbour
+    (so an element can be computed twice); an extent below one tile goes in tiles of 4 and 1.
+    """
+    if isinstance(extent, int):
+        for split in split_evenly(extent, largest) if extent else []:
+            with nest.loop(0, split.count) as loop:
+                body(nest.add(begin, nest.add(split.start, nest.mul(loop.index, split.size))), split.size)
+        return
+    full = nest.compare("sge", extent, largest)
+    with nest.when(full):
+        last = nest.sub(extent, largest)
+        with nest.loop(0, nest.ceildiv(extent, largest)) as loop:
+            body(nest.add(begin, nest.minimum(nest.mul(loop.index, largest), last)), largest)
+    with nest.when(nest.compare("slt", extent, largest)):
+        small = min(4, largest)
+        whole = nest.floordiv(extent, small)
+        with nest.loop(0, whole) as loop:
+            body(nest.add(begin, nest.mul(loop.index, small)), small)
+        with nest.loop(nest.mul(whole, small), extent) as loop:
+            body(nest.add(begin, loop.index), 1)
+
+
+def sum_products(
+    nest: LoopNest,
+    start: SSAValue,
+    bounds: Sequence[Index],
+    load_a: Callable[[Sequence[Index]], SSAValue],
+    load_b: Callable[[Sequence[Index]], SSAValue],
+    unroll: int = 1,
+) -> SSAValue:
+    """``start`` plus the sum over the reduction's loops of A's column times B's row, in registers throughout."""
+    shape = tuple(start.type.get_shape())  # pyright: ignore[reportAttributeAccessIssue]
+
+    def level(depth: int, indices: list[Index], sums: SSAValue) -> SSAValue:
+        if depth == len(bounds):
+            column = nest.broadcast(load_a(indices), shape)
+            row = nest.broadcast(load_b(indices), shape)
+            return nest.fma(column, row, sums)
+        innermost = depth == len(bounds) - 1
+        with nest.loop(0, bounds[depth], carried=[sums], unroll=unroll if innermost else 1) as loop:
+            loop.yield_(level(depth + 1, [*indices, loop.index], loop.carried[0]))
+        return loop.results[0]
+
+    return level(0, [], start)
+
+
+def piece_strides(nest: LoopNest, operand: Tensor, result: Tensor) -> list[Index | None]:
+    """Elements of the operand between neighbours along each physical dimension of the result; None where it is broadcast.
+
+    Raises ValueError where the operand is split in blocks and the result is not.
+    """
+    missing = result.type.rank - operand.type.rank
+    by_piece = {
+        (piece.axis, piece.is_outer): stride
+        for piece, stride in zip(operand.type.layout.pieces, operand.strides, strict=True)
+    }
+    strides: list[Index | None] = []
+    for piece in result.type.layout.pieces:
+        axis = piece.axis - missing
+        if axis < 0 or (operand.dims[axis] == 1 and result.dims[piece.axis] != 1):
+            strides.append(None)
+            continue
+        block = operand.type.layout.block_of(axis)
+        if block == piece.block:
+            strides.append(by_piece[axis, piece.is_outer])
+        elif not block:
+            strides.append(nest.mul(by_piece[axis, False], piece.block if piece.is_outer else 1))
+        else:
+            raise ValueError(f"an operand in layout {operand.type.layout.order} of a result in {result.type.layout.order}")
+    return strides
+
+
+@dataclass(frozen=True)
+class ResultTile:
+    """A box of the result: where it starts along each physical dimension, and which of them the tile's vector spans.
+
+    ``spans`` gives the physical dimensions of the vector, outermost first, with their lengths.
+    """
+
+    starts: Sequence[Index]
+    spans: Sequence[tuple[int, int]]
+    lanes: Index | None = None
+    """How many lanes of the innermost dimension exist, where not all do."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(length for _, length in self.spans)
+
+    def mask(self, nest: LoopNest, shape: Sequence[int]) -> SSAValue | None:
+        """The lanes to touch of a vector of that shape; None for all."""
+        if self.lanes is None or shape[-1] == 1:
+            return None
+        return nest.mask(shape, [*shape[:-1], self.lanes])
+
+
+def load_operand_tile(nest: LoopNest, operand: Tensor, result: Tensor, tile: ResultTile) -> SSAValue:
+    """The operand's elements for a tile of the result, broadcast to the tile's shape."""
+    strides = piece_strides(nest, operand, result)
+    offset = operand.origin
+    for start, stride in zip(tile.starts, strides, strict=True):
+        if stride is not None:
+            offset = nest.add(offset, nest.mul(start, stride))
+    kept = [(length, strides[dimension]) for dimension, length in tile.spans]
+    sizes = [1 if stride is None else length for length, stride in kept]
+    if all(size == 1 for size in sizes):
+        memory = nest.view(operand.memory, offset, [1], [1])
+        return nest.broadcast(nest.load(memory, [0]), tile.shape)
+    memory = nest.view(operand.memory, offset, sizes, [1 if stride is None else stride for _, stride in kept])
+    zeros = [0] * len(sizes)
+    return nest.broadcast(nest.load_vector(memory, zeros, sizes, tile.mask(nest, sizes)), tile.shape)
+
+
+def store_result_tile(nest: LoopNest, kernel: KernelOp, sums: SSAValue, result: Tensor, tile: ResultTile) -> None:
+    """Applies the kernel's epilogue to the sums and stores them."""
+    value = sums
+    if kernel.has_epilogue:
+        first = len(kernel.ins)
+        extra = nest.operands[first : first + len(kernel.epilogue_ins)]
+        arguments = [load_operand_tile(nest, operand, result, tile) for operand in extra]
+        value = nest.call_region(kernel.epilogue, [sums, *arguments])
+    offset = result.origin
+    for start, stride in zip(tile.starts, result.strides, strict=True):
+        offset = nest.add(offset, nest.mul(start, stride))
+    memory = nest.view(result.memory, offset, tile.shape, [result.strides[dimension] for dimension, _ in tile.spans])
+    nest.store_vector(value, memory, [0] * len(tile.spans), tile.mask(nest, tile.shape))
+
+
+@contextlib.contextmanager
+def shared_loop(nest: LoopNest, bounds: Sequence[Index]):  # noqa: ANN201
+    """One loop over this thread's share of a loop nest's flattened iterations; gives their indices."""
+    total: Index = 1
+    for bound in bounds:
+        total = nest.mul(total, bound)
+    begin, end = nest.share(total)
+    with nest.loop(begin, end) as loop:
+        yield nest.split_index(loop.index, bounds)
+
