@@ -1,0 +1,49 @@
+"""What each graph operation computes, in NumPy alone.
+
+``REFERENCE[name](inputs, attributes)`` takes the operands as arrays and the operation's fields as plain
+values; it returns the results as a list. Operations whose result's shape or type does not follow from
+the operands read them from two further attributes: ``shape`` (a tuple of integers) and ``dtype`` (a NumPy
+dtype or the name of one). Floating-point types narrower than float32 are computed in float32.
+
+Constant folding, the graph interpreter, tests and the host's part of a compiled model all use this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .elementwise import ELEMENTWISE, Operation
+from .indexing import INDEXING
+from .linear import LINEAR
+from .movement import MOVEMENT
+from .recurrent import RECURRENT
+from .reductions import REDUCTIONS
+from .sampling import SAMPLING
+
+REFERENCE: dict[str, Operation] = {
+    **ELEMENTWISE,
+    **LINEAR,
+    **REDUCTIONS,
+    **MOVEMENT,
+    **INDEXING,
+    **SAMPLING,
+    **RECURRENT,
+}
+
+# Operations that read the attributes 'shape' and 'dtype' of their (only) result.
+SHAPED_BY_RESULT = frozenset({"reshape", "broadcast_to", "dim_values", "iota", "one_hot", "resize", "cast"})
+
+
+def evaluate(name: str, inputs: Sequence[np.ndarray], attributes: Mapping[str, Any]) -> list[np.ndarray]:
+    """Runs one operation with floating-point warnings off: inf and NaN are results like others.
+
+    Raises KeyError for an unknown operation.
+    """
+    with np.errstate(all="ignore"):
+        return [np.asarray(result) for result in REFERENCE[name](list(inputs), dict(attributes))]
+
+
+__all__ = ["REFERENCE", "SHAPED_BY_RESULT", "Operation", "evaluate"]

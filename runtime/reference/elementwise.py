@@ -1,0 +1,205 @@
+"""Elementwise operations. Operands broadcast as in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Arrays = list[np.ndarray]
+Attributes = dict[str, Any]
+Operation = Callable[[Arrays, Attributes], Arrays]
+
+
+def is_float(dtype: np.dtype) -> bool:
+    """Whether a dtype is floating point; NumPy counts bfloat16, which ml_dtypes adds, as no number kind of its own."""
+    return dtype.kind == "f" or dtype.name == "bfloat16"
+
+
+def in_single(function: Callable[[np.ndarray], np.ndarray]) -> Operation:
+    """``function`` computed at least in float32, result in the operand's type."""
+
+    def operation(inputs: Arrays, attributes: Attributes) -> Arrays:
+        (x,) = inputs
+        return [function(widened(x)).astype(x.dtype, copy=False)]
+
+    return operation
+
+
+def widened(x: np.ndarray) -> np.ndarray:
+    """The array in float32 where it has a narrower floating-point type."""
+    return x.astype(np.float32) if is_float(x.dtype) and x.dtype.itemsize < 4 else x
+
+
+def _unary(function: Callable[..., Any]) -> Operation:
+    return lambda inputs, attributes: [np.asarray(function(inputs[0]))]
+
+
+def _binary(function: Callable[..., Any]) -> Operation:
+    return lambda inputs, attributes: [np.asarray(function(inputs[0], inputs[1]))]
+
+
+# Cody's rational approximations (1969), relative error below 1e-16 in float64.
+_ERF_SMALL = (
+    (3.16112374387056560e00, 1.13864154151050156e02, 3.77485237685302021e02, 3.20937758913846947e03,
+     1.85777706184603153e-1),
+    (2.36012909523441209e01, 2.44024637934444173e02, 1.28261652607737228e03, 2.84423683343917062e03),
+)  # fmt: skip
+_ERFC_MIDDLE = (
+    (5.64188496988670089e-1, 8.88314979438837594e0, 6.61191906371416295e01, 2.98635138197400131e02,
+     8.81952221241769090e02, 1.71204761263407058e03, 2.05107837782607147e03, 1.23033935479799725e03,
+     2.15311535474403846e-8),
+    (1.57449261107098347e01, 1.17693950891312499e02, 5.37181101862009858e02, 1.62138957456669019e03,
+     3.29079923573345963e03, 4.36261909014324716e03, 3.43936767414372164e03, 1.23033935480374942e03),
+)  # fmt: skip
+_ERFC_LARGE = (
+    (3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1, 1.60837851487422766e-2,
+     6.58749161529837803e-4, 1.63153871373020978e-2),
+    (2.56852019228982242e00, 1.87295284992346047e00, 5.27905102951428412e-1, 6.05183413124413191e-2,
+     2.33520497626869185e-3),
+)  # fmt: skip
+
+
+def _rational(coefficients: tuple[tuple[float, ...], tuple[float, ...]], z: np.ndarray) -> np.ndarray:
+    numerators, denominators = coefficients
+    numerator = numerators[-1] * z
+    denominator = z
+    for over, under in zip(numerators[: len(denominators) - 1], denominators[:-1]):
+        numerator = (numerator + over) * z
+        denominator = (denominator + under) * z
+    return (numerator + numerators[len(denominators) - 1]) / (denominator + denominators[-1])
+
+
+def erf(x: np.ndarray) -> np.ndarray:
+    """The error function, computed in float64, in the type of x."""
+    wide = np.asarray(x, np.float64)
+    magnitude = np.minimum(np.abs(wide), 30.0)
+    small = wide * _rational(_ERF_SMALL, np.where(magnitude <= 0.5, magnitude, 0.0) ** 2)
+    decay = np.exp(-magnitude * magnitude)
+    middle = 1.0 - decay * _rational(_ERFC_MIDDLE, np.clip(magnitude, 0.4, 4.0))
+    bounded = np.maximum(magnitude, 4.0)
+    inverse_square = 1.0 / (bounded * bounded)
+    tail = inverse_square * _rational(_ERFC_LARGE, inverse_square)
+    large = 1.0 - decay * (5.6418958354775628695e-1 - tail) / bounded
+    outside = np.copysign(np.where(magnitude <= 4.0, middle, large), wide)
+    result = np.where(magnitude <= 0.5, small, outside)
+    return np.where(np.isnan(wide), wide, result).astype(x.dtype)
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)) without overflow."""
+    decay = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1 / (1 + decay), decay / (1 + decay)).astype(x.dtype, copy=False)
+
+
+def _divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if is_float(a.dtype):
+        return np.divide(a, b)
+    if a.dtype.kind == "u":
+        return np.floor_divide(a, b)
+    quotient = np.floor_divide(a, b)
+    inexact = quotient * b != a
+    return quotient + (inexact & ((a < 0) != (b < 0))).astype(a.dtype)
+
+
+def _power(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if is_float(a.dtype):
+        return np.power(widened(a), b.astype(widened(a).dtype)).astype(a.dtype)
+    if is_float(b.dtype):
+        return np.power(a.astype(np.float64), b.astype(np.float64)).astype(a.dtype)
+    if b.dtype.kind != "u" and np.any(b < 0):
+        return np.trunc(np.power(a.astype(np.float64), b.astype(np.float64))).astype(a.dtype)
+    return np.power(a, b.astype(a.dtype))
+
+
+def _modulo(inputs: Arrays, attributes: Attributes) -> Arrays:
+    a, b = inputs
+    return [np.fmod(a, b) if attributes.get("fmod") else np.mod(a, b)]
+
+
+def _relu(x: np.ndarray) -> np.ndarray:
+    return np.maximum(x, np.zeros((), x.dtype))
+
+
+def _where(inputs: Arrays, attributes: Attributes) -> Arrays:
+    condition, a, b = inputs
+    return [np.where(condition, a, b)]
+
+
+def cast(x: np.ndarray, dtype: np.dtype, saturate: bool = False) -> np.ndarray:
+    """Converted element by element; float to integer rounds towards zero, ``saturate`` clamps to the range."""
+    if dtype == np.bool_:
+        return x != 0
+    if saturate and not is_float(dtype):
+        limits = np.iinfo(dtype)
+        return np.clip(widened(x), limits.min, limits.max).astype(dtype)
+    return x.astype(dtype)
+
+
+def _cast(inputs: Arrays, attributes: Attributes) -> Arrays:
+    return [cast(inputs[0], np.dtype(attributes["dtype"]), attributes.get("saturate", False))]
+
+
+def _shift_right(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    unsigned = np.dtype(f"u{a.dtype.itemsize}")
+    return np.right_shift(a.view(unsigned), b.astype(unsigned)).view(a.dtype)
+
+
+def _not(x: np.ndarray) -> np.ndarray:
+    return np.logical_not(x) if x.dtype == np.bool_ else np.invert(x)
+
+
+def _reciprocal(x: np.ndarray) -> np.ndarray:
+    return np.ones((), x.dtype) / x
+
+
+ELEMENTWISE: dict[str, Operation] = {
+    "abs": _unary(np.abs),
+    "neg": _unary(np.negative),
+    "sign": _unary(np.sign),
+    "relu": _unary(_relu),
+    "exp": in_single(np.exp),
+    "log": in_single(np.log),
+    "sqrt": in_single(np.sqrt),
+    "reciprocal": in_single(_reciprocal),
+    "erf": in_single(erf),
+    "tanh": in_single(np.tanh),
+    "sigmoid": in_single(sigmoid),
+    "sin": in_single(np.sin),
+    "cos": in_single(np.cos),
+    "tan": in_single(np.tan),
+    "asin": in_single(np.arcsin),
+    "acos": in_single(np.arccos),
+    "atan": in_single(np.arctan),
+    "sinh": in_single(np.sinh),
+    "cosh": in_single(np.cosh),
+    "asinh": in_single(np.arcsinh),
+    "acosh": in_single(np.arccosh),
+    "atanh": in_single(np.arctanh),
+    "floor": _unary(np.floor),
+    "ceil": _unary(np.ceil),
+    "round": _unary(np.rint),
+    "is_nan": _unary(np.isnan),
+    "not": _unary(_not),
+    "add": _binary(np.add),
+    "sub": _binary(np.subtract),
+    "mul": _binary(np.multiply),
+    "div": _binary(_divide),
+    "pow": _binary(_power),
+    "maximum": _binary(np.maximum),
+    "minimum": _binary(np.minimum),
+    "mod": _modulo,
+    "equal": _binary(np.equal),
+    "less": _binary(np.less),
+    "less_equal": _binary(np.less_equal),
+    "greater": _binary(np.greater),
+    "greater_equal": _binary(np.greater_equal),
+    "and": _binary(np.bitwise_and),
+    "or": _binary(np.bitwise_or),
+    "xor": _binary(np.bitwise_xor),
+    "shift_left": _binary(lambda a, b: np.left_shift(a, b.astype(a.dtype))),
+    "shift_right": _binary(_shift_right),
+    "where": _where,
+    "cast": _cast,
+}

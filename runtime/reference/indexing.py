@@ -1,0 +1,161 @@
+"""Reading and writing at computed positions; selections whose size depends on data."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .elementwise import Arrays, Attributes, Operation
+
+
+def _in_range(indices: np.ndarray, size: int, operation: str) -> np.ndarray:
+    """Indices with negative ones counted from the end. Raises IndexError that names one out of range."""
+    outside = (indices < -size) | (indices >= size)
+    if np.any(outside):
+        raise IndexError(f"{operation}: index {indices[outside].flat[0]} is out of range for an axis of {size}")
+    return np.where(indices < 0, indices + size, indices)
+
+
+def _gather(inputs: Arrays, attributes: Attributes) -> Arrays:
+    x, indices = inputs
+    axis = attributes["axis"]
+    return [np.take(x, _in_range(indices, x.shape[axis], "gather"), axis)]
+
+
+def _gather_elements(inputs: Arrays, attributes: Attributes) -> Arrays:
+    x, indices = inputs
+    axis = attributes["axis"]
+    places = list(np.indices(indices.shape, sparse=True))
+    places[axis] = _in_range(indices, x.shape[axis], "gather_elements")
+    return [x[tuple(places)]]
+
+
+def _gather_nd(inputs: Arrays, attributes: Attributes) -> Arrays:
+    x, indices = inputs
+    batch, depth = attributes.get("batch_dims", 0), indices.shape[-1]
+    shared = np.indices(indices.shape[:batch], sparse=True)
+    places = [axis.reshape(*axis.shape, *[1] * (indices.ndim - 1 - batch)) for axis in shared]
+    for i in range(depth):
+        places.append(_in_range(indices[..., i], x.shape[batch + i], "gather_nd"))
+    return [np.asarray(x[tuple(places)])]
+
+
+_COMBINE = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
+
+
+def _scatter(x: np.ndarray, places: tuple[np.ndarray, ...], updates: np.ndarray, reduction: str) -> np.ndarray:
+    result = x.copy()
+    if reduction == "none":
+        result[places] = updates
+    else:
+        _COMBINE[reduction].at(result, places, updates)
+    return result
+
+
+def _scatter_elements(inputs: Arrays, attributes: Attributes) -> Arrays:
+    x, indices, updates = inputs
+    axis = attributes["axis"]
+    places = list(np.indices(indices.shape, sparse=True))
+    places[axis] = _in_range(indices, x.shape[axis], "scatter_elements")
+    return [_scatter(x, tuple(places), updates, attributes.get("reduction", "none"))]
+
+
+def _scatter_nd(inputs: Arrays, attributes: Attributes) -> Arrays:
+    x, indices, updates = inputs
+    depth = indices.shape[-1]
+    places = tuple(_in_range(indices[..., i], x.shape[i], "scatter_nd") for i in range(depth))
+    return [_scatter(x, places, updates, attributes.get("reduction", "none"))]
+
+
+def _one_hot(inputs: Arrays, attributes: Attributes) -> Arrays:
+    indices, values = inputs
+    axis = attributes["axis"]
+    depth = attributes["shape"][axis]
+    wrapped = np.where(indices < 0, indices + depth, indices)
+    choices = np.arange(depth).reshape([-1 if i == axis else 1 for i in range(indices.ndim + 1)])
+    return [np.where(np.expand_dims(wrapped, axis) == choices, values[1], values[0])]
+
+
+def _topk(inputs: Arrays, attributes: Attributes) -> Arrays:
+    x, k = inputs
+    axis, count = attributes["axis"], int(k.reshape(-1)[0])
+    if attributes.get("smallest"):
+        order = np.argsort(x, axis, kind="stable")
+    else:
+        # Descending with the lower index first among equals: ascending on the flipped axis, read backwards.
+        order = x.shape[axis] - 1 - np.flip(np.argsort(np.flip(x, axis), axis, kind="stable"), axis)
+    order = np.take(order, np.arange(count), axis).astype(np.int64)
+    return [np.take_along_axis(x, order, axis), order]
+
+
+def _nonzero(inputs: Arrays, attributes: Attributes) -> Arrays:
+    return [np.array(np.nonzero(np.atleast_1d(inputs[0])), np.int64)]
+
+
+def _unique(inputs: Arrays, attributes: Attributes) -> Arrays:
+    axes = attributes.get("axes") or ()
+    axis = axes[0] if axes else None
+    distinct, first, inverse, counts = np.unique(inputs[0], True, True, True, axis=axis)
+    inverse = inverse.reshape(-1)
+    if attributes.get("unsorted"):
+        order = np.argsort(first, kind="stable")
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        distinct = np.take(distinct, order, axis or 0)
+        first, counts, inverse = first[order], counts[order], rank[inverse]
+    return [distinct, first.astype(np.int64), inverse.astype(np.int64), counts.astype(np.int64)]
+
+
+def _corners(boxes: np.ndarray, center_point: bool) -> np.ndarray:
+    """Boxes as [low, low, high, high] in the two axes."""
+    if center_point:
+        centre, size = boxes[:, :2], boxes[:, 2:]
+        return np.concatenate([centre - size / 2, centre + size / 2], 1)
+    return np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], 1)
+
+
+def _overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of one box with others."""
+    low = np.maximum(box[:2], others[:, :2])
+    high = np.minimum(box[2:], others[:, 2:])
+    shared = np.prod(np.maximum(high - low, 0), 1)
+    areas = np.prod(others[:, 2:] - others[:, :2], 1) + np.prod(box[2:] - box[:2]) - shared
+    return np.divide(shared, areas, out=np.zeros_like(shared), where=areas > 0)
+
+
+def _suppressed(boxes: np.ndarray, scores: np.ndarray, limit: int, iou: float, least: float | None) -> list[int]:
+    candidates = np.argsort(-scores, kind="stable")
+    if least is not None:
+        candidates = candidates[scores[candidates] > least]
+    kept: list[int] = []
+    while len(candidates) and len(kept) < limit:
+        best, candidates = int(candidates[0]), candidates[1:]
+        kept.append(best)
+        candidates = candidates[_overlaps(boxes[best], boxes[candidates]) <= iou]
+    return kept
+
+
+def _non_max_suppression(inputs: Arrays, attributes: Attributes) -> Arrays:
+    boxes, scores = inputs[:2]
+    limit, iou = int(inputs[2].reshape(-1)[0]), float(inputs[3].reshape(-1)[0])
+    least = float(inputs[4].reshape(-1)[0]) if len(inputs) > 4 else None
+    rows: list[tuple[int, int, int]] = []
+    for batch in range(scores.shape[0]):
+        corners = _corners(boxes[batch], attributes.get("center_point_box", False))
+        for category in range(scores.shape[1]):
+            kept = _suppressed(corners, scores[batch, category], limit, iou, least)
+            rows.extend((batch, category, box) for box in kept)
+    return [np.array(rows, np.int64).reshape(-1, 3)]
+
+
+INDEXING: dict[str, Operation] = {
+    "gather": _gather,
+    "gather_elements": _gather_elements,
+    "gather_nd": _gather_nd,
+    "scatter_elements": _scatter_elements,
+    "scatter_nd": _scatter_nd,
+    "one_hot": _one_hot,
+    "topk": _topk,
+    "nonzero": _nonzero,
+    "unique": _unique,
+    "non_max_suppression": _non_max_suppression,
+}

@@ -1,0 +1,247 @@
+"""Interpolation: resize, grid_sample, roi_align."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from .elementwise import Arrays, Attributes, Operation, widened
+
+
+def source_coordinates(
+    coordinates: str, size: int, out_size: int, scale: float, roi: tuple[float, float] = (0.0, 1.0)
+) -> np.ndarray:
+    """For each output place along one axis its position in the input, as ONNX's modes define it."""
+    places = np.arange(out_size, dtype=np.float64)
+    match coordinates:
+        case "half_pixel":
+            return (places + 0.5) / scale - 0.5
+        case "half_pixel_symmetric":
+            adjustment = out_size / (scale * size)
+            return size / 2 * (1 - adjustment) + (places + 0.5) / scale - 0.5
+        case "pytorch_half_pixel":
+            return (places + 0.5) / scale - 0.5 if out_size > 1 else np.zeros(out_size)
+        case "align_corners":
+            return places * (size - 1) / (out_size - 1) if out_size > 1 else np.zeros(out_size)
+        case "asymmetric":
+            return places / scale
+        case "tf_crop_and_resize":
+            start, end = roi
+            if out_size > 1:
+                return start * (size - 1) + places * (end - start) * (size - 1) / (out_size - 1)
+            return np.full(out_size, 0.5 * (start + end) * (size - 1))
+    raise ValueError(f"unknown coordinate mode '{coordinates}'")
+
+
+def nearest_indices(positions: np.ndarray, nearest: str, size: int) -> np.ndarray:
+    """Positions rounded to places inside the axis."""
+    positions = positions.astype(np.float32)
+    rounded = {
+        "round_prefer_floor": lambda: np.ceil(positions - np.float32(0.5)),
+        "round_prefer_ceil": lambda: np.floor(positions + np.float32(0.5)),
+        "floor": lambda: np.floor(positions),
+        "ceil": lambda: np.ceil(positions),
+    }[nearest]()
+    return np.clip(rounded, 0, size - 1).astype(np.int64)
+
+
+def _cubic(distance: np.ndarray, a: float) -> np.ndarray:
+    d = np.abs(distance)
+    near = (a + 2) * d**3 - (a + 3) * d**2 + 1
+    far = a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a
+    return np.where(d <= 1, near, np.where(d < 2, far, 0.0))
+
+
+def axis_weights(
+    mode: str, positions: np.ndarray, size: int, scale: float, attributes: dict[str, Any]
+) -> np.ndarray:
+    """The matrix [outputs, size] that interpolates one axis linearly or cubically."""
+    cubic = mode == "cubic"
+    stretch = min(scale, 1.0) if attributes.get("antialias") else 1.0
+    support = (2.0 if cubic else 1.0) / stretch
+    reach = int(np.ceil(support))
+    weights = np.zeros((len(positions), size))
+    base = np.floor(positions).astype(np.int64)
+    rows = np.arange(len(positions))
+    exclude = attributes.get("exclude_outside") or attributes.get("antialias")
+    for offset in range(-reach + 1, reach + 1):
+        places = base + offset
+        distance = (positions - places) * stretch
+        if cubic:
+            share = _cubic(distance, attributes.get("cubic_coefficient", -0.75))
+        else:
+            share = np.maximum(1.0 - np.abs(distance), 0.0)
+        if exclude:
+            share = np.where((places >= 0) & (places < size), share, 0.0)
+        np.add.at(weights, (rows, np.clip(places, 0, size - 1)), share)
+    return weights / np.sum(weights, 1, keepdims=True) if exclude else weights
+
+
+def _resize(inputs: Arrays, attributes: Attributes) -> Arrays:
+    x = inputs[0]
+    shape = attributes["shape"]
+    scales = attributes.get("scales") or [out / size for out, size in zip(shape, x.shape)]
+    return [resize(x, shape, scales, attributes)]
+
+
+def resize(x: np.ndarray, shape: tuple[int, ...], scales: list[float], attributes: Attributes) -> np.ndarray:
+    """``x`` interpolated to ``shape``, one axis after another."""
+    mode, coordinates = attributes["mode"], attributes.get("coordinates", "half_pixel")
+    roi = attributes.get("roi") or [0.0] * x.ndim + [1.0] * x.ndim
+    result = x if mode == "nearest" else widened(x).astype(np.float64)
+    outside = np.zeros(shape, bool)
+    for axis, (size, out_size, scale) in enumerate(zip(x.shape, shape, scales)):
+        crop = coordinates == "tf_crop_and_resize"
+        if size == out_size and scale == 1.0 and not crop:
+            continue
+        region = (roi[axis], roi[x.ndim + axis])
+        positions = source_coordinates(coordinates, size, out_size, scale, region)
+        if crop:
+            beyond = (positions < 0) | (positions > size - 1)
+            outside |= beyond.reshape([-1 if a == axis else 1 for a in range(x.ndim)])
+        if mode == "nearest":
+            nearest = attributes.get("nearest", "round_prefer_floor")
+            result = np.take(result, nearest_indices(positions, nearest, size), axis)
+        else:
+            if mode == "linear" and not attributes.get("antialias"):
+                positions = np.clip(positions, 0, size - 1)
+            weights = axis_weights(mode, positions, size, scale, attributes)
+            result = np.moveaxis(np.tensordot(weights, result, (1, axis)), 0, axis)
+    if outside.any():
+        result = np.where(outside, attributes.get("extrapolation", 0.0), result)
+    if x.dtype.kind in "iu" and result.dtype != x.dtype:
+        limits = np.iinfo(x.dtype)
+        result = np.clip(np.trunc(result), limits.min, limits.max)
+    return np.ascontiguousarray(result.astype(x.dtype, copy=False))
+
+
+def _dynamic_resize(inputs: Arrays, attributes: Attributes) -> Arrays:
+    x, sizes = inputs
+    if sizes.dtype.kind == "f":
+        scales = [float(s) for s in sizes]
+        shape = tuple(int(np.floor(size * scale)) for size, scale in zip(x.shape, scales))
+    else:
+        shape = tuple(int(s) for s in sizes)
+        scales = [out / size for out, size in zip(shape, x.shape)]
+    return [resize(x, shape, scales, attributes)]
+
+
+def _reflected(positions: np.ndarray, size: int, align_corners: bool) -> np.ndarray:
+    low, high = (0.0, size - 1.0) if align_corners else (-0.5, size - 0.5)
+    span = high - low
+    if span <= 0:
+        return np.zeros_like(positions)
+    offset = np.abs(positions - low)
+    folded, turns = np.fmod(offset, span), np.floor(offset / span)
+    return np.where(turns % 2 == 0, folded + low, high - folded)
+
+
+def _sample_at(x: np.ndarray, places: list[np.ndarray], padding: str, align_corners: bool) -> np.ndarray:
+    """x [C, spatial] at integer places, one array an axis: [C, ...]."""
+    inside = np.ones(places[0].shape, bool)
+    indices = []
+    for axis, place in enumerate(places):
+        size = x.shape[axis + 1]
+        if padding == "reflection":
+            place = _reflected(place.astype(np.float64), size, align_corners)
+        else:
+            inside &= (place >= 0) & (place < size)
+        indices.append(np.clip(place, 0, size - 1).astype(np.int64))
+    values = x[(slice(None), *indices)]
+    return np.where(inside, values, 0) if padding == "zeros" else values
+
+
+def _grid_sample(inputs: Arrays, attributes: Attributes) -> Arrays:
+    x, grid = widened(inputs[0]), widened(inputs[1])
+    mode, padding = attributes.get("mode", "linear"), attributes.get("padding", "zeros")
+    align = attributes.get("align_corners", False)
+    spatial = x.shape[2:]
+    results = []
+    for image, positions in zip(x, grid):
+        # The grid lists coordinates innermost axis first.
+        axes = [positions[..., len(spatial) - 1 - i] for i in range(len(spatial))]
+        if align:
+            axes = [(p + 1) / 2 * (size - 1) for p, size in zip(axes, spatial)]
+        else:
+            axes = [((p + 1) * size - 1) / 2 for p, size in zip(axes, spatial)]
+        if padding == "border" and mode != "cubic":
+            axes = [np.clip(p, 0, size - 1) for p, size in zip(axes, spatial)]
+        elif padding == "reflection" and mode != "cubic":
+            axes = [_reflected(p, size, align) for p, size in zip(axes, spatial)]
+        results.append(_interpolated(image, axes, mode, padding, align))
+    return [np.stack(results).astype(inputs[0].dtype, copy=False)]
+
+
+def _interpolated(
+    image: np.ndarray, axes: list[np.ndarray], mode: str, padding: str, align: bool
+) -> np.ndarray:
+    if mode == "nearest":
+        return _sample_at(image, [np.rint(p) for p in axes], padding, align)
+    offsets = range(-1, 3) if mode == "cubic" else range(2)
+    bases = [np.floor(p) for p in axes]
+    total = np.zeros((image.shape[0], *axes[0].shape), image.dtype)
+    for corner in itertools.product(offsets, repeat=len(axes)):
+        places = [base + offset for base, offset in zip(bases, corner)]
+        weight = np.ones(axes[0].shape, image.dtype)
+        for position, place in zip(axes, places):
+            distance = position - place
+            weight = weight * (_cubic(distance, -0.75) if mode == "cubic" else 1 - np.abs(distance))
+        total += _sample_at(image, places, padding, align) * weight
+    return total
+
+
+def _bilinear_taps(position: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Low place, high place, share of the high one, and whether the sample counts."""
+    valid = (position >= -1.0) & (position <= size)
+    clamped = np.maximum(position, 0.0)
+    low = np.minimum(np.floor(clamped), size - 1).astype(np.int64)
+    high = np.minimum(low + 1, size - 1)
+    share = np.where(low >= size - 1, 0.0, clamped - low)
+    return low, high, share, valid
+
+
+def _roi_align(inputs: Arrays, attributes: Attributes) -> Arrays:
+    x, rois, batch_indices = widened(inputs[0]), widened(inputs[1]), inputs[2]
+    height, width = attributes["size"]
+    scale, ratio = attributes["spatial_scale"], attributes["sampling_ratio"]
+    shift = 0.5 if attributes.get("half_pixel") else 0.0
+    results = np.zeros((len(rois), x.shape[1], height, width), x.dtype)
+    for index, (roi, batch) in enumerate(zip(rois, batch_indices)):
+        left, top, right, bottom = (float(c) * scale - shift for c in roi)
+        extent_y, extent_x = bottom - top, right - left
+        if not attributes.get("half_pixel"):
+            extent_y, extent_x = max(extent_y, 1.0), max(extent_x, 1.0)
+        bin_y, bin_x = extent_y / height, extent_x / width
+        count_y = ratio if ratio > 0 else max(int(np.ceil(bin_y)), 1)
+        count_x = ratio if ratio > 0 else max(int(np.ceil(bin_x)), 1)
+        ys = top + (np.arange(height * count_y) + 0.5) * bin_y / count_y
+        xs = left + (np.arange(width * count_x) + 0.5) * bin_x / count_x
+        samples = _roi_samples(x[batch], ys, xs, attributes["mode"])
+        grouped = samples.reshape(-1, height, count_y, width, count_x)
+        results[index] = grouped.max((2, 4)) if attributes["mode"] == "max" else grouped.mean((2, 4))
+    return [results.astype(inputs[0].dtype, copy=False)]
+
+
+def _roi_samples(image: np.ndarray, ys: np.ndarray, xs: np.ndarray, mode: str) -> np.ndarray:
+    low_y, high_y, share_y, valid_y = _bilinear_taps(ys, image.shape[1])
+    low_x, high_x, share_x, valid_x = _bilinear_taps(xs, image.shape[2])
+    share_y, share_x = share_y[:, None], share_x[None, :]
+    corners = [
+        image[:, low_y][:, :, low_x] * ((1 - share_y) * (1 - share_x)),
+        image[:, low_y][:, :, high_x] * ((1 - share_y) * share_x),
+        image[:, high_y][:, :, low_x] * (share_y * (1 - share_x)),
+        image[:, high_y][:, :, high_x] * (share_y * share_x),
+    ]
+    # ONNX's max mode takes the largest weighted corner, not the largest interpolated value.
+    samples = np.max(corners, 0) if mode == "max" else np.sum(corners, 0)
+    return np.where(valid_y[:, None] & valid_x[None, :], samples, 0)
+
+
+SAMPLING: dict[str, Operation] = {
+    "resize": _resize,
+    "dynamic_resize": _dynamic_resize,
+    "grid_sample": _grid_sample,
+    "roi_align": _roi_align,
+}
