@@ -273,7 +273,9 @@ class KernelOp(IRDLOperation):
         if not isinstance(terminator, YieldOp):
             raise VerifyException("C2: the region does not end in kernel.yield")
         if terminator.value.type != self.type.element_type:
-            raise VerifyException(f"C2: the region yields {terminator.value.type}, the result holds {self.type.element_type}")
+            raise VerifyException(
+                f"C2: the region yields {terminator.value.type}, the result holds {self.type.element_type}"
+            )
 
 
 def print_operands(printer: Printer, keyword: str, operands: Sequence[SSAValue]) -> None:

@@ -10,7 +10,15 @@ from collections.abc import Sequence
 
 from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, i64
 from xdsl.ir import Attribute, Data, Dialect, ParametrizedAttribute, SSAValue, TypeAttribute
-from xdsl.irdl import IRDLOperation, irdl_attr_definition, irdl_op_definition, operand_def, prop_def, result_def, traits_def
+from xdsl.irdl import (
+    IRDLOperation,
+    irdl_attr_definition,
+    irdl_op_definition,
+    operand_def,
+    prop_def,
+    result_def,
+    traits_def,
+)
 from xdsl.parser import AttrParser, Parser
 from xdsl.printer import Printer
 from xdsl.traits import Pure
@@ -96,7 +104,9 @@ class TensorType(ParametrizedAttribute, TypeAttribute):
 
     def verify(self) -> None:
         if self.layout.rank != self.rank:
-            raise VerifyException(f"layout '{self.layout.order}' has {self.layout.rank} axes, the shape has {self.rank}")
+            raise VerifyException(
+                f"layout '{self.layout.order}' has {self.layout.rank} axes, the shape has {self.rank}"
+            )
 
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
@@ -178,7 +188,9 @@ class TransposeOp(IRDLOperation):
 
 
 def transposed_type(source: TensorType, permutation: Sequence[int]) -> TensorType:
-    return TensorType.of([source.dims[axis] for axis in permutation], source.element_type, source.layout.permuted(permutation))
+    return TensorType.of(
+        [source.dims[axis] for axis in permutation], source.element_type, source.layout.permuted(permutation)
+    )
 
 
 @irdl_op_definition
@@ -259,7 +271,9 @@ class WindowOp(IRDLOperation):
         assert isinstance(source, TensorType) and isinstance(result, TensorType)
         starts = [start.data for start in self.starts]
         if len(starts) != source.rank or result.rank != source.rank:
-            raise VerifyException(f"C1: {len(starts)} starts and a result of {result.rank} axes for a source of {source.rank}")
+            raise VerifyException(
+                f"C1: {len(starts)} starts and a result of {result.rank} axes for a source of {source.rank}"
+            )
         if result != window_type(source, starts, result.dims):
             raise VerifyException(f"C2: the result must have type {window_type(source, starts, result.dims)}")
 

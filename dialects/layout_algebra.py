@@ -58,7 +58,9 @@ class Layout:
         for axis in axes:
             kinds = [(p.block > 0, p.is_outer) for p in pieces if p.axis == axis]
             if kinds not in ([(False, False)], [(True, True), (True, False)]):
-                raise ValueError(f"layout '{self.order}': axis '{chr(97 + axis)}' must occur once, or as a block index and one block inside")
+                raise ValueError(
+                    f"layout '{self.order}': axis '{chr(97 + axis)}' must occur once, or as a block index and one block inside"
+                )
 
     @functools.cached_property
     def pieces(self) -> tuple[Piece, ...]:
@@ -113,7 +115,9 @@ class Layout:
         )
         if not self.lower:
             return Layout(order)
-        return Layout(order, tuple(self.lower[a] for a in permutation), tuple(self.upper[a] for a in permutation), self.halo)
+        return Layout(
+            order, tuple(self.lower[a] for a in permutation), tuple(self.upper[a] for a in permutation), self.halo
+        )
 
     # --- sizes and addresses -----------------------------------------------------------------
 
@@ -125,7 +129,11 @@ class Layout:
     def physical_shape(self, shape: Sequence[Dim]) -> tuple[Dim, ...]:
         """Length of each physical dimension, outermost first."""
         return tuple(
-            self.extent(shape, p.axis) if not p.block else dims.ceildiv(self.extent(shape, p.axis), p.block) if p.is_outer else p.block
+            self.extent(shape, p.axis)
+            if not p.block
+            else dims.ceildiv(self.extent(shape, p.axis), p.block)
+            if p.is_outer
+            else p.block
             for p in self.pieces
         )
 
@@ -142,7 +150,9 @@ class Layout:
                 offset = dims.add(offset, dims.multiply(lower, stride))
                 continue
             if dims.modulo(lower, piece.block) != 0:
-                raise ValueError(f"layout '{self.order}': the margin {lower} of axis {piece.axis} cuts a block of {piece.block}")
+                raise ValueError(
+                    f"layout '{self.order}': the margin {lower} of axis {piece.axis} cuts a block of {piece.block}"
+                )
             if piece.is_outer:
                 offset = dims.add(offset, dims.multiply(dims.floordiv(lower, piece.block), stride))
         return offset
@@ -189,7 +199,9 @@ class Layout:
         for axis in range(self.rank):
             block = self.block_of(axis)
             order += [by_piece[axis, True], by_piece[axis, False]] if block else [by_piece[axis, False]]
-            size = int(dims.ceildiv(self.extent(shape, axis), block) * block) if block else int(self.extent(shape, axis))
+            size = (
+                int(dims.ceildiv(self.extent(shape, axis), block) * block) if block else int(self.extent(shape, axis))
+            )
             merged.append(size)
             lower = int(self.margin(axis)[0])
             window.append(slice(lower, lower + int(shape[axis])))

@@ -28,7 +28,9 @@ def symbol(name: str) -> sympy.Symbol:
     import sympy
 
     if not SYMBOL_PATTERN.match(name) or name in ("x", "floordiv", "mod", "max", "min"):
-        raise ValueError(f"'{name}' cannot name a dimension: expected an identifier other than x, floordiv, mod, max, min")
+        raise ValueError(
+            f"'{name}' cannot name a dimension: expected an identifier other than x, floordiv, mod, max, min"
+        )
     return sympy.Symbol(name, integer=True, positive=True)
 
 
@@ -205,5 +207,3 @@ def row_major_strides(shape: Sequence[Dim]) -> tuple[Dim, ...]:
     for dimension in reversed(shape[1:]):
         strides.append(multiply(strides[-1], dimension))
     return tuple(reversed(strides))[: len(shape)] if shape else ()
-
-

@@ -201,5 +201,3 @@ def _by_axis(tensor: Tensor) -> dict[tuple[int, bool], Index]:
     """Stride of each (axis, is it the block index)."""
     pieces = tensor.type.layout.pieces
     return {(piece.axis, piece.is_outer): stride for piece, stride in zip(pieces, tensor.strides, strict=True)}
-
-

@@ -76,7 +76,9 @@ class _Gemm:
         nest = self.nest
         panels = nest.ceildiv(self.columns, self.tile_columns)
         if self.is_packed and int(self.b_tensor.type.layout.pieces[-1].block) != self.tile_columns:
-            raise ValueError(f"B is packed in panels of {self.b_tensor.type.layout.pieces[-1].block}, tile wants {self.tile_columns}")
+            raise ValueError(
+                f"B is packed in panels of {self.b_tensor.type.layout.pieces[-1].block}, tile wants {self.tile_columns}"
+            )
         with shared_loop(nest, [*self.batch, panels, self.row_chunks]) as indices:
             *batch, panel, chunk = indices
             column = nest.mul(panel, self.tile_columns)
@@ -84,9 +86,7 @@ class _Gemm:
             b_view, b_mask = self._panel(batch, panel, column, lanes)
 
             def compute_tile(row: Index, rows: int) -> None:
-                tile = ResultTile(
-                    starts=self._starts(batch, row, column), spans=self._spans(rows), lanes=lanes
-                )
+                tile = ResultTile(starts=self._starts(batch, row, column), spans=self._spans(rows), lanes=lanes)
                 sums = self._accumulate(self._bias(tile), batch, row, rows, b_view, b_mask)
                 store_result_tile(nest, self.kernel, sums, self.y, tile)
 
@@ -199,5 +199,3 @@ def _as_rows(tensor: Tensor, y: Tensor) -> Tensor | None:
         return None
     strides = (tensor.strides[-2] if tensor.type.rank > 1 else 0, tensor.strides[-1]) if shape else ()
     return Tensor(TensorType.of(shape, tensor.element_type), tensor.memory, tensor.origin, strides)
-
-

@@ -23,9 +23,7 @@ def fill_halo(nest: LoopNest, tensor: Tensor) -> None:
                 _fill_slab(nest, tensor, sizes, dimension, start, length)
 
 
-def _fill_slab(
-    nest: LoopNest, tensor: Tensor, sizes: list[Index], dimension: int, start: Index, length: Index
-) -> None:
+def _fill_slab(nest: LoopNest, tensor: Tensor, sizes: list[Index], dimension: int, start: Index, length: Index) -> None:
     """Zeros in [start, start + length) of one physical dimension; what lies further in is contiguous."""
     outer: Index = 1
     for size in sizes[:dimension]:

@@ -111,7 +111,9 @@ def piece_strides(nest: LoopNest, operand: Tensor, result: Tensor) -> list[Index
         elif not block:
             strides.append(nest.mul(by_piece[axis, False], piece.block if piece.is_outer else 1))
         else:
-            raise ValueError(f"an operand in layout {operand.type.layout.order} of a result in {result.type.layout.order}")
+            raise ValueError(
+                f"an operand in layout {operand.type.layout.order} of a result in {result.type.layout.order}"
+            )
     return strides
 
 
@@ -179,4 +181,3 @@ def shared_loop(nest: LoopNest, bounds: Sequence[Index]):  # noqa: ANN201
     begin, end = nest.share(total)
     with nest.loop(begin, end) as loop:
         yield nest.split_index(loop.index, bounds)
-

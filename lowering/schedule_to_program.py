@@ -1,0 +1,310 @@
+"""schedule -> program: what the runtime needs to know of a compiled module beside its machine code.
+
+The segments' buffers and stages, the plan in @main (calls of segments, operations on the host, branches
+and loops), the model's inputs and outputs, and where each constant lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from xdsl.dialects import func
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    ModuleOp,
+    StringAttr,
+)
+from xdsl.ir import Block, Operation, SSAValue
+
+from ..dialects import shape as dims
+from ..dialects.layout import TensorType
+from ..dialects.schedule import BarrierOp, BufferOp, StageOp
+from ..dialects.storage import buffer_bytes, dtype_name
+from ..runtime import program as manifest
+from .kernel_to_schedule import VIEWS
+from .schedule_to_loops import function_name, stage_symbols
+
+
+def manifest_type(type_: Any) -> manifest.TensorType:
+    """The manifest's type of a graph or layout tensor."""
+    return manifest.TensorType(dtype_name(type_.element_type), [dims.to_python_expression(d) for d in type_.dims])
+
+
+def build_segment(function: func.FuncOp) -> manifest.Segment:
+    """Buffers and stages of one scheduled function."""
+    return _SegmentBuilder(function).build()
+
+
+class _SegmentBuilder:
+    def __init__(self, function: func.FuncOp):
+        self.function = function
+        self.names: dict[SSAValue, str] = {}
+        self.buffers: list[manifest.Buffer] = []
+        self.stages: list[manifest.Stage] = []
+        self.outputs: dict[int, manifest.TensorType] = {}
+        self.symbols: set[str] = set()
+
+    def build(self) -> manifest.Segment:
+        block = self.function.body.block
+        for index, argument in enumerate(block.args):
+            self._add(argument, "input", index=index)
+        for op in block.ops:
+            if isinstance(op, BufferOp):
+                self._add_buffer(op)
+            elif isinstance(op, StageOp):
+                self._add_stage(op)
+            elif isinstance(op, BarrierOp) and self.stages:
+                self.stages[-1].barrier = True
+            elif isinstance(op, VIEWS):
+                self.names[op.result] = self.names[op.source]
+        return manifest.Segment(
+            name=self.function.sym_name.data,
+            inputs=[manifest_type(argument.type) for argument in block.args],
+            outputs=[self.outputs[index] for index in sorted(self.outputs)],
+            buffers=self.buffers,
+            stages=self.stages,
+            symbols=sorted(self.symbols),
+        )
+
+    def _add(self, value: SSAValue, kind: manifest.BufferKind, **fields: Any) -> None:
+        type_ = value.type
+        assert isinstance(type_, TensorType)
+        self.symbols |= dims.symbols_of(*type_.dims, *type_.layout.lower, *type_.layout.upper)
+        name = f"{kind}{len(self.buffers)}"
+        self.names[value] = name
+        nbytes = dims.to_python_expression(buffer_bytes(type_))
+        self.buffers.append(manifest.Buffer(name=name, nbytes=nbytes, kind=kind, **fields))
+
+    def _add_buffer(self, op: BufferOp) -> None:
+        match op.kind.data:
+            case "output":
+                assert op.index is not None
+                index = op.index.value.data
+                self.outputs[index] = manifest_type(op.type)
+                self._add(op.result, "output", index=index)
+            case "constant":
+                assert op.constant is not None
+                self._add(op.result, "constant", constant=op.constant.data)
+            case _:
+                first, last = op.lives
+                offset = None if op.offset is None else op.offset.value.data
+                self._add(op.result, "arena", first_stage=first, last_stage=last, offset=offset)
+
+    def _add_stage(self, op: StageOp) -> None:
+        number = len(self.stages)
+        arguments: list[manifest.BufferArgument | manifest.DimensionArgument] = [
+            ("buffer", self.names[value], 0) for value in (*op.ins, *op.outs)
+        ]
+        if op.scratch is not None:
+            name = f"scratch{number}"
+            nbytes = dims.to_python_expression(op.scratch.data)
+            self.buffers.append(
+                manifest.Buffer(name, nbytes, "scratch", first_stage=number, last_stage=number, per_thread=True)
+            )
+            arguments.append(("buffer", name, 0))
+        symbols = stage_symbols(op)
+        self.symbols |= set(symbols)
+        arguments += [("dim", symbol) for symbol in symbols]
+        self.stages.append(manifest.Stage(op.stage_name.data, function_name(op), arguments, barrier=False))
+
+
+# --- the plan ---------------------------------------------------------------------------------------
+
+
+class _PlanBuilder:
+    """Steps of @main: names every value, and lists what happens in order."""
+
+    def __init__(self) -> None:
+        self.names: dict[SSAValue, str] = {}
+
+    def name(self, value: SSAValue) -> str:
+        if value not in self.names:
+            self.names[value] = f"v{len(self.names)}"
+        return self.names[value]
+
+    def named(self, values: Iterable[SSAValue]) -> list[str]:
+        return [self.name(value) for value in values]
+
+    def block(self, block: Block) -> manifest.Block:
+        steps: list[manifest.Step] = []
+        for op in block.ops:
+            if op.name in ("func.return", "graph.yield"):
+                return manifest.Block(steps, self.named(op.operands))
+            step = self.step(op)
+            if step is not None:
+                steps.append(step)
+        raise ValueError("a block of the plan does not end in func.return or graph.yield")
+
+    def step(self, op: Operation) -> manifest.Step | None:
+        match op.name:
+            case "func.call":
+                assert isinstance(op, func.CallOp)
+                return manifest.Call(op.callee.string_value(), self.named(op.operands), self.named(op.results))
+            case "graph.constant":
+                self.names[op.results[0]] = "@" + op.properties["handle"].data  # pyright: ignore[reportAttributeAccessIssue]
+                return None
+            case "builtin.unrealized_conversion_cast":
+                for operand, result in zip(op.operands, op.results, strict=True):
+                    self.names[result] = self.name(operand)
+                return None
+            case "graph.if":
+                then_region, else_region = op.regions
+                return manifest.Conditional(
+                    self.name(op.operands[0]),
+                    self.block(then_region.block),
+                    self.block(else_region.block),
+                    self.named(op.results),
+                    [manifest_type(result.type) for result in op.results],
+                )
+            case "graph.loop":
+                return self.repeat(op)
+        return manifest.Host(
+            op.name.removeprefix("graph."),
+            _host_attributes(op),
+            self.named(op.operands),
+            self.named(op.results),
+            [manifest_type(result.type) for result in op.results],
+        )
+
+    def repeat(self, op: Operation) -> manifest.Repeat:
+        trips, condition, *carried = op.operands
+        body = op.regions[0].block
+        return manifest.Repeat(
+            self.name(trips),
+            self.name(condition),
+            self.named(carried),
+            body_inputs=self.named(body.args),
+            body=self.block(body),
+            outputs=self.named(op.results),
+            body_input_types=[manifest_type(argument.type) for argument in body.args],
+            output_types=[manifest_type(result.type) for result in op.results],
+        )
+
+
+def _host_attributes(op: Operation) -> dict[str, Any]:
+    """The operation's fields as plain values; dimensions as expressions, which the runtime evaluates."""
+    from ..runtime.reference import SHAPED_BY_RESULT
+
+    attributes = {name: _plain(value) for name, value in op.values.items()}  # pyright: ignore[reportAttributeAccessIssue]
+    if op.name.removeprefix("graph.") in SHAPED_BY_RESULT:
+        type_ = manifest_type(op.results[0].type)
+        attributes |= {"shape": type_.shape, "dtype": type_.dtype}
+    return attributes
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, bool | int | float | str) or value is None:
+        return value
+    return dims.to_python_expression(value)
+
+
+# --- the whole ------------------------------------------------------------------------------------------
+
+
+def build_program(
+    module: ModuleOp, constants: dict[str, np.ndarray], target: manifest.Target
+) -> tuple[manifest.Program, np.ndarray]:
+    """The program of a scheduled module and the memory of its constants (bytes).
+
+    ``constants`` holds arrays by name, those of native stages packed as their buffers' layouts say.
+    """
+    functions = {f.sym_name.data: f for f in module.ops if isinstance(f, func.FuncOp)}
+    main = functions.pop("main")
+    segments = {name: build_segment(function) for name, function in functions.items()}
+    builder = _PlanBuilder()
+    inputs = _named(main, "arg_attrs", main.body.block.args, "input")
+    for (name, _), argument in zip(inputs, main.body.block.args, strict=True):
+        builder.names[argument] = name
+    body = builder.block(main.body.block)
+    terminator = main.body.block.last_op
+    assert terminator is not None
+    outputs = _named(main, "res_attrs", terminator.operands, "output")
+    placed, memory = place_constants(constants, _used_constants(segments.values(), body))
+    symbols: set[str] = set()
+    for segment in segments.values():
+        symbols |= set(segment.symbols)
+    for _, value in zip(inputs, main.body.block.args, strict=True):
+        symbols |= dims.symbols_of(*value.type.dims)  # pyright: ignore[reportAttributeAccessIssue]
+    program = manifest.Program(
+        target=target,
+        symbols=sorted(symbols),
+        inputs=inputs,
+        outputs=outputs,
+        segments=segments,
+        body=body,
+        constants=placed,
+        checks=_checks(module),
+    )
+    return program, memory
+
+
+def _named(
+    main: func.FuncOp, attribute: str, values: Sequence[SSAValue], fallback: str
+) -> list[tuple[str, manifest.TensorType]]:
+    """Names and types of @main's inputs or outputs."""
+    entries: Any = main.properties.get(attribute)
+    given = [entry.data for entry in entries] if isinstance(entries, ArrayAttr) else [{}] * len(values)
+    named = []
+    for index, (value, attributes) in enumerate(zip(values, given, strict=True)):
+        name = attributes.get("lamina.name")
+        text = name.data if isinstance(name, StringAttr) else f"{fallback}{index}"
+        named.append((text, manifest_type(value.type)))
+    return named
+
+
+def _checks(module: ModuleOp) -> list[manifest.Check]:
+    """What must hold once the symbols are bound: ``lamina.checks`` is a list of [left, right, message]."""
+    found = module.attributes.get("lamina.checks")
+    if not isinstance(found, ArrayAttr):
+        return []
+    checks = []
+    for left, right, message in found:  # pyright: ignore[reportGeneralTypeIssues]
+        sides = [dims.to_python_expression(dims.parse_dimension(side.data)) for side in (left, right)]
+        checks.append(manifest.Check(sides[0], sides[1], message.data))
+    return checks
+
+
+def _used_constants(segments: Iterable[manifest.Segment], body: manifest.Block) -> list[str]:
+    used = [b.constant for segment in segments for b in segment.buffers if b.constant is not None]
+    return list(dict.fromkeys([*used, *(name[1:] for name in _names_in(body) if name.startswith("@"))]))
+
+
+def _names_in(block: manifest.Block) -> Iterable[str]:
+    yield from block.results
+    for step in block.steps:
+        if isinstance(step, manifest.Conditional):
+            yield step.condition
+            yield from _names_in(step.then_block)
+            yield from _names_in(step.else_block)
+        elif isinstance(step, manifest.Repeat):
+            yield from (name for name in (step.trip_count, step.condition, *step.initial) if name)
+            yield from _names_in(step.body)
+        else:
+            yield from step.inputs
+
+
+ALIGNMENT = 64
+
+
+def place_constants(
+    constants: dict[str, np.ndarray], names: Sequence[str]
+) -> tuple[dict[str, manifest.Constant], np.ndarray]:
+    """Lays the named arrays out one after another, aligned; gives their places and the memory."""
+    placed: dict[str, manifest.Constant] = {}
+    offset = 0
+    for name in names:
+        array = constants[name]
+        placed[name] = manifest.Constant(offset, array.nbytes, str(array.dtype), list(array.shape))
+        offset += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
+    # An aligned start inside a larger allocation, untouched until written: large pages come zeroed from the system.
+    raw = np.empty(offset + 4096, np.uint8)
+    begin = -raw.ctypes.data % 4096
+    memory = raw[begin : begin + offset]
+    for name, place in placed.items():
+        flat = np.ascontiguousarray(constants[name]).reshape(-1).view(np.uint8)
+        memory[place.offset : place.offset + place.nbytes] = flat
+    return placed, memory

@@ -1,0 +1,145 @@
+"""Decides the tiles of every stage from the target's numbers, and the scratch memory its kernel needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
+from xdsl.passes import ModulePass
+
+from ...dialects import shape as dims
+from ...dialects.dimension_attribute import DimensionAttr
+from ...dialects.kernel import ConvOp, GemmOp
+from ...dialects.layout import TensorType
+from ...dialects.schedule import StageOp, tile_attribute
+from ...dialects.shape import Dim
+from ...dialects.storage import element_bytes
+
+if TYPE_CHECKING:
+    from ...backend.targets import Target
+
+Decisions = dict[str, int | str]
+
+
+@dataclass(frozen=True)
+class ScheduleChooseTilesPass(ModulePass):
+    """Adds the decisions that a stage's ``tile`` does not hold yet; those a person wrote stay.
+
+    before::
+
+        schedule.stage @conv0 ins(...) outs(...) {...}
+
+    after::
+
+        schedule.stage @conv0 ins(...) outs(...) tile {channel_blocks = 2, columns = 14} {...}
+    """
+
+    name = "schedule-choose-tiles"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        target: Target = ctx.target  # pyright: ignore[reportAttributeAccessIssue]
+        for stage in op.walk():
+            if isinstance(stage, StageOp):
+                choose_tiles(stage, target)
+
+
+def choose_tiles(stage: StageOp, target: Target) -> None:
+    kernel = stage.kernel
+    chosen, scratch = _chooser(kernel)(kernel, target)
+    decisions = chosen | stage.decisions
+    stage.tile = tile_attribute(dict(sorted(decisions.items())))
+    if scratch is not None and stage.scratch is None:
+        stage.scratch = DimensionAttr(dims.multiply(dims.ceildiv(scratch, 64), 64))
+
+
+def _chooser(kernel: Operation) -> Callable[[Operation, Target], tuple[Decisions, Dim | None]]:
+    if isinstance(kernel, ConvOp):
+        return _CONVOLUTIONS[kernel.get("algorithm")]
+    if isinstance(kernel, GemmOp):
+        return _gemm
+    return _vector_width
+
+
+def _vector_width(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
+    """Lanes of the widest element that the kernel touches."""
+    types = [value.type for value in (*kernel.operands, *kernel.results)]
+    widest = max(element_bytes(t.element_type) for t in types if isinstance(t, TensorType))
+    return {"lanes": target.vector_bytes // max(widest, 4)}, None
+
+
+def _accumulators(target: Target, vectors_per_row: int) -> int:
+    """Registers left for sums beside one row of B and one broadcast of A."""
+    return target.vector_registers - vectors_per_row - 1
+
+
+def even_tile(extent: Dim, largest: int) -> int:
+    """The largest tile that cuts a known extent in equal tiles, if it is not below half of ``largest``; else the even spread."""
+    if not isinstance(extent, int):
+        return largest
+    for size in range(min(largest, extent), largest // 2, -1):
+        if extent % size == 0:
+            return size
+    return -(-extent // -(-extent // largest))
+
+
+def _conv_direct(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
+    assert isinstance(kernel, ConvOp)
+    lanes = kernel.type.layout.block_of(1)
+    vectors = lanes // target.lanes or 1
+    blocks = kernel.in_type(1).layout.block_of(0) // lanes
+    largest = max(1, _accumulators(target, blocks * vectors) // (blocks * vectors))
+    return {"channel_blocks": blocks, "columns": even_tile(_row_length(kernel), largest)}, None
+
+
+def _row_length(kernel: ConvOp) -> Dim:
+    """Pixels in what the kernel sees as one row: the whole image of a 1x1 convolution."""
+    window = kernel.in_type(1).dims[2:]
+    if any(size != 1 for size in (*window, *kernel.get("strides"))) or any(kernel.get("pads")):
+        return kernel.type.dims[-1]
+    if kernel.in_type(0).layout.has_margins or kernel.type.layout.has_margins:
+        return kernel.type.dims[-1]
+    return dims.product(kernel.type.dims[2:])
+
+
+def _gemm(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
+    assert isinstance(kernel, GemmOp)
+    b = kernel.in_type(1)
+    packed = b.layout.pieces[-1].block
+    columns = packed or gemm_columns(kernel.type.dims[-1], target)
+    vectors = columns // target.lanes
+    largest = max(1, _accumulators(target, vectors) // vectors)
+    # Rows that lie a multiple of the page size apart share one cache set: no more of them than it has ways.
+    depth = kernel.in_type(0).dims[-1]
+    if isinstance(depth, int) and depth * 4 % 4096 == 0:
+        largest = min(largest, 6)
+    rows = dims.product(kernel.type.dims[:-1]) if b.rank == 2 else kernel.type.dims[-2]
+    decisions: Decisions = {"columns": columns, "rows": even_tile(rows, largest)}
+    contiguous = packed or not kernel.get("transpose_b")
+    scratch = (
+        None if contiguous and _innermost_axis(b) == b.rank - 1 else dims.multiply(inner_size(kernel), columns * 4)
+    )
+    return decisions, scratch
+
+
+def inner_size(kernel: GemmOp) -> Dim:
+    """Length of the axis that a matrix product sums over."""
+    return kernel.in_type(0).dims[-2 if kernel.get("transpose_a") else -1]
+
+
+def _innermost_axis(type_: TensorType) -> int:
+    return type_.layout.pieces[-1].axis
+
+
+def gemm_columns(size: Dim, target: Target) -> int:
+    """Columns of a panel of B: the target's tile, or less where the matrix is narrower."""
+    preferred = target.gemm_tile[1]
+    if not isinstance(size, int):
+        return preferred
+    return min(preferred, -(-size // target.lanes) * target.lanes)
+
+
+_CONVOLUTIONS: dict[str, Callable[[Operation, Target], tuple[Decisions, Dim | None]]] = {"direct": _conv_direct}

@@ -1,0 +1,63 @@
+"""Puts a barrier wherever a stage reads what another one has written since the last barrier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
+from xdsl.passes import ModulePass
+
+from ...dialects.layout import ReshapeOp, TransposeOp, WindowOp
+from ...dialects.schedule import BarrierOp, StageOp
+
+
+def memory_root(value: SSAValue) -> SSAValue:
+    """The buffer or input whose memory a value is a view of."""
+    while isinstance(value.owner, ReshapeOp | TransposeOp | WindowOp):
+        value = value.owner.source
+    return value
+
+
+@dataclass(frozen=True)
+class SchedulePlaceBarriersPass(ModulePass):
+    """Threads run freely through stages that do not depend on each other.
+
+    before::
+
+        schedule.stage @a outs(%1)
+        schedule.stage @b outs(%2)
+        schedule.stage @c ins(%1) outs(%3)
+
+    after::
+
+        schedule.stage @a outs(%1)
+        schedule.stage @b outs(%2)
+        schedule.barrier
+        schedule.stage @c ins(%1) outs(%3)
+    """
+
+    name = "schedule-place-barriers"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for function in op.ops:
+            if isinstance(function, func.FuncOp) and function.body.blocks:
+                _place(function)
+
+
+def _place(function: func.FuncOp) -> None:
+    written: set[SSAValue] = set()
+    block = function.body.block
+    for op in list(block.ops):
+        if isinstance(op, BarrierOp):
+            op.detach()
+            op.erase()
+        if not isinstance(op, StageOp):
+            continue
+        touched = {memory_root(value) for value in (*op.ins, *op.outs)}
+        if touched & written:
+            block.insert_op_before(BarrierOp.create(), op)
+            written = set()
+        written |= {memory_root(value) for value in op.outs}
