@@ -1,0 +1,128 @@
+"""``lamina bench``: how long a model takes, and beside onnxruntime if wanted."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .common import (
+    JsonOption,
+    ModelArgument,
+    SeedOption,
+    ShapeOption,
+    ThreadsOption,
+    is_compiled,
+    open_model,
+    random_feeds,
+    shapes_of_options,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
+_WARM_UP_RUNS = 3
+
+
+def bench(
+    model: ModelArgument,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.01, help="How long to measure.")] = 3.0,
+    shape: ShapeOption = None,
+    threads: ThreadsOption = None,
+    beside_onnxruntime: Annotated[
+        bool, typer.Option("--beside-onnxruntime", help="Run onnxruntime in turn, on as many threads.")
+    ] = False,
+    seed: SeedOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Time a model on random inputs.
+
+    Example: [bold]lamina bench resnet50.onnx --threads 2 --beside-onnxruntime[/]
+    """
+    if beside_onnxruntime and is_compiled(model):
+        raise typer.BadParameter("onnxruntime needs the .onnx model", param_hint="--beside-onnxruntime")
+    begin = time.perf_counter()
+    executable, shapes = open_model(model, shapes_of_options(shape), threads)
+    open_ms = (time.perf_counter() - begin) * 1e3
+    feeds = random_feeds(executable, shapes, seed)
+    runners: dict[str, Callable[[], Any]] = {"lamina": lambda: executable.run(feeds)}
+    if beside_onnxruntime:
+        runners["onnxruntime"] = _onnxruntime_runner(model, executable.threads, feeds)
+    report = {
+        "model": str(model),
+        "threads": executable.threads,
+        "open_ms": open_ms,
+        "engines": measure_in_turn(runners, seconds),
+    }
+    if as_json:
+        typer.echo(json.dumps(report, indent=2))
+    else:
+        _print(report)
+
+
+def _onnxruntime_runner(model: Path, threads: int, feeds: dict[str, np.ndarray]) -> Callable[[], Any]:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise typer.BadParameter("onnxruntime is not installed", param_hint="--beside-onnxruntime") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    return lambda: session.run(None, feeds)
+
+
+def measure_in_turn(runners: dict[str, Callable[[], Any]], seconds: float) -> dict[str, dict[str, float]]:
+    """Statistics in ms by runner. They take turns, so that a slower moment of the machine hits all of them."""
+    for run in runners.values():
+        for _ in range(_WARM_UP_RUNS):
+            run()
+    times: dict[str, list[float]] = {name: [] for name in runners}
+    cpu_seconds = dict.fromkeys(runners, 0.0)
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or not all(times.values()):
+        for name, run in runners.items():
+            begin_cpu, begin = time.process_time(), time.perf_counter()
+            run()
+            times[name].append(time.perf_counter() - begin)
+            cpu_seconds[name] += time.process_time() - begin_cpu
+    return {name: _statistics(times[name], cpu_seconds[name]) for name in runners}
+
+
+def _statistics(times: list[float], cpu_seconds: float) -> dict[str, float]:
+    import numpy as np
+
+    milliseconds = np.array(times) * 1e3
+    p50, p90, p99 = np.percentile(milliseconds, [50, 90, 99])
+    return {
+        "runs": len(times),
+        "min_ms": float(milliseconds.min()),
+        "median_ms": float(p50),
+        "p90_ms": float(p90),
+        "p99_ms": float(p99),
+        "cpu_ms_per_run": cpu_seconds / len(times) * 1e3,
+    }
+
+
+def _print(report: dict[str, Any]) -> None:
+    from pathlib import Path
+
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("engine", title=f"{Path(report['model']).name}, {report['threads']} threads")
+    for column in ("runs", "min ms", "median ms", "p90 ms", "p99 ms", "CPU ms a run"):
+        table.add_column(column, justify="right")
+    for name, row in report["engines"].items():
+        table.add_row(name, str(row["runs"]), *(f"{value:.3f}" for key, value in row.items() if key != "runs"))
+    console = Console()
+    console.print(table)
+    engines = report["engines"]
+    if "onnxruntime" in engines:
+        ratio = engines["onnxruntime"]["median_ms"] / engines["lamina"]["median_ms"]
+        console.print(f"lamina runs at {ratio:.2f}x the speed of onnxruntime")
+    console.print(f"opened in {report['open_ms']:.0f} ms")

@@ -1,0 +1,127 @@
+"""``lamina compile``: an ONNX model to a compiled file, or to the text of any level."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..pipeline import PHASE_NAMES, PassTiming, PipelineOptions, compile_through
+from .common import (
+    ModelArgument,
+    ShapeOption,
+    Shapes,
+    is_compiled,
+    name_the_only_input,
+    onnx_input_names,
+    shapes_of_options,
+)
+
+if TYPE_CHECKING:
+    from xdsl.dialects.builtin import ModuleOp
+
+    from ..context import CompilerContext
+
+_MACHINE_FORMATS = ("ll", "asm", "obj")
+_FORMATS = ("lamina", *PHASE_NAMES, *_MACHINE_FORMATS)
+_SUFFIXES = {"lamina": ".lamina", "ll": ".ll", "asm": ".s", "obj": ".o"}
+
+
+def compile_model(
+    model: ModelArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The file to write, '-' to print; by default beside the model."),
+    ] = None,
+    target: Annotated[
+        str, typer.Option("--target", metavar="NAME", help="The machine to compile for; 'host' is this one.")
+    ] = "host",
+    emit: Annotated[str, typer.Option("--emit", metavar="FORMAT", help=f"One of {', '.join(_FORMATS)}.")] = "lamina",
+    shape: ShapeOption = None,
+    dump_phases: Annotated[
+        Path | None, typer.Option("--dump-phases", metavar="DIR", help="Write the text after each phase to a folder.")
+    ] = None,
+    verify_each: Annotated[bool, typer.Option("--verify-each", help="Verify after every pass.")] = False,
+    time_passes: Annotated[bool, typer.Option("--time-passes", help="Show the time each pass takes.")] = False,
+) -> None:
+    """Compile a model to a file that loads in milliseconds, or show it at one level.
+
+    Example: [bold]lamina compile resnet50.onnx --emit schedule -o -[/]
+    """
+    if emit not in _FORMATS:
+        raise typer.BadParameter(f"'{emit}': expected one of {', '.join(_FORMATS)}", param_hint="--emit")
+    if is_compiled(model):
+        raise typer.BadParameter(f"'{model}' is compiled already", param_hint="MODEL")
+    _check_target(target)
+    shapes = name_the_only_input(shapes_of_options(shape), onnx_input_names(model))
+    options = PipelineOptions(verify_each=verify_each, dump_folder=dump_phases)
+    destination = output or model.with_suffix(_SUFFIXES.get(emit, f".{emit}.mlir"))
+    if destination.resolve() == model.resolve():
+        raise typer.BadParameter("the output would overwrite the model", param_hint="--output")
+    if emit == "lamina":
+        _write_executable(model, destination, target, shapes, options)
+    else:
+        _write_level(model, destination, target, shapes, options, emit)
+    if time_passes:
+        _print_timings(options.timings)
+
+
+def _check_target(name: str) -> None:
+    from ..backend.targets import target_by_name
+
+    try:
+        target_by_name(name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--target") from error
+
+
+def _write_executable(model: Path, destination: Path, target: str, shapes: Shapes, options: PipelineOptions) -> None:
+    from ..compiler import compile
+
+    if str(destination) == "-":
+        raise typer.BadParameter("a compiled model cannot be printed: name a file", param_hint="--output")
+    compile(model, shapes=shapes or None, target=target, options=options).save(destination)
+    size = destination.stat().st_size
+    typer.echo(f"{destination}: {size / 2**20:.1f} MiB for {target}", err=True)
+
+
+def _write_level(
+    model: Path, destination: Path, target: str, shapes: Shapes, options: PipelineOptions, emit: str
+) -> None:
+    from ..context import CompilerContext
+    from ..frontend import import_model
+
+    context = CompilerContext(target=target)
+    module = import_model(model, shapes=shapes or None, context=context)
+    compile_through(module, context, stop="llvm" if emit in _MACHINE_FORMATS else emit, options=options)
+    data = _emitted(module, context, emit)
+    if str(destination) != "-":
+        destination.write_bytes(data)
+        typer.echo(f"{destination}: {len(data) / 1024:.0f} KiB", err=True)
+        return
+    typer.get_binary_stream("stdout").write(data)
+
+
+def _emitted(module: ModuleOp, context: CompilerContext, emit: str) -> bytes:
+    from io import StringIO
+
+    from ..universe import UNIVERSE
+    from .outputs import BinaryOutput
+
+    if emit not in _MACHINE_FORMATS:
+        return f"{module}\n".encode()
+    output = UNIVERSE.all_targets[emit]()()
+    if isinstance(output, BinaryOutput):
+        return output.emit_bytes(context, module)
+    text = StringIO()
+    output.emit(context, module, text)
+    return text.getvalue().encode()
+
+
+def _print_timings(timings: list[PassTiming]) -> None:
+    from rich.console import Console
+
+    from .tables import timings_table
+
+    Console(stderr=True).print(timings_table(timings))
