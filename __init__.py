@@ -1,0 +1,69 @@
+"""Lamina compiles ONNX models to machine code through readable levels, and runs them.
+
+``compile`` a model, ``load`` a compiled one, or use ``InferenceSession`` where a program expects onnxruntime's. Every
+name is imported when it is first used, so that loading a compiled model does not import the compiler.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .compiler import compile
+    from .runtime.errors import (
+        ExecutionError,
+        FileFormatError,
+        InputError,
+        LaminaError,
+        ProgramError,
+        TargetMismatchError,
+    )
+    from .runtime.executable import Executable
+    from .runtime.file_format import load
+    from .runtime.session import GraphOptimizationLevel, InferenceSession, SessionOptions
+
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "compile": ".compiler",
+    "load": ".runtime.file_format",
+    "Executable": ".runtime.executable",
+    "InferenceSession": ".runtime.session",
+    "SessionOptions": ".runtime.session",
+    "GraphOptimizationLevel": ".runtime.session",
+    "LaminaError": ".runtime.errors",
+    "InputError": ".runtime.errors",
+    "ProgramError": ".runtime.errors",
+    "FileFormatError": ".runtime.errors",
+    "TargetMismatchError": ".runtime.errors",
+    "ExecutionError": ".runtime.errors",
+}
+
+__all__ = [
+    "Executable",
+    "ExecutionError",
+    "FileFormatError",
+    "GraphOptimizationLevel",
+    "InferenceSession",
+    "InputError",
+    "LaminaError",
+    "ProgramError",
+    "SessionOptions",
+    "TargetMismatchError",
+    "compile",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    module = _EXPORTS.get(name)
+    if module is None:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    value = getattr(importlib.import_module(module, __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -35,7 +35,9 @@ def plan(ranges: Sequence[LiveRange], alignment: int = ALIGNMENT) -> ArenaPlan:
     """Places all ranges; those of size zero get offset 0. Runs in the square of their number."""
     offsets = [0 if r.offset is None else r.offset for r in ranges]
     # Placed buffers in the order of their offsets: (begin, end, first, last).
-    placed = sorted((r.offset, r.offset + r.size, r.first, r.last) for r in ranges if r.offset is not None and r.size > 0)
+    placed = sorted(
+        (r.offset, r.offset + r.size, r.first, r.last) for r in ranges if r.offset is not None and r.size > 0
+    )
     waiting = [index for index, r in enumerate(ranges) if r.offset is None and r.size > 0]
     # Ties: the longer life first, then the order given, so that a plan depends on nothing but its ranges.
     waiting.sort(key=lambda index: (-ranges[index].size, ranges[index].first - ranges[index].last, index))

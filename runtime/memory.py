@@ -7,6 +7,7 @@ import functools
 import mmap
 import os
 import platform
+from collections.abc import Callable
 
 import numpy as np
 
@@ -73,9 +74,30 @@ def _flush_instruction_cache(address: int, size: int) -> None:
     clear_cache(address, address + size)
 
 
-def address_of(array: np.ndarray) -> int:
-    """Address of the first element; the caller keeps the array alive."""
+def _address_by_interface(array: np.ndarray) -> int:
     return array.__array_interface__["data"][0]
+
+
+_DATA_POINTER_OFFSET = object.__basicsize__
+_load_word = ctypes.c_size_t.from_address
+
+
+def _address_by_layout(array: np.ndarray) -> int:
+    return _load_word(id(array) + _DATA_POINTER_OFFSET).value
+
+
+def _layout_is_known() -> bool:
+    """Whether the data pointer is the first field of an array object, as NumPy's C API has it on CPython."""
+    if platform.python_implementation() != "CPython":
+        return False
+    whole = np.arange(64, dtype=np.float32)
+    probes = (whole, whole[5:9], whole[::-2].reshape(4, 8)[1:], np.array(1.0), np.empty((0, 3)))
+    return all(_address_by_layout(array) == _address_by_interface(array) for array in probes)
+
+
+address_of: Callable[[np.ndarray], int] = _address_by_layout if _layout_is_known() else _address_by_interface
+"""Address of the first element of an array, which the caller keeps alive. Reading the object itself takes a tenth
+of the time of asking NumPy, which builds a dictionary."""
 
 
 def aligned_bytes(size: int) -> np.ndarray:

@@ -328,9 +328,7 @@ def _step(data: Any, where: str) -> Step:
     if kind == "conditional":
         then_block = _block(_part(data, "then_block", dict, where), f"{where} then")
         else_block = _block(_part(data, "else_block", dict, where), f"{where} else")
-        return _build(
-            Conditional, data, where, then_block=then_block, else_block=else_block, output_types=output_types
-        )
+        return _build(Conditional, data, where, then_block=then_block, else_block=else_block, output_types=output_types)
     if kind == "repeat":
         body = _block(_part(data, "body", dict, where), f"{where} body")
         body_input_types = _types(data.get("body_input_types", []), where)

@@ -90,6 +90,8 @@ def _check_buffer(program: Program, segment: Segment, buffer: Buffer, where: str
         )
     if buffer.offset is not None and (buffer.offset < 0 or not isinstance(buffer.offset, int)):
         raise ProgramError(f"{where}: offset {buffer.offset}")
+    if buffer.offset is not None and buffer.per_thread:
+        raise ProgramError(f"{where}: memory per thread cannot have an offset, since the threads are not known")
 
 
 def _check_stage(segment: Segment, stage: Stage, buffers: set[str], functions: set[str], where: str) -> None:

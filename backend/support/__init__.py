@@ -10,7 +10,9 @@ ARCHITECTURES = ("x86_64", "aarch64")
 def support_text(architecture: str) -> str:
     """LLVM IR text of the support module; it has no external symbols. Raises ValueError for an unknown architecture."""
     if architecture not in ARCHITECTURES:
-        raise ValueError(f"no thread driver for architecture '{architecture}': expected one of {', '.join(ARCHITECTURES)}")
-    folder = files(__package__)
+        raise ValueError(
+            f"no thread driver for architecture '{architecture}': expected one of {', '.join(ARCHITECTURES)}"
+        )
+    folder = files(__name__)
     names = ("threads.ll", f"machine_{architecture}.ll")
     return "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)

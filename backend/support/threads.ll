@@ -3,34 +3,31 @@
 ; Nothing here depends on the machine. The functions called @machine_* are in machine_<architecture>.ll,
 ; whose text is appended to this file before it is compiled (see __init__.py).
 ;
-; The memory of a team. Each group that a different thread writes has 128 bytes of its own (two cache lines:
-; adjacent lines are often fetched together). runtime/threads.py allocates it, zeroed, and never frees it.
+; The memory of a team. What the participants of a barrier write has two cache lines of its own (adjacent lines
+; are often fetched together). runtime/threads.py allocates it, zeroed, and never frees it.
 ;
-;   offset  type  name           meaning
-;   0       i64   job            low half: number of the job (a futex word); high half: its participants, 0 = exit
-;   8       ptr   stages         stage records of the job
+;   offset  type  name          meaning
+;   0       i64   job           low half: number of the job (a futex word); high half: its participants, 0 = exit
+;   8       ptr   stages        stage records of the job
 ;   16      i64   stage_count
-;   24      i64   idle_spin      pauses of an idle worker before it parks
-;   32      i64   barrier_spin   pauses of a participant at a barrier before it parks
-;   128     i32   parked         idle workers that are parked or about to be
-;   256     i32   arrived        participants that have reached the current barrier
-;   384     i32   phase          number of barriers passed (a futex word)
-;   388     i32   sleeping       participants that are parked at a barrier or about to be
-;   512     i32   done           workers that have finished the job (a futex word)
-;   516     i32   caller_parked  1 while the caller is parked on `done` or about to be
+;   24      i64   idle_spin     pauses of an idle worker before it parks
+;   32      i64   barrier_spin  pauses of a participant at a barrier before it parks
+;   40      i32   parked        idle workers that are parked or about to be
+;   128     i32   arrivals      arrivals at the barriers of this job, all barriers together (a futex word)
+;   132     i32   sleeping      participants that are parked at a barrier or about to be
 ;
 ; A worker record (64 bytes): {ptr team, i64 participant number, i32 number of the last job it need not join}.
 ; A stage record (32 bytes): {ptr function, ptr arguments, i64 flags, i64 reserved}; flag 1: barrier after the
 ; stage; flag 2: only participant 0 runs it. A stage function is void(ptr arguments, i64 thread, i64 threads).
 ;
-; Whoever parks first counts itself (a sequentially consistent read-modify-write), then lets the kernel compare
-; the futex word; whoever wakes first changes the word, then reads the count. One of them always sees the other.
+; Barrier number k of a job (from 0) is passed when there are (k + 1) * threads arrivals. The end of the job is one
+; more barrier, at which only the caller waits; it sets the arrivals to zero before the next job, when nobody can
+; look at them.
+;
+; Who parks first counts itself (a sequentially consistent read-modify-write), then lets the kernel compare the
+; futex word; who wakes first changes the word, then reads the count. One of them always sees the other.
 
-%Team = type { i64, ptr, i64, i64, i64, [88 x i8],
-               i32, [124 x i8],
-               i32, [124 x i8],
-               i32, i32, [120 x i8],
-               i32, i32, [120 x i8] }
+%Team = type { i64, ptr, i64, i64, i64, i32, [84 x i8], i32, i32, [120 x i8] }
 %Stage = type { ptr, ptr, i64, i64 }
 %Worker = type { ptr, i64, i32 }
 
@@ -70,8 +67,8 @@ publish:
   store ptr %stages, ptr %stages_field, align 8
   %count_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 2
   store i64 %stage_count, ptr %count_field, align 8
-  %done_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 13
-  store atomic i32 0, ptr %done_field monotonic, align 4
+  %arrivals_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 7
+  store atomic i32 0, ptr %arrivals_field monotonic, align 4
   %old_job = load atomic i64, ptr %team monotonic, align 8
   %old_number = trunc i64 %old_job to i32
   %number = add i32 %old_number, 1
@@ -79,7 +76,7 @@ publish:
   %participants = shl i64 %threads, 32
   %job = or i64 %participants, %number_wide
   store atomic i64 %job, ptr %team seq_cst, align 8
-  %parked_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 6
+  %parked_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 5
   %parked = load atomic i32, ptr %parked_field seq_cst, align 4
   %any_parked = icmp ne i32 %parked, 0
   br i1 %any_parked, label %wake, label %work
@@ -87,8 +84,11 @@ wake:
   call void @machine_futex_wake(ptr %team)
   br label %work
 work:
-  call void @participate(ptr %team, ptr %stages, i64 %stage_count, i64 0, i64 %threads)
-  call void @await_workers(ptr %team, i64 %threads)
+  %end = call i32 @participate(ptr %team, ptr %stages, i64 %stage_count, i64 0, i64 %threads)
+  %is_last = call i1 @arrive(ptr %team, i32 %end)
+  br i1 %is_last, label %leave, label %wait
+wait:
+  call void @await_arrivals(ptr %team, i32 %end)
   br label %leave
 leave:
   call void @machine_restore_mode(i64 %mode)
@@ -120,8 +120,8 @@ work:
   %stages = load ptr, ptr %stages_field, align 8
   %count_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 2
   %stage_count = load i64, ptr %count_field, align 8
-  call void @participate(ptr %team, ptr %stages, i64 %stage_count, i64 %thread, i64 %threads)
-  call void @report_done(ptr %team, i64 %threads)
+  %end = call i32 @participate(ptr %team, ptr %stages, i64 %stage_count, i64 %thread, i64 %threads)
+  %ignored = call i1 @arrive(ptr %team, i32 %end)
   br label %next
 leave:
   call void @machine_restore_mode(i64 %mode)
@@ -148,14 +148,17 @@ leave:
   ret void
 }
 
-; The share of participant `thread` in a job. The barrier after the last stage is left to the end of the job.
-define internal void @participate(ptr %team, ptr %stages, i64 %stage_count, i64 %thread, i64 %threads) nounwind {
+; The share of participant `thread` in a job. The barrier after the last stage is left to the end of the job;
+; returns how many arrivals that has.
+define internal i32 @participate(ptr %team, ptr %stages, i64 %stage_count, i64 %thread, i64 %threads) nounwind {
 entry:
   %last = sub i64 %stage_count, 1
   %is_worker = icmp ne i64 %thread, 0
+  %participants = trunc i64 %threads to i32
   br label %head
 head:
   %index = phi i64 [ 0, %entry ], [ %next, %advance ]
+  %target = phi i32 [ %participants, %entry ], [ %next_target, %advance ]
   %more = icmp ult i64 %index, %stage_count
   br i1 %more, label %body, label %leave
 body:
@@ -177,49 +180,55 @@ meet:
   %wants_barrier = icmp ne i64 %barrier_bit, 0
   %not_last = icmp ne i64 %index, %last
   %waits = and i1 %wants_barrier, %not_last
-  br i1 %waits, label %wait, label %advance
+  br i1 %waits, label %arrive, label %advance
+arrive:
+  %beyond = add i32 %target, %participants
+  %is_last = call i1 @arrive(ptr %team, i32 %target)
+  br i1 %is_last, label %advance, label %wait
 wait:
-  call void @barrier(ptr %team, i64 %threads)
+  call void @await_arrivals(ptr %team, i32 %target)
   br label %advance
 advance:
+  %next_target = phi i32 [ %target, %meet ], [ %beyond, %arrive ], [ %beyond, %wait ]
   %next = add i64 %index, 1
   br label %head
 leave:
-  ret void
+  ret i32 %target
 }
 
-; Returns when all participants have called it. The phase cannot change between a participant's reading and its
-; arrival, since it changes only when all have arrived.
-define internal void @barrier(ptr %team, i64 %threads) nounwind {
+; Counts an arrival; true for the one that makes it `target`, which wakes those that are parked.
+define internal i1 @arrive(ptr %team, i32 %target) alwaysinline nounwind {
 entry:
-  %arrived_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 8
-  %phase_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 10
-  %sleeping_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 11
-  %limit_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 4
-  %phase = load atomic i32, ptr %phase_field monotonic, align 4
-  %before = atomicrmw add ptr %arrived_field, i32 1 acq_rel, align 4
-  %position = add i32 %before, 1
-  %position_wide = zext i32 %position to i64
-  %is_last = icmp eq i64 %position_wide, %threads
-  br i1 %is_last, label %release, label %wait
-release:
-  store atomic i32 0, ptr %arrived_field monotonic, align 4
-  %next_phase = add i32 %phase, 1
-  store atomic i32 %next_phase, ptr %phase_field seq_cst, align 4
+  %arrivals_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 7
+  %sleeping_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 8
+  %before = atomicrmw add ptr %arrivals_field, i32 1 seq_cst, align 4
+  %arrivals = add i32 %before, 1
+  %is_last = icmp eq i32 %arrivals, %target
+  br i1 %is_last, label %check, label %leave
+check:
   %sleeping = load atomic i32, ptr %sleeping_field seq_cst, align 4
   %any_sleeping = icmp ne i32 %sleeping, 0
   br i1 %any_sleeping, label %wake, label %leave
 wake:
-  call void @machine_futex_wake(ptr %phase_field)
-  ret void
-wait:
+  call void @machine_futex_wake(ptr %arrivals_field)
+  br label %leave
+leave:
+  ret i1 %is_last
+}
+
+; Returns when there are at least `target` arrivals.
+define internal void @await_arrivals(ptr %team, i32 %target) alwaysinline nounwind {
+entry:
+  %arrivals_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 7
+  %sleeping_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 8
+  %limit_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 4
   %limit = load i64, ptr %limit_field, align 8
   br label %spin
 spin:
-  %count = phi i64 [ 0, %wait ], [ %next_count, %pause ]
-  %seen = load atomic i32, ptr %phase_field acquire, align 4
-  %open = icmp ne i32 %seen, %phase
-  br i1 %open, label %leave, label %check
+  %count = phi i64 [ 0, %entry ], [ %next_count, %pause ]
+  %seen = load atomic i32, ptr %arrivals_field acquire, align 4
+  %short = icmp ult i32 %seen, %target
+  br i1 %short, label %check, label %leave
 check:
   %patient = icmp ult i64 %count, %limit
   br i1 %patient, label %pause, label %park
@@ -231,13 +240,15 @@ park:
   %ignored_increment = atomicrmw add ptr %sleeping_field, i32 1 seq_cst, align 4
   br label %sleep
 sleep:
-  call void @machine_futex_wait(ptr %phase_field, i32 %phase)
-  %seen_awake = load atomic i32, ptr %phase_field acquire, align 4
-  %still_closed = icmp eq i32 %seen_awake, %phase
-  br i1 %still_closed, label %sleep, label %rise
+  %seen_before = load atomic i32, ptr %arrivals_field seq_cst, align 4
+  %still_short = icmp ult i32 %seen_before, %target
+  br i1 %still_short, label %doze, label %rise
+doze:
+  call void @machine_futex_wait(ptr %arrivals_field, i32 %seen_before)
+  br label %sleep
 rise:
   %ignored_decrement = atomicrmw sub ptr %sleeping_field, i32 1 monotonic, align 4
-  ret void
+  br label %leave
 leave:
   ret void
 }
@@ -246,7 +257,7 @@ leave:
 ; that a worker which is no participant never looks at a job that may already be replaced.
 define internal i64 @await_job(ptr %team, i32 %seen) nounwind {
 entry:
-  %parked_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 6
+  %parked_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 5
   %limit_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 3
   %limit = load i64, ptr %limit_field, align 8
   br label %spin
@@ -277,64 +288,4 @@ rise:
   ret i64 %job_awake
 leave:
   ret i64 %job
-}
-
-; A worker's last act in a job; the last worker wakes the caller. After it, the worker no longer reads the job.
-define internal void @report_done(ptr %team, i64 %threads) nounwind {
-entry:
-  %done_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 13
-  %caller_parked_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 14
-  %before = atomicrmw add ptr %done_field, i32 1 seq_cst, align 4
-  %before_wide = zext i32 %before to i64
-  %position = add i64 %before_wide, 2
-  %is_last = icmp eq i64 %position, %threads
-  br i1 %is_last, label %check, label %leave
-check:
-  %caller_parked = load atomic i32, ptr %caller_parked_field seq_cst, align 4
-  %wakes = icmp ne i32 %caller_parked, 0
-  br i1 %wakes, label %wake, label %leave
-wake:
-  call void @machine_futex_wake(ptr %done_field)
-  br label %leave
-leave:
-  ret void
-}
-
-; The caller waits until all workers have reported.
-define internal void @await_workers(ptr %team, i64 %threads) nounwind {
-entry:
-  %done_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 13
-  %caller_parked_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 14
-  %limit_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 4
-  %limit = load i64, ptr %limit_field, align 8
-  %threads_narrow = trunc i64 %threads to i32
-  %workers = sub i32 %threads_narrow, 1
-  br label %spin
-spin:
-  %count = phi i64 [ 0, %entry ], [ %next_count, %pause ]
-  %done = load atomic i32, ptr %done_field acquire, align 4
-  %all_done = icmp eq i32 %done, %workers
-  br i1 %all_done, label %leave, label %check
-check:
-  %patient = icmp ult i64 %count, %limit
-  br i1 %patient, label %pause, label %park
-pause:
-  call void @machine_pause()
-  %next_count = add i64 %count, 1
-  br label %spin
-park:
-  %ignored_park = atomicrmw xchg ptr %caller_parked_field, i32 1 seq_cst, align 4
-  br label %sleep
-sleep:
-  %done_before = load atomic i32, ptr %done_field seq_cst, align 4
-  %complete = icmp eq i32 %done_before, %workers
-  br i1 %complete, label %rise, label %doze
-doze:
-  call void @machine_futex_wait(ptr %done_field, i32 %done_before)
-  br label %sleep
-rise:
-  store atomic i32 0, ptr %caller_parked_field monotonic, align 4
-  ret void
-leave:
-  ret void
 }

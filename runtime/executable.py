@@ -1,0 +1,325 @@
+"""A compiled model that runs: checks the inputs, binds the symbols, runs the body, gives new arrays.
+
+The overhead of a call matters for small models. What can be known before a call is computed before it; a program
+whose body is one call of one segment does not go through the interpreter of plan.py.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from .cpus import default_threads
+from .errors import InputError, LaminaError
+from .expressions import Dimension, evaluate
+from .image import MappedImage
+from .memory import address_of, aligned_bytes
+from .plan import PlanRunner, Values
+from .program import Call, Program, TensorType
+from .segment import ArenaPool, SegmentRunner, StageTime, recorded_stages
+from .shapes import Binder, describe_shape
+from .validation import validate
+
+MAXIMUM_SHAPES = 64
+"""Combinations of input shapes that a model remembers; the one that was not used for longest goes first."""
+
+_CONSTANT_ALIGNMENT = 64
+
+
+class Image(Protocol):
+    """What the linker gives: position-independent code and the offsets of its functions."""
+
+    @property
+    def data(self) -> bytes: ...
+
+    @property
+    def symbols(self) -> Mapping[str, int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """An input or output of a model. A dimension is an int, or the text of an expression over its symbols."""
+
+    name: str
+    dtype: np.dtype
+    shape: tuple[Dimension, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SingleCall:
+    """A body that is one call: positions of its inputs and of its results, None where they are all in order."""
+
+    runner: SegmentRunner
+    input_order: list[int] | None
+    result_order: list[int] | None
+
+
+class Executable:
+    """A compiled model. ``run`` may be called from any number of Python threads at the same time.
+
+    ``constants`` is the memory that ``program.constants`` refers to; it is used where it lies, and kept alive.
+    ``threads`` is how many threads a run may use; by default one for each core that this process may use, or
+    ``LAMINA_THREADS``.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        image: Image,
+        constants: bytes | bytearray | memoryview | np.ndarray = b"",
+        threads: int | None = None,
+    ):
+        blob = _as_blob(constants)
+        validate(program, image.symbols, blob.size)
+        self.program = program
+        self.image = MappedImage(image.data, image.symbols)
+        self.constants = blob
+        self._arenas = ArenaPool()
+        base = address_of(blob)
+        self._segments = {
+            name: SegmentRunner(program, segment, self.image, base, self._arenas)
+            for name, segment in program.segments.items()
+        }
+        self._inputs = tuple(_info(name, tensor) for name, tensor in program.inputs)
+        self._outputs = tuple(_info(name, tensor) for name, tensor in program.outputs)
+        self._input_dtypes = [(info.name, info.dtype) for info in self._inputs]
+        self._output_names = [info.name for info in self._outputs]
+        self._bound_shapes: OrderedDict[tuple[tuple[int, ...], ...], Any] = OrderedDict()
+        self._single = _single_call(program, self._segments)
+        self._plan = None if self._single else PlanRunner(program.body, self._segments, self._constant_arrays())
+        self.set_threads(default_threads() if threads is None else threads)
+
+    # --- what it is -------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> tuple[TensorInfo, ...]:
+        return self._inputs
+
+    @property
+    def outputs(self) -> tuple[TensorInfo, ...]:
+        return self._outputs
+
+    @property
+    def threads(self) -> int:
+        return self._threads
+
+    def set_threads(self, threads: int) -> None:
+        """From now on a run uses at most so many threads. Raises LaminaError unless it is a positive integer."""
+        if not isinstance(threads, int) or threads < 1:
+            raise LaminaError(f"threads is {threads!r}: expected a positive integer")
+        self._threads = threads
+        for runner in self._segments.values():
+            runner.set_threads(threads)
+        self._bound_shapes = OrderedDict()
+
+    def __repr__(self) -> str:
+        def describe(infos: tuple[TensorInfo, ...]) -> str:
+            return ", ".join(f"{info.name}: {info.dtype}{describe_shape(info.shape)}" for info in infos)
+
+        return f"<Executable ({describe(self._inputs)}) -> ({describe(self._outputs)})>"
+
+    # --- running ----------------------------------------------------------------------------------
+
+    def run(self, feeds: Mapping[str, Any], output_names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """The outputs by name, in the model's order, or those of ``output_names`` in that order.
+
+        The arrays of the result are new and belong to the caller. Raises InputError where a feed does not fit.
+        """
+        arrays = []
+        shapes = []
+        try:
+            for name, dtype in self._input_dtypes:
+                array = feeds[name]
+                if type(array) is not np.ndarray or array.dtype is not dtype or not array.flags.c_contiguous:
+                    array = convert_feed(name, array, dtype)
+                arrays.append(array)
+                shapes.append(array.shape)
+        except KeyError:
+            raise self._missing(feeds) from None
+        if len(feeds) != len(arrays):
+            raise self._unknown(feeds)
+        bound = self._bound(tuple(shapes))
+        if self._single is None:
+            results = self._run_plan(arrays, bound)
+        else:
+            single = self._single
+            if single.input_order is not None:
+                arrays = [arrays[position] for position in single.input_order]
+            results = single.runner.run(bound, arrays)
+            if single.result_order is not None:
+                results = [results[position] for position in single.result_order]
+        outputs = dict(zip(self._output_names, results, strict=True))
+        return outputs if output_names is None else self._select(outputs, output_names)
+
+    def _run_plan(self, arrays: list[np.ndarray], symbols: dict[str, int]) -> list[np.ndarray]:
+        assert self._plan is not None
+        values: Values = {name: array for (name, _), array in zip(self._input_dtypes, arrays, strict=True)}
+        return self._plan.run(values, dict(symbols))
+
+    def _bound(self, shapes: tuple[tuple[int, ...], ...]) -> Any:
+        """What input shapes mean: a Binding for a single call, else the values of the symbols."""
+        known = self._bound_shapes
+        bound = known.get(shapes)
+        if bound is not None:
+            if len(known) > 1:
+                _mark_used(known, shapes)
+            return bound
+        symbols = self._bind_symbols(shapes)
+        bound = symbols if self._single is None else self._single.runner.binding(symbols)
+        known[shapes] = bound
+        while len(known) > MAXIMUM_SHAPES:
+            try:
+                known.popitem(last=False)
+            except KeyError:  # Another thread was here.
+                break
+        return bound
+
+    def _bind_symbols(self, shapes: tuple[tuple[int, ...], ...]) -> dict[str, int]:
+        binder = Binder()
+        for (name, tensor), shape in zip(self.program.inputs, shapes, strict=True):
+            binder.match(f"input '{name}'", shape, tensor)
+        symbols = binder.finish()
+        for check in self.program.checks:
+            left, right = evaluate(check.left, symbols), evaluate(check.right, symbols)
+            if left != right:
+                raise InputError(f"{check.message}: {check.left} = {left} but {check.right} = {right}")
+        return symbols
+
+    def _select(self, outputs: dict[str, np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:
+        unknown = [name for name in names if name not in outputs]
+        if unknown:
+            raise InputError(f"no outputs {unknown}: the model has {self._output_names}")
+        return {name: outputs[name] for name in names}
+
+    def _missing(self, feeds: Mapping[str, Any]) -> InputError:
+        expected = [name for name, _ in self._input_dtypes]
+        missing = [name for name in expected if name not in feeds]
+        return InputError(f"inputs {missing} are missing: expected {expected}, got {list(feeds)}")
+
+    def _unknown(self, feeds: Mapping[str, Any]) -> InputError:
+        expected = [name for name, _ in self._input_dtypes]
+        unknown = [name for name in feeds if name not in expected]
+        return InputError(f"the model has no inputs {unknown}: expected {expected}")
+
+    def profile(self, feeds: Mapping[str, Any]) -> list[StageTime]:
+        """The time of each stage of one run, in order. Stages are timed one by one, each with a barrier after it."""
+        with recorded_stages() as times:
+            self.run(feeds)
+        return times
+
+    # --- keeping ----------------------------------------------------------------------------------
+
+    def save(self, path: str | Path) -> None:
+        """Writes the model to one file that ``lamina.load`` reads without the compiler."""
+        from .file_format import save
+
+        save(self, path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from .file_format import from_bytes, to_bytes
+
+        return from_bytes, (to_bytes(self), self._threads)
+
+    def _constant_arrays(self) -> Values:
+        """Read-only views of the constants that steps of the body use by ``@name``."""
+        arrays: Values = {}
+        for name, constant in self.program.constants.items():
+            memory = self.constants[constant.offset : constant.offset + constant.nbytes]
+            dtype = np.dtype(constant.dtype)
+            if int(np.prod(constant.shape, dtype=np.int64)) * dtype.itemsize == constant.nbytes:
+                array = memory.view(dtype).reshape(constant.shape)
+                array.flags.writeable = False
+                arrays[name] = array
+        return arrays
+
+
+def convert_feed(name: str, value: Any, dtype: np.dtype) -> np.ndarray:
+    """The feed as a C-contiguous array of ``dtype``. Raises InputError where that would change a value or its type.
+
+    An array must have the dtype already. Python numbers and lists have none: they are taken where they fit.
+    """
+    if isinstance(value, (np.ndarray, np.generic)):
+        array = np.asarray(value)
+        if array.dtype != dtype:
+            found = str(array.dtype) if array.dtype.isnative else f"{array.dtype.name} in foreign byte order"
+            raise InputError(f"input '{name}': expected dtype {dtype}, got {found}")
+        return array if array.flags.c_contiguous else array.copy(order="C")
+    try:
+        natural = np.asarray(value)
+    except ValueError as error:
+        raise InputError(
+            f"input '{name}': expected an array of {dtype}, got {_describe_value(value)}: {error}"
+        ) from None
+    if natural.dtype == dtype:
+        return np.array(natural, dtype, order="C")
+    own_dtype = getattr(value, "dtype", None)
+    if own_dtype is not None or hasattr(value, "__array_interface__") or not _fits(natural, dtype):
+        raise InputError(f"input '{name}': expected dtype {dtype}, got {_describe_value(value)} of {natural.dtype}")
+    return np.array(natural, dtype, order="C")
+
+
+def _fits(natural: np.ndarray, dtype: np.dtype) -> bool:
+    """Whether Python numbers, which NumPy has read as ``natural``, are values of ``dtype``; floats may be rounded."""
+    if natural.size == 0:
+        return natural.dtype.kind in "biuf"
+    if natural.dtype.kind == "b" or dtype.kind == "b":
+        return natural.dtype.kind == dtype.kind
+    if natural.dtype.kind in "iu" and dtype.kind in "iuf":
+        with np.errstate(over="ignore"):
+            return bool(np.all(natural.astype(dtype).astype(natural.dtype) == natural))
+    return natural.dtype.kind == "f" and dtype.kind == "f"
+
+
+def _describe_value(value: Any) -> str:
+    return f"a {type(value).__name__}"
+
+
+def _info(name: str, tensor: TensorType) -> TensorInfo:
+    return TensorInfo(name, np.dtype(tensor.dtype), tuple(tensor.shape))
+
+
+def _mark_used(known: OrderedDict[Any, Any], key: Any) -> None:
+    try:
+        known.move_to_end(key)
+    except KeyError:  # Another thread has just removed it.
+        return
+
+
+def _as_blob(constants: bytes | bytearray | memoryview | np.ndarray) -> np.ndarray:
+    """The constants as aligned bytes: where they lie if they are aligned, else a copy."""
+    if isinstance(constants, np.ndarray):
+        blob = np.ascontiguousarray(constants).reshape(-1).view(np.uint8)
+    else:
+        blob = np.frombuffer(constants, np.uint8)
+    if blob.size == 0 or address_of(blob) % _CONSTANT_ALIGNMENT == 0:
+        return blob
+    aligned = aligned_bytes(blob.size)
+    aligned[:] = blob
+    return aligned
+
+
+def _single_call(program: Program, segments: Mapping[str, SegmentRunner]) -> SingleCall | None:
+    """The body as one call of one segment on inputs of the program, or None where it is more than that."""
+    steps, results = program.body.steps, program.body.results
+    if len(steps) != 1 or not isinstance(steps[0], Call):
+        return None
+    call = steps[0]
+    names = [name for name, _ in program.inputs]
+    if not set(call.inputs) <= set(names) or not set(results) <= set(call.outputs):
+        return None
+    if len(set(results)) != len(results) or len(set(call.outputs)) != len(call.outputs):
+        return None
+    input_order = [names.index(name) for name in call.inputs]
+    result_order = [call.outputs.index(name) for name in results]
+    inputs_in_order = input_order == list(range(len(names)))
+    results_in_order = result_order == list(range(len(call.outputs)))
+    return SingleCall(
+        segments[call.segment],
+        None if inputs_in_order else input_order,
+        None if results_in_order else result_order,
+    )

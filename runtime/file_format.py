@@ -1,0 +1,196 @@
+"""Compiled models as files: one file with manifest, code and constants.
+
+    offset  bytes  content
+    0       8      magic: ``LAMINA`` and a line end, which a text-mode copy would change
+    8       4      version of this layout, little-endian like all numbers
+    12      4      zero
+    16      8      size of the header, which begins at offset 96
+    24      16     offset and size of the code
+    40      16     offset and size of the constants
+    56      8      size of the file
+    64      32     SHA-256 of bytes 0 to 63, the header and the code
+    96      ...    header: JSON with ``program`` (see program.py), ``symbols`` (offsets in the code) and
+                   ``constants_sha256``
+
+Code and constants begin at page boundaries. The constants are mapped read-only, so that processes share them; their
+checksum is verified on request, since that reads them all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+import os
+import secrets
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from .errors import FileFormatError
+from .machine import check_target
+from .memory import align_up, aligned_bytes
+from .program import Program
+
+if TYPE_CHECKING:
+    from .executable import Executable
+
+MAGIC = b"LAMINA\r\n"
+FILE_VERSION = 1
+PAGE_BYTES = 4096
+
+_PREAMBLE = struct.Struct("<8sII6Q")
+_DIGEST_BYTES = 32
+_HEADER_OFFSET = _PREAMBLE.size + _DIGEST_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class FileImage:
+    """The code of a file and the offsets of its functions."""
+
+    data: bytes
+    symbols: dict[str, int]
+
+
+def save(executable: Executable, path: str | Path) -> None:
+    """Writes the file next to where it shall be and moves it there when it is complete."""
+    destination = Path(path)
+    temporary = destination.with_name(f".{destination.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "xb") as stream:
+            _write(executable, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, destination)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _write(executable: Executable, stream: BinaryIO) -> None:
+    code = bytes(executable.image.data)
+    constants = executable.constants
+    header = {
+        "program": executable.program.to_dict(),
+        "symbols": executable.image.symbols,
+        "constants_sha256": hashlib.sha256(constants.data).hexdigest(),
+    }
+    header_bytes = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    code_offset = align_up(_HEADER_OFFSET + len(header_bytes), PAGE_BYTES)
+    constants_offset = align_up(code_offset + len(code), PAGE_BYTES)
+    total = constants_offset + constants.size
+    preamble = _PREAMBLE.pack(
+        MAGIC, FILE_VERSION, 0, len(header_bytes), code_offset, len(code), constants_offset, constants.size, total
+    )
+    stream.write(preamble + _digest(preamble, header_bytes, code) + header_bytes)
+    stream.write(bytes(code_offset - _HEADER_OFFSET - len(header_bytes)))
+    stream.write(code)
+    stream.write(bytes(constants_offset - code_offset - len(code)))
+    stream.write(constants.data)
+
+
+def _digest(preamble: bytes, header: bytes, code: bytes) -> bytes:
+    digest = hashlib.sha256(preamble)
+    digest.update(header)
+    digest.update(code)
+    return digest.digest()
+
+
+def to_bytes(executable: Executable) -> bytes:
+    """The content of the file that ``save`` would write."""
+    import io
+
+    stream = io.BytesIO()
+    _write(executable, stream)
+    return stream.getvalue()
+
+
+def is_compiled_model(start: bytes) -> bool:
+    """Whether a file that begins with these bytes is a compiled model."""
+    return start[: len(MAGIC)] == MAGIC
+
+
+def load(path: str | Path, *, threads: int | None = None, verify: bool = False, share: bool = True) -> Executable:
+    """The model in the file ``path``.
+
+    ``threads`` as for Executable. ``verify`` reads all constants and compares their checksum. ``share`` maps the
+    constants from the file; otherwise they are copied into memory of their own, which the file may outlive.
+    Raises FileFormatError for what is no intact compiled model of this version, and TargetMismatchError for one
+    that was compiled for another machine.
+    """
+    name = str(path)
+    with open(path, "rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size == 0:
+            raise FileFormatError(f"{name}: the file is empty")
+        mapping = mmap.mmap(stream.fileno(), size, prot=mmap.PROT_READ, flags=mmap.MAP_SHARED)
+    if not verify and share:
+        mapping.madvise(mmap.MADV_WILLNEED)
+    return _read(np.frombuffer(mapping, np.uint8), name, threads, verify, share)
+
+
+def from_bytes(data: bytes, threads: int | None = None) -> Executable:
+    """The model in the content of a file. Raises as ``load`` does."""
+    return _read(np.frombuffer(data, np.uint8), "compiled model", threads, verify=False, share=False)
+
+
+def _read(content: np.ndarray, name: str, threads: int | None, verify: bool, share: bool) -> Executable:
+    from .executable import Executable
+
+    preamble = _read_preamble(content, name)
+    (header_size, code_offset, code_size, constants_offset, constants_size) = preamble
+    header_bytes = content[_HEADER_OFFSET : _HEADER_OFFSET + header_size].tobytes()
+    code = content[code_offset : code_offset + code_size].tobytes()
+    stored = content[_PREAMBLE.size : _HEADER_OFFSET].tobytes()
+    if _digest(content[: _PREAMBLE.size].tobytes(), header_bytes, code) != stored:
+        raise FileFormatError(f"{name}: the file is corrupted: the checksum of header and code differs")
+    header = _read_header(header_bytes, name)
+    program = Program.from_dict(header["program"])
+    check_target(program.target)
+    constants = content[constants_offset : constants_offset + constants_size]
+    if verify and hashlib.sha256(constants.data).hexdigest() != header["constants_sha256"]:
+        raise FileFormatError(f"{name}: the file is corrupted: the checksum of the constants differs")
+    if not share:
+        copied = aligned_bytes(constants_size)
+        copied[:] = constants
+        constants = copied
+    return Executable(program, FileImage(code, header["symbols"]), constants, threads)
+
+
+def _read_preamble(content: np.ndarray, name: str) -> tuple[int, int, int, int, int]:
+    """Header size, offset and size of the code, offset and size of the constants, all within the file."""
+    start = content[: _PREAMBLE.size].tobytes()
+    if not is_compiled_model(start):
+        raise FileFormatError(f"{name}: no compiled model: it begins with {start[:8]!r}, expected {MAGIC!r}")
+    if content.size < _HEADER_OFFSET:
+        raise FileFormatError(f"{name}: the file is truncated: {content.size} bytes")
+    _, version, _, header_size, code_offset, code_size, constants_offset, constants_size, total = _PREAMBLE.unpack(
+        start
+    )
+    if version != FILE_VERSION:
+        raise FileFormatError(
+            f"{name}: file version {version}: this runtime reads version {FILE_VERSION}; compile the model again"
+        )
+    if content.size != total:
+        state = "truncated" if content.size < total else "corrupted"
+        raise FileFormatError(f"{name}: the file is {state}: {content.size} bytes, expected {total}")
+    in_order = _HEADER_OFFSET + header_size <= code_offset and code_offset + code_size <= constants_offset
+    if not in_order or constants_offset + constants_size != total or constants_offset % PAGE_BYTES:
+        raise FileFormatError(f"{name}: the file is corrupted: its sections overlap")
+    return header_size, code_offset, code_size, constants_offset, constants_size
+
+
+def _read_header(text: bytes, name: str) -> dict[str, Any]:
+    try:
+        header = json.loads(text)
+    except ValueError as error:
+        raise FileFormatError(f"{name}: the header is no JSON: {error}") from None
+    if not isinstance(header, dict) or not {"program", "symbols", "constants_sha256"} <= set(header):
+        raise FileFormatError(f"{name}: the header lacks program, symbols or constants_sha256")
+    symbols = header["symbols"]
+    if not isinstance(symbols, dict) or not all(isinstance(offset, int) for offset in symbols.values()):
+        raise FileFormatError(f"{name}: the symbols of the header are no offsets")
+    return header

@@ -1,0 +1,95 @@
+"""Whether this machine can run code that was compiled for a target."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import sys
+
+from .errors import TargetMismatchError
+from .program import Target
+
+# LLVM's names of features where /proc/cpuinfo spells them otherwise.
+_X86_NAMES = {
+    "sse3": "pni",
+    "sse4.1": "sse4_1",
+    "sse4.2": "sse4_2",
+    "avx512vnni": "avx512_vnni",
+    "avx512bf16": "avx512_bf16",
+    "avx512vbmi2": "avx512_vbmi2",
+    "avx512bitalg": "avx512_bitalg",
+    "avx512vpopcntdq": "avx512_vpopcntdq",
+    "avx512fp16": "avx512_fp16",
+    "avxvnni": "avx_vnni",
+    "amx-tile": "amx_tile",
+    "amx-int8": "amx_int8",
+    "amx-bf16": "amx_bf16",
+    "lzcnt": "abm",
+    "sahf": "lahf_lm",
+    "prfchw": "3dnowprefetch",
+    "cmov": "cmov",
+}
+_AARCH64_NAMES = {
+    "neon": "asimd",
+    "fp-armv8": "fp",
+    "fullfp16": "asimdhp",
+    "dotprod": "asimddp",
+    "lse": "atomics",
+    "fp16fml": "asimdfhm",
+    "crc": "crc32",
+}
+_NAMES = {"x86_64": _X86_NAMES, "aarch64": _AARCH64_NAMES}
+_FLAG_KEYS = {"x86_64": "flags", "aarch64": "Features"}
+# What a wrong guess about would end in SIGILL; other features do not change which instructions are emitted.
+_CHECKED = {
+    "x86_64": ("sse3", "ssse3", "sse4", "avx", "fma", "f16c", "bmi", "lzcnt", "popcnt", "movbe", "amx", "gfni", "vaes"),
+    "aarch64": ("neon", "fullfp16", "dotprod", "bf16", "i8mm", "sve", "lse", "fp16fml"),
+}
+
+
+def architecture() -> str:
+    """This machine's, as LLVM spells it."""
+    machine = platform.machine().lower()
+    return {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
+
+
+def check_target(target: Target) -> None:
+    """Raises TargetMismatchError where this machine lacks what code for ``target`` may use."""
+    wanted = target.triple.split("-")[0]
+    if sys.byteorder != "little":
+        raise TargetMismatchError("this machine is big-endian: compiled models are for little-endian machines")
+    if wanted != architecture() or "linux" not in target.triple:
+        raise TargetMismatchError(
+            f"the model was compiled for {target.triple} ({target.name}), this machine is "
+            f"{architecture()} {platform.system()}: compile it with a target for this machine"
+        )
+    missing = [feature for feature in target.features if not _has_feature(feature)]
+    if missing:
+        raise TargetMismatchError(
+            f"the model was compiled for target {target.name}, but this processor lacks {', '.join(missing)}: "
+            "compile it for a smaller target"
+        )
+
+
+def _has_feature(feature: str) -> bool:
+    if feature.startswith("-"):
+        return True
+    name = feature.lstrip("+")
+    if not name.startswith(_CHECKED[architecture()]):
+        return True
+    flags = processor_flags()
+    return not flags or _NAMES[architecture()].get(name, name) in flags
+
+
+@functools.cache
+def processor_flags() -> frozenset[str]:
+    """The features that the kernel lists; empty where it lists none."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            for line in lines:
+                key, _, value = line.partition(":")
+                if key.strip() == _FLAG_KEYS.get(architecture()):
+                    return frozenset(value.split())
+    except OSError:
+        pass
+    return frozenset()

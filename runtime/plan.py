@@ -1,0 +1,245 @@
+"""Runs the body of a program: its steps in order over named arrays."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import ExecutionError, InputError, LaminaError, ProgramError
+from .program import Block, Call, Conditional, Host, Repeat, Step, TensorType
+from .segment import SegmentRunner
+from .shapes import Binder, describe_shape
+
+Values = dict[str, np.ndarray]
+HostOperation = Callable[[list[Any], dict[str, Any]], Sequence[Any]]
+
+MAXIMUM_ITERATIONS = 1 << 31
+"""Of a Repeat without a trip count."""
+
+
+@dataclass(slots=True)
+class Frame:
+    """One run of a block: its values, and the symbols bound so far. Inner blocks work on copies of both."""
+
+    values: Values
+    symbols: dict[str, int]
+
+    def inner(self) -> Frame:
+        return Frame(dict(self.values), dict(self.symbols))
+
+
+class PlanRunner:
+    """Runs blocks of one program. Holds no state between runs, so that any number of threads may use it."""
+
+    def __init__(self, body: Block, segments: Mapping[str, SegmentRunner], constants: Values):
+        self._body = body
+        self._segments = segments
+        self._constants = constants
+        self._last_uses: dict[int, list[list[str]]] = {}
+        self._find_last_uses(body)
+
+    def run(self, inputs: Values, symbols: dict[str, int]) -> list[np.ndarray]:
+        """The results of the body, each an array that nobody else holds."""
+        frame = Frame(dict(inputs), symbols)
+        results = self._run_block(self._body, frame)
+        return own_arrays(results, list(inputs.values()))
+
+    # --- blocks -----------------------------------------------------------------------------------
+
+    def _find_last_uses(self, block: Block) -> None:
+        """For each step the values of this block that nothing reads after it, so that memory goes early."""
+        pending = set(block.results)
+        ending: list[list[str]] = []
+        defined = {name for step in block.steps for name in step.outputs}
+        for step in reversed(block.steps):
+            used = _names_read(step) | set(step.outputs)
+            ending.append(sorted((used - pending) & defined))
+            pending |= used
+            for inner in _inner_blocks(step):
+                self._find_last_uses(inner)
+        self._last_uses[id(block)] = ending[::-1]
+
+    def _run_block(self, block: Block, frame: Frame) -> list[np.ndarray]:
+        values = frame.values
+        for step, ending in zip(block.steps, self._last_uses[id(block)], strict=True):
+            results = self._run_step(step, frame)
+            for name, result in zip(step.outputs, results, strict=True):
+                values[name] = result
+            for name in ending:
+                values.pop(name, None)
+        return [self._value(name, frame) for name in block.results]
+
+    def _value(self, name: str, frame: Frame) -> np.ndarray:
+        value = frame.values.get(name)
+        if value is not None:
+            return value
+        if name.startswith("@"):
+            return self._constants[name[1:]]
+        raise ProgramError(f"the value '{name}' is not defined here")
+
+    def _run_step(self, step: Step, frame: Frame) -> Sequence[np.ndarray]:
+        if isinstance(step, Call):
+            return self._run_call(step, frame)
+        if isinstance(step, Host):
+            return self._run_host(step, frame)
+        if isinstance(step, Conditional):
+            return self._run_conditional(step, frame)
+        return self._run_repeat(step, frame)
+
+    # --- steps ------------------------------------------------------------------------------------
+
+    def _run_call(self, step: Call, frame: Frame) -> Sequence[np.ndarray]:
+        runner = self._segments[step.segment]
+        missing = [name for name in runner.segment.symbols if name not in frame.symbols]
+        if missing:
+            raise ProgramError(f"segment '{step.segment}' needs the symbols {missing}, which nothing has bound")
+        binding = runner.binding(frame.symbols)
+        arrays = []
+        for name, shape, tensor in zip(step.inputs, binding.input_shapes, runner.segment.inputs, strict=True):
+            array = self._value(name, frame)
+            if array.shape != shape or array.dtype != tensor.dtype:
+                raise ExecutionError(
+                    f"segment '{step.segment}' expects '{name}' to be {tensor.dtype} {describe_shape(shape)}, "
+                    f"got {array.dtype} {describe_shape(array.shape)}"
+                )
+            arrays.append(array if array.flags.c_contiguous else array.copy(order="C"))
+        return runner.run(binding, arrays)
+
+    def _run_host(self, step: Host, frame: Frame) -> Sequence[np.ndarray]:
+        operation = host_operation(step.operation)
+        inputs = [None if not name else self._value(name, frame) for name in step.inputs]
+        try:
+            results = [np.asarray(result) for result in operation(inputs, step.attributes)]
+        except LaminaError:
+            raise
+        except Exception as error:
+            shapes = ", ".join(
+                "none" if array is None else f"{array.dtype} {describe_shape(array.shape)}" for array in inputs
+            )
+            raise ExecutionError(f"'{step.operation}' on the host failed for inputs {shapes}: {error}") from error
+        _bind_results(f"'{step.operation}' on the host", step.outputs, results, step.output_types, frame.symbols)
+        return results
+
+    def _run_conditional(self, step: Conditional, frame: Frame) -> Sequence[np.ndarray]:
+        block = step.then_block if _truth(self._value(step.condition, frame)) else step.else_block
+        results = self._run_block(block, frame.inner())
+        _bind_results("a conditional", step.outputs, results, step.output_types, frame.symbols)
+        return results
+
+    def _run_repeat(self, step: Repeat, frame: Frame) -> Sequence[np.ndarray]:
+        limit = MAXIMUM_ITERATIONS
+        if step.trip_count is not None:
+            limit = int(self._value(step.trip_count, frame).reshape(-1)[0])
+        going = step.condition is None or _truth(self._value(step.condition, frame))
+        carried = [self._value(name, frame) for name in step.initial]
+        scans: list[list[np.ndarray]] = [[] for _ in step.outputs[len(carried) :]]
+        iteration = 0
+        while going and iteration < limit:
+            inner = frame.inner()
+            arguments = [np.array(iteration, np.int64), np.array(going), *carried]
+            inner.values.update(zip(step.body_inputs, arguments, strict=True))
+            if step.body_input_types:
+                _bind_results("a loop", step.body_inputs, arguments, step.body_input_types, inner.symbols)
+            condition, *results = self._run_block(step.body, inner)
+            going = _truth(condition)
+            carried = results[: len(carried)]
+            for scan, value in zip(scans, results[len(carried) :], strict=True):
+                scan.append(value)
+            iteration += 1
+        results = [*carried, *self._stack_scans(step, scans, frame)]
+        _bind_results("a loop", step.outputs, results, step.output_types, frame.symbols)
+        return results
+
+    def _stack_scans(self, step: Repeat, scans: list[list[np.ndarray]], frame: Frame) -> list[np.ndarray]:
+        first = len(step.outputs) - len(scans)
+        stacked = []
+        for number, scan in enumerate(scans):
+            if scan:
+                stacked.append(np.stack(scan))
+            else:
+                stacked.append(_empty_scan(step, first + number, frame.symbols))
+        return stacked
+
+
+def _empty_scan(step: Repeat, number: int, symbols: dict[str, int]) -> np.ndarray:
+    """What no iteration has filled: zero along the first axis; dimensions that nothing binds are zero too."""
+    if number >= len(step.output_types):
+        return np.empty((0,), np.float32)
+    tensor = step.output_types[number]
+    shape = [d if isinstance(d, int) else symbols.get(d, 0) for d in tensor.shape[1:]]
+    return np.empty((0, *shape), tensor.dtype)
+
+
+def _truth(array: np.ndarray) -> bool:
+    if array.size != 1:
+        raise ExecutionError(f"a condition has shape {describe_shape(array.shape)}: expected one element")
+    return bool(array.reshape(-1)[0])
+
+
+def _bind_results(
+    what: str,
+    names: Sequence[str],
+    results: Sequence[np.ndarray],
+    types: Sequence[TensorType],
+    symbols: dict[str, int],
+) -> None:
+    """Checks results against their declared types, where there are any, and binds symbols that are new in them."""
+    if not types:
+        return
+    if len(results) != len(types):
+        raise ExecutionError(f"{what} gave {len(results)} results: expected {len(types)}")
+    binder = Binder(symbols)
+    try:
+        for name, result, tensor in zip(names, results, types, strict=True):
+            if result.dtype != tensor.dtype:
+                raise ExecutionError(f"{what} gave '{name}' as {result.dtype}: expected {tensor.dtype}")
+            binder.match(f"'{name}'", result.shape, tensor)
+        binder.finish()
+    except InputError as error:
+        raise ExecutionError(f"{what}: {error}") from None
+
+
+def own_arrays(results: Sequence[np.ndarray], inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The results, copied where they are read-only, not contiguous, or share memory with inputs or each other."""
+    owned: list[np.ndarray] = []
+    for result in results:
+        shared = any(np.may_share_memory(result, other) for other in (*inputs, *owned))
+        if shared or not result.flags.c_contiguous or not result.flags.writeable:
+            result = result.copy(order="C")
+        owned.append(result)
+    return owned
+
+
+def host_operation(name: str) -> HostOperation:
+    """The NumPy implementation of a graph operation. Raises ExecutionError where there is none."""
+    reference = importlib.import_module(".reference", __package__)
+    operation = reference.REFERENCE.get(name)
+    if operation is None:
+        raise ExecutionError(f"this runtime has no operation '{name}' for the host")
+    return operation
+
+
+def _inner_blocks(step: Step) -> list[Block]:
+    if isinstance(step, Conditional):
+        return [step.then_block, step.else_block]
+    return [step.body] if isinstance(step, Repeat) else []
+
+
+def _names_read(step: Step) -> set[str]:
+    """All values that a step or a block inside it reads; names that inner blocks define do no harm."""
+    names: set[str] = set()
+    if isinstance(step, (Call, Host)):
+        names.update(name for name in step.inputs if name)
+    elif isinstance(step, Conditional):
+        names.add(step.condition)
+    else:
+        names.update(name for name in (step.trip_count, step.condition, *step.initial) if name)
+    for block in _inner_blocks(step):
+        names.update(block.results)
+        for inner in block.steps:
+            names |= _names_read(inner)
+    return names

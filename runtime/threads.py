@@ -1,0 +1,222 @@
+"""The threads that run native code: teams of persistent workers, made on demand and shared by all models.
+
+A run acquires a team, runs and gives it back. Workers are native threads that never touch the GIL; the code they run
+is the thread driver of an image (backend/support/threads.ll, which also documents the memory of a team). Between
+runs they spin for some tens of microseconds, then they are parked by the system until the next run.
+
+All runs together use no more participants than there are processors for this process, so that several runs at
+once get fewer threads each and do not wait for each other at barriers. Work is split statically, and a kernel gives
+the same numbers for any number of threads, so that this cannot be seen in the results.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .cpus import allowed_cpus
+from .image import MappedImage
+from .memory import c_library, map_pages
+
+IDLE_SPIN_MICROSECONDS = 40.0
+"""How long a worker waits for the next run before it parks; about what waking it costs."""
+BARRIER_SPIN_MICROSECONDS = 100.0
+"""How long a participant waits at a barrier before it parks."""
+CROWDED_SPIN_MICROSECONDS = 1.0
+"""Both of these where a run has more participants than there are processors."""
+
+MAXIMUM_WORKERS = 512
+"""Of one team."""
+
+_STACK_BYTES = 4 << 20
+_TEAM_BYTES = 256
+_WORKER_BYTES = 64
+_SPIN_FIELDS_OFFSET = 24
+_SYNCHRONOUS_SIGNALS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGABRT}
+
+
+class Team:
+    """The shared memory of some workers; used by one run at a time. Never freed: its workers may live on."""
+
+    def __init__(self) -> None:
+        self.address = map_pages(_TEAM_BYTES + MAXIMUM_WORKERS * _WORKER_BYTES)
+        self.workers = 0
+        self._spins: tuple[int, int] | None = None
+
+    def grow(self, image: MappedImage, workers: int) -> None:
+        """Starts threads until there are ``workers`` of them, or the system gives no more."""
+        workers = min(workers, MAXIMUM_WORKERS)
+        image.keep_forever()
+        while self.workers < workers and self._start_worker(image):
+            pass
+
+    def _start_worker(self, image: MappedImage) -> bool:
+        number = self.workers + 1
+        record = self.address + _TEAM_BYTES + self.workers * _WORKER_BYTES
+        current_job = ctypes.c_uint32.from_address(self.address).value
+        ctypes.memmove(record, struct.pack("<QqI", self.address, number, current_job), 20)
+        if not start_thread(image.address("lamina_worker"), record, f"lamina-{number}"):
+            return False
+        self.workers = number
+        return True
+
+    def set_spins(self, idle: int, barrier: int) -> None:
+        """Pauses before a worker parks between runs, and before a participant parks at a barrier."""
+        if self._spins != (idle, barrier):
+            ctypes.memmove(self.address + _SPIN_FIELDS_OFFSET, struct.pack("<qq", idle, barrier), 16)
+            self._spins = (idle, barrier)
+
+    def dismiss(self) -> None:
+        """Ends all workers. The team must be idle, and must not be used again."""
+        job = ctypes.c_uint64.from_address(self.address)
+        job.value = (job.value + 1) & 0xFFFFFFFF
+        futex_wake_all(self.address)
+        self.workers = 0
+
+
+class ThreadPool:
+    """The teams of a process. All methods may be called from any Python thread."""
+
+    def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
+        self._lock = threading.Lock()
+        self._idle: list[Team] = []
+        self._active = 0
+        self._cpus = 0
+
+    def forget_after_fork(self) -> None:
+        """In the child of a fork there are no workers, whatever the parent had."""
+        self._reset()
+
+    def acquire(self, image: MappedImage, threads: int) -> tuple[Team | None, int]:
+        """A team and the number of participants for a run that would like ``threads``; None for one participant.
+
+        To be given back with ``release``. Asking for more threads than there are processors is obeyed.
+        """
+        with self._lock:
+            if self._cpus == 0:
+                self._cpus = allowed_cpus()
+            participants = max(1, min(threads, max(self._cpus, threads) - self._active))
+            self._active += participants
+            if participants == 1:
+                return None, 1
+            try:
+                team = self._take(image, participants)
+            except BaseException:
+                self._active -= participants
+                raise
+            granted = min(participants, team.workers + 1)
+            self._active += granted - participants
+            return team, granted
+
+    def release(self, team: Team | None, participants: int) -> None:
+        with self._lock:
+            self._active -= participants
+            if team is not None:
+                self._idle.append(team)
+
+    def _take(self, image: MappedImage, participants: int) -> Team:
+        """The idle team that fits best, with enough workers if the system can give them."""
+        workers = participants - 1
+        enough = [team for team in self._idle if team.workers >= workers]
+        if enough:
+            team = min(enough, key=lambda candidate: candidate.workers)
+            self._idle.remove(team)
+        else:
+            team = self._idle.pop() if self._idle else Team()
+            team.grow(image, workers)
+        if participants > self._cpus:
+            pauses = pauses_in(CROWDED_SPIN_MICROSECONDS, image)
+            team.set_spins(pauses, pauses)
+        else:
+            idle, barrier = IDLE_SPIN_MICROSECONDS, BARRIER_SPIN_MICROSECONDS
+            team.set_spins(pauses_in(idle, image), pauses_in(barrier, image))
+        return team
+
+    def dismiss_idle(self) -> None:
+        """Ends the workers of all teams that are not in use; the next runs start new ones."""
+        with self._lock:
+            teams, self._idle = self._idle, []
+        for team in teams:
+            team.dismiss()
+
+    @property
+    def idle_workers(self) -> int:
+        with self._lock:
+            return sum(team.workers for team in self._idle)
+
+
+POOL = ThreadPool()
+"""The pool of this process."""
+
+os.register_at_fork(after_in_child=POOL.forget_after_fork)
+
+
+def start_thread(function: int, argument: int, name: str) -> bool:
+    """Starts a detached native thread at the C function ``void *(*)(void *)``. False where the system refuses.
+
+    Python's signal handlers stay with Python's threads: the new one has all asynchronous signals blocked.
+    """
+    library = c_library()
+    attributes = ctypes.create_string_buffer(128)  # pthread_attr_t has 56 bytes on x86-64 and 64 on AArch64.
+    identity = ctypes.c_void_p()
+    library.pthread_attr_init(attributes)
+    library.pthread_attr_setdetachstate(attributes, 1)
+    library.pthread_attr_setstacksize(attributes, ctypes.c_size_t(_STACK_BYTES))
+    with _signals_blocked():
+        status = library.pthread_create(
+            ctypes.byref(identity), attributes, ctypes.c_void_p(function), ctypes.c_void_p(argument)
+        )
+    library.pthread_attr_destroy(attributes)
+    if status != 0:
+        return False
+    library.pthread_setname_np(identity, name.encode()[:15])
+    return True
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """A thread inherits the signal mask of the one that starts it."""
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _SYNCHRONOUS_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+
+
+def futex_wake_all(address: int) -> None:
+    number = {"x86_64": 202, "aarch64": 98}[os.uname().machine]
+    private_wake, everybody = 129, 2**31 - 1
+    library = c_library()
+    library.syscall(
+        ctypes.c_long(number), ctypes.c_void_p(address), ctypes.c_long(private_wake), ctypes.c_long(everybody)
+    )
+
+
+_rate: float | None = None
+
+
+def pauses_in(microseconds: float, image: MappedImage) -> int:
+    """How many pauses of the thread driver take this long; measured once in a process, in less than a millisecond."""
+    global _rate
+    if _rate is None:
+        _rate = _measure_pauses_per_microsecond(image)
+    return max(1, round(microseconds * _rate))
+
+
+def _measure_pauses_per_microsecond(image: MappedImage) -> float:
+    spin = ctypes.CFUNCTYPE(None, ctypes.c_size_t)(image.address("lamina_spin"))
+    pauses, best = 1000, float("inf")
+    for _ in range(5):
+        begin = time.perf_counter_ns()
+        spin(pauses)
+        best = min(best, time.perf_counter_ns() - begin)
+    return pauses / max(best / 1000.0, 1.0)
