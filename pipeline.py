@@ -64,13 +64,18 @@ PHASES = (
     Phase(
         "schedule",
         "stages in order, buffers in the arena, tiles, the split among threads, barriers",
-        (),
+        (
+            "lower-kernel-to-schedule",
+            "schedule-choose-tiles",
+            "schedule-place-barriers",
+            "schedule-plan-arena",
+        ),
         _EVERYWHERE | _SCALAR | {"schedule", "kernel", "layout"},
     ),
     Phase(
         "loops",
         "the schedule written out as loops over memory and register tiles",
-        (),
+        ("lower-schedule-to-loops",),
         _EVERYWHERE | _SCALAR | {"scf", "memref", "vector", "schedule"},
     ),
     Phase(

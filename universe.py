@@ -22,10 +22,19 @@ DIALECTS = {
 }
 
 # Passes stay on their level; in the order of the levels, alphabetical within one.
-PASSES: dict[str, str] = {}
+PASSES: dict[str, str] = {
+    "kernel-choose-algorithms": "passes.kernel.choose_algorithms:KernelChooseAlgorithmsPass",
+    "kernel-choose-layouts": "passes.kernel.choose_layouts:KernelChooseLayoutsPass",
+    "schedule-choose-tiles": "passes.schedule.choose_tiles:ScheduleChooseTilesPass",
+    "schedule-place-barriers": "passes.schedule.place_barriers:SchedulePlaceBarriersPass",
+    "schedule-plan-arena": "passes.schedule.plan_arena:SchedulePlanArenaPass",
+}
 
 # Lowerings change level.
-LOWERINGS: dict[str, str] = {}
+LOWERINGS: dict[str, str] = {
+    "lower-kernel-to-schedule": "lowering.kernel_to_schedule:LowerKernelToSchedulePass",
+    "lower-schedule-to-loops": "lowering.schedule_to_loops:LowerScheduleToLoopsPass",
+}
 
 # What `lamina-opt -t NAME` can write besides xDSL's own formats.
 OUTPUTS = {

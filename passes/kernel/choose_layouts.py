@@ -1,0 +1,325 @@
+"""Chooses the layout of every tensor of a function, and converts where neighbours disagree.
+
+Convolutions decide: their result lies in channel blocks (NCHW16c), and so does their input unless it has
+too few channels to fill one. Elementwise kernels, pools and the like follow their inputs; what needs plain
+rows (matrix products, softmax, reshapes) asks for row-major. A convolution's padding becomes a halo of zeros
+around its input, which the input's producer writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xdsl.context import Context
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.rewriter import Rewriter
+
+from ...dialects import shape as dims
+from ...dialects.kernel import (
+    ConcatOp,
+    ConstantOp,
+    ConvOp,
+    GemmOp,
+    KernelOp,
+    MapOp,
+    PadOp,
+    PoolOp,
+    ReduceOp,
+    ResizeOp,
+)
+from ...dialects.layout import ConvertOp, ReshapeOp, TensorType, TransposeOp, WindowOp, transposed_type, window_type
+from ...dialects.layout_algebra import Layout
+from ...dialects.shape import Dim
+from ..schedule.choose_tiles import even_tile, gemm_columns
+from .conv_costs import channel_block
+
+if TYPE_CHECKING:
+    from ...backend.targets import Target
+
+
+@dataclass(frozen=True)
+class KernelChooseLayoutsPass(ModulePass):
+    """Every kernel's operands and results get a layout; weights one that their kernel reads in order.
+
+    before::
+
+        %y = kernel.conv ins(%x, %w : !layout.tensor<1 x 64 x 56 x 56 x f32>, ...) algorithm direct ...
+             -> !layout.tensor<1 x 64 x 56 x 56 x f32>
+
+    after::
+
+        %0 = layout.convert %x : ... -> !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c halo [...]>
+        %1 = layout.convert %w : ... -> !layout.tensor<64 x 64 x 3 x 3 x f32, ABcd16b32a>
+        %y = kernel.conv ins(%0, %1 : ...) algorithm direct ... -> !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
+    """
+
+    name = "kernel-choose-layouts"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        target: Target = ctx.target  # pyright: ignore[reportAttributeAccessIssue]
+        for function in op.ops:
+            if isinstance(function, func.FuncOp) and any(isinstance(inner, KernelOp) for inner in function.walk()):
+                _FunctionLayouts(function, target).run()
+
+
+def tensor_type(value: SSAValue) -> TensorType:
+    assert isinstance(value.type, TensorType)
+    return value.type
+
+
+def is_channel_blocked(type_: TensorType) -> bool:
+    return type_.rank == 4 and type_.layout.order == Layout.channel_blocked(4, type_.layout.block_of(1) or 1).order
+
+
+class _FunctionLayouts:
+    def __init__(self, function: func.FuncOp, target: Target):
+        self.block = function.body.block
+        self.target = target
+        self.block_size = channel_block(target)
+        self.converted: dict[tuple[SSAValue, Layout], SSAValue] = {}
+        self.rules: dict[type[Operation], Callable] = {
+            ConvOp: self.conv,
+            GemmOp: self.gemm,
+            MapOp: self.map,
+            PoolOp: self.follow_input,
+            ResizeOp: self.resize,
+            ReduceOp: self.reduce,
+            PadOp: self.pad,
+            ConcatOp: self.concat,
+            TransposeOp: self.transpose,
+            ReshapeOp: self.reshape,
+            WindowOp: self.window,
+            ConvertOp: self.convert,
+            ConstantOp: lambda op: None,
+        }
+
+    def run(self) -> None:
+        for op in list(self.block.ops):
+            self.rules.get(type(op), self.row_major)(op)
+
+    # --- tools ------------------------------------------------------------------------------------------
+
+    def want(self, value: SSAValue, layout: Layout, before: Operation) -> SSAValue:
+        """The value in exactly that layout, converted before ``before`` unless it was already."""
+        if tensor_type(value).layout == layout:
+            return value
+        key = (value, layout)
+        if key not in self.converted:
+            source = value
+            if isinstance(value.owner, ConvertOp) and not value.owner.result.type.layout.halo:  # pyright: ignore[reportAttributeAccessIssue]
+                source = value.owner.source
+            if tensor_type(source).layout == layout:
+                return source
+            op = ConvertOp(source, layout)
+            self.block.insert_op_before(op, before)
+            self.converted[key] = op.result
+        return self.converted[key]
+
+    def want_order(self, value: SSAValue, order: str, before: Operation) -> SSAValue:
+        """The value with its axes in that order; margins do not matter to who only reads."""
+        if tensor_type(value).layout.order == order:
+            return value
+        return self.want(value, Layout(order), before)
+
+    def plain(self, value: SSAValue, before: Operation) -> SSAValue:
+        return self.want(value, Layout.row_major(tensor_type(value).rank), before)
+
+    def set_layout(self, value: SSAValue, layout: Layout) -> None:
+        if tensor_type(value).layout != layout:
+            Rewriter.replace_value_with_new_type(value, tensor_type(value).with_layout(layout))
+
+    def blocked(self, rank: int = 4) -> Layout:
+        return Layout.channel_blocked(rank, self.block_size)
+
+    def row_major(self, op: Operation) -> None:
+        """Kernels without a rule of their own, and what leaves the function: rows, no margins."""
+        for index, operand in enumerate(op.operands):
+            if isinstance(operand.type, TensorType):
+                op.operands[index] = self.plain(operand, op)
+
+    def epilogue(self, op: KernelOp, first: int, result: TensorType) -> None:
+        """Operands that are combined with the result: full-size ones in its order, per-channel ones in its blocks."""
+        for index in range(first, len(op.operands)):
+            op.operands[index] = self.follow(op.operands[index], result, op)
+
+    def follow(self, value: SSAValue, result: TensorType, before: Operation) -> SSAValue:
+        type_ = tensor_type(value)
+        if not is_channel_blocked(result):
+            return value if not _is_split(type_) and not result.layout.has_margins else self.plain(value, before)
+        missing = result.rank - type_.rank
+        channel = 1 - missing
+        if channel < 0 or (type_.dims[channel] == 1 and result.dims[1] != 1):
+            return self.plain(value, before)
+        if missing:
+            value = self._with_leading_axes(self.plain(value, before), missing, before)
+        return self.want_order(value, result.layout.order, before)
+
+    def _with_leading_axes(self, value: SSAValue, count: int, before: Operation) -> SSAValue:
+        op = ReshapeOp(value, [*[1] * count, *tensor_type(value).dims])
+        self.block.insert_op_before(op, before)
+        return op.result
+
+    # --- convolutions -------------------------------------------------------------------------------------
+
+    def conv(self, op: ConvOp) -> None:
+        if op.get("algorithm") == "im2col":
+            self.row_major(op)
+            return
+        channels = op.in_type(0).dims[1]
+        is_narrow = isinstance(channels, int) and channels < self.block_size and op.get("algorithm") == "direct"
+        x_order = Layout.row_major(4).order if is_narrow else self.blocked().order
+        op.operands[0] = self.with_halo(op.operands[0], x_order, self.halo_of(op), op)
+        op.operands[1] = self.want(op.operands[1], self.weight_layout(op, is_narrow), op)
+        if len(op.ins) > 2:
+            op.operands[2] = self.want(op.operands[2], Layout(f"A{self.block_size}a"), op)
+        self.set_layout(op.result, self.blocked())
+        self.epilogue(op, len(op.ins), op.type)
+
+    def halo_of(self, op: ConvOp) -> tuple[tuple[Dim, ...], tuple[Dim, ...]]:
+        """Zeros that the convolution reads before and after each axis of x."""
+        pads = op.get("pads")
+        half = len(pads) // 2
+        return (0, 0, *pads[:half]), (0, 0, *pads[half:])
+
+    def with_halo(
+        self, value: SSAValue, order: str, halo: tuple[tuple[Dim, ...], tuple[Dim, ...]], before: Operation
+    ) -> SSAValue:
+        """The value in that order within at least that halo; its producer widens it where it can."""
+        lower, upper = halo
+        if not any(margin != 0 for margin in (*lower, *upper)):
+            return self.want_order(value, order, before)
+        layout = tensor_type(value).layout
+        has = [layout.margin(axis) if layout.halo else (0, 0) for axis in range(layout.rank)]
+        wide_lower = [dims.maximum(low, need) for (low, _), need in zip(has, lower, strict=True)]
+        wide_upper = [dims.maximum(high, need) for (_, high), need in zip(has, upper, strict=True)]
+        if (
+            layout.order == order
+            and layout.halo
+            and (layout.lower, layout.upper) == (tuple(wide_lower), tuple(wide_upper))
+        ):
+            return value
+        if layout.order == order and self.can_widen(value):
+            self.set_layout(value, Layout(order, tuple(wide_lower), tuple(wide_upper), halo=True))
+            return value
+        return self.want(value, Layout(order, lower, upper, halo=True), before)
+
+    def can_widen(self, value: SSAValue) -> bool:
+        """Whether a kernel writes the value and nobody sees its memory under another type."""
+        if not isinstance(value.owner, KernelOp | ConvertOp) or isinstance(value.owner, GemmOp):
+            return False
+        layout = tensor_type(value).layout
+        users = [use.operation for use in value.uses]
+        return (layout.halo or not layout.has_margins) and not any(
+            isinstance(user, ReshapeOp | TransposeOp | WindowOp | func.ReturnOp) for user in users
+        )
+
+    def weight_layout(self, op: ConvOp, is_narrow: bool) -> Layout:
+        if op.get("algorithm") == "depthwise":
+            return Layout(f"Abcd{self.block_size}a")
+        columns = self.block_size * self.output_blocks(op)
+        return Layout(f"Acdb{columns}a" if is_narrow else f"ABcd{self.block_size}b{columns}a")
+
+    def output_blocks(self, op: ConvOp) -> int:
+        """Channel blocks of a register tile: those that divide the group's and keep most sums in registers."""
+        per_group = -(-int(op.type.dims[1]) // self.block_size) // op.get("groups")
+        vectors = max(1, self.block_size // self.target.lanes)
+        best, best_sums = 1, 0
+        for blocks in (2, 3, 4, 1):
+            room = (self.target.vector_registers - blocks * vectors - 1) // (blocks * vectors)
+            if per_group % blocks or room < 1:
+                continue
+            sums = blocks * even_tile(op.type.dims[-1], room)
+            if sums > best_sums:
+                best, best_sums = blocks, sums
+        return best
+
+    # --- matrix products ------------------------------------------------------------------------------------
+
+    def gemm(self, op: GemmOp) -> None:
+        for index in (0, 1):
+            if _is_split(tensor_type(op.operands[index])):
+                op.operands[index] = self.plain(op.operands[index], op)
+        b = op.in_type(1)
+        if isinstance(op.operands[1].owner, ConstantOp) and b.rank == 2:
+            columns = gemm_columns(op.type.dims[-1], self.target)
+            order = f"Ab{columns}a" if op.get("transpose_b") else f"Ba{columns}b"
+            op.operands[1] = self.want(op.operands[1], Layout(order), op)
+        for index in range(2, len(op.operands)):
+            op.operands[index] = self.plain(op.operands[index], op)
+
+    # --- kernels that follow their inputs ------------------------------------------------------------------------
+
+    def map(self, op: MapOp) -> None:
+        full = [v for v in op.operands if tensor_type(v).dims == op.type.dims]
+        blocked = next((v for v in full if is_channel_blocked(tensor_type(v))), None)
+        per_channel = any(is_channel_blocked(tensor_type(v)) for v in op.operands)
+        if blocked is None and (not per_channel or op.type.rank != 4 or full):
+            for index, operand in enumerate(op.operands):
+                op.operands[index] = self.plain(operand, op)
+            return
+        self.set_layout(op.result, self.blocked())
+        self.epilogue(op, 0, op.type)
+
+    def follow_input(self, op: KernelOp) -> None:
+        """The result lies as the first operand does, if that is in channel blocks."""
+        if not is_channel_blocked(op.in_type(0)):
+            self.row_major(op)
+            return
+        self.set_layout(op.result, self.blocked())
+        self.epilogue(op, len(op.ins), op.type)
+
+    def resize(self, op: ResizeOp) -> None:
+        same_channels = op.in_type(0).dims[:2] == op.type.dims[:2]
+        (self.follow_input if same_channels else self.row_major)(op)
+
+    def reduce(self, op: ReduceOp) -> None:
+        spatial = set(op.get("axes")) <= {2, 3}
+        (self.follow_input if spatial else self.row_major)(op)
+
+    def pad(self, op: PadOp) -> None:
+        spatial = all(amount == 0 for name in ("lower", "upper") for amount in op.get(name)[:2])
+        (self.follow_input if spatial else self.row_major)(op)
+
+    def concat(self, op: ConcatOp) -> None:
+        """In channel blocks where all parts are and none begins inside a block."""
+        types = [tensor_type(value) for value in op.ins]
+        aligned = op.get("axis") != 1 or all(
+            isinstance(t.dims[1], int) and t.dims[1] % self.block_size == 0 for t in types[:-1]
+        )
+        if not aligned or not any(is_channel_blocked(t) for t in types):
+            self.row_major(op)
+            return
+        for index in range(len(op.ins)):
+            op.operands[index] = self.want_order(op.operands[index], self.blocked().order, op)
+        self.set_layout(op.result, self.blocked())
+        self.epilogue(op, len(op.ins), op.type)
+
+    # --- views --------------------------------------------------------------------------------------------------
+
+    def transpose(self, op: TransposeOp) -> None:
+        if _is_split(tensor_type(op.source)):
+            op.operands[0] = self.plain(op.source, op)
+        new_type = transposed_type(tensor_type(op.source), op.permutation.get_values())
+        Rewriter.replace_value_with_new_type(op.result, new_type)
+
+    def reshape(self, op: ReshapeOp) -> None:
+        op.operands[0] = self.plain(op.source, op)
+
+    def window(self, op: WindowOp) -> None:
+        if _is_split(tensor_type(op.source)):
+            op.operands[0] = self.plain(op.source, op)
+        starts = [start.data for start in op.starts]
+        new_type = window_type(tensor_type(op.source), starts, tensor_type(op.result).dims)
+        Rewriter.replace_value_with_new_type(op.result, new_type)
+
+    def convert(self, op: ConvertOp) -> None:
+        """What an earlier level asked for stays: its result has the layout that it states."""
+
+
+def _is_split(type_: TensorType) -> bool:
+    return any(piece.block for piece in type_.layout.pieces)

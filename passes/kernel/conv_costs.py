@@ -1,0 +1,104 @@
+"""What each convolution algorithm can do and what it costs, from the target's numbers.
+
+The estimate is ``max(operations / peak, bytes / bandwidth)`` with the share of the peak that each algorithm
+reaches; it ranks algorithms, and is not a promise of time.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ...dialects.kernel import ConvOp
+from ...dialects.shape import Dim
+
+if TYPE_CHECKING:
+    from ...backend.targets import Target
+
+# An unknown extent counts as this many elements: large enough for the asymptotically better algorithm.
+TYPICAL_EXTENT = 56
+TYPICAL_BATCH = 1
+
+# Winograd F(m, 3): output tile, multiplications per output of 9, and the share of the peak that its
+# products and transforms reach together where V and M stay in half of L2.
+WINOGRAD_TILES = {"winograd2": 2, "winograd4": 4}
+GIGAHERTZ = 3.6
+
+
+def channel_block(target: Target) -> int:
+    """Channels in a block of the blocked layout: one vector, at least 8."""
+    return max(target.lanes, 8)
+
+
+def applicable_algorithms(kernel: ConvOp, target: Target) -> list[str]:
+    """Algorithms that can compute this convolution. im2col can always."""
+    x, w = kernel.in_type(0), kernel.in_type(1)
+    groups = kernel.get("groups")
+    known = isinstance(x.dims[1], int) and all(isinstance(size, int) for size in w.dims)
+    algorithms = ["im2col"]
+    if not known or x.rank != 4:
+        return algorithms
+    block = channel_block(target)
+    in_group, out_group = int(w.dims[1]), int(w.dims[0]) // groups
+    if in_group == 1 and out_group == 1 and groups > 1:
+        return [*algorithms, "depthwise"]
+    if groups == 1 or (in_group % block == 0 and out_group % block == 0):
+        algorithms.append("direct")
+    if _suits_winograd(kernel):
+        algorithms += list(WINOGRAD_TILES)
+    return algorithms
+
+
+def _suits_winograd(kernel: ConvOp) -> bool:
+    """3x3 with stride and dilation 1 in one group, with enough channels to make matrix products of."""
+    w = kernel.in_type(1)
+    plain = all(value == 1 for value in (*kernel.get("strides"), *kernel.get("dilations"), kernel.get("groups")))
+    return plain and w.dims[2:] == (3, 3) and int(w.dims[0]) >= 16 and int(w.dims[1]) >= 16
+
+
+def estimate_seconds(kernel: ConvOp, algorithm: str, target: Target) -> float:
+    """Time of one run on one core."""
+    peak = 2.0 * target.lanes * target.fma_per_cycle * GIGAHERTZ * 1e9
+    operations = direct_operations(kernel)
+    match algorithm:
+        case "direct":
+            return operations / peak
+        case "depthwise":
+            return operations / (0.6 * peak)
+        case "im2col":
+            return (
+                operations / (0.4 * peak)
+                + 8 * _pixels(kernel) * math.prod(_known(d) for d in kernel.in_type(1).dims[1:]) / 20e9
+            )
+    return _winograd_seconds(kernel, WINOGRAD_TILES[algorithm], peak, target)
+
+
+def direct_operations(kernel: ConvOp) -> float:
+    """Floating-point operations of the definition."""
+    return 2.0 * _pixels(kernel) * math.prod(_known(size) for size in kernel.in_type(1).dims)
+
+
+def _winograd_seconds(kernel: ConvOp, tile: int, peak: float, target: Target) -> float:
+    """Products of (tile + 2)^2 points a tile, transforms at the speed of L2, and U from where it fits."""
+    batch, out_channels, height, width = (_known(size) for size in kernel.type.dims)
+    in_channels = _known(kernel.in_type(1).dims[1])
+    points = (tile + 2) ** 2
+    tiles = batch * math.ceil(height / tile) * math.ceil(width / tile)
+    products = 2.0 * points * tiles * in_channels * out_channels / (0.9 * peak)
+    transforms = 8.0 * points * tiles * (in_channels + out_channels) / 60e9
+    weight_bytes = 4.0 * points * in_channels * out_channels
+    bandwidth = 90e9 if weight_bytes < target.l3_bytes / 4 else 18e9
+    # Too few tiles leave the products waiting for U: each of its elements is used once a tile.
+    return max(products, weight_bytes / bandwidth) + transforms
+
+
+def _pixels(kernel: ConvOp) -> float:
+    return math.prod(
+        _known(size, TYPICAL_BATCH if axis == 0 else TYPICAL_EXTENT)
+        for axis, size in enumerate(kernel.type.dims)
+        if axis != 1
+    )
+
+
+def _known(size: Dim, otherwise: int = TYPICAL_EXTENT) -> int:
+    return size if isinstance(size, int) else otherwise
