@@ -1,7 +1,7 @@
 """The `llvmx` dialect: LLVM instructions that xDSL's `llvm` dialect does not have, or has for scalars only.
 
-Everything here is one LLVM instruction (a splat is two) and prints as such in `backend/llvm_text.py`. Intrinsics without
-an op of their own go through `llvm.call_intrinsic`.
+Everything here is one LLVM instruction (a splat is two) and prints as such in `backend/llvm_text.py`. Intrinsics
+without an op of their own go through `llvm.call_intrinsic`.
 """
 
 from __future__ import annotations

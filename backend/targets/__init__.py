@@ -10,9 +10,7 @@ from .host import host_target
 from .target import Target
 from .x86_64 import X86_64
 
-TARGETS: dict[str, Target] = {
-    target.name: target for target in (X86_64, AVX2, AVX512, AVX512_VNNI_BF16, AARCH64_NEON)
-}
+TARGETS: dict[str, Target] = {target.name: target for target in (X86_64, AVX2, AVX512, AVX512_VNNI_BF16, AARCH64_NEON)}
 
 
 def target_by_name(name: str) -> Target:

@@ -10,7 +10,8 @@ from typing import Any
 class Target:
     """A machine to compile for.
 
-    Passes ask for a number (`lanes`, `gemm_tile`, `l2_bytes`) or a capability (`fma`, `dot_u8s8`); none asks for `name`.
+    Passes ask for a number (`lanes`, `gemm_tile`, `l2_bytes`) or a capability (`fma`, `dot_u8s8`); none asks for its
+    name.
     Sizes are in bytes, per core except `l3_bytes`, which is shared.
     """
 

@@ -1,0 +1,323 @@
+"""Views, scalar and vector accesses to memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects import llvm, memref, vector
+from xdsl.dialects.builtin import DYNAMIC_INDEX, DenseArrayBase, IntegerType, MemRefType, VectorType, i1, i8
+from xdsl.ir import Attribute, Operation, SSAValue
+
+from .builder import Builder, type_suffix, vector_type
+from .index import ZERO, Index
+from .state import Handler, State, View, element_bytes, fail, identity_strides, llvm_element, memory_element
+from .tiles import cut_of, lanes_of
+
+_STACK_ALIGNMENT = 64
+
+
+# --- one piece
+
+
+def load_piece(state: State, pointer: SSAValue, element: Attribute, lanes: int) -> SSAValue:
+    """Reads `lanes` consecutive elements; booleans are bytes in memory."""
+    size = element_bytes(element)
+    if element != i1:
+        return state.builder.load(pointer, vector_type(llvm_element(element), lanes), size)
+    stored = state.builder.load(pointer, vector_type(i8, lanes), 1)
+    return state.builder.icmp("ne", stored, state.builder.constant(0, i8, lanes))
+
+
+def store_piece(
+    state: State, value: SSAValue, pointer: SSAValue, element: Attribute, nontemporal: bool = False
+) -> None:
+    """Writes consecutive elements."""
+    if element == i1:
+        value = state.builder.cast(llvm.ZExtOp, value, i8)
+    state.builder.store(value, pointer, element_bytes(element), nontemporal)
+
+
+def load_piece_masked(
+    state: State, pointer: SSAValue, element: Attribute, mask: SSAValue, otherwise: SSAValue
+) -> SSAValue:
+    """Reads the lanes where the mask is set, touching no other memory; `otherwise` fills the rest."""
+    builder = state.builder
+    lanes = lanes_of(otherwise)
+    known = builder.known_value(mask)
+    if known is not None:
+        return load_piece(state, pointer, element, lanes) if known else otherwise
+    if _has_masked_instruction(state, element, lanes):
+        value_type = vector_type(llvm_element(element), lanes)
+        suffix = f"{type_suffix(value_type)}.p0"
+        alignment = builder.constant(element_bytes(element), IntegerType(32))
+        return builder.intrinsic(f"llvm.masked.load.{suffix}", (pointer, alignment, mask, otherwise), value_type)
+    return _load_lanes_masked(state, _lane_pointers(builder, pointer, element, lanes), element, mask, otherwise)
+
+
+def store_piece_masked(state: State, value: SSAValue, pointer: SSAValue, element: Attribute, mask: SSAValue) -> None:
+    """Writes the lanes where the mask is set, touching no other memory."""
+    builder = state.builder
+    lanes = lanes_of(value)
+    known = builder.known_value(mask)
+    if known is not None:
+        if known:
+            store_piece(state, value, pointer, element)
+        return
+    if _has_masked_instruction(state, element, lanes):
+        suffix = f"{type_suffix(value.type)}.p0"
+        alignment = builder.constant(element_bytes(element), IntegerType(32))
+        builder.intrinsic_effect(f"llvm.masked.store.{suffix}", (value, pointer, alignment, mask))
+        return
+    _store_lanes_masked(state, value, _lane_pointers(builder, pointer, element, lanes), element, mask)
+
+
+def _has_masked_instruction(state: State, element: Attribute, lanes: int) -> bool:
+    if lanes == 1 or element == i1:
+        return False
+    if state.target.has_masks:
+        return True
+    return state.target.masked_memory and element_bytes(element) in (4, 8)
+
+
+def _lane_pointers(builder: Builder, pointer: SSAValue, element: Attribute, lanes: int) -> list[SSAValue]:
+    size = element_bytes(element)
+    return [builder.advance_pointer(pointer, lane * size) for lane in range(lanes)]
+
+
+def _spare_slot(state: State) -> SSAValue:
+    """A place on the stack where lanes that are switched off may read and write."""
+    key = ("spare slot",)
+    slot = state.builder.reuse(key)
+    if slot is None:
+        slot = state.builder.remember_everywhere(key, state.builder.allocate(IntegerType(64), 1, 8))
+    return slot
+
+
+def _guarded(state: State, mask: SSAValue, lane: int, pointer: SSAValue) -> SSAValue:
+    """The pointer where the lane is on, else the spare slot: a branch-free guard."""
+    bit = state.builder.extract(mask, lane)
+    return state.builder.select(bit, pointer, _spare_slot(state))
+
+
+def _load_lanes_masked(
+    state: State, pointers: Sequence[SSAValue], element: Attribute, mask: SSAValue, otherwise: SSAValue
+) -> SSAValue:
+    loaded = [
+        load_piece(state, _guarded(state, mask, lane, pointer), element, 1) for lane, pointer in enumerate(pointers)
+    ]
+    return state.builder.select(mask, assemble(state.builder, loaded), otherwise)
+
+
+def _store_lanes_masked(
+    state: State, value: SSAValue, pointers: Sequence[SSAValue], element: Attribute, mask: SSAValue
+) -> None:
+    for lane, pointer in enumerate(pointers):
+        store_piece(state, state.builder.extract(value, lane), _guarded(state, mask, lane, pointer), element)
+
+
+def assemble(builder: Builder, scalars: Sequence[SSAValue]) -> SSAValue:
+    """A piece from its lanes."""
+    if len(scalars) == 1:
+        return scalars[0]
+    if all(scalar is scalars[0] for scalar in scalars):
+        return builder.splat(scalars[0], len(scalars))
+    result = builder.poison(vector_type(scalars[0].type, len(scalars)))
+    for lane, scalar in enumerate(scalars):
+        result = builder.insert(scalar, result, lane)
+    return result
+
+
+def load_strided(
+    state: State, pointers: Sequence[SSAValue], element: Attribute, mask: SSAValue | None, otherwise: SSAValue
+) -> SSAValue:
+    """Reads lanes that lie apart, one by one: on most machines no slower than a gather instruction."""
+    known = None if mask is None else state.builder.known_value(mask)
+    if mask is None or known:
+        return assemble(state.builder, [load_piece(state, pointer, element, 1) for pointer in pointers])
+    if known is not None:
+        return otherwise
+    return _load_lanes_masked(state, pointers, element, mask, otherwise)
+
+
+def store_strided(
+    state: State, value: SSAValue, pointers: Sequence[SSAValue], element: Attribute, mask: SSAValue | None
+) -> None:
+    """Writes lanes that lie apart."""
+    known = None if mask is None else state.builder.known_value(mask)
+    if mask is None or known:
+        for lane, pointer in enumerate(pointers):
+            store_piece(state, state.builder.extract(value, lane), pointer, element)
+    elif known is None:
+        _store_lanes_masked(state, value, pointers, element, mask)
+
+
+# --- views
+
+
+def _mixed(state: State, static: DenseArrayBase, dynamic: Sequence[SSAValue]) -> list[Index]:
+    """A list of numbers and values as the ops of memref keep it."""
+    remaining = iter(dynamic)
+    return [
+        state.index_of(next(remaining)) if number == DYNAMIC_INDEX else Index(int(number))
+        for number in static.get_values()
+    ]
+
+
+def lower_reinterpret_cast(state: State, op: Operation) -> None:
+    """A window on a flat buffer."""
+    assert isinstance(op, memref.ReinterpretCastOp)
+    source = state.view(op.source)
+    offsets = _mixed(state, op.static_offsets, op.offsets)
+    strides = _mixed(state, op.static_strides, op.strides)
+    if len(offsets) != 1:
+        raise fail(op, f"expected one offset, got {len(offsets)}")
+    # The offset counts from the start of the buffer, whatever window the source is.
+    state.values[op.result] = View(source.pointer, source.element, offsets[0], tuple(strides))
+
+
+def lower_subview(state: State, op: Operation) -> None:
+    """A window in a window."""
+    assert isinstance(op, memref.SubviewOp)
+    source = state.view(op.source)
+    offsets = _mixed(state, op.static_offsets, op.offsets)
+    steps = _mixed(state, op.static_strides, op.strides)
+    offset = source.offset
+    for position, stride in zip(offsets, source.strides, strict=True):
+        offset = state.index.add(offset, state.index.multiply(position, stride))
+    strides = [state.index.multiply(step, stride) for step, stride in zip(steps, source.strides, strict=True)]
+    result_type = op.result.type
+    assert isinstance(result_type, MemRefType)
+    if result_type.get_num_dims() != len(strides):
+        raise fail(op, "a subview that drops dimensions is not supported: use memref.reinterpret_cast")
+    state.values[op.result] = View(source.pointer, source.element, offset, tuple(strides))
+
+
+def lower_memref_cast(state: State, op: Operation) -> None:
+    """The same window under another type."""
+    state.values[op.results[0]] = state.view(op.operands[0])
+
+
+def lower_alloca(state: State, op: Operation) -> None:
+    """Scratch on the stack, made once on entry."""
+    assert isinstance(op, memref.AllocaOp)
+    memref_type = op.memref.type
+    assert isinstance(memref_type, MemRefType)
+    if op.dynamic_sizes:
+        raise fail(op, f"scratch must have a static size, got {memref_type}")
+    count = 1
+    for size in memref_type.get_shape():
+        count *= size
+    element = memref_type.element_type
+    pointer = state.builder.allocate(memory_element(element), count, _STACK_ALIGNMENT)
+    state.values[op.memref] = View(pointer, element, ZERO, identity_strides(memref_type))
+
+
+# --- loads and stores of whole tiles
+
+
+def lower_load(state: State, op: Operation) -> None:
+    """memref.load: one element."""
+    assert isinstance(op, memref.LoadOp)
+    view = state.view(op.memref)
+    pointer = state.element_pointer(view, state.indices(op.indices))
+    state.bind(op.res, [load_piece(state, pointer, view.element, 1)])
+
+
+def lower_store(state: State, op: Operation) -> None:
+    """memref.store: one element."""
+    assert isinstance(op, memref.StoreOp)
+    view = state.view(op.memref)
+    pointer = state.element_pointer(view, state.indices(op.indices))
+    store_piece(state, state.scalar(op.value), pointer, view.element)
+
+
+def _row_pointers(
+    state: State, op: Operation, view: View, indices: Sequence[SSAValue], shape: tuple[int, ...]
+) -> list[list[SSAValue]]:
+    """For every row of a tile the pointers to its pieces; the tile covers the view's last dimensions."""
+    cut = cut_of(shape, state.target.lanes)
+    strides = view.strides[len(view.strides) - len(shape) :]
+    if len(strides) < len(shape):
+        raise fail(op, f"a vector of rank {len(shape)} does not fit a memref of rank {len(view.strides)}")
+    if shape[-1] > 1 and not (strides[-1].is_constant and strides[-1].constant == 1):
+        raise fail(op, "the innermost stride must be 1: use vector.transfer_read or vector.transfer_write")
+    start = state.indices(indices)
+    result: list[list[SSAValue]] = []
+    for position in cut.row_positions:
+        advance = ZERO
+        for digit, stride in zip(position, strides):
+            advance = state.index.add(advance, stride, digit)
+        result.append(
+            [
+                state.element_pointer(view, start, state.index.add(advance, Index(piece_start)))
+                for piece_start in cut.starts
+            ]
+        )
+    return result
+
+
+def lower_vector_load(state: State, op: Operation) -> None:
+    """vector.load: consecutive elements, row by row."""
+    assert isinstance(op, vector.LoadOp)
+    view = state.view(op.base)
+    vector_of = op.result.type
+    assert isinstance(vector_of, VectorType)
+    cut = cut_of(vector_of.get_shape(), state.target.lanes)
+    rows = _row_pointers(state, op, view, op.indices, vector_of.get_shape())
+    pieces = [
+        load_piece(state, pointer, view.element, width)
+        for row in rows
+        for pointer, width in zip(row, cut.widths, strict=True)
+    ]
+    state.bind(op.result, pieces)
+
+
+def lower_vector_store(state: State, op: Operation) -> None:
+    """vector.store: consecutive elements, row by row."""
+    assert isinstance(op, vector.StoreOp)
+    view = state.view(op.base)
+    tile = state.tile(op.vector)
+    nontemporal = op.nontemporal is not None and bool(op.nontemporal.value.data)
+    rows = _row_pointers(state, op, view, op.indices, tile.shape)
+    for row_number, row in enumerate(rows):
+        for piece, pointer in zip(tile.row(row_number), row, strict=True):
+            store_piece(state, piece, pointer, view.element, nontemporal)
+
+
+def lower_masked_load(state: State, op: Operation) -> None:
+    """vector.maskedload: consecutive elements, those that are masked off come from the pass-through vector."""
+    assert isinstance(op, vector.MaskedLoadOp)
+    view = state.view(op.base)
+    mask, otherwise = state.tile(op.mask), state.tile(op.pass_thru)
+    rows = _row_pointers(state, op, view, op.indices, otherwise.shape)
+    pointers = [pointer for row in rows for pointer in row]
+    pieces = [
+        load_piece_masked(state, pointer, view.element, bits, rest)
+        for pointer, bits, rest in zip(pointers, mask.pieces, otherwise.pieces, strict=True)
+    ]
+    state.bind(op.result, pieces)
+
+
+def lower_masked_store(state: State, op: Operation) -> None:
+    """vector.maskedstore: consecutive elements, those that are masked off keep what memory holds."""
+    assert isinstance(op, vector.MaskedStoreOp)
+    view = state.view(op.base)
+    mask, tile = state.tile(op.mask), state.tile(op.value_to_store)
+    rows = _row_pointers(state, op, view, op.indices, tile.shape)
+    pointers = [pointer for row in rows for pointer in row]
+    for pointer, bits, piece in zip(pointers, mask.pieces, tile.pieces, strict=True):
+        store_piece_masked(state, piece, pointer, view.element, bits)
+
+
+HANDLERS: dict[type[Operation], Handler] = {
+    memref.ReinterpretCastOp: lower_reinterpret_cast,
+    memref.SubviewOp: lower_subview,
+    memref.CastOp: lower_memref_cast,
+    memref.AllocaOp: lower_alloca,
+    memref.LoadOp: lower_load,
+    memref.StoreOp: lower_store,
+    vector.LoadOp: lower_vector_load,
+    vector.StoreOp: lower_vector_store,
+    vector.MaskedLoadOp: lower_masked_load,
+    vector.MaskedStoreOp: lower_masked_store,
+}
