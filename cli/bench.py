@@ -20,13 +20,12 @@ from .common import (
     random_feeds,
     shapes_of_options,
 )
+from .timing import measure_in_turn
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
-
-_WARM_UP_RUNS = 3
 
 
 def bench(
@@ -74,38 +73,6 @@ def _onnxruntime_runner(model: Path, threads: int, feeds: dict[str, np.ndarray])
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     return lambda: session.run(None, feeds)
-
-
-def measure_in_turn(runners: dict[str, Callable[[], Any]], seconds: float) -> dict[str, dict[str, float]]:
-    """Statistics in ms by runner. They take turns, so that a slower moment of the machine hits all of them."""
-    for run in runners.values():
-        for _ in range(_WARM_UP_RUNS):
-            run()
-    times: dict[str, list[float]] = {name: [] for name in runners}
-    cpu_seconds = dict.fromkeys(runners, 0.0)
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or not all(times.values()):
-        for name, run in runners.items():
-            begin_cpu, begin = time.process_time(), time.perf_counter()
-            run()
-            times[name].append(time.perf_counter() - begin)
-            cpu_seconds[name] += time.process_time() - begin_cpu
-    return {name: _statistics(times[name], cpu_seconds[name]) for name in runners}
-
-
-def _statistics(times: list[float], cpu_seconds: float) -> dict[str, float]:
-    import numpy as np
-
-    milliseconds = np.array(times) * 1e3
-    p50, p90, p99 = np.percentile(milliseconds, [50, 90, 99])
-    return {
-        "runs": len(times),
-        "min_ms": float(milliseconds.min()),
-        "median_ms": float(p50),
-        "p90_ms": float(p90),
-        "p99_ms": float(p99),
-        "cpu_ms_per_run": cpu_seconds / len(times) * 1e3,
-    }
 
 
 def _print(report: dict[str, Any]) -> None:

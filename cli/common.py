@@ -70,10 +70,10 @@ def onnx_input_names(model: Path) -> list[str]:
 
 def is_compiled(model: Path) -> bool:
     """Whether the file is a compiled model, by its first bytes."""
-    from ..runtime.file_format import MAGIC
+    from ..runtime.file_format import MAGIC, is_compiled_model
 
     with model.open("rb") as file:
-        return file.read(len(MAGIC)) == MAGIC
+        return is_compiled_model(file.read(len(MAGIC)))
 
 
 def open_model(model: Path, shapes: Shapes, threads: int | None) -> tuple[Executable, Shapes]:

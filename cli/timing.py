@@ -1,0 +1,47 @@
+"""Timing engines against each other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+_RUNS_A_TURN = 3
+
+
+def measure_in_turn(runners: Mapping[str, Callable[[], Any]], seconds: float) -> dict[str, dict[str, float]]:
+    """Statistics in milliseconds by runner, measured for about ``seconds`` in all.
+
+    The runners take turns of a few runs, so that a slower moment of the machine hits all of them. The first run of a
+    turn is not timed: it finds the caches full of another engine's data, and the other's threads may still spin.
+    """
+    times: dict[str, list[float]] = {name: [] for name in runners}
+    cpu_seconds = dict.fromkeys(runners, 0.0)
+    for run in runners.values():
+        run()
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or not all(times.values()):
+        for name, run in runners.items():
+            run()
+            begin_cpu = time.process_time()
+            for _ in range(_RUNS_A_TURN):
+                begin = time.perf_counter()
+                run()
+                times[name].append(time.perf_counter() - begin)
+            cpu_seconds[name] += time.process_time() - begin_cpu
+    return {name: _statistics(times[name], cpu_seconds[name]) for name in runners}
+
+
+def _statistics(times: list[float], cpu_seconds: float) -> dict[str, float]:
+    import numpy as np
+
+    milliseconds = np.array(times) * 1e3
+    p50, p90, p99 = np.percentile(milliseconds, [50, 90, 99])
+    return {
+        "runs": len(times),
+        "min_ms": float(milliseconds.min()),
+        "median_ms": float(p50),
+        "p90_ms": float(p90),
+        "p99_ms": float(p99),
+        "cpu_ms_per_run": cpu_seconds / len(times) * 1e3,
+    }
