@@ -19,6 +19,7 @@ DIALECTS = {
     "layout": "dialects.layout:LayoutDialect",
     "llvmx": "dialects.llvm_extension:LLVMExtension",
     "schedule": "dialects.schedule:ScheduleDialect",
+    "vectorx": "dialects.vector_extension:VectorExtension",
 }
 
 # Passes stay on their level; in the order of the levels, alphabetical within one.
@@ -32,7 +33,9 @@ PASSES: dict[str, str] = {
 
 # Lowerings change level.
 LOWERINGS: dict[str, str] = {
+    "lower-graph-to-kernel": "lowering.graph_to_kernel:LowerGraphToKernelPass",
     "lower-kernel-to-schedule": "lowering.kernel_to_schedule:LowerKernelToSchedulePass",
+    "lower-loops-to-llvm": "lowering.loops_to_llvm:LowerLoopsToLLVMPass",
     "lower-schedule-to-loops": "lowering.schedule_to_loops:LowerScheduleToLoopsPass",
 }
 

@@ -33,7 +33,7 @@ class UnsupportedOperationError(Exception):
     """The llvm-level module holds something that has no text; a defect of the compiler, not of the model."""
 
 
-def llvm_text(module: ModuleOp, target: Target) -> str:
+def print_llvm(module: ModuleOp, target: Target) -> str:
     """LLVM IR of all functions of a module, compiled for `target`."""
     functions = [_FunctionText(op).text() for op in module.body.block.ops if isinstance(op, llvm.FuncOp)]
     header = f'target triple = "{target.triple}"\n'

@@ -12,7 +12,7 @@ from functools import cache
 import llvmlite.binding as llvm
 from xdsl.dialects.builtin import ModuleOp
 
-from .llvm_text import llvm_text
+from .llvm_text import print_llvm
 from .targets import Target
 
 _INITIALISED = threading.Event()
@@ -70,7 +70,7 @@ def _parse(text: str, target: Target) -> llvm.ModuleRef:
 
 
 def _optimised_module(code: ModuleOp | str, target: Target, level: int) -> tuple[llvm.ModuleRef, llvm.TargetMachine]:
-    text = code if isinstance(code, str) else llvm_text(code, target)
+    text = code if isinstance(code, str) else print_llvm(code, target)
     module = _parse(text, target)
     machine = _target_machine(target, level)
     module.data_layout = str(machine.target_data)
