@@ -1,0 +1,105 @@
+"""Operations that read at computed positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import IntegerType, i64
+from xdsl.ir import SSAValue
+
+from ...dialects import graph, kernel, layout
+from ...dialects import shape as dims
+from ...dialects.shape import Dim
+from .function import FunctionLowering, result_type, type_of
+from .movement import count_up
+from .rules import Rule, is_unsigned, no_obstacle
+from .scalar_code import ScalarCode
+
+
+def lower_gather(lowering: FunctionLowering, op: graph.GatherOp) -> Sequence[SSAValue]:
+    """Known indices that follow one another are a view; other ones are looked up at run time."""
+    x, type_ = lowering.value(op.x), result_type(op)
+    run = _consecutive(lowering.array(op.indices), type_of(x).dims[op.axis])
+    if run is not None:
+        start, count = run
+        starts: list[Dim] = [0] * type_of(x).rank
+        shape = list(type_of(x).dims)
+        starts[op.axis], shape[op.axis] = start, count
+        return [lowering.reshape(lowering.window(x, starts, shape), type_.dims)]
+    indices = lowering.plain(lowering.value(op.indices))
+    return [lowering.add(kernel.GatherOp([lowering.plain(x), indices], type_, axis=op.axis))]
+
+
+def _consecutive(indices: np.ndarray | None, size: Dim) -> tuple[Dim, int] | None:
+    """First index and count of constant indices that count up by one; negative ones count from ``size``."""
+    if indices is None or indices.size == 0:
+        return None
+    flat = indices.reshape(-1).astype(np.int64)
+    if np.any(np.diff(flat) != 1) or (flat[0] < 0 <= flat[-1]):
+        return None
+    first = int(flat[0])
+    return (dims.add(size, first) if first < 0 else first), int(flat.size)
+
+
+def lower_gather_elements(lowering: FunctionLowering, op: graph.GatherElementsOp) -> Sequence[SSAValue]:
+    x, indices = (lowering.plain(value) for value in lowering.values(op.operands))
+    return [lowering.add(kernel.GatherElementsOp([x, indices], result_type(op), axis=op.axis))]
+
+
+def lower_gather_nd(lowering: FunctionLowering, op: graph.GatherNdOp) -> Sequence[SSAValue]:
+    """Positions on the first axis alone: a gather along it."""
+    x, indices = lowering.plain(lowering.value(op.x)), lowering.value(op.indices)
+    rows = lowering.reshape(indices, type_of(indices).dims[:-1])
+    return [lowering.add(kernel.GatherOp([x, rows], result_type(op), axis=0))]
+
+
+def gather_nd_obstacle(op: graph.GatherNdOp) -> str | None:
+    if op.batch_dims or op.operand_types[1].dims[-1] != 1:
+        return "positions on several axes have no kernel"
+    return None
+
+
+def lower_one_hot(lowering: FunctionLowering, op: graph.OneHotOp) -> Sequence[SSAValue]:
+    """Each index is compared with its place on the new axis, and with that place counted from the end."""
+    indices, type_ = lowering.value(op.indices), result_type(op)
+    depth = type_.dims[op.axis]
+    column: list[Dim] = [1] * type_.rank
+    column[op.axis] = depth
+    forward = lowering.reshape(count_up(lowering, depth, i64), column)
+    backward = lowering.reshape(_count_up_from(lowering, dims.multiply(depth, -1), depth), column)
+    index_shape = list(type_of(indices).dims)
+    index_shape.insert(op.axis, 1)
+    choices = lowering.value(op.hot_values)
+    cold, hot = (lowering.window(choices, [position], [1]) for position in (0, 1))
+    unsigned = is_unsigned(op.operand_types[0].element_type)
+
+    def write(code: ScalarCode) -> SSAValue:
+        index, place, place_from_end, off, on = code.arguments
+        if index.type != i64:
+            index = code.emit(arith.ExtUIOp if unsigned else arith.ExtSIOp, index, type_=i64)
+        matches = (code.compare("eq", index, place), code.compare("eq", index, place_from_end))
+        return code.select(code.emit(arith.OrIOp, *matches), on, off)
+
+    return [lowering.map([lowering.reshape(indices, index_shape), forward, backward, cold, hot], type_, write)]
+
+
+def _count_up_from(lowering: FunctionLowering, start: Dim, length: Dim) -> SSAValue:
+    """The i64 vector start, start + 1, ..."""
+    first = lowering.add(kernel.DimValuesOp([], layout.TensorType.of([], i64), values=[start]))
+    one = lowering.constant(np.ones([], np.int64), "one")
+    return lowering.add(kernel.RangeOp([first, one], layout.TensorType.of([length], i64)))
+
+
+def one_hot_obstacle(op: graph.OneHotOp) -> str | None:
+    element = op.operand_types[0].element_type
+    return None if isinstance(element, IntegerType) else f"indices are compiled as integers, got {element}"
+
+
+RULES = {
+    "graph.gather": Rule(lower_gather, no_obstacle),
+    "graph.gather_elements": Rule(lower_gather_elements, no_obstacle),
+    "graph.gather_nd": Rule(lower_gather_nd, gather_nd_obstacle),
+    "graph.one_hot": Rule(lower_one_hot, one_hot_obstacle),
+}

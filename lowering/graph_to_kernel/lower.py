@@ -1,0 +1,115 @@
+"""The pass that replaces the graph operations of each compiled function by kernels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xdsl.context import Context
+from xdsl.dialects import func
+from xdsl.dialects.builtin import FunctionType, ModuleOp, UnrealizedConversionCastOp
+from xdsl.ir import Attribute, Operation
+from xdsl.passes import ModulePass
+
+from ...dialects import graph
+from ...errors import UnsupportedOperatorError
+from .function import FunctionLowering, kernel_type
+from .table import RULES, obstacle_of
+
+if TYPE_CHECKING:
+    from ...context import ConstantStore
+
+PLAN = "main"
+
+
+@dataclass(frozen=True)
+class LowerGraphToKernelPass(ModulePass):
+    """Graph operations -> kernels on row-major tensors, in every function but a @main that calls others.
+
+    ::
+
+        func.func @segment0(%x: !graph.tensor<N x 8 x f32>) -> !graph.tensor<N x 8 x f32> {
+          %y = graph.relu %x : !graph.tensor<N x 8 x f32>
+          func.return %y : !graph.tensor<N x 8 x f32>
+        }
+
+    becomes::
+
+        func.func @segment0(%x: !layout.tensor<N x 8 x f32>) -> !layout.tensor<N x 8 x f32> {
+          %y = kernel.map ins(%x : !layout.tensor<N x 8 x f32>) epilogue {
+          ^bb0(%e: f32):
+            %zero = arith.constant 0.0 : f32
+            %r = arith.maximumf %e, %zero : f32
+            kernel.yield %r : f32
+          } -> !layout.tensor<N x 8 x f32>
+          func.return %y : !layout.tensor<N x 8 x f32>
+        }
+
+    @main keeps its graph tensors: casts stand around its calls. Raises UnsupportedOperatorError for an
+    operation that has no kernel.
+    """
+
+    name = "lower-graph-to-kernel"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        constants: ConstantStore = ctx.constants  # pyright: ignore[reportAttributeAccessIssue]
+        functions = [function for function in op.body.block.ops if isinstance(function, func.FuncOp)]
+        plans = [function for function in functions if len(functions) > 1 and function.sym_name.data == PLAN]
+        for function in functions:
+            if function not in plans:
+                lower_function(function, constants)
+        lowered = {function.sym_name.data: function for function in functions if function not in plans}
+        for plan in plans:
+            cast_around_calls(plan, lowered)
+
+
+def lower_function(function: func.FuncOp, constants: ConstantStore) -> None:
+    """Replaces the body and the type of one function."""
+    old = function.body.block
+    lowering = FunctionLowering(constants, [_lowered_type(argument.type) for argument in old.args])
+    for before, after in zip(old.args, lowering.block.args, strict=True):
+        lowering.bind(before, after)
+    for op in old.ops:
+        if isinstance(op, func.ReturnOp):
+            results = [lowering.plain(value) for value in lowering.values(op.operands)]
+            lowering.block.add_op(func.ReturnOp(*results))
+        elif not isinstance(op, graph.ConstantOp):
+            _lower_operation(lowering, op)
+    function.body.detach_block(old)
+    function.body.add_block(lowering.block)
+    outputs = [result.type for result in lowering.block.last_op.operands] if lowering.block.last_op else []
+    function.properties["function_type"] = FunctionType.from_lists(list(lowering.block.arg_types), outputs)
+
+
+def _lower_operation(lowering: FunctionLowering, op: Operation) -> None:
+    obstacle = obstacle_of(op)
+    if obstacle is not None:
+        raise UnsupportedOperatorError(f"{op.name} cannot be compiled: {obstacle}\n  in {op}")
+    for result, value in zip(op.results, RULES[op.name].lower(lowering, op), strict=True):  # pyright: ignore[reportArgumentType]
+        lowering.bind(result, value)
+
+
+def _lowered_type(type_: Attribute) -> Attribute:
+    return kernel_type(type_) if isinstance(type_, graph.TensorType) else type_
+
+
+def cast_around_calls(plan: func.FuncOp, lowered: dict[str, func.FuncOp]) -> None:
+    """Casts the operands and results of the calls of lowered functions between graph and layout tensors."""
+    for op in list(plan.walk()):
+        if not isinstance(op, func.CallOp) or (callee := lowered.get(op.callee.string_value())) is None:
+            continue
+        block = op.parent
+        assert block is not None
+        arguments = []
+        for argument, type_ in zip(op.arguments, callee.function_type.inputs, strict=True):
+            cast = UnrealizedConversionCastOp.get([argument], [type_])
+            block.insert_op_before(cast, op)
+            arguments.append(cast.results[0])
+        call = func.CallOp(op.callee, arguments, callee.function_type.outputs.data)
+        block.insert_op_before(call, op)
+        for before, after in zip(op.results, call.results, strict=True):
+            cast = UnrealizedConversionCastOp.get([after], [before.type])
+            block.insert_op_before(cast, op)
+            before.replace_all_uses_with(cast.results[0])
+        op.detach()
+        op.erase()

@@ -1,0 +1,109 @@
+"""Pooling windows and resizing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import f32
+from xdsl.ir import SSAValue
+
+from ...dialects import graph, kernel, layout
+from ...dialects import shape as dims
+from .function import FunctionLowering, result_type, type_of
+from .rules import Rule
+from .spatial import with_unit_height, without_unit_height
+
+
+def lower_max_pool(lowering: FunctionLowering, op: graph.MaxPoolOp) -> Sequence[SSAValue]:
+    return [_pool(lowering, op, lowering.value(op.x), "max", op.pads)]
+
+
+def lower_avg_pool(lowering: FunctionLowering, op: graph.AvgPoolOp) -> Sequence[SSAValue]:
+    """Padding from rounding up never counts: where the rest of it does, that is made of real zeros first."""
+    x = lowering.value(op.x)
+    spatial = type_of(x).rank - 2
+    if not op.count_include_pad:
+        return [_pool(lowering, op, x, "average", op.pads)]
+    if not any(op.overhang):
+        return [_pool(lowering, op, x, "average", op.pads, count_include_pad=True)]
+    counted_end = [pad - over for pad, over in zip(op.pads[spatial:], op.overhang, strict=True)]
+    padded = _zero_padded(lowering, x, op.pads[:spatial], counted_end)
+    return [_pool(lowering, op, padded, "average", (*(0,) * spatial, *op.overhang))]
+
+
+def _zero_padded(lowering: FunctionLowering, x: SSAValue, begin: Sequence[int], end: Sequence[int]) -> SSAValue:
+    lower, upper = [0, 0, *begin], [0, 0, *end]
+    type_ = type_of(x)
+    shape = [dims.add(size, low + high) for size, low, high in zip(type_.dims, lower, upper, strict=True)]
+    padded = layout.TensorType.of(shape, type_.element_type)
+    return lowering.add(kernel.PadOp([x], padded, lower=lower, upper=upper))
+
+
+def _pool(
+    lowering: FunctionLowering,
+    op: graph.MaxPoolOp | graph.AvgPoolOp,
+    x: SSAValue,
+    kind: str,
+    pads: Sequence[int],
+    count_include_pad: bool = False,
+) -> SSAValue:
+    type_ = result_type(op)
+    window, strides, dilations = op.kernel, op.strides, op.dilations
+    flat = type_.rank == 3
+    if flat:
+        x = with_unit_height(lowering, x)
+        window, strides, dilations, pads = (1, *window), (1, *strides), (1, *dilations), (0, pads[0], 0, pads[1])
+        type_ = layout.TensorType.of([*type_.dims[:2], 1, type_.dims[2]], type_.element_type)
+    result = lowering.add(
+        kernel.PoolOp(
+            [x],
+            type_,
+            kind=kind,
+            window=window,
+            strides=strides,
+            pads=pads,
+            dilations=dilations,
+            count_include_pad=count_include_pad,
+        )
+    )
+    return without_unit_height(lowering, result) if flat else result
+
+
+def pool_obstacle(op: graph.MaxPoolOp | graph.AvgPoolOp) -> str | None:
+    element = op.operand_types[0].element_type
+    if element != f32:
+        return f"its kernel takes f32 elements, got {element}"
+    rank = op.operand_types[0].rank
+    return f"pools of {rank - 2} spatial axes have no kernel" if rank > 5 else None
+
+
+def lower_resize(lowering: FunctionLowering, op: graph.ResizeOp) -> Sequence[SSAValue]:
+    x = lowering.value(op.x)
+    resized = kernel.ResizeOp(
+        [x],
+        result_type(op),
+        mode=op.mode,
+        coordinates=op.coordinates,
+        rounding=op.nearest,
+        scales=op.scales or (0.0,) * type_of(x).rank,
+    )
+    return [lowering.add(resized)]
+
+
+def resize_obstacle(op: graph.ResizeOp) -> str | None:
+    if op.mode == "cubic":
+        return "cubic interpolation has no kernel"
+    if op.coordinates == "tf_crop_and_resize":
+        return "cropping while resizing has no kernel"
+    if op.antialias or op.exclude_outside:
+        return "antialias and exclude_outside have no kernel"
+    if op.operand_types[0].element_type != f32:
+        return f"its kernel takes f32 elements, got {op.operand_types[0].element_type}"
+    return None
+
+
+RULES = {
+    "graph.max_pool": Rule(lower_max_pool, pool_obstacle),
+    "graph.avg_pool": Rule(lower_avg_pool, pool_obstacle),
+    "graph.resize": Rule(lower_resize, resize_obstacle),
+}

@@ -1,0 +1,63 @@
+"""What a rule of this lowering is, and the questions that rules ask about element types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from xdsl.dialects.builtin import IntegerType, bf16, f16, f32
+from xdsl.ir import Attribute, SSAValue
+
+from ...dialects import graph
+from ...dialects.graph.types import is_bool, is_integer
+
+if TYPE_CHECKING:
+    from .function import FunctionLowering
+
+# Element types narrower than the f32 in which arithmetic on them is done.
+SHORT_FLOATS = (f16, bf16)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How one graph operation becomes kernels.
+
+    ``lower`` adds the ops and returns the value that stands for each result; ``obstacle`` says why a
+    particular operation can't be compiled, or None if it can.
+    """
+
+    lower: Callable[[FunctionLowering, Any], Sequence[SSAValue]]
+    obstacle: Callable[[Any], str | None]
+
+
+def no_obstacle(op: graph.GraphOperation) -> str | None:
+    return None
+
+
+def only_f32(op: graph.GraphOperation) -> str | None:
+    """For contractions and normalisations, whose kernels exist for f32."""
+    for type_ in op.operand_types:
+        if type_.element_type != f32:
+            return f"its kernel takes f32 elements, got {type_.element_type}"
+    return None
+
+
+def is_unsigned(element: Attribute) -> bool:
+    """Whether numbers of this type compare, divide and extend as unsigned ones; truth values do."""
+    if is_bool(element):
+        return True
+    return is_integer(element) and element != signless(element)
+
+
+def signless(element: Attribute) -> Attribute:
+    """The element type below the graph level, where the operation says whether an integer has a sign."""
+    return IntegerType(element.width.data) if isinstance(element, IntegerType) else element
+
+
+def ordered_obstacle(op: graph.GraphOperation) -> str | None:
+    """For kernels that compare elements themselves: they take signed integers and f32."""
+    element = op.operand_types[0].element_type
+    if is_unsigned(element):
+        return f"its kernel compares signed integers and floats, got {element}"
+    return None if element not in SHORT_FLOATS else f"its kernel has no {element}"
