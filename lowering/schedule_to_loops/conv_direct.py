@@ -4,7 +4,7 @@
 
     for co in blocks of output channels        (their weights stay in L2)
       for n, oh, tile of output columns
-        sums[blocks][columns][lanes] = bias
+        sums[columns][blocks][lanes] = bias
         for ci block, kh, kw, ci in block:  sums += x[n, ci, oh*s+kh, ow*s+kw] * w[co, ci, kh, kw]
         y[n, co, oh, ow] = epilogue(sums)
 
@@ -59,7 +59,7 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
         def compute_tile(column: Index, columns: int) -> None:
             tile = ResultTile(
                 starts=[n, nest.mul(co, blocks), oh, column, 0],
-                spans=[(CHANNEL_BLOCK, blocks), (COLUMN, columns), (LANE, lanes)],
+                spans=[(COLUMN, columns), (CHANNEL_BLOCK, blocks), (LANE, lanes)],
             )
             sums = _bias_tile(nest, kernel, y, tile)
             for run in sources.channel_runs:
@@ -91,9 +91,9 @@ def _bias_tile(nest: LoopNest, kernel: ConvOp, y: Tensor, tile: ResultTile) -> S
         return nest.constant(0.0, nest.vector_type(y.element_type, tile.shape))
     bias = nest.operands[2]
     lanes = tile.shape[-1]
-    blocks = tile.shape[0]
-    memory = nest.view(bias.memory, nest.mul(tile.starts[CHANNEL_BLOCK], lanes), [blocks, 1, lanes], [lanes, lanes, 1])
-    return nest.broadcast(nest.load_vector(memory, [0, 0, 0], [blocks, 1, lanes]), tile.shape)
+    blocks = tile.shape[1]
+    memory = nest.view(bias.memory, nest.mul(tile.starts[CHANNEL_BLOCK], lanes), [1, blocks, lanes], [0, lanes, 1])
+    return nest.broadcast(nest.load_vector(memory, [0, 0, 0], [1, blocks, lanes]), tile.shape)
 
 
 class _Sources:
@@ -128,8 +128,8 @@ class _Sources:
         window_height, window_width = self.window
         x_view = self._x_view(run, co, n, oh, column, columns)
         w_view = self._w_view(run, co)
-        shape_a = [1, columns, 1]
-        shape_b = [self.blocks, 1, self.lanes]
+        shape_a = [columns, 1, 1]
+        shape_b = [1, self.blocks, self.lanes]
 
         def column_of_x(indices: Sequence[Index]) -> SSAValue:
             block, kh, kw, channel = indices
@@ -142,7 +142,7 @@ class _Sources:
         return sum_products(self.nest, sums, bounds, column_of_x, row_of_w)
 
     def _x_view(self, run: ChannelRun, co: Index, n: Index, oh: Index, column: Index, columns: int) -> SSAValue:
-        """x as [channel block][window row][window column][1][output column][channel]: overlapping windows, no copy."""
+        """x as [channel block][window row][window column][output column][1][channel]: overlapping windows, no copy."""
         nest, strides = self.nest, self.x_strides
         offset = nest.add(self.x.origin, nest.mul(n, strides[0, False]))
         if self.flat:
@@ -162,19 +162,19 @@ class _Sources:
         return nest.view(
             self.x.memory,
             offset,
-            [run.blocks, *self.window, 1, columns, run.count],
+            [run.blocks, *self.window, columns, 1, run.count],
             [
                 block_stride,
                 nest.mul(self.dilations[0], strides[2, False]),
                 nest.mul(self.dilations[1], strides[3, False]),
-                0,
                 nest.mul(1 if self.flat else self.strides[1], strides[3, False]),
+                0,
                 strides[1, False],
             ],
         )
 
     def _w_view(self, run: ChannelRun, co: Index) -> SSAValue:
-        """w as [channel block][window row][window column][channel][output block][1][lane]."""
+        """w as [channel block][window row][window column][channel][1][output block][lane]."""
         nest, strides = self.nest, self.w_strides
         offset = nest.mul(co, strides[0, True])
         block_stride: Index = 0
@@ -184,13 +184,13 @@ class _Sources:
         return nest.view(
             self.w.memory,
             offset,
-            [run.blocks, *self.window, run.count, self.blocks, 1, self.lanes],
+            [run.blocks, *self.window, run.count, 1, self.blocks, self.lanes],
             [
                 block_stride,
                 strides[2, False],
                 strides[3, False],
                 strides[1, False],
-                self.lanes,
+                0,
                 self.lanes,
                 1,
             ],

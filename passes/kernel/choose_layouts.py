@@ -35,7 +35,7 @@ from ...dialects.kernel import (
 from ...dialects.layout import ConvertOp, ReshapeOp, TensorType, TransposeOp, WindowOp, transposed_type, window_type
 from ...dialects.layout_algebra import Layout
 from ...dialects.shape import Dim
-from ..schedule.choose_tiles import even_tile, gemm_columns
+from ..tiling import even_tile, gemm_columns, rows_in_registers
 from .conv_costs import channel_block
 
 if TYPE_CHECKING:
@@ -230,10 +230,9 @@ class _FunctionLayouts:
         vectors = max(1, self.block_size // self.target.lanes)
         best, best_sums = 1, 0
         for blocks in (2, 3, 4, 1):
-            room = (self.target.vector_registers - blocks * vectors - 1) // (blocks * vectors)
-            if per_group % blocks or room < 1:
+            if per_group % blocks:
                 continue
-            sums = blocks * even_tile(op.type.dims[-1], room)
+            sums = blocks * even_tile(op.type.dims[-1], rows_in_registers(self.target, blocks * vectors))
             if sums > best_sums:
                 best, best_sums = blocks, sums
         return best

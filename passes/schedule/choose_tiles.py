@@ -18,6 +18,7 @@ from ...dialects.layout import TensorType
 from ...dialects.schedule import StageOp, tile_attribute
 from ...dialects.shape import Dim
 from ...dialects.storage import element_bytes
+from ..tiling import even_tile, gemm_columns, rows_in_registers
 
 if TYPE_CHECKING:
     from ...backend.targets import Target
@@ -71,27 +72,12 @@ def _vector_width(kernel: Operation, target: Target) -> tuple[Decisions, Dim | N
     return {"lanes": target.vector_bytes // max(widest, 4)}, None
 
 
-def _accumulators(target: Target, vectors_per_row: int) -> int:
-    """Registers left for sums beside one row of B and one broadcast of A."""
-    return target.vector_registers - vectors_per_row - 1
-
-
-def even_tile(extent: Dim, largest: int) -> int:
-    """The largest tile that cuts a known extent in equal tiles, if it is not below half of ``largest``; else the even spread."""
-    if not isinstance(extent, int):
-        return largest
-    for size in range(min(largest, extent), largest // 2, -1):
-        if extent % size == 0:
-            return size
-    return -(-extent // -(-extent // largest))
-
-
 def _conv_direct(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
     assert isinstance(kernel, ConvOp)
     lanes = kernel.type.layout.block_of(1)
     vectors = lanes // target.lanes or 1
     blocks = kernel.in_type(1).layout.block_of(0) // lanes
-    largest = max(1, _accumulators(target, blocks * vectors) // (blocks * vectors))
+    largest = rows_in_registers(target, blocks * vectors)
     return {"channel_blocks": blocks, "columns": even_tile(_row_length(kernel), largest)}, None
 
 
@@ -111,7 +97,7 @@ def _gemm(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
     packed = b.layout.pieces[-1].block
     columns = packed or gemm_columns(kernel.type.dims[-1], target)
     vectors = columns // target.lanes
-    largest = max(1, _accumulators(target, vectors) // vectors)
+    largest = rows_in_registers(target, vectors)
     # Rows that lie a multiple of the page size apart share one cache set: no more of them than it has ways.
     depth = kernel.in_type(0).dims[-1]
     if isinstance(depth, int) and depth * 4 % 4096 == 0:
@@ -132,14 +118,6 @@ def inner_size(kernel: GemmOp) -> Dim:
 
 def _innermost_axis(type_: TensorType) -> int:
     return type_.layout.pieces[-1].axis
-
-
-def gemm_columns(size: Dim, target: Target) -> int:
-    """Columns of a panel of B: the target's tile, or less where the matrix is narrower."""
-    preferred = target.gemm_tile[1]
-    if not isinstance(size, int):
-        return preferred
-    return min(preferred, -(-size // target.lanes) * target.lanes)
 
 
 _CONVOLUTIONS: dict[str, Callable[[Operation, Target], tuple[Decisions, Dim | None]]] = {"direct": _conv_direct}
