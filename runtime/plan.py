@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 
 from .errors import ExecutionError, InputError, LaminaError, ProgramError
+from .expressions import evaluate, symbols_of
 from .program import Block, Call, Conditional, Host, Repeat, Step, TensorType
 from .segment import SegmentRunner
 from .shapes import Binder, describe_shape
 
 Values = dict[str, np.ndarray]
 HostOperation = Callable[[list[Any], dict[str, Any]], Sequence[Any]]
+
+DIMENSION_ATTRIBUTES = ("shape", "starts", "ends", "pads", "dimensions")
+"""Attributes of operations on the host that may hold expressions over symbols; the runtime evaluates them."""
 
 MAXIMUM_ITERATIONS = 1 << 31
 """Of a Repeat without a trip count."""
@@ -112,8 +116,10 @@ class PlanRunner:
     def _run_host(self, step: Host, frame: Frame) -> Sequence[np.ndarray]:
         operation = host_operation(step.operation)
         inputs = [None if not name else self._value(name, frame) for name in step.inputs]
+        attributes = _evaluate_attributes(step.attributes, frame.symbols)
         try:
-            results = [np.asarray(result) for result in operation(inputs, step.attributes)]
+            with np.errstate(all="ignore"):  # Infinities and NaN are results like others.
+                results = [np.asarray(result) for result in operation(inputs, attributes)]
         except LaminaError:
             raise
         except Exception as error:
@@ -163,6 +169,18 @@ class PlanRunner:
             else:
                 stacked.append(_empty_scan(step, first + number, frame.symbols))
         return stacked
+
+
+def _evaluate_attributes(attributes: dict[str, Any], symbols: dict[str, int]) -> dict[str, Any]:
+    """The attributes with dimensions as integers. An expression over a symbol that the result is to bind stays."""
+    evaluated = dict(attributes)
+    for name in DIMENSION_ATTRIBUTES:
+        dimensions = attributes.get(name)
+        if not isinstance(dimensions, list) or not any(isinstance(d, str) for d in dimensions):
+            continue
+        if symbols_of(*dimensions) <= symbols.keys():
+            evaluated[name] = [evaluate(dimension, symbols) for dimension in dimensions]
+    return evaluated
 
 
 def _empty_scan(step: Repeat, number: int, symbols: dict[str, int]) -> np.ndarray:

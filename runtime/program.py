@@ -107,6 +107,8 @@ class Call:
 class Host:
     """Runs the NumPy operation ``runtime.reference.REFERENCE[operation]``.
 
+    An empty name among ``inputs`` is an optional operand that is left out. Expressions in attributes that hold
+    dimensions (``plan.DIMENSION_ATTRIBUTES``) are evaluated before.
     ``output_types`` are checked against what it gives; a symbol in them that is not bound yet is bound by it.
     """
 

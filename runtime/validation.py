@@ -112,13 +112,16 @@ def _check_block(program: Program, block: Block, outer: set[str], where: str) ->
     defined = set(outer)
     for index, step in enumerate(block.steps):
         _check_step(program, step, defined, f"{where} step {index}")
+        again = sorted({name for name in step.outputs if name in defined or step.outputs.count(name) > 1})
+        if again:
+            raise ProgramError(f"{where} step {index}: {again} are defined a second time")
         defined.update(step.outputs)
     _check_defined(program, block.results, defined, f"{where} results")
 
 
 def _check_defined(program: Program, names: Iterable[str | None], defined: set[str], where: str) -> None:
     for name in names:
-        if name is None or name in defined or (name.startswith("@") and name[1:] in program.constants):
+        if not name or name in defined or (name.startswith("@") and name[1:] in program.constants):
             continue
         raise ProgramError(f"{where}: '{name}' is not defined")
 

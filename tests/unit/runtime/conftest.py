@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-
 from lamina.backend.support import support_text
 from lamina.runtime.executable import Executable
 from lamina.runtime.program import Block, Buffer, Call, Program, Segment, Stage, Target, TensorType
