@@ -121,7 +121,7 @@ class _PlanBuilder:
 
     def name(self, value: SSAValue) -> str:
         if value not in self.names:
-            self.names[value] = f"v{len(self.names)}"
+            self.names[value] = f"%{len(self.names)}"  # no input of a model is called so
         return self.names[value]
 
     def named(self, values: Iterable[SSAValue]) -> list[str]:
