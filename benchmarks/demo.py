@@ -70,9 +70,7 @@ def same_letters(lines: list[Line], expected: list[str]) -> bool:
 
 
 def demo(
-    picture: Annotated[
-        Path | None, typer.Argument(help="A picture with lines of text; by default one drawn now.")
-    ] = None,
+    picture: Annotated[Path | None, typer.Argument(help="A picture of text; by default one drawn now.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="By default all cores allowed.")] = None,
 ) -> None:
     """Reads a picture of text, by Lamina and by onnxruntime, and times both."""

@@ -1,0 +1,70 @@
+"""``make bench``: every figure Lamina states about itself, measured here and now beside onnxruntime.
+
+usage: python -m lamina.benchmarks.race [NETWORK ...] [--only SECTION] [--seconds S] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+from typing import Annotated, Any
+
+import onnxruntime
+import typer
+from rich.console import Console
+
+from .. import __version__
+from ..backend.targets import host_target
+from .networks import NETWORKS, networks
+from .sections import compile_time, overhead, speed, widths
+
+SECTIONS = ("overhead", "compile", "widths", "speed")
+_COMPILED = ("resnet50", "mobilenet_v2")
+
+
+def race(
+    names: Annotated[list[str] | None, typer.Argument(metavar="NETWORK", help="By default all.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help=f"One of {', '.join(SECTIONS)}; may be repeated.")] = None,
+    seconds: Annotated[float, typer.Option(help="How long to time each network at each thread count.")] = 4.0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Keep all figures in a file.")] = None,
+) -> None:
+    """Measure speed, compile time, overhead and memory."""
+    unknown = sorted({*(names or ())} - NETWORKS.keys()) + sorted({*(only or ())} - {*SECTIONS})
+    if unknown:
+        raise typer.BadParameter(f"'{unknown[0]}': expected a network ({', '.join(NETWORKS)}) or a section")
+    console = Console()
+    wanted = only or SECTIONS
+    report: dict[str, Any] = {"machine": _machine()}
+    console.print(", ".join(f"{key} {value}" for key, value in report["machine"].items()))
+    if "overhead" in wanted:
+        report["overhead"] = overhead.measure()
+        console.print(overhead.table(report["overhead"]))
+    if "compile" in wanted:
+        report["compile"] = compile_time.measure(networks(names or _COMPILED))
+        console.print(compile_time.table(report["compile"]))
+    if "widths" in wanted:
+        report["widths"] = widths.measure()
+        console.print(widths.table(report["widths"]))
+    if "speed" in wanted:
+        with console.status("racing") as status:
+            report["speed"] = speed.measure(
+                networks(names or ()), seconds, lambda row: status.update(f"racing: {row['network']} done")
+            )
+        console.print(speed.table(report["speed"]))
+    if json_file is not None:
+        json_file.write_text(json.dumps(report, indent=2))
+
+
+def _machine() -> dict[str, str]:
+    return {
+        "target": host_target().name,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "lamina": __version__,
+        "onnxruntime": onnxruntime.__version__,
+    }
+
+
+if __name__ == "__main__":
+    typer.run(race)

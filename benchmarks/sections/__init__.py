@@ -1,0 +1,1 @@
+"""What ``make bench`` measures, one file a table: each has ``measure`` (plain data) and ``table`` (that, printed)."""

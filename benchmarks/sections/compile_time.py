@@ -1,0 +1,73 @@
+"""Cold compile time, each in a fresh process with the cache off, and where the time goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from rich.table import Table
+
+from ..networks import Network
+
+# Prints, as its last line, the seconds by pass and in all. Imports count: a user waits for them too.
+_SCRIPT = """
+import json, sys, time
+begin = time.perf_counter()
+from lamina.compiler import compile
+from lamina.pipeline import PipelineOptions
+imported = time.perf_counter()
+options = PipelineOptions()
+compile(sys.argv[1], options=options)
+end = time.perf_counter()
+passes = [[timing.phase, timing.name, timing.seconds] for timing in options.timings]
+print(json.dumps({"total": end - begin, "imports": imported - begin, "passes": passes}))
+"""
+
+
+def measure(networks: Iterable[Network]) -> list[dict[str, Any]]:
+    """A row a network: seconds in all, of the imports, and by pass in the order run; or why it failed."""
+    return [_measure_network(network) for network in networks]
+
+
+def _measure_network(network: Network) -> dict[str, Any]:
+    environment = {**os.environ, "LAMINA_CACHE": "off"}
+    command = [sys.executable, "-c", _SCRIPT, str(network.locate())]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        return {"network": network.name, "failure": reason}
+    return {"network": network.name, "failure": None, **json.loads(done.stdout.splitlines()[-1])}
+
+
+def table(rows: list[dict[str, Any]]) -> Table:
+    result = Table("phase", "pass", title="cold compile, seconds")
+    for row in rows:
+        result.add_column(row["network"], justify="right")
+    steps = list(dict.fromkeys((phase, name) for row in rows for phase, name, _ in row.get("passes", ())))
+    times = [_seconds_by_step(row) for row in rows]
+    for step in steps:
+        result.add_row(*step, *(f"{seconds.get(step, 0.0):.2f}" for seconds in times))
+    known = [_known_seconds(row, seconds) for row, seconds in zip(rows, times, strict=True)]
+    result.add_section()
+    result.add_row("", "imports", *("" if row["failure"] else f"{row['imports']:.2f}" for row in rows))
+    result.add_row("", "the rest", *("" if rest is None else f"{rest:.2f}" for rest in known))
+    result.add_row(
+        "", "in all", *(f"[red]{row['failure']}[/]" if row["failure"] else f"{row['total']:.2f}" for row in rows)
+    )
+    return result
+
+
+def _seconds_by_step(row: dict[str, Any]) -> dict[tuple[str, str], float]:
+    seconds: dict[tuple[str, str], float] = {}
+    for phase, name, time in row.get("passes", ()):
+        seconds[phase, name] = seconds.get((phase, name), 0.0) + time
+    return seconds
+
+
+def _known_seconds(row: dict[str, Any], seconds: dict[tuple[str, str], float]) -> float | None:
+    """What neither a pass nor the imports took."""
+    return None if row["failure"] else row["total"] - row["imports"] - sum(seconds.values())
