@@ -61,7 +61,7 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
                 starts=[n, nest.mul(co, blocks), oh, column, 0],
                 spans=[(COLUMN, columns), (CHANNEL_BLOCK, blocks), (LANE, lanes)],
             )
-            sums = _bias_tile(nest, kernel, y, tile)
+            sums = bias_tile(nest, kernel, y, tile)
             for run in sources.channel_runs:
                 sums = sources.accumulate(sums, run, co, n, oh, column, columns)
             store_result_tile(nest, kernel, sums, y, tile)
@@ -85,13 +85,13 @@ def is_pointwise(kernel: ConvOp, tensors: Sequence[Tensor]) -> bool:
     return all(contiguous(tensor) for tensor in tensors)
 
 
-def _bias_tile(nest: LoopNest, kernel: ConvOp, y: Tensor, tile: ResultTile) -> SSAValue:
+def bias_tile(nest: LoopNest, kernel: ConvOp, y: Tensor, tile: ResultTile) -> SSAValue:
     """The sums' first value: the bias of the tile's channels, or zero."""
     if len(kernel.ins) < 3:
         return nest.constant(0.0, nest.vector_type(y.element_type, tile.shape))
     bias = nest.operands[2]
     lanes = tile.shape[-1]
-    blocks = tile.shape[1]
+    blocks = dict(tile.spans).get(CHANNEL_BLOCK, 1)
     memory = nest.view(bias.memory, nest.mul(tile.starts[CHANNEL_BLOCK], lanes), [1, blocks, lanes], [0, lanes, 1])
     return nest.broadcast(nest.load_vector(memory, [0, 0, 0], [1, blocks, lanes]), tile.shape)
 
@@ -110,8 +110,8 @@ class _Sources:
         self.pads = kernel.get("pads")
         self.window = tuple(int(size) for size in w.dims[2:])
         self.x_block = x.type.layout.block_of(1)
-        self.x_strides = _by_axis(x)
-        self.w_strides = _by_axis(w)
+        self.x_strides = strides_by_axis(x)
+        self.w_strides = strides_by_axis(w)
 
     @property
     def channel_runs(self) -> list[ChannelRun]:
@@ -197,7 +197,7 @@ class _Sources:
         )
 
 
-def _by_axis(tensor: Tensor) -> dict[tuple[int, bool], Index]:
+def strides_by_axis(tensor: Tensor) -> dict[tuple[int, bool], Index]:
     """Stride of each (axis, is it the block index)."""
     pieces = tensor.type.layout.pieces
     return {(piece.axis, piece.is_outer): stride for piece, stride in zip(pieces, tensor.strides, strict=True)}

@@ -120,4 +120,17 @@ def _innermost_axis(type_: TensorType) -> int:
     return type_.layout.pieces[-1].axis
 
 
-_CONVOLUTIONS: dict[str, Callable[[Operation, Target], tuple[Decisions, Dim | None]]] = {"direct": _conv_direct}
+def _conv_depthwise(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
+    """Half of the registers hold sums; the rest what neighbouring outputs share of x."""
+    assert isinstance(kernel, ConvOp)
+    vectors = max(1, kernel.type.layout.block_of(1) // target.lanes)
+    sums = target.vector_registers // 2 // vectors
+    height, width = kernel.type.dims[2:]
+    rows = 2 if isinstance(height, int) and height % 2 == 0 else 1
+    return {"rows": rows, "columns": even_tile(width, max(1, sums // rows))}, None
+
+
+_CONVOLUTIONS: dict[str, Callable[[Operation, Target], tuple[Decisions, Dim | None]]] = {
+    "depthwise": _conv_depthwise,
+    "direct": _conv_direct,
+}

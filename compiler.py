@@ -1,0 +1,78 @@
+"""From an ONNX model to something that runs: the frontend, the pipeline, the machine code, in that order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .context import CompilerContext
+from .pipeline import PipelineOptions, compile_through
+from .runtime import program as manifest
+from .runtime.executable import Executable
+
+if TYPE_CHECKING:
+    import onnx
+    from xdsl.dialects.builtin import ModuleOp
+
+    from .backend.targets import Target
+
+Model = "str | Path | bytes | onnx.ModelProto"
+Shapes = Mapping[str, Sequence[int | str | None]]
+
+
+def compile(  # noqa: A001 - the name that people expect beside load
+    model: str | Path | bytes | onnx.ModelProto,
+    *,
+    shapes: Shapes | None = None,
+    threads: int | None = None,
+    target: str | Target = "host",
+    options: PipelineOptions | None = None,
+) -> Executable:
+    """Compiles a model for this machine, or for another that can run here.
+
+    ``shapes`` fixes dimensions of inputs, e.g. ``{"x": [1, 3, 224, 224]}``; all others stay free, and one
+    compilation serves every size. ``threads`` is how many a run may use (None: what this process is allowed).
+    Raises LaminaError for a model that is not valid or not supported; the message names the node.
+    """
+    module, context = import_for(model, shapes=shapes, target=target)
+    return compile_module(module, context, threads=threads, options=options)
+
+
+def import_for(
+    model: str | Path | bytes | onnx.ModelProto, *, shapes: Shapes | None = None, target: str | Target = "host"
+) -> tuple[ModuleOp, CompilerContext]:
+    """The model at graph level, and the context to compile it in."""
+    from .frontend import import_model
+
+    context = CompilerContext(target=target)
+    fixed = None if shapes is None else {name: list(dims) for name, dims in shapes.items()}
+    return import_model(model, shapes=fixed, context=context), context  # pyright: ignore[reportArgumentType]
+
+
+def compile_module(
+    module: ModuleOp,
+    context: CompilerContext,
+    *,
+    start: str | None = None,
+    threads: int | None = None,
+    options: PipelineOptions | None = None,
+) -> Executable:
+    """Compiles a module that is the output of phase ``start`` (None: just imported; at most ``schedule``), in place.
+
+    This is how an edited text of any level becomes a running model.
+    """
+    from .backend.compile_module import compile_module as generate_code
+    from .lowering.schedule_to_program import build_program
+
+    if start != "schedule":
+        compile_through(module, context, start=start, stop="schedule", options=options)
+    program, constants = build_program(module, dict(context.constants), describe_target(context.target))
+    compile_through(module, context, start="schedule", options=options)
+    return Executable(program, generate_code(module, context.target), constants, threads=threads)
+
+
+def describe_target(target: Target) -> manifest.Target:
+    """What a compiled model says of the machine that it needs."""
+    features: Any = [feature[1:] for feature in target.features if feature.startswith("+")]
+    return manifest.Target(target.name, target.triple, target.cpu, features)
