@@ -1,0 +1,303 @@
+"""The loops of every kernel that computes each element of its result from one element of each operand.
+
+::
+
+    for the outer dimensions, flattened         (each thread takes its share)
+      for the other outer dimensions
+        for tile of rows                        (where the columns are few, or an operand lies along the rows)
+          for tile of columns
+            result[tile] = compute(operands[tile])
+
+Full tiles come first. What is left of a known size is a smaller tile, of an unknown size a masked one.
+Operands that do not change along the remaining loops are loaded outside of them.
+
+Decisions of the kernels that use it: ``lanes`` of a vector, ``unroll`` vectors in a tile.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from xdsl.ir import SSAValue
+
+from ...dialects import shape as dims
+from ...dialects.layout_algebra import Layout
+from ...dialects.shape import Dim
+from .loop_nest import Index, LoopNest
+from .operand_access import Dimension, Operand, iteration_dimensions, merge_dimensions, split_dimension
+from .tile_access import Span, Tile, load_tile, store_tile
+
+# Pieces of work that leave a few threads evenly loaded, and elements below which splitting gains nothing.
+_ENOUGH_PIECES = 32
+_WORTH_SPLITTING = 4096
+_TILES_IN_CHUNK_OF_UNKNOWN = 16
+
+Compute = Callable[[list[SSAValue]], SSAValue]
+
+
+def walk_elements(
+    nest: LoopNest,
+    shape: Sequence[Dim],
+    order: Layout,
+    operands: Sequence[Operand],
+    compute: Compute,
+    lanes: int = 16,
+    unroll: int = 4,
+) -> None:
+    """Writes the loops over all elements of ``shape``, in the physical order of ``order``.
+
+    ``operands`` are the inputs, then the result; each broadcasts to the shape. ``compute`` gets a vector of each input.
+    """
+    space = merge_dimensions(iteration_dimensions(shape, order, operands))
+    origins = walk_origins(nest, len(shape), space, operands)
+    _Walk(nest, _plan(space, len(operands), lanes, unroll), operands, compute).run(origins)
+
+
+def walk_origins(
+    nest: LoopNest, rank: int, space: Sequence[Dimension], operands: Sequence[Operand]
+) -> list[Index]:
+    """Offset of each operand's first element; ``rank`` is the walk's, to which operands broadcast."""
+    irregular = [dimension.axis for dimension in space if dimension.offsets]
+    return [operand.origin(nest, [axis - rank + operand.layout.rank for axis in irregular]) for operand in operands]
+
+
+class Position:
+    """Where loops have got to: the offset into each operand, and how far into the groups of the space."""
+
+    def __init__(self, offsets: Sequence[Index], reached: dict[object, Index] | None = None):
+        self.offsets = list(offsets)
+        self.reached = reached or {}
+
+    def moved(self, nest: LoopNest, dimension: Dimension, index: Index) -> Position:
+        """The position ``index`` turns further along a dimension."""
+        if dimension.offsets:
+            steps = [0 if offset is None else offset(nest, index) for offset in dimension.offsets]
+        else:
+            steps = [nest.mul(index, nest.dim(stride)) for stride in dimension.strides]
+        reached = dict(self.reached)
+        if dimension.group is not None:
+            walked = nest.mul(index, dimension.unit)
+            reached[dimension.group] = nest.add(reached.get(dimension.group, 0), walked)
+        return Position([nest.add(offset, step) for offset, step in zip(self.offsets, steps, strict=True)], reached)
+
+    def bound(self, nest: LoopNest, dimension: Dimension) -> Index:
+        """Turns that the dimension has from here."""
+        if not self.limits(dimension):
+            return nest.dim(dimension.size)
+        left = nest.sub(nest.dim(dimension.extent), self.reached[dimension.group])
+        return nest.minimum(nest.ceildiv(left, dimension.unit), nest.dim(dimension.size))
+
+    def limits(self, dimension: Dimension) -> bool:
+        """Whether the dimension can end early here."""
+        return dimension.group is not None and dimension.group in self.reached
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """``outer`` loops, of which the first ``shared`` are flattened and split among threads, around tiles."""
+
+    outer: list[Dimension]
+    shared: int
+    rows: Dimension | None
+    columns: Dimension
+    tile_rows: int
+    tile_columns: int
+    lanes: int
+
+    @property
+    def levels(self) -> list[Dimension]:
+        """Loops of tiles, outermost first; columns that fit in one tile come first, to load what rows share once."""
+        if self.rows is None:
+            return [self.columns]
+        single = isinstance(self.columns.size, int) and self.columns.size <= self.tile_columns
+        return [self.columns, self.rows] if single else [self.rows, self.columns]
+
+
+def _plan(space: Sequence[Dimension], operands: int, lanes: int, unroll: int) -> _Plan:
+    outer = list(space)
+    if not outer or outer[-1].offsets:
+        outer.append(Dimension(1, (0,) * operands))
+    columns = outer.pop()
+    tile_rows, tile_columns = 1, lanes * unroll
+    rows = _transposed_rows(outer, columns)
+    if rows is not None:
+        tile_rows, tile_columns = lanes, lanes
+    elif outer and isinstance(columns.size, int) and 2 * columns.size <= tile_columns and _can_be_rows(outer[-1], columns):
+        rows = outer[-1]
+        tile_rows = min(8, tile_columns // (-(-columns.size // lanes) * lanes))
+    if rows is not None:
+        outer.remove(rows)
+    outer, rows, columns = _add_chunks(outer, rows, columns, tile_rows, tile_columns)
+    return _Plan(outer, _shared_loops(outer), rows, columns, tile_rows, tile_columns, lanes)
+
+
+def _can_be_rows(rows: Dimension, columns: Dimension) -> bool:
+    return rows.is_regular and (rows.group is None or rows.group != columns.group)
+
+
+def _transposed_rows(outer: Sequence[Dimension], columns: Dimension) -> Dimension | None:
+    """A dimension along which an input is contiguous that is not along the columns."""
+    for operand, stride in enumerate(columns.strides[:-1]):
+        if stride in (0, 1):
+            continue
+        for position, dimension in enumerate(outer):
+            is_last_of_group = all(d.group != dimension.group for d in outer[position + 1 :]) or dimension.group is None
+            if dimension.strides[operand] == 1 and is_last_of_group and _can_be_rows(dimension, columns):
+                return dimension
+    return None
+
+
+def _known(size: Dim) -> int:
+    return size if isinstance(size, int) else 1
+
+
+def _add_chunks(
+    outer: list[Dimension], rows: Dimension | None, columns: Dimension, tile_rows: int, tile_columns: int
+) -> tuple[list[Dimension], Dimension | None, Dimension]:
+    """Cuts rows or columns in chunks for the threads to share where the outer loops are too few."""
+    pieces = math.prod(_known(dimension.size) for dimension in outer)
+    sizes = [dimension.size for dimension in (*outer, rows, columns) if dimension is not None]
+    if pieces >= _ENOUGH_PIECES or (dims.is_static(sizes) and dims.product(sizes) < _WORTH_SPLITTING):
+        return outer, rows, columns
+    cut, tile = (columns, tile_columns) if rows is None else (rows, tile_rows)
+    if cut.group is not None:
+        return outer, rows, columns
+    if isinstance(cut.size, int):
+        chunk = -(-cut.size * pieces // (_ENOUGH_PIECES * tile)) * tile
+        if chunk >= cut.size:
+            return outer, rows, columns
+    else:
+        chunk = tile * _TILES_IN_CHUNK_OF_UNKNOWN
+    index, inside = split_dimension(cut, chunk, "chunk")
+    return [*outer, index], inside if rows is not None else None, columns if rows is not None else inside
+
+
+def _shared_loops(outer: Sequence[Dimension]) -> int:
+    """The fewest loops from the outermost that make enough pieces; no bound of theirs may depend on another."""
+    pieces = 1
+    groups: set[object] = set()
+    for count, dimension in enumerate(outer):
+        if pieces >= _ENOUGH_PIECES or (dimension.group is not None and dimension.group in groups):
+            return count
+        groups.add(dimension.group)
+        pieces *= _known(dimension.size)
+    return len(outer)
+
+
+class _Walk:
+    """Writes the loops of a plan."""
+
+    def __init__(self, nest: LoopNest, plan: _Plan, operands: Sequence[Operand], compute: Compute):
+        self.nest, self.plan, self.operands, self.compute = nest, plan, operands, compute
+        self.result = len(operands) - 1
+
+    def run(self, origins: Sequence[Index]) -> None:
+        nest, plan = self.nest, self.plan
+        flattened = plan.outer[: plan.shared]
+        bounds = [nest.dim(dimension.size) for dimension in flattened]
+        total: Index = 1
+        for bound in bounds:
+            total = nest.mul(total, bound)
+        begin, end = nest.share(total)
+        with nest.loop(begin, end) as loop:
+            position = Position(origins)
+            for dimension, index in zip(flattened, nest.split_index(loop.index, bounds), strict=True):
+                position = position.moved(nest, dimension, index)
+            self._outer_loops(plan.outer[plan.shared :], position)
+
+    def _outer_loops(self, dimensions: Sequence[Dimension], position: Position) -> None:
+        if not dimensions:
+            self._tiles(self.plan.levels, position, {}, {})
+            return
+        nest = self.nest
+        with nest.loop(0, position.bound(nest, dimensions[0])) as loop:
+            self._outer_loops(dimensions[1:], position.moved(nest, dimensions[0], loop.index))
+
+    def _tiles(
+        self, levels: Sequence[Dimension], position: Position, spans: dict[int, Span], loaded: dict[int, SSAValue]
+    ) -> None:
+        """Loops over the tiles of the remaining levels; ``spans`` holds those chosen, by the dimension's id."""
+        loaded = dict(loaded)
+        for operand in range(self.result):
+            if operand not in loaded and all(level.strides[operand] == 0 for level in levels):
+                loaded[operand] = self._load(operand, position, spans)
+        if not levels:
+            self._compute_tile(position, spans, loaded)
+            return
+        level, *rest = levels
+
+        def at(start: Index, span: Span) -> None:
+            self._tiles(rest, position.moved(self.nest, level, start), {**spans, id(level): span}, loaded)
+
+        is_columns = level is self.plan.columns
+        width = self.plan.tile_columns if is_columns else self.plan.tile_rows
+        for_each_span(self.nest, level, position, width, self.plan.lanes if is_columns else 0, at)
+
+    def _load(self, operand: int, position: Position, spans: dict[int, Span]) -> SSAValue:
+        return load_tile(
+            self.nest, self.operands[operand].memory, position.offsets[operand], self._tile(spans), *self._strides(operand)
+        )
+
+    def _strides(self, operand: int) -> tuple[Index, Index]:
+        rows = 0 if self.plan.rows is None else self.nest.dim(self.plan.rows.strides[operand])
+        return rows, self.nest.dim(self.plan.columns.strides[operand])
+
+    def _tile(self, spans: dict[int, Span]) -> Tile:
+        """The tile of the spans chosen so far; an operand that is loaded early has stride 0 along the others."""
+        rows = None if self.plan.rows is None else spans.get(id(self.plan.rows))
+        if rows is not None and rows.size == 1:
+            rows = None
+        return Tile(rows, spans.get(id(self.plan.columns), Span(1)))
+
+    def _compute_tile(self, position: Position, spans: dict[int, Span], loaded: dict[int, SSAValue]) -> None:
+        nest, tile = self.nest, self._tile(spans)
+        values = [nest.broadcast(loaded[operand], tile.shape) for operand in range(self.result)]
+        result = nest.broadcast(self.compute(values), tile.shape)
+        memory = self.operands[self.result].memory
+        store_tile(nest, result, memory, position.offsets[self.result], tile, *self._strides(self.result))
+
+
+def for_each_span(
+    nest: LoopNest,
+    dimension: Dimension,
+    position: Position,
+    width: int,
+    mask_lanes: int,
+    body: Callable[[Index, Span], None],
+) -> None:
+    """Calls ``body(start, span)`` for spans of ``width`` that cover a dimension, and for what is left.
+
+    With ``mask_lanes`` the rest is masked vectors of so many lanes, without it single elements.
+    """
+    size = dimension.size
+    if isinstance(size, int) and not position.limits(dimension):
+        whole = size - size % width
+        if whole:
+            with nest.loop(0, whole, width) as loop:
+                body(loop.index, Span(width))
+        if size > whole:
+            body(whole, _known_rest(size - whole, mask_lanes))
+        return
+    bound = position.bound(nest, dimension)
+    if mask_lanes and isinstance(size, int) and size <= width:
+        body(0, Span(size, bound))
+        return
+    whole = nest.mul(nest.floordiv(bound, width), width)
+    with nest.loop(0, whole, width) as loop:
+        body(loop.index, Span(width))
+    step = min(mask_lanes, width) or 1
+    with nest.loop(whole, bound, step) as loop:
+        if mask_lanes:
+            body(loop.index, Span(step, nest.minimum(nest.sub(bound, loop.index), step)))
+        else:
+            body(loop.index, Span(1))
+
+
+def _known_rest(size: int, mask_lanes: int) -> Span:
+    """A rest whose vectors are powers of two goes without a mask."""
+    ragged = size % mask_lanes if mask_lanes else 0
+    if ragged & (ragged - 1) == 0:
+        return Span(size)
+    return Span(size - ragged + mask_lanes, size)

@@ -1,0 +1,55 @@
+"""kernel.map: the region, on vectors of the result's elements.
+
+Decisions: ``lanes`` of a vector; ``unroll`` vectors in a tile (fewer where the region is long).
+"""
+
+from __future__ import annotations
+
+from xdsl.ir import Region
+
+from ...dialects.kernel import MapOp
+from ...dialects.schedule import StageOp
+from .element_loops import walk_elements
+from .halo import fill_halo
+from .loop_nest import LoopNest
+from .operand_access import Operand
+
+
+def lower_map(stage: StageOp, nest: LoopNest) -> None:
+    kernel = stage.kernel
+    assert isinstance(kernel, MapOp)
+    fill_halo(nest, nest.operands[-1])
+    operands = [Operand(nest.operands[index]) for index in operand_positions(stage)]
+    result = Operand(nest.operands[-1])
+    walk_elements(
+        nest,
+        result.shape,
+        result.layout,
+        [*operands, result],
+        lambda values: nest.call_region(kernel.epilogue, values),
+        vector_lanes(stage),
+        int(stage.decisions.get("unroll", unroll_for(kernel.epilogue))),
+    )
+
+
+def operand_positions(stage: StageOp) -> list[int]:
+    """Position in ``LoopNest.operands`` of each of the kernel's operands."""
+    position = {argument: index for index, argument in enumerate(stage.body.block.args)}
+    return [position[operand] for operand in stage.kernel.operands]
+
+
+def vector_lanes(stage: StageOp) -> int:
+    return int(stage.decisions.get("lanes", 16))
+
+
+def unroll_for(region: Region) -> int:
+    """Vectors in a tile: many cheap ones hide latency; functions such as exp are long enough to fill the machine alone."""
+    if not region.blocks:
+        return 4
+    ops = list(region.block.ops)
+    if any(op.name.startswith("math.") and op.name not in _CHEAP for op in ops):
+        return 1
+    return 4 if len(ops) <= 8 else 2
+
+
+_CHEAP = frozenset({"math.absf", "math.ceil", "math.floor", "math.trunc", "math.roundeven", "math.sqrt", "math.fma"})

@@ -1,0 +1,133 @@
+"""Runs one kernel from the schedule level down to machine code, for comparison with NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from lamina.backend.jit import load_module
+from lamina.backend.targets import host_target
+from lamina.context import CompilerContext
+from lamina.dialects import schedule
+from lamina.dialects.layout import TensorType
+from lamina.dialects.layout_algebra import Layout
+from lamina.dialects.shape import Dim, substitute
+from lamina.dialects.storage import dtype_name
+from lamina.lowering.loops_to_llvm.lower import lower_module
+from lamina.lowering.schedule_to_loops import lower_stage, stage_symbols
+from lamina.universe import UNIVERSE
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Block, Operation, Region, SSAValue
+
+MakeKernel = Callable[[Sequence[SSAValue]], Operation]
+
+
+@dataclass
+class KernelRunner:
+    """Compiles stages and calls them; a kernel that came before under the same types is compiled once."""
+
+    _images: dict[str, Callable] = field(default_factory=dict)
+    last_memory: list[np.ndarray] = field(default_factory=list)
+    """The outputs' memory after the last run, flat, margins and padding lanes included."""
+
+    def __call__(
+        self,
+        make_kernel: MakeKernel,
+        inputs: Sequence[tuple[np.ndarray, TensorType]],
+        outputs: Sequence[TensorType],
+        *,
+        symbols: dict[str, int] | None = None,
+        threads: int = 1,
+        decisions: dict[str, int | str] | None = None,
+        scratch: Dim | None = None,
+    ) -> list[np.ndarray]:
+        """The logical results. ``inputs`` are logical arrays with the types in which the kernel gets them."""
+        symbols = symbols or {}
+        stage = make_stage(make_kernel, [type_ for _, type_ in inputs], outputs, decisions, scratch)
+        key = str(stage)
+        if key not in self._images:
+            self._images[key] = compile_stage(stage)
+        memories = [pack(array, type_, symbols) for array, type_ in inputs]
+        results = [sentinel_memory(type_, symbols) for type_ in outputs]
+        extra = [] if scratch is None else [np.full(int(bind(scratch, symbols)) * threads, 0xCC, np.uint8)]
+        dims = [symbols[name] for name in stage_symbols(stage)]
+        for thread in range(threads):
+            self._images[key](*memories, *results, *extra, *dims, thread=thread, threads=threads)
+        self.last_memory = results
+        return [unpack(memory, type_, symbols) for memory, type_ in zip(results, outputs, strict=True)]
+
+
+def make_stage(
+    make_kernel: MakeKernel,
+    inputs: Sequence[TensorType],
+    outputs: Sequence[TensorType],
+    decisions: dict[str, int | str] | None = None,
+    scratch: Dim | None = None,
+) -> schedule.StageOp:
+    body = Block(arg_types=list(inputs))
+    kernel = make_kernel(body.args)
+    body.add_ops([kernel, schedule.YieldOp(list(kernel.results))])
+    outer = Block(arg_types=[*inputs, *outputs])
+    stage = schedule.StageOp(
+        "stage", outer.args[: len(inputs)], outer.args[len(inputs) :], Region(body), decisions or {}, scratch
+    )
+    outer.add_op(stage)
+    stage.verify()
+    return stage
+
+
+def compile_stage(stage: schedule.StageOp) -> Callable:
+    function = lower_stage(stage)
+    module = ModuleOp([function])
+    module.verify()
+    context = CompilerContext(target="host")
+    if "loops-expand-math" in UNIVERSE.all_passes:
+        UNIVERSE.all_passes["loops-expand-math"]()().apply(context, module)
+    return load_module(lower_module(module, host_target()))[function.sym_name.data]
+
+
+def bind(value: Dim, symbols: dict[str, int]) -> int:
+    return int(substitute(value, symbols))
+
+
+def bound_layout(type_: TensorType, symbols: dict[str, int]) -> tuple[Layout, list[int]]:
+    layout = type_.layout
+    lower, upper = ([bind(m, symbols) for m in margins] for margins in (layout.lower, layout.upper))
+    return Layout(layout.order, tuple(lower), tuple(upper), layout.halo), [bind(d, symbols) for d in type_.dims]
+
+
+def pack(array: np.ndarray, type_: TensorType, symbols: dict[str, int]) -> np.ndarray:
+    """The tensor's memory, flat; what is no element and no halo is filled with what must not be used."""
+    layout, shape = bound_layout(type_, symbols)
+    assert list(array.shape) == shape, (array.shape, shape)
+    assert array.dtype == np.dtype(dtype_name(type_.element_type)), array.dtype
+    memory = layout.pack(array)
+    if not layout.halo:
+        garbage = np.nan if array.dtype.kind == "f" else 77 if array.dtype.kind in "iu" else True
+        memory = np.where(layout.pack(np.ones(shape, bool)), memory, np.array(garbage, array.dtype))
+    return np.ascontiguousarray(memory).reshape(-1)
+
+
+def sentinel_memory(type_: TensorType, symbols: dict[str, int]) -> np.ndarray:
+    layout, shape = bound_layout(type_, symbols)
+    count = int(np.prod(layout.physical_shape(shape), dtype=np.int64))
+    dtype = np.dtype(dtype_name(type_.element_type))
+    return np.full(count, True if dtype.kind == "b" else 55, dtype)
+
+
+def unpack(memory: np.ndarray, type_: TensorType, symbols: dict[str, int]) -> np.ndarray:
+    """The logical array; checks that a halo is zero and that memory around a window is as it was."""
+    layout, shape = bound_layout(type_, symbols)
+    if layout.has_margins:
+        inside = layout.pack(np.ones(shape, bool)).reshape(-1)
+        outside = memory[~inside]
+        if not any(layout.block_of(axis) and shape[axis] % layout.block_of(axis) for axis in range(layout.rank)):
+            assert (outside == (0 if layout.halo else np.array(55, memory.dtype))).all(), "margins"
+    return layout.unpack(memory, shape)
+
+
+@pytest.fixture(scope="session")
+def run_kernel() -> KernelRunner:
+    return KernelRunner()
