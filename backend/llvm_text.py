@@ -46,6 +46,7 @@ def _attributes(target: Target) -> str:
     """The attribute groups: #0 for every function, #1 for those that must stay out of line."""
     pairs = {
         "target-cpu": target.cpu,
+        "tune-cpu": target.tune,
         "target-features": target.feature_string,
         "prefer-vector-width": str(target.vector_bytes * 8),
         "no-builtins": None,

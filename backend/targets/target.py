@@ -26,6 +26,11 @@ class Target:
     gemm_tile: tuple[int, int]
     """The preferred fp32 register tile, MR rows by NR columns, accumulated without spills."""
 
+    tune: str = ""
+    """The CPU whose scheduling model LLVM uses, if not the one of `cpu`.
+
+    Out-of-order machines hide load latency themselves; a model that hoists loads for it spills register tiles.
+    """
     fma: bool = True
     """Fused multiply-add; without it `vector.fma` becomes a multiply and an add."""
     has_masks: bool = False
