@@ -58,7 +58,20 @@ PHASES = (
     Phase(
         "kernel",
         "an algorithm and a layout for every op, elementwise work fused into epilogues",
-        (),
+        (
+            "lower-graph-to-kernel",
+            "kernel-simplify-layouts",
+            # Before fusion, which looks for constants to make biases of.
+            "kernel-fold-constants",
+            "kernel-fuse-maps",
+            "kernel-fuse-epilogues",
+            "kernel-choose-algorithms",
+            "kernel-choose-layouts",
+            "kernel-simplify-layouts",
+            # Packs the weights.
+            "kernel-fold-constants",
+            "kernel-dead-code",
+        ),
         _EVERYWHERE | _SCALAR | {"kernel", "layout"},
     ),
     Phase(

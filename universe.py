@@ -26,6 +26,11 @@ DIALECTS = {
 PASSES: dict[str, str] = {
     "kernel-choose-algorithms": "passes.kernel.choose_algorithms:KernelChooseAlgorithmsPass",
     "kernel-choose-layouts": "passes.kernel.choose_layouts:KernelChooseLayoutsPass",
+    "kernel-dead-code": "passes.kernel.dead_code:KernelDeadCodePass",
+    "kernel-fold-constants": "passes.kernel.fold_constants:KernelFoldConstantsPass",
+    "kernel-fuse-epilogues": "passes.kernel.fuse_epilogues:KernelFuseEpiloguesPass",
+    "kernel-fuse-maps": "passes.kernel.fuse_maps:KernelFuseMapsPass",
+    "kernel-simplify-layouts": "passes.kernel.simplify_layouts:KernelSimplifyLayoutsPass",
     "schedule-choose-tiles": "passes.schedule.choose_tiles:ScheduleChooseTilesPass",
     "schedule-place-barriers": "passes.schedule.place_barriers:SchedulePlaceBarriersPass",
     "schedule-plan-arena": "passes.schedule.plan_arena:SchedulePlanArenaPass",

@@ -1,0 +1,95 @@
+"""Makes one elementwise kernel of two where the second reads the first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects import arith, func
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Block, SSAValue
+from xdsl.passes import ModulePass
+
+from ...dialects.kernel import MapOp, YieldOp
+from .region_merging import drop_repeated_constants, only_user_is, prepend_code, set_operands
+
+MOST_OPERANDS = 16
+# A producer that is this short may be computed again by each of its readers.
+CHEAP_OPS = 1
+_CASTS = (arith.ExtFOp, arith.TruncFOp, arith.ExtSIOp, arith.ExtUIOp, arith.SIToFPOp, arith.UIToFPOp, arith.TruncIOp)
+
+
+@dataclass(frozen=True)
+class KernelFuseMapsPass(ModulePass):
+    """A map whose only reader is another map of the same shape becomes part of it.
+
+    before::
+
+        %0 = kernel.map ins(%x) { ^bb0(%e): %n = arith.negf %e ; kernel.yield %n }
+        %1 = kernel.map ins(%0, %y) { ^bb0(%n, %f): %s = arith.addf %n, %f ; kernel.yield %s }
+
+    after::
+
+        %1 = kernel.map ins(%y, %x) { ^bb0(%f, %e): %n = arith.negf %e ; %s = arith.addf %n, %f ; kernel.yield %s }
+
+    A map that only casts, or gives a constant, is also copied into several readers. A result that its
+    reader broadcasts is left alone: it would be computed once for each copy of an element.
+    """
+
+    name = "kernel-fuse-maps"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        for function in op.ops:
+            if isinstance(function, func.FuncOp) and function.body.blocks:
+                fuse_maps(function.body.block)
+
+
+def fuse_maps(block: Block) -> None:
+    """Fuses all maps of a block, first ones first, so that a producer is whole when its reader is looked at."""
+    for op in list(block.ops):
+        if isinstance(op, MapOp):
+            while (producer := _fusible_producer(op)) is not None:
+                _fuse(producer, op)
+            drop_repeated_constants(op.epilogue.block)
+
+
+def _fusible_producer(reader: MapOp) -> MapOp | None:
+    for operand in reader.ins:
+        producer = operand.owner
+        if not isinstance(producer, MapOp) or producer.type.dims != reader.type.dims:
+            continue
+        if len({*reader.ins, *producer.ins}) - 1 > MOST_OPERANDS:
+            continue
+        if only_user_is(operand, reader) or _is_cheap(producer):
+            return producer
+    return None
+
+
+def _is_cheap(producer: MapOp) -> bool:
+    """Whether the map only casts, so that to read its operand costs no more than to read its result."""
+    ops = [op for op in producer.epilogue.block.ops if not isinstance(op, arith.ConstantOp | YieldOp)]
+    return len(ops) <= CHEAP_OPS and all(isinstance(op, _CASTS) for op in ops)
+
+
+def _fuse(producer: MapOp, reader: MapOp) -> None:
+    """Merges the producer, or a copy of it if others read it too, into the reader."""
+    result = producer.result
+    own = only_user_is(result, reader)
+    source = producer.epilogue.block if own else producer.epilogue.clone().block
+    block = reader.epilogue.block
+    kept = [(value, argument) for value, argument in zip(reader.ins, block.args, strict=True) if value is not result]
+    replaced = [argument for value, argument in zip(reader.ins, block.args, strict=True) if value is result]
+    arguments: dict[SSAValue, SSAValue] = dict(kept)
+    passed = []
+    for value, argument in zip(producer.ins, source.args, strict=True):
+        if value not in arguments:
+            arguments[value] = block.insert_arg(argument.type, len(block.args))
+        passed.append(arguments[value])
+    code_result = prepend_code(block, source, passed)
+    for argument in replaced:
+        argument.replace_all_uses_with(code_result)
+        block.erase_arg(argument)
+    set_operands(reader, list(arguments))
+    if own:
+        producer.detach()
+        producer.erase()
