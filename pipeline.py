@@ -121,11 +121,13 @@ class PipelineOptions:
 
     verify_each: verify the module after every pass and the legality of its dialects after every phase.
     dump_folder: write ``N-PHASE.mlir`` after each phase, and one ``constants.npz`` for all of them.
+    timings, dumped_constants: gathered while compiling.
     """
 
     verify_each: bool = False
     dump_folder: Path | None = None
     timings: list[PassTiming] = field(default_factory=list)
+    dumped_constants: ConstantStore = field(default_factory=ConstantStore)
 
 
 def phase_range(start: str | None, stop: str | None) -> tuple[Phase, ...]:
@@ -156,19 +158,18 @@ def compile_through(
     ``start`` names the phase whose output the module is (None: the frontend's).
     """
     options = options or PipelineOptions()
-    dumped_constants = ConstantStore()
     if options.dump_folder is not None:
         options.dump_folder.mkdir(parents=True, exist_ok=True)
     try:
         for phase in phase_range(start, stop):
             run_phase(module, context, phase, options)
             if options.dump_folder is not None:
-                dump_phase(module, context, phase, options.dump_folder, dumped_constants)
+                dump_phase(module, context, phase, options.dump_folder, options.dumped_constants)
             if options.verify_each:
                 check_legality(module, phase)
     finally:
         if options.dump_folder is not None:
-            dumped_constants.save(options.dump_folder / "constants.npz")
+            options.dumped_constants.save(options.dump_folder / "constants.npz")
     return module
 
 

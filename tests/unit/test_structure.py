@@ -1,0 +1,240 @@
+"""The house rules: who may import whom, what must be registered, documented and covered by a test of its name."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from lamina.pipeline import PHASES, phase_passes
+from lamina.universe import DIALECTS, LOWERINGS, OUTPUTS, PASSES, UNIVERSE
+
+ROOT = Path(__file__).parents[2]
+FILECHECK = ROOT / "tests" / "filecheck"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+NOT_SHIPPED = {"tests", "benchmarks", "docs", "build", "dist"}
+
+
+def package_folders() -> Iterator[Path]:
+    """Folders with an ``__init__.py`` that are part of the wheel."""
+    for init in sorted(ROOT.rglob("__init__.py")):
+        parts = init.relative_to(ROOT).parts[:-1]
+        if not parts or (parts[0] not in NOT_SHIPPED and not parts[0].startswith(".")):
+            yield init.parent
+
+
+def sources(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(("lamina", *(parts[:-1] if parts[-1] == "__init__" else parts)))
+
+
+@cache
+def syntax(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), str(path))
+
+
+def imports(path: Path) -> Iterator[tuple[str, int]]:
+    """Every module imported anywhere in the file, relative ones made absolute, with the line. Type-only ones count."""
+    package = module_name(path).split(".")
+    if path.name != "__init__.py":
+        package = package[:-1]
+    for node in ast.walk(syntax(path)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            yield ".".join(base + (node.module.split(".") if node.module else [])), node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module), node.lineno
+
+
+def within(module: str, *packages: str) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def forbidden(folder: str, *packages: str) -> list[str]:
+    """Imports in the folder of modules in any of the packages, as file:line."""
+    return [
+        f"{path.relative_to(ROOT)}:{line} imports {module}"
+        for path in sources(folder)
+        for module, line in imports(path)
+        if within(module, *packages)
+    ]
+
+
+# --- who imports whom -----------------------------------------------------------------------------------
+
+
+def test_runtime_imports_numpy_and_the_standard_library_only() -> None:
+    # A session given an .onnx file compiles it: the compiler is imported there and then, and only where installed.
+    allowed_in_session = {"lamina.compiler", "onnx"}
+    wrong = []
+    for path in sources("runtime"):
+        for module, line in imports(path):
+            top = module.partition(".")[0]
+            if top in sys.stdlib_module_names or top == "numpy" or within(module, "lamina.runtime"):
+                continue
+            if path.name == "session.py" and module in allowed_in_session:
+                continue
+            wrong.append(f"{path.relative_to(ROOT)}:{line} imports {module}")
+    assert not wrong
+
+
+def test_dialects_import_nothing_that_works_on_them() -> None:
+    above = ("passes", "lowering", "backend", "frontend", "cli", "pipeline", "compiler", "universe")
+    assert not forbidden("dialects", *(f"lamina.{name}" for name in above))
+
+
+def test_backend_imports_no_passes_and_no_lowerings() -> None:
+    assert not forbidden("backend", "lamina.passes", "lamina.lowering", "lamina.frontend", "lamina.cli")
+
+
+def test_frontend_ends_at_the_graph() -> None:
+    assert not forbidden("frontend", "lamina.passes", "lamina.lowering", "lamina.backend", "lamina.cli")
+
+
+def test_only_tools_import_the_command_line() -> None:
+    for folder in ("dialects", "frontend", "passes", "lowering", "backend", "runtime"):
+        assert not forbidden(folder, "lamina.cli", "lamina.benchmarks")
+
+
+def test_imports_inside_the_package_are_relative() -> None:
+    wrong = []
+    for folder in package_folders():
+        for path in folder.glob("*.py"):
+            for node in ast.walk(syntax(path)):
+                named = isinstance(node, ast.ImportFrom) and not node.level and within(str(node.module), "lamina")
+                whole = isinstance(node, ast.Import) and any(within(alias.name, "lamina") for alias in node.names)
+                if named or whole:
+                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert not wrong
+
+
+def run_without(modules: list[str], code: str) -> None:
+    """Runs code in a process where the modules cannot be imported."""
+    blocked = f"import sys\nfor name in {modules}: sys.modules[name] = None\n"
+    done = subprocess.run([sys.executable, "-c", blocked + code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+COMPILER_LIBRARIES = ["xdsl", "llvmlite", "onnx", "onnxruntime", "sympy", "rich", "typer", "platformdirs", "ml_dtypes"]
+
+
+def test_every_runtime_module_loads_without_the_compilers_libraries() -> None:
+    modules = [module_name(path) for path in sources("runtime")]
+    run_without(COMPILER_LIBRARIES, f"import importlib\nfor name in {modules}: importlib.import_module(name)")
+
+
+def test_the_package_offers_load_and_sessions_without_the_compilers_libraries() -> None:
+    run_without(COMPILER_LIBRARIES, "import lamina; lamina.load, lamina.InferenceSession, lamina.Executable")
+
+
+def test_importing_the_package_loads_no_heavy_library() -> None:
+    heavy = ["xdsl", "llvmlite", "onnx", "sympy", "typer", "rich"]
+    code = f"import sys, lamina; loaded = [name for name in {heavy} if name in sys.modules]; assert not loaded, loaded"
+    run_without([], code)
+
+
+# --- what is listed, registered, documented, tested -----------------------------------------------------
+
+
+def test_every_package_is_listed_in_pyproject() -> None:
+    listed = PROJECT["tool"]["setuptools"]["packages"]
+    assert listed == sorted(listed)
+    assert listed == sorted(".".join(("lamina", *folder.relative_to(ROOT).parts)) for folder in package_folders())
+
+
+def test_the_version_is_stated_once() -> None:
+    import lamina
+
+    assert lamina.__version__ == PROJECT["project"]["version"]
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_registered_dialect_loads(name: str) -> None:
+    assert UNIVERSE.all_dialects[name]().name == name
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_registered_output_loads(name: str) -> None:
+    assert UNIVERSE.all_targets[name]().name == name
+
+
+def pass_classes(folder: str) -> list[tuple[Path, ast.ClassDef]]:
+    """Classes derived from ModulePass in the files of the folder."""
+    return [
+        (path, node)
+        for path in sources(folder)
+        for node in syntax(path).body
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(base) == "ModulePass" for base in node.bases)
+    ]
+
+
+def test_every_pass_is_registered() -> None:
+    classes = [UNIVERSE.all_passes[name]() for name in (*PASSES, *LOWERINGS)]
+    registered = {(cls.__module__, cls.__name__) for cls in classes}
+    folders = ("passes", "lowering")
+    written = {(module_name(path), node.name) for folder in folders for path, node in pass_classes(folder)}
+    assert registered == written
+
+
+@pytest.mark.parametrize("name", [*PASSES, *LOWERINGS])
+def test_registered_pass_is_documented_and_covered(name: str) -> None:
+    module_pass = UNIVERSE.all_passes[name]()
+    assert module_pass.name == name
+    assert not (module_pass.__doc__ or "").startswith(f"{module_pass.__name__}("), f"{name} has no docstring"
+    assert covering_test(PASSES.get(name) or LOWERINGS[name]), f"{name} has no FileCheck file of its name"
+
+
+def covering_test(location: str) -> Path | None:
+    """``passes/graph/fold.py`` is covered by ``tests/filecheck/passes/graph/fold.mlir`` or by files in ``fold/``."""
+    module = location.partition(":")[0]
+    place = FILECHECK.joinpath(*module.split("."))
+    return next(iter([*place.parent.glob(f"{place.name}.mlir"), *place.glob("*.mlir")]), None)
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_pass_is_named_after_its_level_and_file(name: str) -> None:
+    """``passes/graph/fold_constants.py`` holds ``GraphFoldConstantsPass``, called ``graph-fold-constants``."""
+    module, _, class_name = PASSES[name].partition(":")
+    _, level, file = module.split(".")
+    assert name == f"{level}-{file}".replace("_", "-")
+    assert class_name.lower() == f"{level}{file}pass".replace("_", "")
+
+
+@pytest.mark.parametrize("name", LOWERINGS)
+def test_lowering_is_named_after_its_file(name: str) -> None:
+    module, _, class_name = LOWERINGS[name].partition(":")
+    assert name == f"lower-{module.split('.')[1]}".replace("_", "-")
+    assert class_name.lower() == f"{name}pass".replace("-", "")
+
+
+@pytest.mark.parametrize("phase", PHASES, ids=[phase.name for phase in PHASES])
+def test_passes_of_phase_exist(phase) -> None:
+    for module_pass in phase_passes(phase):
+        assert module_pass.name in PASSES | LOWERINGS
+
+
+def test_lowerings_stand_at_the_start_of_their_phase() -> None:
+    """Only a lowering changes level, so no pass of the level above may follow it."""
+    for phase in PHASES:
+        names = [text.partition("{")[0] for text in phase.passes]
+        lowerings = [name for name in names if name in LOWERINGS]
+        assert names[: len(lowerings)] == lowerings, phase.name
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_every_op_is_covered_by_a_filecheck_file(dialect: str) -> None:
+    folder = FILECHECK / "dialects"
+    texts = [path.read_text() for path in [*folder.glob(f"{dialect}*.mlir"), *(folder / dialect).rglob("*.mlir")]]
+    missing = [op.name for op in UNIVERSE.all_dialects[dialect]().operations if not any(op.name in t for t in texts)]
+    assert not missing
