@@ -34,6 +34,7 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from ...dialects import shape as dims
 from ...dialects.layout import TensorType
 from ...dialects.shape import Dim
+from ...dialects.vector_extension import SelectOp
 
 Index: TypeAlias = int | SSAValue
 INDEX = IndexType()
@@ -184,6 +185,12 @@ class LoopNest:
         if isinstance(left, int) and isinstance(right, int):
             return left % right
         return 0 if isinstance(right, int) and right == 1 else self._binary(arith.RemUIOp, left, right)
+
+    def signed_remainder(self, left: Index, right: Index) -> Index:
+        """With the sign of ``left``, as machines have it; ``right`` is positive."""
+        if isinstance(left, int) and isinstance(right, int):
+            return left - right * int(left / right)
+        return self._binary(arith.RemSIOp, left, right)
 
     def ceildiv(self, left: Index, right: Index) -> Index:
         return self.floordiv(self.add(left, self.sub(right, 1)), right)
@@ -398,6 +405,9 @@ class LoopNest:
                 return operands[0]
             if isinstance(op, arith.ConstantOp):
                 values[op.result] = self._scalar_or_splat(op, shape)
+                continue
+            if shape is not None and isinstance(op, arith.SelectOp):
+                values[op.result] = self.insert(SelectOp(*operands))
                 continue
             results = [result.type if shape is None else VectorType(result.type, list(shape)) for result in op.results]
             copy = type(op).create(operands=operands, result_types=results, properties=op.properties, attributes=op.attributes)

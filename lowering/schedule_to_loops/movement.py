@@ -1,0 +1,234 @@
+"""Kernels that move elements: layout.convert, concat, slice, pad, broadcast, dim_values, range.
+
+All are walks over elements with operands that start, step or repeat somewhere else; an epilogue applies
+to the elements on their way.
+
+Decisions: ``lanes`` of a vector; ``unroll`` vectors in a tile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import AnyFloat, IntegerType, VectorType
+from xdsl.ir import Attribute, SSAValue
+
+from ...dialects import shape as dims
+from ...dialects.kernel import BroadcastOp, ConcatOp, DimValuesOp, KernelOp, PadOp, RangeOp, SliceOp
+from ...dialects.schedule import StageOp
+from ...dialects.shape import Dim
+from .element_loops import Compute, walk_elements
+from .elementwise import operand_positions, unroll_for, vector_lanes
+from .halo import fill_halo
+from .loop_nest import Index, LoopNest, Tensor
+from .operand_access import AxisMap, Operand
+
+
+def lower_convert(stage: StageOp, nest: LoopNest) -> None:
+    source, result = Operand(nest.operands[0]), Operand(nest.operands[-1])
+    fill_halo(nest, result.tensor)
+    walk_elements(nest, result.shape, result.layout, [source, result], lambda values: values[0], vector_lanes(stage))
+
+
+class _Mover:
+    """What the kernels of this file have in common: operands, epilogue, and walks over boxes of the result."""
+
+    def __init__(self, stage: StageOp, nest: LoopNest):
+        kernel = stage.kernel
+        assert isinstance(kernel, KernelOp)
+        self.stage, self.nest, self.kernel = stage, nest, kernel
+        positions = operand_positions(stage)
+        self.ins = [nest.operands[position] for position in positions[: len(kernel.ins)]]
+        self.epilogue_ins = [nest.operands[position] for position in positions[len(kernel.ins) :]]
+        self.result = nest.operands[-1]
+        fill_halo(nest, self.result)
+
+    def walk(
+        self,
+        sources: Sequence[Operand],
+        starts: Sequence[Dim],
+        box: Sequence[Dim],
+        element: Compute = lambda values: values[0],
+    ) -> None:
+        """Computes the box of the result that begins at ``starts`` from sources that broadcast to the box."""
+        extras = [self._epilogue_operand(tensor, starts) for tensor in self.epilogue_ins]
+        count = len(sources)
+
+        def compute(values: list[SSAValue]) -> SSAValue:
+            return apply_epilogue(self.nest, self.kernel, element(values[:count]), values[count:])
+
+        result = Operand(self.result, tuple(starts))
+        lanes, unroll = vector_lanes(self.stage), int(self.stage.decisions.get("unroll", unroll_for(self.kernel.epilogue)))
+        walk_elements(self.nest, box, result.layout, [*sources, *extras, result], compute, lanes, unroll)
+
+    def _epilogue_operand(self, tensor: Tensor, starts: Sequence[Dim]) -> Operand:
+        missing = self.result.type.rank - tensor.type.rank
+        own = tuple(
+            0 if tensor.dims[axis] == 1 and self.result.dims[axis + missing] != 1 else starts[axis + missing]
+            for axis in range(tensor.type.rank)
+        )
+        return Operand(tensor, own)
+
+
+def apply_epilogue(nest: LoopNest, kernel: KernelOp, value: SSAValue, extras: Sequence[SSAValue]) -> SSAValue:
+    """The kernel's epilogue on a value (a scalar one is repeated to the operands' shape)."""
+    if not kernel.has_epilogue:
+        return value
+    if extras and not isinstance(value.type, VectorType) and isinstance(extras[0].type, VectorType):
+        value = nest.broadcast(value, extras[0].type.get_shape())
+    return nest.call_region(kernel.epilogue, [value, *extras])
+
+
+def lower_concat(stage: StageOp, nest: LoopNest) -> None:
+    mover = _Mover(stage, nest)
+    assert isinstance(mover.kernel, ConcatOp)
+    axis = mover.kernel.get("axis")
+    at: Dim = 0
+    for part in mover.ins:
+        starts: list[Dim] = [0] * part.type.rank
+        starts[axis] = at
+        mover.walk([Operand(part)], starts, part.dims)
+        at = dims.add(at, part.dims[axis])
+
+
+def lower_slice(stage: StageOp, nest: LoopNest) -> None:
+    mover = _Mover(stage, nest)
+    assert isinstance(mover.kernel, SliceOp)
+    source = Operand(mover.ins[0], tuple(mover.kernel.get("starts")), tuple(mover.kernel.get("steps")))
+    mover.walk([source], [0] * mover.result.type.rank, mover.result.dims)
+
+
+def lower_broadcast(stage: StageOp, nest: LoopNest) -> None:
+    mover = _Mover(stage, nest)
+    assert isinstance(mover.kernel, BroadcastOp)
+    mover.walk([Operand(mover.ins[0])], [0] * mover.result.type.rank, mover.result.dims)
+
+
+# --- pad ------------------------------------------------------------------------------------------------
+
+
+def lower_pad(stage: StageOp, nest: LoopNest) -> None:
+    """Copies the inside, then fills the border: one slab before and one after it along each axis that has any.
+
+    The slabs of an axis are as long as the inside along the axes before it and as the result along those after it.
+    """
+    mover = _Mover(stage, nest)
+    kernel = mover.kernel
+    assert isinstance(kernel, PadOp)
+    source, result = mover.ins[0], mover.result
+    lower, upper = kernel.get("lower"), kernel.get("upper")
+    before = [dims.maximum(amount, 0) for amount in lower]
+    after = [dims.maximum(amount, 0) for amount in upper]
+    inside = [
+        dims.subtract(size, dims.add(low, high)) for size, low, high in zip(result.dims, before, after, strict=True)
+    ]
+    cropped = tuple(dims.maximum(dims.multiply(amount, -1), 0) for amount in lower)
+    mover.walk([Operand(source, cropped)], before, inside)
+    element, border = _border(mover, source, kernel, lower)
+    for axis in range(result.type.rank):
+        for start, length in ((0, before[axis]), (dims.add(before[axis], inside[axis]), after[axis])):
+            if length == 0:
+                continue
+            starts = [*before[:axis], start, *[0] * (result.type.rank - axis - 1)]
+            box = [*inside[:axis], length, *result.dims[axis + 1 :]]
+            mover.walk(border(starts, axis), starts, box, element)
+
+
+def _border(
+    mover: _Mover, source: Tensor, kernel: PadOp, lower: Sequence[Dim]
+) -> tuple[Compute, Callable[[Sequence[Dim], int], list[Operand]]]:
+    """How the border's elements are made, and from which operand, given where a slab starts and its axis."""
+    if kernel.get("mode") == "constant":
+        value = mover.nest.constant(kernel.get("value"), source.element_type)
+        return (lambda _: value), (lambda starts, axis: [])
+
+    fold = _FOLDS[kernel.get("mode")]
+
+    def operand(starts: Sequence[Dim], first: int) -> list[Operand]:
+        maps: dict[int, AxisMap] = {}
+        for axis in range(first, source.type.rank):
+            if lower[axis] != 0 or source.dims[axis] != mover.result.dims[axis]:
+                shift = dims.subtract(starts[axis], lower[axis])
+                maps[axis] = lambda nest, index, shift=shift, size=source.dims[axis]: fold(
+                    nest, nest.add(index, nest.dim(shift)), nest.dim(size)
+                )
+        own = tuple(dims.maximum(dims.multiply(lower[axis], -1), 0) for axis in range(source.type.rank))
+        return [Operand(source, own, maps=maps)]
+
+    return (lambda values: values[0]), operand
+
+
+def _fold_edge(nest: LoopNest, position: Index, size: Index) -> Index:
+    return nest.maximum(nest.minimum(position, nest.sub(size, 1)), 0)
+
+
+def _fold_reflect(nest: LoopNest, position: Index, size: Index) -> Index:
+    """Mirrors at the first and last element, over and over where the border is longer than the tensor."""
+    period = nest.maximum(nest.mul(nest.sub(size, 1), 2), 1)
+    folded = _modulo(nest, position, period)
+    return nest.minimum(folded, nest.sub(period, folded))
+
+
+def _fold_wrap(nest: LoopNest, position: Index, size: Index) -> Index:
+    return _modulo(nest, position, size)
+
+
+def _modulo(nest: LoopNest, position: Index, size: Index) -> Index:
+    """In [0, size) for negative positions too."""
+    remainder = nest.signed_remainder(position, size)
+    return nest.signed_remainder(nest.add(remainder, size), size)
+
+
+_FOLDS: dict[str, Callable[[LoopNest, Index, Index], Index]] = {
+    "edge": _fold_edge,
+    "reflect": _fold_reflect,
+    "wrap": _fold_wrap,
+}
+
+
+# --- values made from nothing -----------------------------------------------------------------------------
+
+
+def lower_dim_values(stage: StageOp, nest: LoopNest) -> None:
+    """Stores each dimension; the last thread does all of it."""
+    kernel, result = stage.kernel, nest.operands[-1]
+    assert isinstance(kernel, DimValuesOp)
+    begin, end = nest.share(1)
+    with nest.loop(begin, end):
+        for position, size in enumerate(kernel.get("values")):
+            value = from_index(nest, nest.dim(size), result.element_type)
+            nest.store(value, nest.view(result.memory, nest.add(result.origin, position), [1], [1]), [0])
+
+
+def from_index(nest: LoopNest, index: Index, type_: Attribute) -> SSAValue:
+    """An index as a scalar of a tensor's element type."""
+    if isinstance(index, int):
+        return nest.constant(index, type_)
+    if isinstance(type_, IntegerType):
+        return nest.insert(arith.IndexCastOp(index, type_))
+    whole = nest.insert(arith.IndexCastOp(index, IntegerType(64)))
+    return nest.insert(arith.SIToFPOp(whole, type_))
+
+
+def lower_range(stage: StageOp, nest: LoopNest) -> None:
+    """start + i * delta, element by element: ranges are short."""
+    kernel, result = stage.kernel, nest.operands[-1]
+    assert isinstance(kernel, RangeOp)
+    start, delta = (
+        nest.load(nest.view(tensor.memory, tensor.origin, [1], [1]), [0]) for tensor in nest.operands[:2]
+    )
+    element = result.element_type
+    begin, end = nest.share(nest.dim(result.dims[0]))
+    memory = nest.view(result.memory, result.origin, [nest.dim(result.dims[0])], [1])
+    with nest.loop(begin, end) as loop:
+        index = from_index(nest, loop.index, element)
+        if isinstance(element, AnyFloat):
+            product = nest.insert(arith.MulfOp(index, delta))
+            value = nest.insert(arith.AddfOp(start, product))
+        else:
+            product = nest.insert(arith.MuliOp(index, delta))
+            value = nest.insert(arith.AddiOp(start, product))
+        if kernel.has_epilogue:
+            raise ValueError("kernel.range takes no epilogue")
+        nest.store(value, memory, [loop.index])
