@@ -265,7 +265,7 @@ def _array_at(address: int, element_type: Any, shape: Sequence[int]) -> np.ndarr
     dtype = np.dtype(element_type)
     count = int(np.prod(shape, dtype=np.int64))
     memory = (ctypes.c_char * (count * dtype.itemsize)).from_address(address)
-    return np.frombuffer(memory, dtype, count).reshape(shape)
+    return np.frombuffer(memoryview(memory), dtype, count).reshape(shape)
 
 
 class InferenceSession:

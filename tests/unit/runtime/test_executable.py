@@ -1,0 +1,300 @@
+from __future__ import annotations
+
+import pickle
+import threading
+
+import numpy as np
+import pytest
+
+from lamina.runtime.errors import InputError, LaminaError
+from lamina.runtime.program import Buffer, Check, Segment, Stage, TensorType
+
+
+def feeds(*shape: int) -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(sum(shape))
+    return {name: generator.standard_normal(shape, np.float32) for name in "ab"}
+
+
+@pytest.fixture(scope="module")
+def add(kernels):
+    return kernels.executable(kernels.add_program([2, 3], 6))
+
+
+@pytest.fixture(scope="module")
+def symbolic_add(kernels):
+    return kernels.executable(kernels.add_program(["N", "M"], "N*M"), threads=2)
+
+
+def test_run(add) -> None:
+    values = feeds(2, 3)
+    result = add.run(values)
+    assert list(result) == ["c"]
+    np.testing.assert_array_equal(result["c"], values["a"] + values["b"])
+
+
+def test_describes_itself(symbolic_add) -> None:
+    assert [(i.name, i.dtype, i.shape) for i in symbolic_add.inputs] == [
+        ("a", np.dtype("float32"), ("N", "M")),
+        ("b", np.dtype("float32"), ("N", "M")),
+    ]
+    assert [o.name for o in symbolic_add.outputs] == ["c"]
+    assert repr(symbolic_add) == "<Executable (a: float32[N, M], b: float32[N, M]) -> (c: float32[N, M])>"
+
+
+def test_outputs_belong_to_the_caller(add) -> None:
+    values = feeds(2, 3)
+    first, second = add.run(values)["c"], add.run(values)["c"]
+    assert first is not second and not np.may_share_memory(first, second)
+    assert first.flags.writeable and first.flags.c_contiguous
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (0, 5), (3, 0), (7, 1000), (300, 300)])
+def test_symbolic_shapes(symbolic_add, shape: tuple[int, int]) -> None:
+    values = feeds(*shape)
+    result = symbolic_add.run(values)["c"]
+    assert result.shape == shape
+    np.testing.assert_array_equal(result, values["a"] + values["b"])
+
+
+def test_any_memory_layout(symbolic_add) -> None:
+    a = np.arange(48, dtype=np.float32).reshape(6, 8)
+    layouts = {
+        "transposed": a.T,
+        "fortran": np.asfortranarray(a.T),
+        "strided": a[::2, ::-1],
+        "unaligned": np.frombuffer(b"\0" + a.tobytes(), np.float32, 48, 1).reshape(6, 8),
+        "read-only": np.frombuffer(a.tobytes(), np.float32).reshape(6, 8),
+        "broadcast": np.broadcast_to(np.float32(2), (3, 4)),
+        "subclass": np.ma.MaskedArray(a),
+    }
+    for name, array in layouts.items():
+        result = symbolic_add.run({"a": array, "b": array})["c"]
+        np.testing.assert_array_equal(result, np.asarray(array) + np.asarray(array), err_msg=name)
+
+
+def test_one_array_for_two_inputs(symbolic_add) -> None:
+    a = np.ones((4, 4), np.float32)
+    np.testing.assert_array_equal(symbolic_add.run({"a": a, "b": a})["c"], a + a)
+
+
+def test_scalars_and_lists(kernels) -> None:
+    scalar = kernels.executable(kernels.add_program([], 1))
+    for value in (1.5, np.float32(1.5), np.array(1.5, np.float32), 1, np.array([[1]], np.float32)[0, 0]):
+        result = scalar.run({"a": value, "b": 2.0})["c"]
+        assert result.shape == () and result == np.float32(value) + 2
+    listed = kernels.executable(kernels.add_program([2], 2))
+    np.testing.assert_array_equal(listed.run({"a": [1, 2], "b": (0.5, 0.5)})["c"], [1.5, 2.5])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"b": None}, r"inputs \['b'\] are missing: expected \['a', 'b'\], got \['a'\]"),
+        ({"c": np.zeros((2, 3), np.float32)}, r"no inputs \['c'\]: expected \['a', 'b'\]"),
+        ({"a": np.zeros((2, 3))}, "input 'a': expected dtype float32, got float64"),
+        ({"a": np.zeros((2, 3), ">f4")}, "input 'a': expected dtype float32, got float32 in foreign byte order"),
+        ({"a": np.zeros(3, np.float32)}, r"input 'a': expected 2 dimensions, \[2, 3\], got 1, \[3\]"),
+        (
+            {"b": np.zeros((2, 4), np.float32)},
+            r"input 'b': expected shape \[2, 3\], got \[2, 4\]: dimension 1 is 4 but must be 3",
+        ),
+        ({"a": [["x", "y", "z"]] * 2}, "input 'a': expected dtype float32, got a list"),
+        ({"a": [[1, 2], [3]]}, "input 'a': expected an array of float32, got a list"),
+        ({"a": [[True] * 3] * 2}, "input 'a': expected dtype float32, got a list of bool"),
+        ({"a": [[2**24 + 1, 0, 0]] * 2}, "input 'a': expected dtype float32, got a list of int64"),
+    ],
+)
+def test_wrong_inputs(add, change: dict, message: str) -> None:
+    values = {k: v for k, v in {**feeds(2, 3), **change}.items() if v is not None}
+    with pytest.raises(InputError, match=message) as caught:
+        add.run(values)
+    assert isinstance(caught.value, ValueError) and isinstance(caught.value, LaminaError)
+
+
+def test_a_symbol_has_one_value(symbolic_add) -> None:
+    values = {"a": np.zeros((2, 3), np.float32), "b": np.zeros((5, 3), np.float32)}
+    message = r"input 'b'.*dimension 0 is 5 but must be 2 \(N = 2, from dimension 0 of input 'a'\)"
+    with pytest.raises(InputError, match=message):
+        symbolic_add.run(values)
+
+
+def test_expressions_and_checks(kernels) -> None:
+    program = kernels.add_program(["N"], "N")
+    program.inputs[1] = ("b", TensorType("float32", ["2*N - N"]))
+    program.checks.append(Check("N % 2", 0, "the sequence is even"))
+    executable = kernels.executable(program)
+    assert executable.run({"a": np.ones(4, np.float32), "b": np.ones(4, np.float32)})["c"].shape == (4,)
+    with pytest.raises(InputError, match=r"dimension 0 is 6 but 2\*N - N = 4"):
+        executable.run({"a": np.ones(4, np.float32), "b": np.ones(6, np.float32)})
+    with pytest.raises(InputError, match="the sequence is even: N % 2 = 1 but 0 = 0"):
+        executable.run({"a": np.ones(3, np.float32), "b": np.ones(3, np.float32)})
+
+
+def test_too_small_inputs_are_refused(kernels) -> None:
+    tensor, smaller = TensorType("float32", ["N"]), TensorType("float32", ["N - 3"])
+    stage = Stage("nothing", "nothing", [])
+    segment = Segment("main", [tensor], [smaller], [], [stage], ["N"])
+    executable = kernels.executable(kernels.single_segment(segment, ["x"], ["y"], ["N"]))
+    assert executable.run({"x": np.zeros(3, np.float32)})["y"].shape == (0,)
+    with pytest.raises(InputError, match=r"shape \[-1\] with N = 2"):
+        executable.run({"x": np.zeros(2, np.float32)})
+
+
+def test_output_names(add) -> None:
+    assert list(add.run(feeds(2, 3), ["c"])) == ["c"]
+    with pytest.raises(InputError, match=r"no outputs \['d'\]: the model has \['c'\]"):
+        add.run(feeds(2, 3), ["d"])
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+@pytest.mark.parametrize("size", [0, 1, 5, 4096])
+def test_stages_meet_at_barriers(kernels, threads: int, size: int) -> None:
+    executable = kernels.executable(kernels.chain_program(20, work=10**9), threads)
+    x = np.random.default_rng(1).standard_normal(size, np.float32)
+    for _ in range(20):
+        np.testing.assert_array_equal(executable.run({"x": x})["y"], kernels.chain_expected(x, 20))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_serial_stages_run_once(kernels, threads: int) -> None:
+    zero, counter = TensorType("float32", [1]), TensorType("int32", [1])
+    operands = [("buffer", "x", 0), ("buffer", "x", 0), ("buffer", "y", 0), ("dim", 1)]
+    stages = [Stage("clear", "add", operands)]  # 0.0 + 0.0 has the bits of the integer 0.
+    stages += [Stage(f"s{i}", "count_calls", [("buffer", "y", 0)], barrier=i % 3 == 0, serial=True) for i in range(30)]
+    buffers = [Buffer("x", 4, "input"), Buffer("y", 4, "output")]
+    segment = Segment("main", [zero], [counter], buffers, stages, [], 10**9)
+    executable = kernels.executable(kernels.single_segment(segment, ["x"], ["y"], []), threads)
+    for _ in range(50):
+        assert executable.run({"x": np.zeros(1, np.float32)})["y"][0] == 30
+
+
+def test_small_segments_stay_on_one_thread(kernels) -> None:
+    def threads_of(work: int | None, size: int) -> int:
+        tensor = TensorType("int64", [1])
+        big = TensorType("float32", [size])
+        buffers = [Buffer("x", 4 * size, "input"), Buffer("y", 8, "output")]
+        stage = Stage("note", "note_threads", [("buffer", "y", 0)])
+        segment = Segment("main", [big], [tensor], buffers, [stage], [], work)
+        executable = kernels.executable(kernels.single_segment(segment, ["x"], ["y"], []), threads=2)
+        return int(executable.run({"x": np.zeros(size, np.float32)})["y"][0])
+
+    assert threads_of(1000, 10**6) == 1
+    assert threads_of(10**9, 1) == 2
+    assert threads_of(None, 100) == 1
+    assert threads_of(None, 10**6) == 2
+
+
+def test_constants_and_offsets(kernels) -> None:
+    from lamina.runtime.program import Constant
+
+    tensor = TensorType("float32", [4])
+    buffers = [
+        Buffer("x", 16, "input"),
+        Buffer("w", 32, "constant", constant="weights"),
+        Buffer("y", 16, "output"),
+    ]
+    arguments = [("buffer", "x", 0), ("buffer", "w", 16), ("buffer", "y", 0), ("dim", 4)]
+    segment = Segment("main", [tensor], [tensor], buffers, [Stage("add", "add", arguments)], [])
+    program = kernels.single_segment(segment, ["x"], ["y"], [])
+    program.constants["weights"] = Constant(64, 32, "float32", [8])
+    weights = np.arange(8, dtype=np.float32)
+    blob = bytes(64) + weights.tobytes()
+    for constants in (blob, np.frombuffer(blob, np.uint8), bytearray(blob), np.frombuffer(blob, np.float32)):
+        executable = kernels.executable(program, constants=constants)
+        np.testing.assert_array_equal(executable.run({"x": np.ones(4, np.float32)})["y"], weights[4:] + 1)
+
+
+def test_set_threads(kernels) -> None:
+    executable = kernels.executable(kernels.chain_program(3, work=10**9), threads=1)
+    x = np.arange(100, dtype=np.float32)
+    for threads in (2, 1, 4):
+        executable.set_threads(threads)
+        assert executable.threads == threads
+        np.testing.assert_array_equal(executable.run({"x": x})["y"], kernels.chain_expected(x, 3))
+    for wrong in (0, -1, 1.5, "2"):
+        with pytest.raises(LaminaError, match="expected a positive integer"):
+            executable.set_threads(wrong)
+
+
+def test_memory_stays_bounded_over_many_shapes(kernels) -> None:
+    executable = kernels.executable(kernels.chain_program(4))
+    for size in [*range(1, 3000, 7)]:
+        executable.run({"x": np.zeros(size, np.float32)})
+    runner = executable._segments["main"]
+    assert len(runner._bindings) <= 64 and len(executable._bound_shapes) <= 64
+    assert executable._arenas.idle_bytes <= 4 * 3000 * 4
+
+
+def test_sixteen_python_threads_on_one_executable(kernels) -> None:
+    executable = kernels.executable(kernels.chain_program(10, work=10**9), threads=2)
+    failures: list[str] = []
+
+    def work(seed: int) -> None:
+        generator = np.random.default_rng(seed)
+        for _ in range(60):
+            x = generator.standard_normal(int(generator.integers(0, 3000)), np.float32)
+            if not np.array_equal(executable.run({"x": x})["y"], kernels.chain_expected(x, 10)):
+                failures.append(f"seed {seed}, {x.size} elements")
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def test_two_executables_at_once(kernels) -> None:
+    first = kernels.executable(kernels.chain_program(10, work=10**9), threads=2)
+    second = kernels.executable(kernels.add_program(["N"], "N", work=10**9), threads=2)
+    x = np.arange(1000, dtype=np.float32)
+    problems: list[int] = []
+
+    def work() -> None:
+        for round_number in range(200):
+            if not np.array_equal(first.run({"x": x})["y"], kernels.chain_expected(x, 10)):
+                problems.append(round_number)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    for round_number in range(200):
+        if not np.array_equal(second.run({"a": x, "b": x})["c"], x + x):
+            problems.append(round_number)
+    thread.join()
+    assert not problems
+
+
+def test_pickle(kernels) -> None:
+    executable = kernels.executable(kernels.chain_program(3), threads=2)
+    copy = pickle.loads(pickle.dumps(executable))
+    x = np.arange(10, dtype=np.float32)
+    assert copy.threads == 2
+    np.testing.assert_array_equal(copy.run({"x": x})["y"], executable.run({"x": x})["y"])
+
+
+def test_profile(kernels) -> None:
+    executable = kernels.executable(kernels.chain_program(3, work=10**9), threads=2)
+    times = executable.profile({"x": np.arange(100, dtype=np.float32)})
+    assert [t.stage for t in times] == [s.name for s in executable.program.segments["main"].stages]
+    assert all(t.nanoseconds > 0 and t.threads == 2 and t.segment == "main" for t in times)
+
+
+def test_the_gil_is_released(kernels) -> None:
+    """Another Python thread makes progress while native code runs for long."""
+    executable = kernels.executable(kernels.chain_program(200), threads=1)
+    x = np.zeros(1 << 20, np.float32)
+    counts: list[int] = []
+    done = threading.Event()
+
+    def count() -> None:
+        number = 0
+        while not done.is_set():
+            number += 1
+        counts.append(number)
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    executable.run({"x": x})
+    done.set()
+    thread.join()
+    assert counts[0] > 1000
