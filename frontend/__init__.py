@@ -1,0 +1,35 @@
+"""ONNX to the graph level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xdsl.dialects.builtin import ModuleOp
+
+    from ..context import CompilerContext
+    from .model import ModelSource
+
+
+def import_model(
+    model: ModelSource, *, shapes: Mapping[str, Any] | None = None, context: CompilerContext
+) -> ModuleOp:
+    """The model as a module with @main at the graph level; its weights go to ``context.constants``.
+
+    ``shapes`` fixes dimensions: an input's name gives its whole shape (integers, names, or None for "as the
+    model says"), a dimension's name gives its size. Arguments and results keep their names in the
+    attribute ``lamina.name``. Where two dimensions are taken to be equal but can't be written as one,
+    the module's ``lamina.checks`` lists [left, right, why], to be checked when the model runs.
+
+    Raises InvalidModelError and UnsupportedOperatorError, which name the node and say what to do.
+    """
+    from . import converters  # noqa: F401  (registers the converters)
+    from .importer import import_graph
+    from .model import load_model, opset_versions
+
+    loaded = load_model(model)
+    return import_graph(loaded.graph, opset_versions(loaded), shapes, context)
+
+
+__all__ = ["import_model"]

@@ -1,0 +1,42 @@
+"""The bridge from operations to their reference semantics: fields as plain attributes of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...runtime.reference import SHAPED_BY_RESULT
+from ..shape import is_static
+
+if TYPE_CHECKING:
+    from ..shape import Dim
+    from .types import TensorType
+
+# Fields that hold dimensions.
+DIMENSION_FIELDS = ("starts", "ends", "pads", "dimensions")
+
+
+def reference_attributes(
+    name: str,
+    values: Mapping[str, Any],
+    result_types: Sequence[TensorType],
+    evaluate: Callable[[Dim], int] | None = None,
+) -> dict[str, Any] | None:
+    """What ``REFERENCE[name]`` takes as attributes, dimensions as integers.
+
+    ``name`` is the operation's without "graph.". Symbolic dimensions are evaluated by ``evaluate``;
+    without it the result is None where one occurs that matters.
+    """
+    attributes = dict(values)
+    if name in SHAPED_BY_RESULT:
+        attributes["shape"] = result_types[0].dims
+        attributes["dtype"] = result_types[0].dtype
+    for field in ("shape", *DIMENSION_FIELDS):
+        if field not in attributes:
+            continue
+        dims = attributes[field]
+        if evaluate is not None:
+            attributes[field] = tuple(evaluate(dimension) for dimension in dims)
+        elif not is_static(dims) and not (field == "shape" and name == "cast"):
+            return None
+    return attributes

@@ -1,0 +1,175 @@
+"""Runs a graph-level module in NumPy, an operation at a time: the meaning that all levels below must keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
+from xdsl.ir import Block, Operation, SSAValue
+
+from ...runtime.reference import evaluate
+from ..shape import substitute
+from .attributes import reference_attributes
+from .constants import ConstantOp
+from .control import IfOp, LoopOp, YieldOp
+from .operation import GraphOperation
+from .types import TensorType
+
+if TYPE_CHECKING:
+    from ..shape import Dim
+
+Environment = dict[SSAValue, np.ndarray]
+
+
+class GraphExecutionError(ValueError):
+    """An operation gave something else than its type says, or could not run."""
+
+
+def argument_names(function: FuncOp) -> list[str]:
+    """The names of a function's arguments, from the attribute ``lamina.name``."""
+    return _names(function.arg_attrs, len(function.function_type.inputs))
+
+
+def result_names(function: FuncOp) -> list[str]:
+    return _names(function.res_attrs, len(function.function_type.outputs))
+
+
+def _names(attributes: Any, count: int) -> list[str]:
+    if attributes is None:
+        return [str(index) for index in range(count)]
+    return [cast(StringAttr, a.data["lamina.name"]).data for a in attributes]
+
+
+def main_function(module: ModuleOp) -> FuncOp:
+    """@main. Raises ValueError where the module has none."""
+    for operation in module.ops:
+        if isinstance(operation, FuncOp) and operation.sym_name.data == "main":
+            return operation
+    raise ValueError("the module has no function @main")
+
+
+def interpret_graph(
+    module: ModuleOp, feeds: Mapping[str, np.ndarray], constants: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The outputs of @main by name. Raises GraphExecutionError naming the operation that went wrong."""
+    function = main_function(module)
+    functions = {f.sym_name.data: f for f in module.ops if isinstance(f, FuncOp)}
+    interpreter = _Interpreter(functions, constants)
+    arguments = [feeds[name] for name in argument_names(function)]
+    results = interpreter.call(function, arguments)
+    return dict(zip(result_names(function), results))
+
+
+class _Interpreter:
+    def __init__(self, functions: Mapping[str, FuncOp], constants: Mapping[str, np.ndarray]):
+        self.functions = functions
+        self.constants = constants
+        self.symbols: dict[str, int] = {}
+
+    def call(self, function: FuncOp, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
+        block = function.body.block
+        environment: Environment = {}
+        for argument, array in zip(block.args, arguments, strict=True):
+            environment[argument] = np.asarray(array)
+            self.bind(cast(TensorType, argument.type), environment[argument], "an argument")
+        return self.run(block, environment)
+
+    def bind(self, tensor: TensorType, array: np.ndarray, what: str) -> None:
+        """Checks an array against its type; a symbol seen for the first time takes its value from it."""
+        if array.dtype != tensor.dtype or array.ndim != tensor.rank:
+            raise GraphExecutionError(f"{what}: expected {tensor}, got {array.dtype} of shape {array.shape}")
+        for dimension, size in zip(tensor.dims, array.shape):
+            if isinstance(dimension, int):
+                expected = dimension
+            elif dimension.is_Symbol:
+                expected = self.symbols.setdefault(dimension.name, size)
+            else:
+                expected = self.value_of(dimension)
+            if expected != size:
+                raise GraphExecutionError(f"{what}: expected {tensor}, got shape {array.shape}: {dimension} is {expected}")
+
+    def value_of(self, dimension: Dim) -> int:
+        value = substitute(dimension, self.symbols)
+        if not isinstance(value, int):
+            raise GraphExecutionError(f"the dimension {dimension} is not known yet")
+        return value
+
+    def run(self, block: Block, environment: Environment) -> list[np.ndarray]:
+        """The values that the block's terminator gives."""
+        for operation in block.ops:
+            if isinstance(operation, ReturnOp | YieldOp):
+                return [environment[operand] for operand in operation.operands]
+            results = self.execute(operation, environment)
+            for result, array in zip(operation.results, results, strict=True):
+                self.bind(cast(TensorType, result.type), array, operation.name)
+                environment[result] = array
+        raise GraphExecutionError("the block has no terminator")
+
+    def execute(self, operation: Operation, environment: Environment) -> list[np.ndarray]:
+        match operation:
+            case ConstantOp():
+                return [np.asarray(self.constants[operation.handle])]
+            case IfOp():
+                taken = environment[operation.condition].reshape(()).item()
+                region = operation.then_region if taken else operation.else_region
+                return self.run_branch(region.block, environment)
+            case LoopOp():
+                return self.loop(operation, environment)
+            case CallOp():
+                function = self.functions[operation.callee.string_value()]
+                return self.call(function, [environment[operand] for operand in operation.operands])
+            case GraphOperation():
+                return self.reference(operation, environment)
+        raise GraphExecutionError(f"{operation.name} is no graph operation")
+
+    def run_branch(self, block: Block, environment: Environment) -> list[np.ndarray]:
+        """Symbols bound inside belong to the branch alone."""
+        outer = dict(self.symbols)
+        try:
+            return self.run(block, environment)
+        finally:
+            self.symbols = outer
+
+    def reference(self, operation: GraphOperation, environment: Environment) -> list[np.ndarray]:
+        name = operation.name.removeprefix("graph.")
+        attributes = reference_attributes(name, operation.values, operation.result_types, self.value_of_lenient)
+        assert attributes is not None
+        try:
+            return evaluate(name, [environment[operand] for operand in operation.operands], attributes)
+        except (ValueError, IndexError, TypeError) as error:
+            raise GraphExecutionError(f"{operation.name}: {error}") from error
+
+    def value_of_lenient(self, dimension: Dim) -> int:
+        return dimension if isinstance(dimension, int) else self.value_of(dimension)
+
+    def loop(self, operation: LoopOp, environment: Environment) -> list[np.ndarray]:
+        trips = int(environment[operation.trips].reshape(()))
+        going = bool(environment[operation.condition].reshape(()))
+        carried = [environment[value] for value in operation.carried]
+        scanned: list[list[np.ndarray]] = [[] for _ in range(len(operation.outputs) - len(carried))]
+        outer = dict(self.symbols)
+        round_number = 0
+        while round_number < trips and going:
+            self.symbols = dict(outer)
+            arguments = [np.array(round_number, np.int64), np.array(going), *carried]
+            for argument, array in zip(operation.block.args, arguments, strict=True):
+                self.bind(cast(TensorType, argument.type), array, "a loop's argument")
+                environment[argument] = array
+            condition, *values = self.run(operation.block, environment)
+            going = bool(condition.reshape(()))
+            carried, new = values[: len(carried)], values[len(carried) :]
+            for parts, array in zip(scanned, new):
+                parts.append(array)
+            round_number += 1
+        self.symbols = outer
+        types = [cast(TensorType, output.type) for output in operation.outputs[len(carried) :]]
+        return [*carried, *(_stacked(parts, t) for parts, t in zip(scanned, types))]
+
+
+def _stacked(parts: list[np.ndarray], tensor: TensorType) -> np.ndarray:
+    if parts:
+        return np.stack(parts)
+    return np.zeros([0, *(d if isinstance(d, int) else 0 for d in tensor.dims[1:])], tensor.dtype)

@@ -1,0 +1,372 @@
+"""Building graph operations during import: constants fold, shapes stay symbolic, no-ops are not emitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from xdsl.ir import Attribute, Block, SSAValue
+from xdsl.utils.exceptions import VerifyException
+
+from ..dialects import graph
+from ..dialects.graph import ConstantOp, DimValuesOp, GraphOperation, ReshapeOp
+from ..dialects.graph.attributes import reference_attributes
+from ..dialects.graph.broadcasting import broadcast_shapes
+from ..dialects.graph.types import TensorType, i64, is_integer, numpy_dtype
+from ..dialects.shape import add, is_static, product, same_dimension
+from ..runtime.reference import REFERENCE, evaluate
+from .contents import known_result
+from .equalities import required_equalities
+from .symbols import Symbols
+from .values import Value, object_array
+
+if TYPE_CHECKING:
+    from ..context import ConstantStore
+    from ..dialects.shape import Dim
+
+# A folded constant may be this large, or no larger than what it is computed from.
+MAX_FOLDED_BYTES = 1 << 16
+
+
+class Trial:
+    """Whether what was built on trial is kept."""
+
+    def __init__(self) -> None:
+        self.kept = False
+
+    def keep(self) -> None:
+        self.kept = True
+
+
+class Builder:
+    """Appends operations to a block. All methods take and give :class:`Value`."""
+
+    def __init__(self, constants: ConstantStore, symbols: Symbols, block: Block):
+        self.constants = constants
+        self.symbols = symbols
+        self.root = block
+        self.block = block
+        self.name = ""
+        self._constant_ops: list[ConstantOp] = []
+        self._small: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
+        self._stored: dict[int, SSAValue] = {}
+
+    # --- values ---------------------------------------------------------------------------------
+
+    def constant(self, array: np.ndarray, name: str = "") -> Value:
+        """A tensor with these elements; equal small ones are shared."""
+        array = np.asarray(array)
+        if array.size > 64 or name:
+            return Value(TensorType.of_array(array), constant=array, name=name)
+        key = (array.dtype.name, array.shape, array.tobytes())
+        if key not in self._small:
+            self._small[key] = Value(TensorType.of_array(array), constant=array)
+        return self._small[key]
+
+    def scalar(self, value: float | int | bool, element_type: Attribute) -> Value:
+        return self.constant(np.array(value, numpy_dtype(element_type)))
+
+    def scalar_like(self, value: float | int | bool, x: Value) -> Value:
+        return self.scalar(value, x.element_type)
+
+    def dim_values(self, dims: Sequence[Dim | None], element_type: Attribute = i64, shape: Any = None) -> Value:
+        """An integer tensor whose elements are dimensions: a vector, or of the static ``shape``."""
+        shape = (len(dims),) if shape is None else tuple(shape)
+        if all(isinstance(d, int) for d in dims):
+            array = np.array(dims, numpy_dtype(element_type)).reshape(shape)
+            return self.constant(array)
+        return Value(TensorType.of(shape, element_type), contents=object_array(dims, shape))
+
+    def ssa(self, value: Value) -> SSAValue:
+        """The value in IR; a constant is placed once, at the start of the function."""
+        if value.ssa is not None:
+            return value.ssa
+        if value.constant is not None:
+            value.ssa = self._place_constant(value)
+            return value.ssa
+        assert value.contents is not None
+        dims = [self.symbols.resolve(d) for d in value.contents.reshape(-1).tolist()]
+        vector = TensorType.of((len(dims),), value.element_type)
+        placed = DimValuesOp([], [vector if value.rank else value.type], dimensions=dims)
+        self.block.add_op(placed)
+        result: SSAValue = placed.result
+        if value.rank > 1:
+            reshaped = ReshapeOp([result], [value.type])
+            self.block.add_op(reshaped)
+            result = reshaped.result
+        if self.block is self.root:
+            value.ssa = result
+        return result
+
+    def _place_constant(self, value: Value) -> SSAValue:
+        # One array may back several values; the store keeps it once.
+        if value.constant is None:
+            raise AssertionError("only constants are placed")
+        placed = self._stored.get(id(value.constant))
+        if placed is not None and placed.type == value.type:
+            return placed
+        handle = self.constants.add(value.constant, value.name or "constant")
+        operation = ConstantOp([], [value.type], handle=handle)
+        self._constant_ops.append(operation)
+        self._stored[id(value.constant)] = operation.result
+        return operation.result
+
+    @contextmanager
+    def inside(self, block: Block) -> Iterator[None]:
+        """Appends to another block for a while."""
+        outer, self.block = self.block, block
+        try:
+            yield
+        finally:
+            self.block = outer
+
+    @contextmanager
+    def trial(self, block: Block) -> Iterator[Trial]:
+        """Appends to ``block``; its operations move to the current block if the trial is kept, else they go."""
+        trial = Trial()
+        with self.inside(block):
+            yield trial
+        operations = list(block.ops)
+        for operation in operations:
+            operation.detach()
+        if trial.kept:
+            self.block.add_ops(operations)
+
+    def finish(self) -> None:
+        """Puts the constants at the start of the function."""
+        if self._constant_ops and self.root.first_op is not None:
+            self.root.insert_ops_before(self._constant_ops, self.root.first_op)
+        elif self._constant_ops:
+            self.root.add_ops(self._constant_ops)
+
+    # --- operations -----------------------------------------------------------------------------
+
+    def emit(
+        self,
+        operation: type[GraphOperation],
+        operands: Sequence[Value],
+        result_types: Sequence[TensorType] | None = None,
+        **fields: Any,
+    ) -> list[Value]:
+        """The results of an operation: folded where all operands are constant, else appended to the block."""
+        types = [operand.type for operand in operands]
+        values = operation.complete(types, fields)
+        inferred = list(operation.infer(types, values)) if result_types is None else list(result_types)
+        self._unify(operation, types, values)
+        name = operation.name.removeprefix("graph.")
+        folded = self._folded(name, operands, values, inferred)
+        if folded is not None:
+            return folded
+        known = None
+        if len(inferred) == 1:
+            known = known_result(name, [operand.known() for operand in operands], values, inferred[0])
+            value = self._from_known(known, inferred[0])
+            if value is not None:
+                return [value]
+        built = operation([self.ssa(operand) for operand in operands], inferred, **fields)
+        self.block.add_op(built)
+        if self.name and len(built.results) == 1:
+            built.results[0].name_hint = _name_hint(self.name)
+        return [Value(t, ssa=r, contents=known) for t, r in zip(inferred, built.results)]
+
+    def op(self, operation: type[GraphOperation], *operands: Value, **fields: Any) -> Value:
+        """The one result of an operation whose type follows from its operands."""
+        (result,) = self.emit(operation, operands, **fields)
+        return result
+
+    def _unify(self, operation: type[GraphOperation], types: Sequence[TensorType], values: dict[str, Any]) -> None:
+        for left, right in required_equalities(operation, types, values):
+            if not self.symbols.unify(left, right, f"{operation.name} in {self.name or 'the model'}"):
+                raise VerifyException(f"{operation.name}: dimensions {left} and {right} must be equal")
+
+    def _folded(
+        self, name: str, operands: Sequence[Value], values: dict[str, Any], types: Sequence[TensorType]
+    ) -> list[Value] | None:
+        if name not in REFERENCE or any(operand.constant is None for operand in operands):
+            return None
+        arrays = [operand.constant for operand in operands if operand.constant is not None]
+        attributes = reference_attributes(name, values, types)
+        if attributes is None:
+            return None
+        size = sum(_nbytes(t) for t in types)
+        if size > max(MAX_FOLDED_BYTES, sum(array.nbytes for array in arrays)):
+            return None
+        results = evaluate(name, arrays, attributes)
+        return [self.constant(result.astype(t.dtype, copy=False), self._folded_name(result)) for result, t in zip(results, types)]
+
+    def _folded_name(self, result: np.ndarray) -> str:
+        return self.name if result.size > 64 else ""
+
+    def _from_known(self, known: np.ndarray | None, result: TensorType) -> Value | None:
+        if known is None or any(element is None for element in known.reshape(-1)):
+            return None
+        if all(isinstance(element, int | float | bool) for element in known.reshape(-1)):
+            return self.constant(known.astype(result.dtype))
+        return Value(result, contents=known) if is_integer(result.element_type) else None
+
+    # --- elementwise ----------------------------------------------------------------------------
+
+    def add(self, a: Value, b: Value) -> Value:
+        return self.op(graph.AddOp, a, b)
+
+    def sub(self, a: Value, b: Value) -> Value:
+        return self.op(graph.SubOp, a, b)
+
+    def mul(self, a: Value, b: Value) -> Value:
+        return self.op(graph.MulOp, a, b)
+
+    def div(self, a: Value, b: Value) -> Value:
+        return self.op(graph.DivOp, a, b)
+
+    def maximum(self, a: Value, b: Value) -> Value:
+        return self.op(graph.MaximumOp, a, b)
+
+    def minimum(self, a: Value, b: Value) -> Value:
+        return self.op(graph.MinimumOp, a, b)
+
+    def where(self, condition: Value, a: Value, b: Value) -> Value:
+        return self.op(graph.WhereOp, condition, a, b)
+
+    def add_scalar(self, a: Value, value: float | int) -> Value:
+        return self.add(a, self.scalar_like(value, a)) if value else a
+
+    def mul_scalar(self, a: Value, value: float | int) -> Value:
+        return self.mul(a, self.scalar_like(value, a)) if value != 1 else a
+
+    def cast(self, x: Value, element_type: Attribute, *, saturate: bool = False) -> Value:
+        if x.element_type == element_type:
+            return x
+        (result,) = self.emit(graph.CastOp, [x], [x.type.with_element(element_type)], saturate=saturate)
+        return result
+
+    # --- movement -------------------------------------------------------------------------------
+
+    def reshape(self, x: Value, dims: Sequence[Dim]) -> Value:
+        wanted = x.type.with_dims(dims)
+        if wanted.same_shape(x.type):
+            return x
+        (result,) = self.emit(ReshapeOp, [x], [wanted])
+        return result
+
+    def transpose(self, x: Value, permutation: Sequence[int]) -> Value:
+        if list(permutation) == list(range(x.rank)):
+            return x
+        return self.op(graph.TransposeOp, x, permutation=permutation)
+
+    def broadcast_to(self, x: Value, dims: Sequence[Dim]) -> Value:
+        wanted = x.type.with_dims(dims)
+        if wanted.same_shape(x.type):
+            return x
+        (result,) = self.emit(graph.BroadcastToOp, [x], [wanted])
+        return result
+
+    def broadcast_with(self, x: Value, dims: Sequence[Dim]) -> Value:
+        """x broadcast together with a shape, as ONNX's Expand."""
+        return self.broadcast_to(x, broadcast_shapes(x.dims, dims))
+
+    def unsqueeze(self, x: Value, axes: Sequence[int]) -> Value:
+        """Axes of length 1 put in at these places of the result."""
+        rank = x.rank + len(axes)
+        places = {axis % rank for axis in axes}
+        remaining = iter(x.dims)
+        return self.reshape(x, [1 if axis in places else next(remaining) for axis in range(rank)])
+
+    def squeeze(self, x: Value, axes: Sequence[int]) -> Value:
+        """These axes, of length 1, taken out."""
+        places = {axis % x.rank for axis in axes}
+        for axis in places:
+            if not self.symbols.unify(x.dims[axis], 1, f"squeeze in {self.name}"):
+                raise VerifyException(f"cannot squeeze axis {axis} of {x.type}: its length is not 1")
+        return self.reshape(x, [d for axis, d in enumerate(x.dims) if axis not in places])
+
+    def slice(
+        self,
+        x: Value,
+        axes: Sequence[int],
+        starts: Sequence[Dim],
+        ends: Sequence[Dim],
+        steps: Sequence[int] | None = None,
+    ) -> Value:
+        """Bounds count from the axis's start and lie within it. Axes taken whole are left out."""
+        steps = [1] * len(axes) if steps is None else steps
+        kept = [
+            (axis, start, end, step)
+            for axis, start, end, step in zip(axes, starts, ends, steps)
+            if not (step == 1 and same_dimension(start, 0) and same_dimension(end, x.dims[axis]))
+        ]
+        if not kept:
+            return x
+        axes, starts, ends, steps = zip(*sorted(kept, key=lambda item: item[0]))
+        fields: dict[str, Any] = {"axes": axes, "starts": starts, "ends": ends}
+        if any(step != 1 for step in steps):
+            fields["steps"] = steps
+        return self.op(graph.SliceOp, x, **fields)
+
+    def split(self, x: Value, axis: int, sizes: Sequence[Dim]) -> list[Value]:
+        parts: list[Value] = []
+        start: Dim = 0
+        for size in sizes:
+            end = add(start, size)
+            parts.append(self.slice(x, [axis], [start], [end]))
+            start = end
+        return parts
+
+    def concat(self, parts: Sequence[Value], axis: int) -> Value:
+        return parts[0] if len(parts) == 1 else self.op(graph.ConcatOp, *parts, axis=axis)
+
+    def pad(self, x: Value, pads: Sequence[Dim], value: Value | None = None, mode: str = "constant") -> Value:
+        """``pads``: before each axis, then after each."""
+        if all(same_dimension(p, 0) for p in pads):
+            return x
+        value = self.scalar_like(0, x) if value is None else value
+        return self.op(graph.PadOp, x, value, pads=pads, mode=mode)
+
+    def gather(self, x: Value, indices: Value, axis: int = 0) -> Value:
+        single = indices.integers()
+        if single is not None and len(single) == 1:
+            index = single[0] if single[0] >= 0 else add(x.dims[axis], single[0])
+            taken = self.slice(x, [axis], [index], [add(index, 1)])
+            return self.reshape(taken, (*x.dims[:axis], *indices.dims, *x.dims[axis + 1 :]))
+        return self.op(graph.GatherOp, x, indices, axis=axis)
+
+    # --- reductions and products ----------------------------------------------------------------
+
+    def reduce(self, kind: str, x: Value, axes: Sequence[int], keepdims: bool = True) -> Value:
+        axes = sorted({axis % x.rank for axis in axes}) if x.rank else []
+        if not axes:
+            return x
+        return self.op(graph.ReduceOp, x, kind=kind, axes=axes, keepdims=keepdims)
+
+    def matmul(self, a: Value, b: Value, *, transpose_a: bool = False, transpose_b: bool = False) -> Value:
+        return self.op(graph.MatmulOp, a, b, transpose_a=transpose_a, transpose_b=transpose_b)
+
+    def softmax(self, x: Value, axis: int) -> Value:
+        return self.op(graph.SoftmaxOp, x, axis=axis % x.rank)
+
+    # --- shapes ---------------------------------------------------------------------------------
+
+    def shape_of(self, x: Value) -> Value:
+        return self.dim_values(x.dims)
+
+    def element_count(self, x: Value) -> Dim:
+        return product(x.dims)
+
+    def fresh_type(self, x: Value, dims: Sequence[Dim | None], hint: str = "") -> TensorType:
+        """A type of x's elements with a symbol of its own wherever a dimension is None."""
+        return self.with_fresh(x.element_type, dims, hint)
+
+    def with_fresh(self, element_type: Attribute, dims: Sequence[Dim | None], hint: str = "") -> TensorType:
+        hint = hint or self.name or "dynamic"
+        return TensorType.of([self.symbols.fresh(hint) if d is None else d for d in dims], element_type)
+
+
+def _nbytes(tensor: TensorType) -> int:
+    count = tensor.element_count if is_static(tensor.dims) else None
+    return count * tensor.dtype.itemsize if isinstance(count, int) else 1 << 62
+
+
+def _name_hint(name: str) -> str | None:
+    text = "".join(c if c.isalnum() or c in "_" else "_" for c in name).strip("_")
+    return f"v{text}" if text[:1].isdigit() else text or None

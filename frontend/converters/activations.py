@@ -1,0 +1,174 @@
+"""Activation functions, written out in elementwise operations."""
+
+from __future__ import annotations
+
+import math
+
+from ...dialects import graph
+from ..node import Node
+from ..registry import MICROSOFT, converter
+from ..values import Value
+
+
+@converter("LeakyRelu")
+def convert_leaky_relu(node: Node) -> Value:
+    return leaky_relu(node, node.input(0), node.attribute("alpha", 0.01))
+
+
+def leaky_relu(node: Node, x: Value, alpha: float) -> Value:
+    if alpha == 0:
+        return node.b.op(graph.ReluOp, x)
+    scaled = node.b.mul_scalar(x, alpha)
+    if alpha <= 1:
+        return node.b.maximum(x, scaled)
+    return node.b.minimum(x, scaled)
+
+
+@converter("PRelu")
+def convert_prelu(node: Node) -> Value:
+    """max(x, 0) + slope * min(x, 0)."""
+    x, slope = node.input(0), node.input(1)
+    if node.opset < 7 and slope.rank == 1 and x.rank > 2:
+        slope = node.b.reshape(slope, (*slope.dims, *[1] * (x.rank - 2)))
+    negative = node.b.minimum(x, node.b.scalar_like(0, x))
+    return node.b.add(node.b.op(graph.ReluOp, x), node.b.mul(slope, negative))
+
+
+@converter("Elu")
+def convert_elu(node: Node) -> Value:
+    return elu(node, node.input(0), node.attribute("alpha", 1.0))
+
+
+def elu(node: Node, x: Value, alpha: float) -> Value:
+    """max(x, 0) + alpha * (exp(min(x, 0)) - 1)."""
+    return node.b.add(node.b.op(graph.ReluOp, x), _negative_part(node, x, alpha))
+
+
+def _negative_part(node: Node, x: Value, alpha: float) -> Value:
+    b = node.b
+    power = b.op(graph.ExpOp, b.minimum(x, b.scalar_like(0, x)))
+    return b.mul_scalar(b.add_scalar(power, -1), alpha)
+
+
+@converter("Celu")
+def convert_celu(node: Node) -> Value:
+    x, alpha = node.input(0), node.attribute("alpha", 1.0)
+    scaled = node.b.mul_scalar(x, 1 / alpha)
+    return node.b.add(node.b.op(graph.ReluOp, x), _negative_part(node, scaled, alpha))
+
+
+@converter("Selu")
+def convert_selu(node: Node) -> Value:
+    alpha = node.attribute("alpha", 1.67326319217681884765625)
+    gamma = node.attribute("gamma", 1.05070102214813232421875)
+    return node.b.mul_scalar(elu(node, node.input(0), alpha), gamma)
+
+
+@converter("HardSigmoid")
+def convert_hard_sigmoid(node: Node) -> Value:
+    return hard_sigmoid(node, node.input(0), node.attribute("alpha", 0.2), node.attribute("beta", 0.5))
+
+
+def hard_sigmoid(node: Node, x: Value, alpha: float, beta: float) -> Value:
+    """min(max(alpha * x + beta, 0), 1)."""
+    linear = node.b.add_scalar(node.b.mul_scalar(x, alpha), beta)
+    return node.b.minimum(node.b.op(graph.ReluOp, linear), node.b.scalar_like(1, x))
+
+
+@converter("HardSwish")
+def convert_hard_swish(node: Node) -> Value:
+    x = node.input(0)
+    return node.b.mul(x, hard_sigmoid(node, x, 1 / 6, 0.5))
+
+
+@converter("Swish", "QuickGelu")
+@converter("QuickGelu", domain=MICROSOFT)
+def convert_swish(node: Node) -> Value:
+    x = node.input(0)
+    alpha = node.attribute("alpha", 1.702 if node.operator == "QuickGelu" else 1.0)
+    return node.b.mul(x, node.b.op(graph.SigmoidOp, node.b.mul_scalar(x, alpha)))
+
+
+@converter("Softplus")
+def convert_softplus(node: Node) -> Value:
+    return softplus(node, node.input(0))
+
+
+def softplus(node: Node, x: Value) -> Value:
+    """max(x, 0) + log(1 + exp(-|x|)), which does not overflow."""
+    b = node.b
+    decay = b.op(graph.ExpOp, b.op(graph.NegOp, b.op(graph.AbsOp, x)))
+    return b.add(b.op(graph.ReluOp, x), b.op(graph.LogOp, b.add_scalar(decay, 1)))
+
+
+@converter("Mish")
+def convert_mish(node: Node) -> Value:
+    x = node.input(0)
+    return node.b.mul(x, node.b.op(graph.TanhOp, softplus(node, x)))
+
+
+@converter("Softsign")
+def convert_softsign(node: Node) -> Value:
+    x = node.input(0)
+    return node.b.div(x, node.b.add_scalar(node.b.op(graph.AbsOp, x), 1))
+
+
+@converter("ThresholdedRelu")
+def convert_thresholded_relu(node: Node) -> Value:
+    x = node.input(0)
+    above = node.b.op(graph.GreaterOp, x, node.b.scalar_like(node.attribute("alpha", 1.0), x))
+    return node.b.where(above, x, node.b.scalar_like(0, x))
+
+
+@converter("Shrink")
+def convert_shrink(node: Node) -> Value:
+    x, bias, limit = node.input(0), node.attribute("bias", 0.0), node.attribute("lambd", 0.5)
+    b = node.b
+    below = b.op(graph.LessOp, x, b.scalar_like(-limit, x))
+    above = b.op(graph.GreaterOp, x, b.scalar_like(limit, x))
+    inner = b.where(above, b.add_scalar(x, -bias), b.scalar_like(0, x))
+    return b.where(below, b.add_scalar(x, bias), inner)
+
+
+@converter("Gelu")
+@converter("Gelu", domain=MICROSOFT)
+def convert_gelu(node: Node) -> Value:
+    approximate = node.attribute("approximate", "none") == "tanh"
+    return tanh_gelu(node, node.input(0)) if approximate else gelu(node, node.input(0))
+
+
+def gelu(node: Node, x: Value) -> Value:
+    """x / 2 * (1 + erf(x / sqrt 2))."""
+    b = node.b
+    inner = b.add_scalar(b.op(graph.ErfOp, b.mul_scalar(x, math.sqrt(0.5))), 1)
+    return b.mul(b.mul_scalar(x, 0.5), inner)
+
+
+def tanh_gelu(node: Node, x: Value) -> Value:
+    """x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))."""
+    b = node.b
+    cube = b.mul(b.mul(x, x), x)
+    inner = b.mul_scalar(b.add(x, b.mul_scalar(cube, 0.044715)), math.sqrt(2 / math.pi))
+    return b.mul(b.mul_scalar(x, 0.5), b.add_scalar(b.op(graph.TanhOp, inner), 1))
+
+
+@converter("FastGelu", "BiasGelu", domain=MICROSOFT)
+def convert_bias_gelu(node: Node) -> Value:
+    x, bias = node.input(0), node.optional(1)
+    x = x if bias is None else node.b.add(x, bias)
+    return tanh_gelu(node, x) if node.operator == "FastGelu" else gelu(node, x)
+
+
+def activation(node: Node, x: Value, name: str, parameters: list[float]) -> Value:
+    """An activation by the name that com.microsoft's fused operators use."""
+    simple = {"Relu": graph.ReluOp, "Tanh": graph.TanhOp, "Sigmoid": graph.SigmoidOp}
+    if name in simple:
+        return node.b.op(simple[name], x)
+    if name == "LeakyRelu":
+        return leaky_relu(node, x, parameters[0])
+    if name == "HardSigmoid":
+        return hard_sigmoid(node, x, *parameters[:2])
+    if name == "Clip":
+        low, high = parameters[:2]
+        return node.b.minimum(node.b.maximum(x, node.b.scalar_like(low, x)), node.b.scalar_like(high, x))
+    return node.unsupported(f"the fused activation '{name}' is not known")

@@ -1,0 +1,208 @@
+"""If, Loop and Scan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from xdsl.ir import Block, Region
+
+from ...dialects.graph import IfOp, LoopOp, YieldOp
+from ...dialects.graph.types import TensorType, i1, i64
+from ...dialects.shape import same_dimension
+from ..node import Node
+from ..registry import converter
+from ..values import Value
+
+if TYPE_CHECKING:
+    import onnx
+
+    from ...dialects.shape import Dim
+
+# Loops known to run this often or less are written out, so that they compile like straight code.
+MAX_UNROLLED_ROUNDS = 16
+MAX_UNROLLED_NODES = 600
+
+
+@converter("If")
+def convert_if(node: Node) -> list[Value]:
+    condition = node.input(0)
+    then_graph, else_graph = node.attribute("then_branch"), node.attribute("else_branch")
+    known = condition.known()
+    if known is not None and known.size == 1 and known.reshape(()).item() is not None:
+        return _inlined(node, then_graph if known.reshape(()).item() else else_graph)
+    then_block, then_values = _branch(node, then_graph)
+    else_block, else_values = _branch(node, else_graph)
+    types = [_common_type(node, a.type, c.type) for a, c in zip(then_values, else_values)]
+    condition = node.b.reshape(condition, ()) if condition.rank else condition
+    operation = IfOp(node.b.ssa(condition), types, Region(then_block), Region(else_block))
+    node.b.block.add_op(operation)
+    return [Value(t, ssa=result) for t, result in zip(types, operation.results)]
+
+
+def _inlined(node: Node, graph: onnx.GraphProto) -> list[Value]:
+    scope = node.importer.child()
+    scope.add_initializers(graph)
+    scope.add_nodes(graph.node)
+    return scope.results(graph)
+
+
+def _branch(node: Node, graph: onnx.GraphProto) -> tuple[Block, list[Value]]:
+    """The block of one branch, ended with its yield."""
+    block = Block()
+    with node.b.inside(block):
+        results = _inlined(node, graph)
+        block.add_op(YieldOp([node.b.ssa(result) for result in results]))
+    return block, results
+
+
+def _common_type(node: Node, left: TensorType, right: TensorType) -> TensorType:
+    """A type for either: a fresh symbol where the dimensions differ."""
+    if left.element_type != right.element_type or left.rank != right.rank:
+        node.unsupported(f"the branches give {left} and {right}: both must have the same rank and element type")
+    dims = [a if same_dimension(a, c) else None for a, c in zip(left.dims, right.dims)]
+    return node.fresh_type(left.element_type, dims)
+
+
+# --- loops ----------------------------------------------------------------------------------------
+
+
+@converter("Loop")
+def convert_loop(node: Node) -> list[Value]:
+    body: onnx.GraphProto = node.attribute("body")
+    trips, condition = node.optional(0), node.optional(1)
+    carried = [node.input(index) for index in range(2, len(node.inputs))]
+    rounds = _known_rounds(trips, condition)
+    if rounds is not None and rounds <= MAX_UNROLLED_ROUNDS and rounds * len(body.node) <= MAX_UNROLLED_NODES:
+        unrolled = _unrolled(node, body, rounds, carried)
+        if unrolled is not None:
+            return unrolled
+    if any(not isinstance(value, Value) for value in carried):
+        node.unsupported("a sequence carried through a loop whose number of rounds is not known")
+    trips = node.b.scalar(2**62, i64) if trips is None else node.b.reshape(trips, ())
+    condition = node.b.scalar(True, i1) if condition is None else node.b.reshape(condition, ())
+    return _loop(node, body, trips, condition, carried)
+
+
+def _known_rounds(trips: Value | None, condition: Value | None) -> int | None:
+    """How often the body runs, if the condition it starts with is true and stays so."""
+    if condition is not None:
+        known = condition.known()
+        if known is None or known.size != 1 or known.reshape(()).item() is None:
+            return None
+        if not known.reshape(()).item():
+            return 0
+    count = None if trips is None else trips.integers()
+    return None if count is None else max(count[0], 0)
+
+
+def _unrolled(node: Node, body: onnx.GraphProto, rounds: int, carried: Sequence[Any]) -> list[Any] | None:
+    """The body written out; None (with nothing kept) where its condition becomes unknown or false."""
+    carried = list(carried)
+    scanned: list[list[Value]] = [[] for _ in range(len(body.output) - 1 - len(carried))]
+    block = Block()
+    with node.b.trial(block) as trial:
+        for index in range(rounds):
+            scope = node.importer.child()
+            scope.add_initializers(body)
+            inputs = [node.b.scalar(index, i64), node.b.scalar(True, i1), *carried]
+            scope.values.update(zip((info.name for info in body.input), inputs))
+            scope.add_nodes(body.node)
+            condition, *results = scope.results(body)
+            known = condition.known()
+            if known is None or not known.reshape(()).item():
+                return None
+            carried = results[: len(carried)]
+            for parts, result in zip(scanned, results[len(carried) :]):
+                parts.append(node.b.unsqueeze(result, [0]))
+        if any(not parts for parts in scanned):
+            return None
+        outputs = [*carried, *(node.b.concat(parts, 0) for parts in scanned)]
+        trial.keep()
+    return outputs
+
+
+def _loop(
+    node: Node, body: onnx.GraphProto, trips: Value, condition: Value, carried: list[Value]
+) -> list[Value]:
+    """A loop operation. Carried dimensions that change from round to round become symbols."""
+    types = [value.type for value in carried]
+    while True:
+        block, yielded = _loop_body(node, body, types)
+        general = [_common_type(node, before, after.type) for before, after in zip(types, yielded[1:])]
+        if all(new.same_shape(old) for new, old in zip(general, types)):
+            break
+        types = general
+    results = [node.fresh_type(t.element_type, [_of_loop(d, value) for d, value in zip(t.dims, before.dims)])
+               for t, before in zip(types, carried)]  # fmt: skip
+    for value in yielded[1 + len(carried) :]:
+        results.append(node.fresh_type(value.element_type, [None, *value.dims]))
+    operands = [node.b.ssa(value) for value in carried]
+    operation = LoopOp(node.b.ssa(trips), node.b.ssa(condition), operands, results, Region(block))
+    node.b.block.add_op(operation)
+    return [Value(t, ssa=result) for t, result in zip(results, operation.results)]
+
+
+def _of_loop(dimension: Dim, before: Dim) -> Dim | None:
+    """The dimension of a result: that of the first round where it stays, else one of its own."""
+    return dimension if same_dimension(dimension, before) else None
+
+
+def _loop_body(node: Node, body: onnx.GraphProto, types: list[TensorType]) -> tuple[Block, list[Value]]:
+    scalars = [TensorType.of((), i64), TensorType.of((), i1)]
+    block = Block(arg_types=[*scalars, *types])
+    with node.b.inside(block):
+        scope = node.importer.child()
+        scope.add_initializers(body)
+        for info, argument in zip(body.input, block.args):
+            scope.values[info.name] = Value(argument.type, ssa=argument)  # pyright: ignore[reportArgumentType]
+        scope.add_nodes(body.node)
+        results = scope.results(body)
+        results[0] = node.b.reshape(results[0], ())
+        block.add_op(YieldOp([node.b.ssa(result) for result in results]))
+    return block, results
+
+
+@converter("Scan", since=9)
+def convert_scan(node: Node) -> list[Value]:
+    """A loop over slices of the scanned inputs; written out where the number of rounds is known and small."""
+    body: onnx.GraphProto = node.attribute("body")
+    scan_count = node.attribute("num_scan_inputs")
+    state_count = len(node.inputs) - scan_count
+    states = [node.input(i) for i in range(state_count)]
+    scanned = [node.input(state_count + i) for i in range(scan_count)]
+    in_axes = node.attribute("scan_input_axes", [0] * scan_count)
+    in_axes = [node.axis(axis, value.rank) for axis, value in zip(in_axes, scanned)]
+    backwards = node.attribute("scan_input_directions", [0] * scan_count)
+    length = scanned[0].dims[in_axes[0]]
+    if not isinstance(length, int):
+        node.unsupported("Scan over an axis of unknown size; fix the shape")
+    out_count = len(body.output) - state_count
+    outputs: list[list[Value]] = [[] for _ in range(out_count)]
+    for index in range(length):
+        scope = node.importer.child()
+        scope.add_initializers(body)
+        inputs = list(states)
+        for value, axis, reverse in zip(scanned, in_axes, backwards):
+            place = length - 1 - index if reverse else index
+            inputs.append(node.b.squeeze(node.b.slice(value, [axis], [place], [place + 1]), [axis]))
+        scope.values.update(zip((info.name for info in body.input), inputs))
+        scope.add_nodes(body.node)
+        results = scope.results(body)
+        states = results[:state_count]
+        for parts, result in zip(outputs, results[state_count:]):
+            parts.append(result)
+    return [*states, *_stacked(node, outputs)]
+
+
+def _stacked(node: Node, outputs: list[list[Value]]) -> list[Value]:
+    axes = node.attribute("scan_output_axes", [0] * len(outputs))
+    backwards = node.attribute("scan_output_directions", [0] * len(outputs))
+    results = []
+    for parts, axis, reverse in zip(outputs, axes, backwards):
+        axis = node.axis(axis, parts[0].rank + 1)
+        ordered = parts[::-1] if reverse else parts
+        results.append(node.b.concat([node.b.unsqueeze(part, [axis]) for part in ordered], axis))
+    return results
+
+

@@ -1,0 +1,260 @@
+"""Arithmetic, comparison, logic, casts."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnx
+
+from ...dialects import graph
+from ...dialects.graph.types import element_type_of, is_float, is_integer
+from ..node import Node
+from ..registry import converter
+from ..values import Value
+
+_UNARY = {
+    "Abs": graph.AbsOp,
+    "Neg": graph.NegOp,
+    "Sign": graph.SignOp,
+    "Relu": graph.ReluOp,
+    "Exp": graph.ExpOp,
+    "Log": graph.LogOp,
+    "Sqrt": graph.SqrtOp,
+    "Reciprocal": graph.ReciprocalOp,
+    "Erf": graph.ErfOp,
+    "Tanh": graph.TanhOp,
+    "Sigmoid": graph.SigmoidOp,
+    "Sin": graph.SinOp,
+    "Cos": graph.CosOp,
+    "Tan": graph.TanOp,
+    "Asin": graph.AsinOp,
+    "Acos": graph.AcosOp,
+    "Atan": graph.AtanOp,
+    "Sinh": graph.SinhOp,
+    "Cosh": graph.CoshOp,
+    "Asinh": graph.AsinhOp,
+    "Acosh": graph.AcoshOp,
+    "Atanh": graph.AtanhOp,
+    "Floor": graph.FloorOp,
+    "Ceil": graph.CeilOp,
+    "Round": graph.RoundOp,
+    "IsNaN": graph.IsNanOp,
+    "Not": graph.NotOp,
+    "BitwiseNot": graph.NotOp,
+}
+
+_BINARY = {
+    "Add": graph.AddOp,
+    "Sub": graph.SubOp,
+    "Mul": graph.MulOp,
+    "Div": graph.DivOp,
+    "Equal": graph.EqualOp,
+    "Less": graph.LessOp,
+    "LessOrEqual": graph.LessEqualOp,
+    "Greater": graph.GreaterOp,
+    "GreaterOrEqual": graph.GreaterEqualOp,
+    "And": graph.AndOp,
+    "Or": graph.OrOp,
+    "Xor": graph.XorOp,
+    "BitwiseAnd": graph.AndOp,
+    "BitwiseOr": graph.OrOp,
+    "BitwiseXor": graph.XorOp,
+}
+
+
+@converter(*_UNARY)
+def convert_unary(node: Node) -> Value:
+    x = node.input(0)
+    operation = _UNARY[node.operator]
+    if is_integer(x.element_type) and operation in (graph.FloorOp, graph.CeilOp, graph.RoundOp):
+        return x
+    return node.b.op(operation, x)
+
+
+@converter(*_BINARY)
+def convert_binary(node: Node) -> Value:
+    return node.b.op(_BINARY[node.operator], *aligned(node, node.input(0), node.input(1)))
+
+
+def aligned(node: Node, a: Value, b: Value) -> tuple[Value, Value]:
+    """Operands as opsets before 7 broadcast them: b's axes begin at the attribute ``axis`` of a."""
+    if node.opset >= 7 or not node.attribute("broadcast", 0):
+        return a, b
+    axis = node.attribute("axis", a.rank - b.rank)
+    trailing = a.rank - b.rank - axis
+    return a, node.b.reshape(b, (*b.dims, *[1] * trailing))
+
+
+@converter("Pow")
+def convert_pow(node: Node) -> Value:
+    base, exponent = aligned(node, node.input(0), node.input(1))
+    known = exponent.constant
+    if known is not None and known.size == 1 and is_float(base.element_type):
+        simple = _simple_power(node, base, float(known.reshape(())))
+        # The result may have more axes than the base, where the exponent has them.
+        if simple is not None and exponent.rank <= base.rank:
+            return simple
+    return node.b.op(graph.PowOp, base, exponent)
+
+
+def _simple_power(node: Node, base: Value, exponent: float) -> Value | None:
+    """Powers that multiplication or a root computes, exactly as well."""
+    b = node.b
+    if exponent == 1:
+        return base
+    if exponent == 2:
+        return b.mul(base, base)
+    if exponent == 3:
+        return b.mul(b.mul(base, base), base)
+    if exponent == 0.5:
+        return b.op(graph.SqrtOp, base)
+    if exponent == -1:
+        return b.op(graph.ReciprocalOp, base)
+    return None
+
+
+@converter("Mod")
+def convert_mod(node: Node) -> Value:
+    a, b = node.input(0), node.input(1)
+    fmod = bool(node.attribute("fmod", 0)) or is_float(a.element_type)
+    return node.b.op(graph.ModOp, a, b, fmod=fmod)
+
+
+@converter("BitShift")
+def convert_bit_shift(node: Node) -> Value:
+    operation = graph.ShiftLeftOp if node.attribute("direction") == "LEFT" else graph.ShiftRightOp
+    return node.b.op(operation, node.input(0), node.input(1))
+
+
+@converter("Max", "Min", "Sum", "Mean")
+def convert_variadic(node: Node) -> Value:
+    """Any number of operands, combined from the left."""
+    operation = {"Max": graph.MaximumOp, "Min": graph.MinimumOp}.get(node.operator, graph.AddOp)
+    result, *rest = node.present
+    for operand in rest:
+        result = node.b.op(operation, result, operand)
+    if node.operator == "Mean":
+        result = node.b.mul_scalar(result, 1.0 / (len(rest) + 1))
+    return result
+
+
+@converter("Where")
+def convert_where(node: Node) -> Value:
+    return node.b.where(node.input(0), node.input(1), node.input(2))
+
+
+@converter("IsInf")
+def convert_is_inf(node: Node) -> Value:
+    x = node.input(0)
+    positive, negative = node.attribute("detect_positive", 1), node.attribute("detect_negative", 1)
+    if positive and negative:
+        return node.b.op(graph.EqualOp, node.b.op(graph.AbsOp, x), node.b.scalar_like(math.inf, x))
+    if positive or negative:
+        return node.b.op(graph.EqualOp, x, node.b.scalar_like(math.inf if positive else -math.inf, x))
+    return node.b.op(graph.LessOp, x, x)
+
+
+@converter("Cast", "CastLike")
+def convert_cast(node: Node) -> Value:
+    x = node.input(0)
+    if node.operator == "CastLike":
+        return node.b.cast(x, node.input(1).element_type)
+    target = node.attribute("to")
+    try:
+        element = element_type_of(onnx.helper.tensor_dtype_to_np_dtype(target))
+    except KeyError:
+        node.unsupported(f"cannot cast to {onnx.TensorProto.DataType.Name(target)}")
+    return node.b.cast(x, element)
+
+
+@converter("Clip", since=6)
+def convert_clip_attributes(node: Node) -> Value:
+    low, high = node.attribute("min", None), node.attribute("max", None)
+    x = node.input(0)
+    bounds = [None if bound is None else node.b.scalar_like(bound, x) for bound in (low, high)]
+    return clip(node, x, *bounds)
+
+
+@converter("Clip", since=11)
+def convert_clip(node: Node) -> Value:
+    return clip(node, node.input(0), node.optional(1), node.optional(2))
+
+
+def clip(node: Node, x: Value, low: Value | None, high: Value | None) -> Value:
+    """minimum(maximum(x, low), high), leaving out bounds that every value satisfies."""
+    if low is not None and not _is_limit(low, upper=False):
+        zero = low.constant is not None and low.constant.size == 1 and float(low.constant.reshape(())) == 0.0
+        x = node.b.op(graph.ReluOp, x) if zero and low.rank <= x.rank else node.b.maximum(x, low)
+    if high is not None and not _is_limit(high, upper=True):
+        x = node.b.minimum(x, high)
+    return x
+
+
+def _is_limit(bound: Value, *, upper: bool) -> bool:
+    if bound.constant is None or bound.constant.size != 1:
+        return False
+    value = bound.constant.reshape(())
+    if is_float(bound.element_type):
+        return bool(np.isinf(value)) and (value > 0) == upper
+    limits = np.iinfo(bound.constant.dtype)
+    return int(value) == (limits.max if upper else limits.min)
+
+
+@converter("Identity", "StopGradient")
+def convert_identity(node: Node) -> Value:
+    return node.input(0)
+
+
+@converter("Dropout")
+def convert_dropout(node: Node) -> list[Value | None]:
+    """At inference the identity; the mask is all true."""
+    x = node.input(0)
+    training = node.optional(2)
+    if training is not None and (training.constant is None or bool(training.constant)):
+        node.unsupported("dropout in training mode; export the model for inference")
+    mask = None
+    if node.wants(1):
+        element = x.element_type if node.opset < 10 else element_type_of(np.bool_)
+        mask = node.b.broadcast_to(node.b.scalar(1, element), x.dims)
+    return [x, mask]
+
+
+@converter("Softmax", "LogSoftmax", since=13)
+def convert_softmax(node: Node) -> Value:
+    x = node.input(0)
+    return _softmax(node, x, node.axis(node.attribute("axis", -1), x.rank))
+
+
+@converter("Softmax", "LogSoftmax", since=1)
+def convert_softmax_flattening(node: Node) -> Value:
+    """Before opset 13: over all axes from ``axis`` on, as if they were one."""
+    x = node.input(0)
+    axis = node.axis(node.attribute("axis", 1), x.rank)
+    if axis == x.rank - 1:
+        return _softmax(node, x, axis)
+    from ...dialects.shape import product
+
+    flat = node.b.reshape(x, (*x.dims[:axis], product(x.dims[axis:])))
+    return node.b.reshape(_softmax(node, flat, axis), x.dims)
+
+
+def _softmax(node: Node, x: Value, axis: int) -> Value:
+    b = node.b
+    if node.operator == "Softmax":
+        return b.softmax(x, axis)
+    centred = b.sub(x, b.reduce("max", x, [axis]))
+    total = b.reduce("sum", b.op(graph.ExpOp, centred), [axis])
+    return b.sub(centred, b.op(graph.LogOp, total))
+
+
+@converter("Hardmax")
+def convert_hardmax(node: Node) -> Value:
+    x = node.input(0)
+    axis = node.axis(node.attribute("axis", -1 if node.opset >= 13 else 1), x.rank)
+    best = node.b.op(graph.ArgMaxOp, x, axis=axis)
+    values = node.b.constant(np.array([0, 1], x.type.dtype))
+    (hot,) = node.b.emit(graph.OneHotOp, [best, values], [x.type], axis=axis)
+    return hot
+
+

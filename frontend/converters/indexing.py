@@ -1,0 +1,157 @@
+"""Gather, scatter, selection."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...dialects import graph
+from ...dialects.graph.types import TensorType, i64
+from ..node import Node
+from ..registry import converter
+from ..values import Value
+
+
+@converter("Gather")
+def convert_gather(node: Node) -> Value:
+    x = node.input(0)
+    return node.b.gather(x, node.input(1), node.axis(node.attribute("axis", 0), x.rank))
+
+
+@converter("GatherElements")
+def convert_gather_elements(node: Node) -> Value:
+    x = node.input(0)
+    axis = node.axis(node.attribute("axis", 0), x.rank)
+    return node.b.op(graph.GatherElementsOp, x, node.input(1), axis=axis)
+
+
+@converter("GatherND")
+def convert_gather_nd(node: Node) -> Value:
+    return node.b.op(graph.GatherNdOp, node.input(0), node.input(1), batch_dims=node.attribute("batch_dims", 0))
+
+
+@converter("ScatterElements", "Scatter")
+def convert_scatter_elements(node: Node) -> Value:
+    x = node.input(0)
+    return node.b.op(
+        graph.ScatterElementsOp,
+        x,
+        node.input(1),
+        node.input(2),
+        axis=node.axis(node.attribute("axis", 0), x.rank),
+        reduction=node.attribute("reduction", "none"),
+    )
+
+
+@converter("ScatterND")
+def convert_scatter_nd(node: Node) -> Value:
+    operands = [node.input(i) for i in range(3)]
+    return node.b.op(graph.ScatterNdOp, *operands, reduction=node.attribute("reduction", "none"))
+
+
+@converter("OneHot")
+def convert_one_hot(node: Node) -> Value:
+    indices, values, b = node.input(0), node.input(2), node.b
+    depth = node.input(1)
+    size = b.reshape(b.cast(depth, i64), (1,)).dimensions()
+    axis = node.axis(node.attribute("axis", -1), indices.rank + 1)
+    if size is None:
+        node.unsupported("the depth (input #1) must be known when the model is compiled")
+    indices = b.cast(indices, i64)
+    dims = (*indices.dims[:axis], size[0], *indices.dims[axis:])
+    (result,) = b.emit(graph.OneHotOp, [indices, values], [TensorType.of(dims, values.element_type)], axis=axis)
+    return result
+
+
+@converter("TopK")
+def convert_topk(node: Node) -> list[Value]:
+    x, b = node.input(0), node.b
+    axis = node.axis(node.attribute("axis", -1), x.rank)
+    count = b.dim_values([node.attribute("k")]) if node.opset < 10 else node.input(1)
+    known = count.dimensions()
+    dims = list(x.dims)
+    size = known[0] if known is not None else b.symbols.fresh("topk")
+    dims[axis] = size
+    types = [x.type.with_dims(dims), TensorType.of(dims, i64)]
+    return b.emit(graph.TopKOp, [x, count], types, axis=axis, smallest=not node.attribute("largest", 1))
+
+
+@converter("NonZero")
+def convert_nonzero(node: Node) -> Value:
+    x = node.input(0)
+    if x.constant is not None:
+        return node.b.constant(np.array(np.nonzero(np.atleast_1d(x.constant)), np.int64))
+    (result,) = node.b.emit(graph.NonzeroOp, [x], [node.fresh_type(i64, [max(x.rank, 1), None])])
+    return result
+
+
+@converter("Compress")
+def convert_compress(node: Node) -> Value:
+    """The slices where the condition holds: nonzero, then gather."""
+    x, condition, b = node.input(0), node.input(1), node.b
+    axis = node.attribute("axis", None)
+    if axis is None:
+        x, axis = b.reshape(x, [b.element_count(x)]), 0
+    (places,) = b.emit(graph.NonzeroOp, [condition], [node.fresh_type(i64, [1, None])])
+    return b.op(graph.GatherOp, x, b.squeeze(places, [0]), axis=node.axis(axis, x.rank))
+
+
+@converter("Unique")
+def convert_unique(node: Node) -> list[Value]:
+    x, b = node.input(0), node.b
+    axis = node.attribute("axis", None)
+    count = b.symbols.fresh("unique")
+    if axis is None:
+        dims, inverse, axes = [count], b.element_count(x), []
+    else:
+        axes = [node.axis(axis, x.rank)]
+        dims = [count if a == axes[0] else d for a, d in enumerate(x.dims)]
+        inverse = x.dims[axes[0]]
+    vector = TensorType.of([count], i64)
+    types = [x.type.with_dims(dims), vector, TensorType.of([inverse], i64), vector]
+    return b.emit(graph.UniqueOp, [x], types, axes=axes, unsorted=not node.attribute("sorted", 1))
+
+
+@converter("NonMaxSuppression")
+def convert_non_max_suppression(node: Node) -> Value:
+    b = node.b
+    limit = node.optional(2) or b.constant(np.array([0], np.int64))
+    overlap = node.optional(3) or b.constant(np.array([0], np.float32))
+    operands = [node.input(0), node.input(1), limit, overlap]
+    least = node.optional(4)
+    if least is not None:
+        operands.append(least)
+    result_type = node.fresh_type(i64, [None, 3])
+    center = bool(node.attribute("center_point_box", 0))
+    (result,) = b.emit(graph.NonMaxSuppressionOp, operands, [result_type], center_point_box=center)
+    return result
+
+
+@converter("GridSample")
+def convert_grid_sample(node: Node) -> Value:
+    mode = {"bilinear": "linear", "bicubic": "cubic"}.get(
+        node.attribute("mode", "bilinear"), node.attribute("mode", "linear")
+    )
+    return node.b.op(
+        graph.GridSampleOp,
+        node.input(0),
+        node.input(1),
+        mode=mode,
+        padding=node.attribute("padding_mode", "zeros"),
+        align_corners=bool(node.attribute("align_corners", 0)),
+    )
+
+
+@converter("RoiAlign")
+def convert_roi_align(node: Node) -> Value:
+    default = "half_pixel" if node.opset >= 16 else "output_half_pixel"
+    return node.b.op(
+        graph.RoiAlignOp,
+        node.input(0),
+        node.input(1),
+        node.input(2),
+        size=[node.attribute("output_height", 1), node.attribute("output_width", 1)],
+        mode=node.attribute("mode", "avg"),
+        sampling_ratio=node.attribute("sampling_ratio", 0),
+        spatial_scale=node.attribute("spatial_scale", 1.0),
+        half_pixel=node.attribute("coordinate_transformation_mode", default) == "half_pixel",
+    )

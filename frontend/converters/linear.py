@@ -1,0 +1,242 @@
+"""Convolutions, matrix products."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...dialects import graph
+from ...dialects.graph.types import is_float
+from ...dialects.shape import product, subtract
+from ..node import Node
+from ..registry import MICROSOFT, converter
+from ..values import Value
+from .activations import activation
+
+if TYPE_CHECKING:
+    from ...dialects.shape import Dim
+
+
+def explicit_pads(
+    node: Node, sizes: Sequence[Dim], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+) -> list[int]:
+    """``pads`` with ``auto_pad`` resolved. Raises where that depends on an unknown size."""
+    mode = node.attribute("auto_pad", "NOTSET")
+    if mode == "VALID":
+        return [0] * 2 * len(kernel)
+    if mode == "NOTSET":
+        return node.attribute("pads", [0] * 2 * len(kernel))
+    begin, end = [], []
+    for size, k, stride, dilation in zip(sizes, kernel, strides, dilations):
+        reach = (k - 1) * dilation + 1
+        if isinstance(size, int):
+            total = max((-(-size // stride) - 1) * stride + reach - size, 0)
+        elif stride == 1:
+            total = reach - 1
+        else:
+            node.unsupported(f"auto_pad '{mode}' with stride {stride} along an axis of unknown size; fix the shape")
+        small, large = total // 2, total - total // 2
+        begin.append(small if mode == "SAME_UPPER" else large)
+        end.append(large if mode == "SAME_UPPER" else small)
+    return begin + end
+
+
+@converter("Conv")
+@converter("FusedConv", domain=MICROSOFT)
+def convert_conv(node: Node) -> Value:
+    x, w, bias = node.input(0), node.input(1), node.optional(2)
+    rank = x.rank - 2
+    kernel = [k if isinstance(k, int) else node.unsupported("the kernel's size is not known") for k in w.dims[2:]]
+    strides = node.attribute("strides", [1] * rank)
+    dilations = node.attribute("dilations", [1] * rank)
+    fields = {
+        "strides": strides,
+        "pads": explicit_pads(node, x.dims[2:], kernel, strides, dilations),
+        "dilations": dilations,
+        "group": node.attribute("group", 1),
+    }
+    operands = [x, w] if bias is None else [x, w, bias]
+    result = convolve(node, operands, **fields)
+    addend = node.optional(3)
+    if addend is not None:
+        result = node.b.add(result, addend)
+    fused = node.attribute("activation", "")
+    return activation(node, result, fused, node.attribute("activation_params", [])) if fused else result
+
+
+def convolve(node: Node, operands: list[Value], **fields: object) -> Value:
+    """A convolution; negative pads, which the operation does not have, become slices."""
+    pads = list(fields["pads"])  # pyright: ignore[reportArgumentType]
+    if min(pads, default=0) >= 0:
+        return node.b.op(graph.ConvOp, *operands, **fields)
+    x = operands[0]
+    zeros = [0, 0]
+    half = len(pads) // 2
+    cut = [min(p, 0) for p in pads]
+    x = node.b.pad(x, [*zeros, *cut[:half], *zeros, *cut[half:]])
+    return node.b.op(graph.ConvOp, x, *operands[1:], **{**fields, "pads": [max(p, 0) for p in pads]})
+
+
+@converter("ConvTranspose")
+def convert_conv_transpose(node: Node) -> Value:
+    x, w, bias = node.input(0), node.input(1), node.optional(2)
+    rank, group = x.rank - 2, node.attribute("group", 1)
+    kernel = [k if isinstance(k, int) else node.unsupported("the kernel's size is not known") for k in w.dims[2:]]
+    strides = node.attribute("strides", [1] * rank)
+    dilations = node.attribute("dilations", [1] * rank)
+    output_padding = node.attribute("output_padding", [0] * rank)
+    pads = _transposed_pads(node, x, kernel, strides, dilations, output_padding)
+    plain = kernel == strides and not any(pads) and not any(output_padding) and set(dilations) <= {1}
+    if plain and group == 1:
+        result = _patches(node, x, w, kernel)
+    else:
+        result = _through_conv(node, x, w, group, kernel, strides, pads, dilations, output_padding)
+    if bias is None:
+        return result
+    return node.b.add(result, node.b.reshape(bias, (*bias.dims, *[1] * rank)))
+
+
+def _transposed_pads(
+    node: Node, x: Value, kernel: list[int], strides: list[int], dilations: list[int], output_padding: list[int]
+) -> list[int]:
+    """What is cut from the full result, resolved from pads, auto_pad or output_shape."""
+    mode, rank = node.attribute("auto_pad", "NOTSET"), len(kernel)
+    wanted: Sequence[Dim] | None = node.attribute("output_shape", None)
+    if wanted is None and mode in ("NOTSET", "VALID"):
+        return node.attribute("pads", [0] * 2 * rank) if mode == "NOTSET" else [0] * 2 * rank
+    begin, end = [], []
+    for axis in range(rank):
+        size, reach = x.dims[2 + axis], (kernel[axis] - 1) * dilations[axis] + 1
+        if wanted is not None:
+            out: Dim = wanted[len(wanted) - rank + axis]
+            total = subtract((size - 1) * strides[axis] + output_padding[axis] + reach, out)  # pyright: ignore
+        else:
+            total = output_padding[axis] + reach - strides[axis]
+        if not isinstance(total, int):
+            node.unsupported("output_shape along an axis of unknown size; fix the shape")
+        total = max(total, 0)
+        small, large = total // 2, total - total // 2
+        upper = mode == "SAME_UPPER"
+        begin.append(small if upper else large)
+        end.append(large if upper else small)
+    return begin + end
+
+
+def _patches(node: Node, x: Value, w: Value, kernel: list[int]) -> Value:
+    """Kernel == stride: every input pixel gives its own patch, so a matrix product and a shuffle do it."""
+    b, rank = node.b, len(kernel)
+    batch, channels, spatial = x.dims[0], x.dims[1], x.dims[2:]
+    out_channels = w.dims[1]
+    rows = b.reshape(w, (channels, product(w.dims[1:])))
+    columns = b.reshape(x, (batch, channels, product(spatial)))
+    patches = b.matmul(rows, columns, transpose_a=True)
+    split = b.reshape(patches, (batch, out_channels, *kernel, *spatial))
+    order = [0, 1]
+    for axis in range(rank):
+        order += [2 + rank + axis, 2 + axis]
+    mixed = b.transpose(split, order)
+    return b.reshape(mixed, (batch, out_channels, *(product((s, k)) for s, k in zip(spatial, kernel))))
+
+
+def _through_conv(
+    node: Node,
+    x: Value,
+    w: Value,
+    group: int,
+    kernel: list[int],
+    strides: list[int],
+    pads: list[int],
+    dilations: list[int],
+    output_padding: list[int],
+) -> Value:
+    """Zeros put between the pixels, then a convolution with the kernel flipped and its channels swapped."""
+    b, rank = node.b, len(kernel)
+    stretched = with_zeros_between(node, x, strides)
+    channels, per_group = w.dims[0], w.dims[1]
+    if not isinstance(channels, int):
+        node.unsupported("the number of channels is not known")
+    grouped = b.reshape(w, (group, channels // group, *w.dims[1:]))
+    swapped = b.transpose(grouped, [0, 2, 1, *range(3, 3 + rank)])
+    flat = b.reshape(swapped, (product((group, per_group)), channels // group, *kernel))
+    axes = list(range(2, 2 + rank))
+    flipped = b.slice(flat, axes, [k - 1 for k in kernel], [-1] * rank, [-1] * rank)
+    reach = [(k - 1) * d for k, d in zip(kernel, dilations)]
+    conv_pads = [r - p for r, p in zip(reach, pads[:rank])]
+    conv_pads += [r - p + extra for r, p, extra in zip(reach, pads[rank:], output_padding)]
+    return convolve(
+        node, [stretched, flipped], strides=[1] * rank, pads=conv_pads, dilations=dilations, group=group
+    )
+
+
+def with_zeros_between(node: Node, x: Value, strides: list[int]) -> Value:
+    """strides - 1 zeros between neighbours along each spatial axis."""
+    b = node.b
+    for index, stride in enumerate(strides):
+        if stride == 1:
+            continue
+        axis, size = 2 + index, x.dims[2 + index]
+        spread = b.unsqueeze(x, [axis + 1])
+        pads = [0] * 2 * spread.rank
+        pads[spread.rank + axis + 1] = stride - 1
+        padded = b.pad(spread, pads)
+        merged = b.reshape(padded, (*x.dims[:axis], product((size, stride)), *x.dims[axis + 1 :]))
+        # The zeros after the last pixel lie outside.
+        x = b.slice(merged, [axis], [0], [subtract(merged.dims[axis], stride - 1)])
+    return x
+
+
+@converter("MatMul")
+def convert_matmul(node: Node) -> Value:
+    return matmul(node, node.input(0), node.input(1))
+
+
+def matmul(node: Node, a: Value, b: Value) -> Value:
+    """NumPy's matmul: a vector operand is a matrix of one row or column, taken out again."""
+    builder = node.b
+    left = builder.unsqueeze(a, [0]) if a.rank == 1 else a
+    right = builder.unsqueeze(b, [1]) if b.rank == 1 else b
+    result = builder.matmul(left, right)
+    if a.rank == 1:
+        result = builder.squeeze(result, [-2])
+    return builder.squeeze(result, [-1]) if b.rank == 1 else result
+
+
+@converter("Gemm")
+@converter("FusedGemm", domain=MICROSOFT)
+def convert_gemm(node: Node) -> Value:
+    """alpha * a' b' + beta * c. A constant operand takes the factor with it."""
+    builder, a, b, c = node.b, node.input(0), node.input(1), node.optional(2)
+    alpha, beta = node.attribute("alpha", 1.0), node.attribute("beta", 1.0)
+    if b.constant is not None:
+        b, alpha = builder.mul_scalar(b, _factor(b, alpha)), 1.0
+    flags = {"transpose_a": bool(node.attribute("transA", 0)), "transpose_b": bool(node.attribute("transB", 0))}
+    result = builder.mul_scalar(builder.matmul(a, b, **flags), _factor(a, alpha))
+    if c is not None and beta != 0:
+        result = builder.add(result, builder.mul_scalar(c, _factor(c, beta)))
+    fused = node.attribute("activation", "")
+    return activation(node, result, fused, []) if fused else result
+
+
+def _factor(x: Value, factor: float) -> float | int:
+    return factor if is_float(x.element_type) else int(factor)
+
+
+@converter("FusedMatMul", "TransposeMatMul", domain=MICROSOFT)
+def convert_fused_matmul(node: Node) -> Value:
+    result = node.b.matmul(
+        node.input(0),
+        node.input(1),
+        transpose_a=bool(node.attribute("transA", 0)),
+        transpose_b=bool(node.attribute("transB", 0)),
+    )
+    return node.b.mul_scalar(result, node.attribute("alpha", 1.0))
+
+
+@converter("Det")
+def convert_det(node: Node) -> Value:
+    x = node.input(0)
+    if x.constant is None:
+        node.unsupported("the determinant of a computed matrix")
+    return node.b.constant(np.linalg.det(x.constant).astype(x.type.dtype))

@@ -1,0 +1,317 @@
+"""Operators that move elements."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...dialects import graph
+from ...dialects.graph.movement import slice_size
+from ...dialects.shape import add, canonical, ceildiv, maximum, minimum, multiply, product, subtract
+from ..node import Node
+from ..registry import converter
+from ..values import Value
+from .linear import with_zeros_between
+
+if TYPE_CHECKING:
+    from ...dialects.shape import Dim
+
+
+@converter("Transpose")
+def convert_transpose(node: Node) -> Value:
+    x = node.input(0)
+    return node.b.transpose(x, node.attribute("perm", list(range(x.rank))[::-1]))
+
+
+@converter("Concat")
+def convert_concat(node: Node) -> Value:
+    parts = node.present
+    axis = node.axis(node.attribute("axis", 1), parts[0].rank)
+    filled = [part for part in parts if part.dims[axis] != 0]
+    return node.b.concat(filled or parts[:1], axis)
+
+
+# --- slice ----------------------------------------------------------------------------------------
+
+
+@converter("Slice", since=1)
+def convert_slice_attributes(node: Node) -> Value:
+    x, starts, ends = node.input(0), node.attribute("starts"), node.attribute("ends")
+    axes = node.attribute("axes", list(range(len(starts))))
+    return static_slice(node, x, axes, starts, ends, [1] * len(starts))
+
+
+@converter("Slice", since=10)
+def convert_slice(node: Node) -> Value:
+    x = node.input(0)
+    starts, ends = node.input(1), node.input(2)
+    count = starts.dims[0]
+    if not isinstance(count, int):
+        node.unsupported("the number of sliced axes must be known when the model is compiled")
+    axes = node.optional(3)
+    steps = node.optional(4)
+    axis_list = list(range(count)) if axes is None else node.constant_input(3, "the axes").tolist()
+    axis_list = node.axes(axis_list, x.rank)
+    step_list = [1] * count if steps is None else steps.integers()
+    bounds = [_bounds(starts), _bounds(ends)]
+    if step_list is not None and None not in bounds:
+        return static_slice(node, x, axis_list, bounds[0] or [], bounds[1] or [], step_list)
+    return _dynamic_slice(node, x, starts, ends, axis_list, steps)
+
+
+def _bounds(value: Value) -> list[Dim] | None:
+    return [] if value.dims == (0,) else value.dimensions()
+
+
+def static_slice(
+    node: Node, x: Value, axes: Sequence[int], starts: Sequence[Dim], ends: Sequence[Dim], steps: Sequence[int]
+) -> Value:
+    """A slice with ONNX's bounds: from the end where negative, clamped to the axis."""
+    axes = node.axes(list(axes), x.rank)
+    first: list[Dim] = []
+    last: list[Dim] = []
+    for axis, start, end, step in zip(axes, starts, ends, steps):
+        size = x.dims[axis]
+        begin = _bound(start, size, step, is_end=False)
+        stop = _bound(end, size, step, is_end=True)
+        first.append(begin)
+        last.append(_in_order(begin, stop, step))
+    return node.b.slice(x, axes, first, last, steps)
+
+
+def _bound(bound: Dim, size: Dim, step: int, *, is_end: bool) -> Dim:
+    """A bound as a position within the axis; where it lies is decided by the signs that all sizes share."""
+    if _surely_negative(bound):
+        if isinstance(bound, int) and bound < -(2**31) + 1:
+            return -1 if step < 0 and is_end else 0
+        bound = add(bound, size)
+    low = -1 if step < 0 and is_end else 0
+    high = subtract(size, 1) if step < 0 and not is_end else size
+    if isinstance(bound, int) and bound >= 2**31 - 1:
+        return high
+    return minimum(maximum(bound, low), high)
+
+
+def _surely_negative(bound: Dim) -> bool:
+    return bound < 0 if isinstance(bound, int) else bool(bound.is_negative)
+
+
+def _in_order(start: Dim, end: Dim, step: int) -> Dim:
+    """The end moved to the start where it lies before it, so that sizes are never negative."""
+    if isinstance(start, int) and isinstance(end, int):
+        return max(start, end) if step > 0 else min(start, end)
+    if step < 0 or (isinstance(start, int) and start == 0):
+        return end
+    distance = canonical(subtract(end, start))
+    if isinstance(distance, int) or distance.is_nonnegative:
+        return end
+    return maximum(start, end)
+
+
+def _dynamic_slice(
+    node: Node, x: Value, starts: Value, ends: Value, axes: list[int], steps: Value | None
+) -> Value:
+    b = node.b
+    count = len(axes)
+    dims: list[Any] = [None if axis in axes else d for axis, d in enumerate(x.dims)]
+    _known_widths(x, starts, ends, axes, steps, dims)
+    operands = [
+        b.cast(starts, b.dim_values([0]).element_type),
+        b.cast(ends, b.dim_values([0]).element_type),
+        b.dim_values(axes),
+        b.dim_values([1] * count) if steps is None else b.cast(steps, b.dim_values([0]).element_type),
+    ]
+    return node.dynamic(graph.DynamicSliceOp, [x, *operands], dims)
+
+
+def _known_widths(
+    x: Value, starts: Value, ends: Value, axes: list[int], steps: Value | None, dims: list[Any]
+) -> None:
+    """Axes whose bounds are all known keep a computed size although others are not."""
+    known = [value.known() for value in (starts, ends)]
+    step_list = [1] * len(axes) if steps is None else steps.integers()
+    if step_list is None or known[0] is None or known[1] is None:
+        return
+    for axis, start, end, step in zip(axes, known[0].tolist(), known[1].tolist(), step_list):
+        if start is None or end is None:
+            continue
+        begin = _bound(start, x.dims[axis], step, is_end=False)
+        stop = _in_order(begin, _bound(end, x.dims[axis], step, is_end=True), step)
+        dims[axis] = slice_size(begin, stop, step)
+
+
+# --- split ----------------------------------------------------------------------------------------
+
+
+@converter("Split")
+def convert_split(node: Node) -> list[Value]:
+    x = node.input(0)
+    axis = node.axis(node.attribute("axis", 0), x.rank)
+    return node.b.split(x, axis, split_sizes(node, x.dims[axis]))
+
+
+def split_sizes(node: Node, size: Dim) -> list[Dim]:
+    """The sizes of all parts: as given, else equal, the last one smaller where they can't be."""
+    sizes = node.attribute("split", None)
+    given = node.optional(1)
+    if sizes is None and given is not None:
+        sizes = given.dimensions()
+        if sizes is None:
+            node.unsupported("the sizes of the parts (input #1) must be known when the model is compiled")
+    if sizes is not None:
+        return sizes
+    count = node.attribute("num_outputs", node.output_count)
+    if not isinstance(size, int):
+        even = ceildiv(size, count)
+        node.b.symbols.unify(multiply(even, count), size, f"Split in {node.b.name}: the size must divide")
+        return [even] * count
+    even = -(-size // count)
+    return [even] * (count - 1) + [size - even * (count - 1)]
+
+
+# --- pad ------------------------------------------------------------------------------------------
+
+
+@converter("Pad", since=1)
+def convert_pad_attributes(node: Node) -> Value:
+    x = node.input(0)
+    pads = node.attribute("pads", None) or node.attribute("paddings")
+    return node.b.pad(x, pads, node.b.scalar_like(node.attribute("value", 0.0), x), node.attribute("mode", "constant"))
+
+
+@converter("Pad", since=11)
+def convert_pad(node: Node) -> Value:
+    x, pads, value, axes = node.input(0), node.input(1), node.optional(2), node.optional(3)
+    mode, b = node.attribute("mode", "constant"), node.b
+    value = b.scalar_like(0, x) if value is None else b.reshape(value, ())
+    amounts = pads.dimensions()
+    chosen = list(range(x.rank)) if axes is None else node.axes(node.constant_input(3, "the axes").tolist(), x.rank)
+    if amounts is not None:
+        return b.pad(x, _for_all_axes(amounts, chosen, x.rank), value, mode)
+    i64 = b.dim_values([0]).element_type
+    pads = b.cast(pads, i64)
+    if axes is not None:
+        pads = _dynamic_pads_for_all_axes(node, pads, chosen, x.rank)
+    return node.dynamic(graph.DynamicPadOp, [x, value, pads], [None] * x.rank, mode=mode)
+
+
+def _for_all_axes(amounts: list[Dim], axes: list[int], rank: int) -> list[Dim]:
+    pads: list[Dim] = [0] * 2 * rank
+    for index, axis in enumerate(axes):
+        pads[axis] = amounts[index]
+        pads[rank + axis] = amounts[len(axes) + index]
+    return pads
+
+
+def _dynamic_pads_for_all_axes(node: Node, pads: Value, axes: list[int], rank: int) -> Value:
+    places = np.array([*axes, *(rank + axis for axis in axes)], np.int64)
+    zeros = node.b.constant(np.zeros(2 * rank, np.int64))
+    return node.b.op(graph.ScatterElementsOp, zeros, node.b.constant(places), pads)
+
+
+# --- blocks and triangles -------------------------------------------------------------------------
+
+
+@converter("DepthToSpace")
+def convert_depth_to_space(node: Node) -> Value:
+    x, size = node.input(0), node.attribute("blocksize")
+    batch, channels, height, width = x.dims
+    depth = _divided(node, channels, size * size)
+    if node.attribute("mode", "DCR") == "DCR":
+        split, order = (batch, size, size, depth, height, width), [0, 3, 4, 1, 5, 2]
+    else:
+        split, order = (batch, depth, size, size, height, width), [0, 1, 4, 2, 5, 3]
+    mixed = node.b.transpose(node.b.reshape(x, split), order)
+    return node.b.reshape(mixed, (batch, depth, multiply(height, size), multiply(width, size)))
+
+
+@converter("SpaceToDepth")
+def convert_space_to_depth(node: Node) -> Value:
+    x, size = node.input(0), node.attribute("blocksize")
+    batch, channels, height, width = x.dims
+    rows, columns = _divided(node, height, size), _divided(node, width, size)
+    split = node.b.reshape(x, (batch, channels, rows, size, columns, size))
+    mixed = node.b.transpose(split, [0, 3, 5, 1, 2, 4])
+    return node.b.reshape(mixed, (batch, multiply(channels, size * size), rows, columns))
+
+
+def _divided(node: Node, dimension: Dim, by: int) -> Dim:
+    """A dimension divided by a number that must divide it."""
+    quotient = ceildiv(dimension, by)
+    if not node.b.symbols.unify(multiply(quotient, by), dimension, f"{node.operator}: the size must divide by {by}"):
+        node.invalid(f"{dimension} is no multiple of {by}")
+    return quotient
+
+
+@converter("Trilu")
+def convert_trilu(node: Node) -> Value:
+    diagonal = node.scalar_input(1, 0)
+    if diagonal is None:
+        node.unsupported("the diagonal (input #1) must be known when the model is compiled")
+    return node.b.op(graph.TriluOp, node.input(0), upper=bool(node.attribute("upper", 1)), diagonal=int(diagonal))
+
+
+@converter("ReverseSequence")
+def convert_reverse_sequence(node: Node) -> Value:
+    return node.b.op(
+        graph.ReverseSequenceOp,
+        node.input(0),
+        node.input(1),
+        time_axis=node.attribute("time_axis", 0),
+        batch_axis=node.attribute("batch_axis", 1),
+    )
+
+
+@converter("CenterCropPad")
+def convert_center_crop_pad(node: Node) -> Value:
+    x, b = node.input(0), node.b
+    wanted = node.input(1).dimensions()
+    if wanted is None:
+        node.unsupported("the shape (input #1) must be known when the model is compiled")
+    axes = node.axes(node.attribute("axes", list(range(x.rank))), x.rank)
+    for axis, size in zip(axes, wanted):
+        current = x.dims[axis]
+        if not isinstance(current, int) or not isinstance(size, int):
+            node.unsupported("an axis of unknown size; fix the shape")
+        if size < current:
+            start = (current - size) // 2
+            x = b.slice(x, [axis], [start], [start + size])
+        elif size > current:
+            pads = [0] * 2 * x.rank
+            pads[axis] = (size - current) // 2
+            pads[x.rank + axis] = size - current - pads[axis]
+            x = b.pad(x, pads)
+    return x
+
+
+@converter("Col2Im")
+def convert_col2im(node: Node) -> Value:
+    """Each window element is added at its place: padded slices summed, one a kernel position."""
+    x, b = node.input(0), node.b
+    image = node.constant_input(1, "the image's shape").tolist()
+    kernel = node.constant_input(2, "the block's shape").tolist()
+    rank = len(image)
+    strides = node.attribute("strides", [1] * rank)
+    dilations = node.attribute("dilations", [1] * rank)
+    pads = node.attribute("pads", [0] * 2 * rank)
+    counts = [
+        (image[i] + pads[i] + pads[rank + i] - (kernel[i] - 1) * dilations[i] - 1) // strides[i] + 1
+        for i in range(rank)
+    ]
+    channels = x.dims[1] // product(kernel)  # pyright: ignore[reportOperatorIssue]
+    columns = b.reshape(x, (x.dims[0], channels, *kernel, *counts))
+    total: Value | None = None
+    for position in itertools.product(*map(range, kernel)):
+        axes = list(range(2, 2 + rank))
+        part = b.slice(columns, axes, list(position), [p + 1 for p in position])
+        part = b.reshape(part, (x.dims[0], channels, *counts))
+        part = with_zeros_between(node, part, strides)
+        before = [p * d - pad for p, d, pad in zip(position, dilations, pads)]
+        after = [size - lead - have for size, lead, have in zip(image, before, part.dims[2:])]
+        part = b.pad(part, [0, 0, *before, 0, 0, *after])
+        total = part if total is None else b.add(total, part)
+    assert total is not None
+    return total

@@ -1,0 +1,156 @@
+"""Quantisation, written out in casts and arithmetic. Results are those of integer arithmetic, bit for bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnx
+
+from ...dialects import graph
+from ...dialects.graph.types import element_type_of, f32, i32, ui8
+from ..node import Node
+from ..registry import MICROSOFT, converter
+from ..values import Value
+from .linear import convolve, explicit_pads, matmul
+
+
+def _along(node: Node, value: Value, x: Value) -> Value:
+    """A scale or zero point of one axis, shaped to broadcast with x; blocks are repeated."""
+    block = node.attribute("block_size", 0)
+    axis = node.axis(node.attribute("axis", 1), x.rank) if x.rank else 0
+    if value.rank == x.rank and block:
+        return _blocks(node, value, x, axis, block)
+    if value.rank == 0 or value.dims == (1,):
+        return node.b.reshape(value, ())
+    shape: list[Any] = [1] * x.rank
+    shape[axis] = value.dims[0]
+    return node.b.reshape(value, shape)
+
+
+def _blocks(node: Node, value: Value, x: Value, axis: int, block: int) -> Value:
+    b = node.b
+    spread = b.unsqueeze(value, [axis + 1])
+    dims = list(spread.dims)
+    dims[axis + 1] = block
+    wide = b.broadcast_to(spread, dims)
+    merged = list(value.dims)
+    merged[axis] = value.dims[axis] * block  # pyright: ignore[reportOperatorIssue]
+    return b.slice(b.reshape(wide, merged), [axis], [0], [x.dims[axis]])
+
+
+@converter("QuantizeLinear")
+@converter("QuantizeLinear", domain=MICROSOFT)
+def convert_quantize(node: Node) -> Value:
+    """saturate(round(x / scale) + zero point)."""
+    x, scale, zero = node.input(0), node.input(1), node.optional(2)
+    element = ui8 if zero is None else zero.element_type
+    if zero is None and node.attribute("output_dtype", 0):
+        element = element_type_of(onnx.helper.tensor_dtype_to_np_dtype(node.attribute("output_dtype")))
+    b = node.b
+    scaled = b.op(graph.RoundOp, b.div(b.cast(x, f32), b.cast(_along(node, scale, x), f32)))
+    if zero is not None:
+        scaled = b.add(scaled, b.cast(_along(node, zero, x), f32))
+    return b.cast(scaled, element, saturate=True)
+
+
+@converter("DequantizeLinear")
+@converter("DequantizeLinear", domain=MICROSOFT)
+def convert_dequantize(node: Node) -> Value:
+    """(x - zero point) * scale."""
+    x, scale, zero = node.input(0), node.input(1), node.optional(2)
+    b = node.b
+    wide = b.cast(x, i32)
+    if zero is not None:
+        wide = b.sub(wide, b.cast(_along(node, zero, x), i32))
+    return b.mul(b.cast(wide, scale.element_type), _along(node, scale, x))
+
+
+@converter("DynamicQuantizeLinear")
+def convert_dynamic_quantize(node: Node) -> list[Value]:
+    """The range of x, zero included, mapped to 0 ... 255."""
+    x, b = node.input(0), node.b
+    axes = list(range(x.rank))
+    zero = b.scalar_like(0, x)
+    high = b.maximum(b.reduce("max", x, axes, keepdims=False), zero)
+    low = b.minimum(b.reduce("min", x, axes, keepdims=False), zero)
+    scale = b.div(b.sub(high, low), b.scalar_like(255, x))
+    limit = b.scalar_like(255, x)
+    point = b.op(graph.RoundOp, b.minimum(b.maximum(b.div(b.op(graph.NegOp, low), scale), zero), limit))
+    quantised = b.add(b.op(graph.RoundOp, b.div(x, scale)), point)
+    return [b.cast(quantised, ui8, saturate=True), scale, b.cast(point, ui8)]
+
+
+def _shifted(node: Node, x: Value, zero: Value | None, shape: list[Any] | None = None) -> Value:
+    """x - zero point in i32."""
+    b = node.b
+    wide = b.cast(x, i32)
+    if zero is None:
+        return wide
+    zero = b.cast(zero, i32)
+    if zero.rank and zero.dims != (1,) and shape is not None:
+        zero = b.reshape(zero, shape)
+    return b.sub(wide, zero)
+
+
+@converter("MatMulInteger")
+def convert_matmul_integer(node: Node) -> Value:
+    a, c = node.input(0), node.input(1)
+    zero_a = node.optional(2)
+    rows = [*zero_a.dims, 1] if zero_a is not None and zero_a.rank == 1 else None
+    return matmul(node, _shifted(node, a, zero_a, rows), _shifted(node, c, node.optional(3)))
+
+
+@converter("ConvInteger")
+def convert_conv_integer(node: Node) -> Value:
+    x, w = node.input(0), node.input(1)
+    rank = x.rank - 2
+    strides, dilations = node.attribute("strides", [1] * rank), node.attribute("dilations", [1] * rank)
+    zero_w = node.optional(3)
+    channels = [w.dims[0], *[1] * (w.rank - 1)]
+    kernel: Any = w.dims[2:]
+    pads = explicit_pads(node, x.dims[2:], kernel, strides, dilations)
+    operands = [_shifted(node, x, node.optional(2)), _shifted(node, w, zero_w, channels)]
+    return convolve(node, operands, strides=strides, pads=pads, dilations=dilations, group=node.attribute("group", 1))
+
+
+def _requantised(node: Node, total: Value, factor: Value, zero: Value) -> Value:
+    """saturate(round(total * factor) + zero point)."""
+    b = node.b
+    scaled = b.op(graph.RoundOp, b.mul(b.cast(total, f32), factor))
+    return b.cast(b.add(scaled, b.cast(zero, f32)), zero.element_type, saturate=True)
+
+
+def _per_output_channel(node: Node, value: Value, rank: int) -> Value:
+    """A per-channel scale or zero point, shaped to broadcast over the channels of a convolution."""
+    if value.rank == 0 or value.dims == (1,):
+        return node.b.reshape(value, ())
+    return node.b.reshape(value, [*value.dims, *[1] * (rank - 2)])
+
+
+@converter("QLinearMatMul")
+def convert_qlinear_matmul(node: Node) -> Value:
+    a, scale_a, zero_a, c, scale_c, zero_c, scale_y, zero_y = (node.input(i) for i in range(8))
+    rows = [*zero_a.dims, 1] if zero_a.rank == 1 else None
+    total = matmul(node, _shifted(node, a, zero_a, rows), _shifted(node, c, zero_c))
+    if scale_a.rank == 1 and scale_a.dims != (1,):
+        scale_a = node.b.unsqueeze(scale_a, [1])
+    factor = node.b.div(node.b.mul(scale_a, scale_c), scale_y)
+    return _requantised(node, total, factor, zero_y)
+
+
+@converter("QLinearConv")
+def convert_qlinear_conv(node: Node) -> Value:
+    x, scale_x, zero_x, w, scale_w, zero_w, scale_y, zero_y = (node.input(i) for i in range(8))
+    rank = x.rank - 2
+    strides, dilations = node.attribute("strides", [1] * rank), node.attribute("dilations", [1] * rank)
+    kernel: Any = w.dims[2:]
+    pads = explicit_pads(node, x.dims[2:], kernel, strides, dilations)
+    channels = [w.dims[0], *[1] * (w.rank - 1)]
+    operands = [_shifted(node, x, zero_x), _shifted(node, w, zero_w, channels)]
+    bias = node.optional(8)
+    if bias is not None:
+        operands.append(bias)
+    group = node.attribute("group", 1)
+    total = convolve(node, operands, strides=strides, pads=pads, dilations=dilations, group=group)
+    factor = node.b.div(node.b.mul(scale_x, _per_output_channel(node, scale_w, x.rank)), scale_y)
+    return _requantised(node, total, factor, zero_y)

@@ -1,0 +1,87 @@
+"""LSTM, GRU, RNN: missing operands filled in, ``layout`` undone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...dialects import graph
+from ...dialects.graph.recurrent import DIRECTIONS
+from ...dialects.graph.types import i32
+from ..node import Node
+from ..registry import converter
+from ..values import Value
+
+_SUPPORTED = {"sigmoid", "tanh", "relu", "hardsigmoid", "softsign", "softplus", "elu"}
+
+
+def _activations(node: Node, default: str, directions: int) -> str:
+    names = [name.lower() for name in node.attribute("activations", [])]
+    unknown = sorted(set(names) - _SUPPORTED)
+    if unknown:
+        node.unsupported(f"the activations {', '.join(unknown)}")
+    if node.has("activation_alpha") or node.has("activation_beta"):
+        node.unsupported("activation_alpha and activation_beta")
+    words = "_".join(names)
+    return default if words in ("", "_".join([default] * directions)) else words
+
+
+def _layer(node: Node, operation: Any, gates: int, states: int, default: str, extra_fields: dict[str, Any]) -> list[Value]:
+    b, direction = node.b, node.attribute("direction", "forward")
+    directions = DIRECTIONS.get(direction) or node.invalid(f"unknown direction '{direction}'")
+    batch_first = bool(node.attribute("layout", 0))
+    x, w, r = node.input(0), node.input(1), node.input(2)
+    if batch_first:
+        x = b.transpose(x, [1, 0, 2])
+    hidden, batch = r.dims[2], x.dims[1]
+    bias = node.optional(3)
+    if bias is None:
+        bias = b.broadcast_to(b.scalar_like(0, x), [directions, 2 * gates * hidden])  # pyright: ignore
+    operands = [x, w, r, bias]
+    for index in range(states):
+        state = node.optional(5 + index)
+        if state is None:
+            state = b.broadcast_to(b.scalar_like(0, x), [directions, batch, hidden])
+        elif batch_first:
+            state = b.transpose(state, [1, 0, 2])
+        operands.append(state)
+    operands += _extra(node, x, states)
+    fields = {"direction": direction, "clip": node.attribute("clip", 0.0), **extra_fields}
+    fields["activations"] = _activations(node, default, directions)
+    y, *lasts = b.emit(operation, operands, **fields)
+    if batch_first:
+        y = b.transpose(y, [2, 0, 1, 3])
+        lasts = [b.transpose(last, [1, 0, 2]) for last in lasts]
+    return [y, *lasts]
+
+
+def _extra(node: Node, x: Value, states: int) -> list[Value]:
+    """Sequence lengths where they matter, and the LSTM's peepholes after them."""
+    lengths, b = node.optional(4), node.b
+    peepholes = node.optional(7) if states == 2 else None
+    if lengths is not None and _all_full(lengths, x):
+        lengths = None
+    if peepholes is not None and lengths is None:
+        lengths = b.broadcast_to(b.reshape(b.dim_values([x.dims[0]], i32), ()), [x.dims[1]])
+    return [value for value in (lengths, peepholes) if value is not None]
+
+
+def _all_full(lengths: Value, x: Value) -> bool:
+    known = lengths.integers()
+    return known is not None and all(length == x.dims[0] for length in known)
+
+
+@converter("LSTM")
+def convert_lstm(node: Node) -> list[Value]:
+    fields = {"input_forget": bool(node.attribute("input_forget", 0))}
+    return _layer(node, graph.LstmOp, 4, 2, "sigmoid_tanh_tanh", fields)
+
+
+@converter("GRU")
+def convert_gru(node: Node) -> list[Value]:
+    fields = {"linear_before_reset": bool(node.attribute("linear_before_reset", 0))}
+    return _layer(node, graph.GruOp, 3, 1, "sigmoid_tanh", fields)
+
+
+@converter("RNN")
+def convert_rnn(node: Node) -> list[Value]:
+    return _layer(node, graph.RnnOp, 1, 1, "tanh", {})

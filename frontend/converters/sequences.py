@@ -1,0 +1,87 @@
+"""Sequences of tensors: known when the model is compiled, so they are Python lists during import."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..node import Node
+from ..registry import converter
+from ..values import Value
+from .movement import split_sizes
+
+
+def _sequence(node: Node, index: int = 0) -> list[Value]:
+    value: Any = node.inputs[index]
+    if not isinstance(value, list):
+        node.invalid(f"input #{index} must be a sequence")
+    return value
+
+
+def _position(node: Node, index: int, length: int, default: int) -> int:
+    position = node.scalar_input(index, default)
+    if position is None:
+        node.unsupported("the position in the sequence must be known when the model is compiled")
+    return int(position) % length if length and position < 0 else int(position)
+
+
+@converter("SequenceConstruct")
+def convert_sequence_construct(node: Node) -> list[Any]:
+    return [node.present]
+
+
+@converter("SequenceEmpty")
+def convert_sequence_empty(node: Node) -> list[Any]:
+    return [[]]
+
+
+@converter("SequenceAt")
+def convert_sequence_at(node: Node) -> Value:
+    values = _sequence(node)
+    return values[_position(node, 1, len(values), 0)]
+
+
+@converter("SequenceInsert")
+def convert_sequence_insert(node: Node) -> list[Any]:
+    values = list(_sequence(node))
+    values.insert(_position(node, 2, len(values), len(values)), node.input(1))
+    return [values]
+
+
+@converter("SequenceErase")
+def convert_sequence_erase(node: Node) -> list[Any]:
+    values = list(_sequence(node))
+    del values[_position(node, 1, len(values), -1)]
+    return [values]
+
+
+@converter("SequenceLength")
+def convert_sequence_length(node: Node) -> Value:
+    return node.b.dim_values([len(_sequence(node))], shape=())
+
+
+@converter("ConcatFromSequence")
+def convert_concat_from_sequence(node: Node) -> Value:
+    values, axis = _sequence(node), node.attribute("axis")
+    if node.attribute("new_axis", 0):
+        axis = node.axis(axis, values[0].rank + 1)
+        return node.b.concat([node.b.unsqueeze(value, [axis]) for value in values], axis)
+    return node.b.concat(values, node.axis(axis, values[0].rank))
+
+
+@converter("SplitToSequence")
+def convert_split_to_sequence(node: Node) -> list[Any]:
+    x, b = node.input(0), node.b
+    axis = node.axis(node.attribute("axis", 0), x.rank)
+    size = x.dims[axis]
+    given = node.optional(1)
+    if given is None or given.rank == 0:
+        step = 1 if given is None else int(node.constant_input(1, "the size of the parts").reshape(()))
+        if not isinstance(size, int):
+            node.unsupported("a sequence split from an axis of unknown size; fix the shape")
+        sizes: list[Any] = [min(step, size - start) for start in range(0, size, step)]
+    else:
+        sizes = split_sizes(node, size)
+    parts = b.split(x, axis, sizes)
+    if given is None and not node.attribute("keepdims", 1):
+        parts = [b.squeeze(part, [axis]) for part in parts]
+    return [parts]

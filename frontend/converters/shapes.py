@@ -1,0 +1,253 @@
+"""Operators about shapes: reading them, and changing them by computed ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+
+from ...dialects import graph
+from ...dialects.graph.broadcasting import broadcast_dimension
+from ...dialects.graph.types import TensorType, element_type_of, i64
+from ...dialects.shape import canonical, ceildiv, floordiv, multiply, product, same_dimension, subtract
+from ..equalities import broadcast_pairs
+from ..node import Node
+from ..registry import converter
+from ..values import Value
+
+if TYPE_CHECKING:
+    from ...dialects.shape import Dim
+
+
+@converter("Shape")
+def convert_shape(node: Node) -> Value:
+    dims = node.input(0).dims
+    start, end = node.attribute("start", 0), node.attribute("end", len(dims))
+    return node.b.dim_values(dims[slice(start, end)])
+
+
+@converter("Size")
+def convert_size(node: Node) -> Value:
+    return node.b.dim_values([product(node.input(0).dims)], shape=())
+
+
+def elements(value: Value) -> list[Any] | None:
+    """What is known of each element of a vector of integers: a dimension or None; None where nothing is."""
+    known = value.known()
+    if known is not None:
+        return known.reshape(-1).tolist()
+    count = value.dims[0] if value.rank == 1 else None
+    return [None] * count if isinstance(count, int) else None
+
+
+@converter("Reshape", since=5)
+def convert_reshape(node: Node) -> Value:
+    x, shape = node.input(0), node.input(1)
+    wanted = elements(shape)
+    if wanted is None:
+        node.unsupported("the number of dimensions of the shape (input #1) must be known when the model is compiled")
+    allow_zero = bool(node.attribute("allowzero", 0))
+    if not allow_zero:
+        wanted = [x.dims[i] if d == 0 and i < x.rank else d for i, d in enumerate(wanted)]
+    unknown = [d is None or not isinstance(d, int) and d.is_negative for d in wanted]
+    if any(unknown):
+        dims = [None if d is None or d == -1 else d for d in wanted]
+        return node.dynamic(graph.DynamicReshapeOp, [x, shape], dims, allow_zero=allow_zero)
+    return node.b.reshape(x, _with_remainder(node, x, wanted))
+
+
+@converter("Reshape", since=1)
+def convert_reshape_attribute(node: Node) -> Value:
+    x = node.input(0)
+    wanted = [x.dims[i] if d == 0 else d for i, d in enumerate(node.attribute("shape"))]
+    return node.b.reshape(x, _with_remainder(node, x, wanted))
+
+
+def _with_remainder(node: Node, x: Value, wanted: list[Dim]) -> list[Dim]:
+    """The shape with -1 replaced by what remains."""
+    if -1 not in wanted:
+        if not node.b.symbols.unify(product(wanted), product(x.dims), f"Reshape in {node.b.name}"):
+            node.invalid(f"{x.type} cannot be reshaped to {wanted}: the number of elements differs")
+        return wanted
+    place = wanted.index(-1)
+    remaining = remainder(node, list(x.dims), [d for i, d in enumerate(wanted) if i != place])
+    return [*wanted[:place], remaining, *wanted[place + 1 :]]
+
+
+def remainder(node: Node, dims: list[Dim], used: list[Dim]) -> Dim:
+    """The product of ``dims`` divided by that of ``used``; equal factors cancel before anything is multiplied."""
+    for dimension in list(used):
+        match = next((d for d in dims if same_dimension(d, dimension)), None)
+        if match is not None:
+            dims.remove(match)
+            used.remove(dimension)
+    total, divisor = product(dims), product(used)
+    if isinstance(divisor, int) and divisor == 0:
+        return 0
+    quotient = _exact_quotient(total, divisor)
+    if quotient is not None:
+        return quotient
+    if isinstance(total, int) and isinstance(divisor, int):
+        node.invalid(f"{total} elements cannot be divided into rows of {divisor}")
+    result = floordiv(total, divisor)
+    node.b.symbols.unify(multiply(result, divisor), total, f"Reshape in {node.b.name}: the sizes must divide")
+    return result
+
+
+def _exact_quotient(total: Dim, divisor: Dim) -> Dim | None:
+    if isinstance(total, int) and isinstance(divisor, int):
+        return total // divisor if total % divisor == 0 else None
+    import sympy
+
+    quotient = sympy.cancel(sympy.sympify(total) / sympy.sympify(divisor))
+    numerator, denominator = sympy.fraction(sympy.together(quotient))
+    if denominator != 1:
+        return None
+    return canonical(numerator)
+
+
+@converter("Flatten")
+def convert_flatten(node: Node) -> Value:
+    x = node.input(0)
+    axis = node.attribute("axis", 1)
+    axis = axis + x.rank if axis < 0 else axis
+    return node.b.reshape(x, [product(x.dims[:axis]), product(x.dims[axis:])])
+
+
+def _listed_axes(node: Node, what: str) -> list[int] | None:
+    """Axes from the attribute or, since opset 13, from the second input."""
+    axes = node.attribute("axes", None)
+    if axes is None and node.optional(1) is not None:
+        axes = node.constant_input(1, what).reshape(-1).tolist()
+    return axes
+
+
+@converter("Squeeze")
+def convert_squeeze(node: Node) -> Value:
+    x = node.input(0)
+    axes = _listed_axes(node, "the axes")
+    if axes is None:
+        axes = [axis for axis, d in enumerate(x.dims) if isinstance(d, int) and d == 1]
+    return node.b.squeeze(x, node.axes(axes, x.rank)) if axes else x
+
+
+@converter("Unsqueeze")
+def convert_unsqueeze(node: Node) -> Value:
+    x = node.input(0)
+    axes = _listed_axes(node, "the axes")
+    if axes is None:
+        node.invalid("the axes are missing")
+    return node.b.unsqueeze(x, node.axes(axes, x.rank + len(axes)))
+
+
+@converter("Expand")
+def convert_expand(node: Node) -> Value:
+    x, shape = node.input(0), node.input(1)
+    wanted = elements(shape)
+    if wanted is None:
+        node.unsupported("the number of dimensions of the shape (input #1) must be known when the model is compiled")
+    if all(d is not None for d in wanted):
+        _unify_broadcast(node, x, wanted)
+        return node.b.broadcast_with(x, wanted)
+    rank = max(x.rank, len(wanted))
+    padded = [*[1] * (rank - x.rank), *x.dims], [*[1] * (rank - len(wanted)), *wanted]
+    dims = [None if w is None and d == 1 else d if w is None else broadcast_dimension(d, w) for d, w in zip(*padded)]
+    return node.dynamic(graph.DynamicExpandOp, [x, shape], dims)
+
+
+def _unify_broadcast(node: Node, x: Value, wanted: list[Dim]) -> None:
+    for left, right in broadcast_pairs([x.dims, wanted]):
+        if not node.b.symbols.unify(left, right, f"Expand in {node.b.name}"):
+            node.invalid(f"{x.type} does not broadcast to {wanted}")
+
+
+@converter("Tile", since=6)
+def convert_tile(node: Node) -> Value:
+    x, repeats = node.input(0), node.input(1)
+    counts = elements(repeats)
+    if counts is None or any(count is None for count in counts):
+        return node.dynamic(graph.DynamicTileOp, [x, repeats], [None] * x.rank)
+    return tile(node, x, counts)
+
+
+def tile(node: Node, x: Value, counts: list[Dim]) -> Value:
+    """Each repeated axis gets a broadcast axis before it; a reshape merges the two."""
+    if all(isinstance(count, int) and count == 1 for count in counts):
+        return x
+    spread: list[Dim] = []
+    target: list[Dim] = []
+    for size, count in zip(x.dims, counts):
+        once = isinstance(count, int) and count == 1
+        spread += [size] if once else [1, size]
+        target += [size] if once else [count, size]
+    repeated = node.b.broadcast_to(node.b.reshape(x, spread), target)
+    return node.b.reshape(repeated, [multiply(size, count) for size, count in zip(x.dims, counts)])
+
+
+@converter("ConstantOfShape")
+def convert_constant_of_shape(node: Node) -> Value:
+    value = node.attribute("value", np.zeros(1, np.float32)).reshape(())
+    shape = node.input(0)
+    dims = elements(shape)
+    fill = node.b.constant(value)
+    if dims is None:
+        node.unsupported("the number of dimensions of the shape (input #0) must be known when the model is compiled")
+    if all(d is not None for d in dims):
+        count = product(dims)
+        if isinstance(count, int) and count <= 256:
+            return node.b.constant(np.full(dims, value))
+        return node.b.broadcast_to(fill, dims)
+    return node.dynamic(graph.DynamicExpandOp, [fill, shape], dims)
+
+
+@converter("Range")
+def convert_range(node: Node) -> Value:
+    parts = [node.b.reshape(node.input(i), ()) for i in range(3)]
+    start, limit, step = (_scalar(part) for part in parts)
+    element = parts[0].element_type
+    count: Dim | None = None
+    if start is not None and limit is not None and step is not None:
+        count = _range_count(start, limit, step)
+    if count is None:
+        (result,) = node.b.emit(graph.RangeOp, parts, [node.fresh_type(element, [None])])
+        return result
+    if isinstance(count, int):
+        (result,) = node.b.emit(graph.RangeOp, parts, [TensorType.of([count], element)])
+        return result
+    (result,) = node.b.emit(graph.IotaOp, [], [TensorType.of([count], element)])
+    if step != 1:
+        result = node.b.mul(result, parts[2])
+    return result if start == 0 else node.b.add(result, parts[0])
+
+
+def _scalar(value: Value) -> Any:
+    if value.constant is not None:
+        return value.constant.reshape(()).item()
+    known = value.known()
+    return None if known is None else known.reshape(()).item()
+
+
+def _range_count(start: Any, limit: Any, step: Any) -> Dim | None:
+    if all(isinstance(part, int | float) for part in (start, limit, step)):
+        return max(int(np.ceil((limit - start) / step)), 0)
+    if not isinstance(step, int) or isinstance(start, float) or isinstance(limit, float):
+        return None
+    if step > 0:
+        return ceildiv(subtract(limit, start), step)
+    return ceildiv(subtract(start, limit), -step)
+
+
+@converter("EyeLike")
+def convert_eye_like(node: Node) -> Value:
+    x, b = node.input(0), node.b
+    code = node.attribute("dtype", None)
+    element = x.element_type if code is None else element_type_of(onnx.helper.tensor_dtype_to_np_dtype(code))
+    rows, columns = x.dims
+    if isinstance(rows, int) and isinstance(columns, int):
+        eye = np.eye(rows, columns, node.attribute("k", 0), dtype=TensorType.of((), element).dtype)
+        return b.constant(eye)
+    (row,) = b.emit(graph.IotaOp, [], [TensorType.of([rows], i64)])
+    (column,) = b.emit(graph.IotaOp, [], [TensorType.of([columns], i64)])
+    shifted = b.add_scalar(b.unsqueeze(row, [1]), node.attribute("k", 0))
+    return b.cast(b.op(graph.EqualOp, shifted, column), element)

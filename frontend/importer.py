@@ -1,0 +1,333 @@
+"""Walks an ONNX graph and builds @main at the graph level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import onnx
+from onnx import numpy_helper
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import Attribute, Block, Region
+from xdsl.utils.exceptions import VerifyException
+
+from ..dialects.dimension_attribute import DimensionAttr
+from ..dialects.graph.broadcasting import BroadcastError
+from ..dialects.graph.types import TensorType, element_type_of
+from ..errors import InvalidModelError, UnsupportedOperatorError
+from .builder import Builder
+from .node import Node
+from .registry import find_converter
+from .symbols import Symbols
+from .values import Value
+
+if TYPE_CHECKING:
+    from ..context import CompilerContext
+    from ..dialects.shape import Dim
+
+Shapes = Mapping[str, Any]
+
+
+class GraphImporter:
+    """One ONNX graph: the main one, or a body of control flow that sees the names around it."""
+
+    def __init__(self, builder: Builder, opsets: Mapping[str, int], outer: GraphImporter | None = None):
+        self.builder = builder
+        self.opsets = opsets
+        self.outer = outer
+        self.values: dict[str, Any] = {}
+
+    def lookup(self, name: str) -> Any:
+        """The value of a name, from here or from around. Raises KeyError."""
+        scope: GraphImporter | None = self
+        while scope is not None:
+            if name in scope.values:
+                return scope.values[name]
+            scope = scope.outer
+        raise KeyError(name)
+
+    def child(self) -> GraphImporter:
+        """A scope inside this one, on the same builder."""
+        return GraphImporter(self.builder, self.opsets, self)
+
+    def add_initializers(self, graph: onnx.GraphProto) -> None:
+        for tensor in graph.initializer:
+            self.values[tensor.name] = self.builder.constant(_to_array(tensor), tensor.name)
+        for sparse in graph.sparse_initializer:
+            self.values[sparse.values.name] = self.builder.constant(_dense(sparse), sparse.values.name)
+
+    def add_nodes(self, nodes: Sequence[onnx.NodeProto]) -> None:
+        for proto in nodes:
+            self.add_node(proto)
+
+    def results(self, graph: onnx.GraphProto) -> list[Value]:
+        """The graph's outputs. Raises InvalidModelError where one is not computed."""
+        found = []
+        for output in graph.output:
+            try:
+                found.append(self.lookup(output.name))
+            except KeyError:
+                raise InvalidModelError(f"the output '{output.name}' is not computed by any node") from None
+        return found
+
+    def add_node(self, proto: onnx.NodeProto) -> None:
+        node = Node(proto, [self._input(proto, name) for name in proto.input], self.opset_of(proto.domain), self)
+        self.builder.name = next((name for name in proto.output if name), proto.name)
+        outputs = self._convert(node)
+        for name, value in zip(proto.output, outputs):
+            if not name:
+                continue
+            if value is None:
+                node.unsupported(f"the output '{name}' is not available")
+            self.values[name] = value
+
+    def _input(self, proto: onnx.NodeProto, name: str) -> Any:
+        if not name:
+            return None
+        try:
+            return self.lookup(name)
+        except KeyError:
+            raise InvalidModelError(
+                f"node '{proto.name}' ({proto.op_type}) reads '{name}', which nothing before it computes: "
+                "the nodes must be in order"
+            ) from None
+
+    def opset_of(self, domain: str) -> int:
+        return self.opsets.get("" if domain == "ai.onnx" else domain, 1)
+
+    def _convert(self, node: Node) -> Sequence[Value | None]:
+        domain = "" if node.proto.domain == "ai.onnx" else node.proto.domain
+        convert = find_converter(domain, node.operator, node.opset)
+        if convert is None:
+            return self._expand_function(node, domain)
+        try:
+            converted = convert(node)
+        except (VerifyException, BroadcastError) as error:
+            raise InvalidModelError(f"{node.describe()}: {error}") from error
+        return [converted] if isinstance(converted, Value) else list(converted)
+
+    def _expand_function(self, node: Node, domain: str) -> Sequence[Value | None]:
+        """Operators that ONNX itself defines by others are imported by that definition."""
+        try:
+            schema = onnx.defs.get_schema(node.operator, node.opset, domain)
+        except onnx.defs.SchemaError:
+            node.unsupported("no such operator is known; express it by standard ONNX operators")
+        body = schema.get_function_with_opset_version(node.opset) if schema.has_function else None
+        if body is None:
+            node.unsupported("this operator cannot be imported yet")
+        function = onnx.FunctionProto.FromString(body)
+        scope = GraphImporter(self.builder, {**self.opsets, **{o.domain: o.version for o in function.opset_import}})
+        for name, value in zip(function.input, node.inputs):
+            scope.values[name] = value
+        attributes = {attribute.name: attribute for attribute in function.attribute_proto}
+        attributes |= {attribute.name: attribute for attribute in node.proto.attribute}
+        for proto in function.node:
+            scope.add_node(_with_attributes(proto, attributes))
+        return [scope.lookup(name) for name in function.output]
+
+
+def _with_attributes(proto: onnx.NodeProto, attributes: Mapping[str, onnx.AttributeProto]) -> onnx.NodeProto:
+    """A node of a function body with references to the function's attributes filled in."""
+    if not any(attribute.ref_attr_name for attribute in proto.attribute):
+        return proto
+    filled = onnx.NodeProto()
+    filled.CopyFrom(proto)
+    del filled.attribute[:]
+    for attribute in proto.attribute:
+        if not attribute.ref_attr_name:
+            filled.attribute.append(attribute)
+        elif attribute.ref_attr_name in attributes:
+            copied = filled.attribute.add()
+            copied.CopyFrom(attributes[attribute.ref_attr_name])
+            copied.name = attribute.name
+    return filled
+
+
+def _to_array(tensor: onnx.TensorProto) -> Any:
+    array = numpy_helper.to_array(tensor)
+    try:
+        element_type_of(array.dtype)
+    except KeyError:
+        raise UnsupportedOperatorError(
+            f"the tensor '{tensor.name}' has elements of {array.dtype}, which cannot be compiled"
+        ) from None
+    return array
+
+
+def _dense(sparse: onnx.SparseTensorProto) -> Any:
+    import numpy as np
+
+    values, indices = numpy_helper.to_array(sparse.values), numpy_helper.to_array(sparse.indices)
+    dense = np.zeros(tuple(sparse.dims), values.dtype)
+    if indices.ndim == 2:
+        dense[tuple(indices.T)] = values
+    else:
+        dense.reshape(-1)[indices] = values
+    return dense
+
+
+# --- the main graph -------------------------------------------------------------------------------
+
+
+def import_graph(
+    graph: onnx.GraphProto, opsets: Mapping[str, int], shapes: Shapes | None, context: CompilerContext
+) -> ModuleOp:
+    """@main of a module from the main graph of a model."""
+    symbols = Symbols()
+    given = {tensor.name for tensor in graph.initializer}
+    inputs = [info for info in graph.input if info.name not in given]
+    types = _input_types(inputs, symbols, shapes or {})
+    block = Block(arg_types=types)
+    builder = Builder(context.constants, symbols, block)
+    importer = GraphImporter(builder, opsets)
+    for info, argument in zip(inputs, block.args):
+        argument.name_hint = _hint(info.name)
+        importer.values[info.name] = Value(argument.type, ssa=argument, name=info.name)  # pyright: ignore[reportArgumentType]
+    importer.add_initializers(graph)
+    importer.add_nodes(graph.node)
+    results = [builder.ssa(value) for value in importer.results(graph)]
+    block.add_op(ReturnOp(*results))
+    builder.finish()
+    _replace_symbols(block, symbols)
+    return _module(block, [info.name for info in inputs], [output.name for output in graph.output], symbols)
+
+
+def _module(block: Block, input_names: list[str], output_names: list[str], symbols: Symbols) -> ModuleOp:
+    return_op = block.last_op
+    assert return_op is not None
+    function = FuncOp(
+        "main",
+        ([argument.type for argument in block.args], [operand.type for operand in return_op.operands]),
+        Region(block),
+        arg_attrs=_name_attributes(input_names),
+        res_attrs=_name_attributes(output_names),
+    )
+    module = ModuleOp([function])
+    checks = symbols.resolved_checks()
+    if checks:
+        module.attributes["lamina.checks"] = ArrayAttr(
+            [ArrayAttr([StringAttr(text) for text in check]) for check in checks]
+        )
+    return module
+
+
+def _name_attributes(names: Sequence[str]) -> ArrayAttr[DictionaryAttr]:
+    return ArrayAttr([DictionaryAttr({"lamina.name": StringAttr(name)}) for name in names])
+
+
+def _hint(name: str) -> str | None:
+    text = "".join(c if c.isalnum() else "_" for c in name).strip("_")
+    return f"v{text}" if text[:1].isdigit() else text or None
+
+
+def _input_types(inputs: Sequence[onnx.ValueInfoProto], symbols: Symbols, shapes: Shapes) -> list[TensorType]:
+    known = {info.name for info in inputs}
+    names = {d.dim_param for info in inputs for d in info.type.tensor_type.shape.dim if d.dim_param}
+    for key, wanted in shapes.items():
+        if key in known:
+            continue
+        if key not in names:
+            choices = ", ".join(sorted(known | names))
+            raise InvalidModelError(f"no input or dimension is called '{key}': expected one of {choices}")
+        symbols.bind(key, _wanted_dimension(wanted, symbols))
+    return [_input_type(info, symbols, shapes.get(info.name)) for info in inputs]
+
+
+def _input_type(info: onnx.ValueInfoProto, symbols: Symbols, wanted: Sequence[Any] | None) -> TensorType:
+    if not info.type.HasField("tensor_type"):
+        kind = info.type.WhichOneof("value")
+        raise UnsupportedOperatorError(f"the input '{info.name}' is a {kind}: only tensors can be inputs")
+    tensor = info.type.tensor_type
+    try:
+        element = element_type_of(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+    except KeyError:
+        kind = onnx.TensorProto.DataType.Name(tensor.elem_type)
+        raise UnsupportedOperatorError(f"the input '{info.name}' has elements of {kind}") from None
+    declared = list(tensor.shape.dim)
+    if wanted is not None:
+        if tensor.HasField("shape") and len(wanted) != len(declared):
+            raise InvalidModelError(
+                f"the shape given for '{info.name}' has {len(wanted)} dimensions, the model says {len(declared)}"
+            )
+        return TensorType.of([_fixed(info.name, i, d, declared, symbols) for i, d in enumerate(wanted)], element)
+    if not tensor.HasField("shape"):
+        raise UnsupportedOperatorError(f"the input '{info.name}' has no shape: give one, e.g. shapes={{'{info.name}': [1, 3]}}")
+    return TensorType.of([_declared(info.name, i, d, symbols) for i, d in enumerate(declared)], element)
+
+
+def _declared(name: str, axis: int, dimension: Any, symbols: Symbols) -> Dim:
+    if dimension.WhichOneof("value") == "dim_value" and dimension.dim_value >= 0:
+        return dimension.dim_value
+    # '?' and the like stand for "not known", not for one size that recurs.
+    if any(c.isalnum() for c in dimension.dim_param):
+        return symbols.named(dimension.dim_param)
+    return symbols.fresh(f"{name}_{axis}")
+
+
+def _fixed(name: str, axis: int, wanted: Any, declared: Sequence[Any], symbols: Symbols) -> Dim:
+    if wanted is None or wanted == -1 or wanted == "?":
+        return _declared(name, axis, declared[axis], symbols) if axis < len(declared) else symbols.fresh(f"{name}_{axis}")
+    if axis < len(declared):
+        size = declared[axis].dim_value
+        if declared[axis].WhichOneof("value") == "dim_value" and size > 0 and isinstance(wanted, int) and wanted != size:
+            raise InvalidModelError(f"dimension {axis} of '{name}' is {size} in the model, {wanted} was given")
+        if declared[axis].dim_param and isinstance(wanted, int):
+            symbols.bind(declared[axis].dim_param, wanted)
+    return _wanted_dimension(wanted, symbols)
+
+
+def _wanted_dimension(wanted: Any, symbols: Symbols) -> Dim:
+    if isinstance(wanted, int):
+        return wanted
+    text = str(wanted)
+    return int(text) if text.isdigit() else symbols.named(text)
+
+
+# --- replacing symbols ----------------------------------------------------------------------------
+
+
+def _replace_symbols(block: Block, symbols: Symbols) -> None:
+    """Rewrites all types and fields where import found symbols to be equal to others."""
+    if not symbols.has_replacements:
+        return
+    cache: dict[Attribute, Attribute] = {}
+
+    def replace(attribute: Attribute) -> Attribute:
+        if attribute not in cache:
+            cache[attribute] = _replaced(attribute, symbols)
+        return cache[attribute]
+
+    _rewrite_block(block, replace)
+
+
+def _rewrite_block(block: Block, replace: Any) -> None:
+    for argument in block.args:
+        _set_type(argument, replace(argument.type))
+    for operation in block.ops:
+        for result in operation.results:
+            _set_type(result, replace(result.type))
+        for name, attribute in operation.properties.items():
+            if isinstance(attribute, ArrayAttr):
+                operation.properties[name] = replace(attribute)
+        for region in operation.regions:
+            for inner in region.blocks:
+                _rewrite_block(inner, replace)
+
+
+def _set_type(value: Any, new_type: Attribute) -> None:
+    if value.type != new_type:
+        value._type = new_type  # noqa: SLF001
+
+
+def _replaced(attribute: Attribute, symbols: Symbols) -> Attribute:
+    if isinstance(attribute, TensorType):
+        return TensorType.of([symbols.resolve(d) for d in attribute.dims], attribute.element_type)
+    if isinstance(attribute, DimensionAttr):
+        return DimensionAttr(symbols.resolve(attribute.data))
+    if isinstance(attribute, ArrayAttr):
+        return ArrayAttr([_replaced(element, symbols) for element in attribute.data])
+    return attribute
+
+
+

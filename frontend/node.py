@@ -1,0 +1,143 @@
+"""One ONNX node as its converter sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from ..dialects.graph.types import TensorType
+from ..errors import InvalidModelError, UnsupportedOperatorError
+from .values import Value
+
+if TYPE_CHECKING:
+    from xdsl.ir import Attribute
+
+    from .builder import Builder
+    from .importer import GraphImporter
+
+_T = TypeVar("_T")
+_MISSING: Any = object()
+
+
+def attribute_value(attribute: onnx.AttributeProto) -> Any:
+    """The Python value of an attribute: numbers, text, lists, arrays; graphs stay protos."""
+    value = onnx.helper.get_attribute_value(attribute)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, onnx.TensorProto):
+        return numpy_helper.to_array(value)
+    if attribute.type == onnx.AttributeProto.STRINGS:
+        return [text.decode("utf-8", "replace") for text in value]
+    return list(value) if attribute.type in _LISTS else value
+
+
+_LISTS = (onnx.AttributeProto.INTS, onnx.AttributeProto.FLOATS, onnx.AttributeProto.GRAPHS)
+
+
+class Node:
+    """A node's operator, inputs (None where left out), attributes and the builder to convert it with."""
+
+    def __init__(self, proto: onnx.NodeProto, inputs: list[Value | None], opset: int, importer: GraphImporter):
+        self.proto = proto
+        self.inputs = inputs
+        self.opset = opset
+        self.importer = importer
+        self.b: Builder = importer.builder
+        self._attributes = {attribute.name: attribute for attribute in proto.attribute}
+
+    @property
+    def operator(self) -> str:
+        return self.proto.op_type
+
+    @property
+    def output_count(self) -> int:
+        return len(self.proto.output)
+
+    def wants(self, index: int) -> bool:
+        """Whether output ``index`` is used by name."""
+        return index < len(self.proto.output) and bool(self.proto.output[index])
+
+    def input(self, index: int) -> Value:
+        """A required input. Raises InvalidModelError where it is left out."""
+        value = self.optional(index)
+        if value is None:
+            self.invalid(f"input #{index} is missing")
+        return value
+
+    def optional(self, index: int) -> Value | None:
+        return self.inputs[index] if index < len(self.inputs) else None
+
+    @property
+    def present(self) -> list[Value]:
+        """All inputs that are given."""
+        return [value for value in self.inputs if value is not None]
+
+    @overload
+    def attribute(self, name: str) -> Any: ...
+    @overload
+    def attribute(self, name: str, default: _T) -> _T: ...
+    def attribute(self, name: str, default: Any = _MISSING) -> Any:
+        """An attribute's value. Raises InvalidModelError where a required one is missing."""
+        if name in self._attributes:
+            return attribute_value(self._attributes[name])
+        if default is _MISSING:
+            self.invalid(f"the attribute '{name}' is missing")
+        return default
+
+    def has(self, name: str) -> bool:
+        return name in self._attributes
+
+    def axis(self, value: int, rank: int) -> int:
+        """An axis counted from 0. Raises InvalidModelError where it is out of range."""
+        if not -rank <= value < max(rank, 1):
+            self.invalid(f"axis {value} is out of range for rank {rank}")
+        return value % rank if rank else 0
+
+    def axes(self, values: Sequence[int], rank: int) -> list[int]:
+        return [self.axis(value, rank) for value in values]
+
+    def constant_input(self, index: int, what: str) -> np.ndarray:
+        """The elements of an input that must be known. Raises UnsupportedOperatorError where they are not."""
+        value = self.input(index)
+        if value.constant is not None:
+            return value.constant
+        elements = value.integers()
+        if elements is None:
+            self.unsupported(f"{what} (input #{index}) must be known when the model is compiled")
+        return np.array(elements, value.type.dtype).reshape(tuple(value.dims))
+
+    def scalar_input(self, index: int, default: float | int) -> float | int | None:
+        """The number in an optional input of one element; None where it is not known."""
+        value = self.optional(index)
+        if value is None:
+            return default
+        if value.constant is not None and value.constant.size == 1:
+            return value.constant.reshape(()).item()
+        elements = value.integers()
+        return elements[0] if elements is not None and len(elements) == 1 else None
+
+    def describe(self) -> str:
+        """The node in words, for errors."""
+        domain = self.proto.domain or "ai.onnx"
+        name = f" '{self.proto.name}'" if self.proto.name else f" giving '{', '.join(self.proto.output)}'"
+        types = ", ".join("none" if v is None else str(v.type) for v in self.inputs)
+        return f"{domain}.{self.operator} (opset {self.opset}), node{name}, inputs ({types})"
+
+    def unsupported(self, reason: str) -> NoReturn:
+        raise UnsupportedOperatorError(f"{self.describe()}: {reason}")
+
+    def invalid(self, reason: str) -> NoReturn:
+        raise InvalidModelError(f"{self.describe()}: {reason}")
+
+    def dynamic(self, operation: Any, operands: Sequence[Value], dims: Sequence[Any], **fields: Any) -> Value:
+        """An operation whose result has a fresh symbol for each None in ``dims``."""
+        result_type = self.b.fresh_type(operands[0], dims, f"{self.operator.lower()}_size")
+        (result,) = self.b.emit(operation, operands, [result_type], **fields)
+        return result
+
+    def fresh_type(self, element_type: Attribute, dims: Sequence[Any]) -> TensorType:
+        return self.b.with_fresh(element_type, dims, f"{self.operator.lower()}_size")
