@@ -63,7 +63,7 @@ def check_target(target: Target) -> None:
             f"the model was compiled for {target.triple} ({target.name}), this machine is "
             f"{architecture()} {platform.system()}: compile it with a target for this machine"
         )
-    missing = [feature for feature in target.features if not _has_feature(feature)]
+    missing = [feature.lstrip("+") for feature in target.features if not _has_feature(feature)]
     if missing:
         raise TargetMismatchError(
             f"the model was compiled for target {target.name}, but this processor lacks {', '.join(missing)}: "

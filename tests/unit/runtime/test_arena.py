@@ -5,7 +5,6 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from lamina.runtime.arena import LiveRange, barrier_epochs, lower_bound, plan
 
 _ranges = st.lists(

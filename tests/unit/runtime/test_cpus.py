@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from lamina.runtime.cpus import allowed_cpus, cgroup_cpus, default_threads
 from lamina.runtime.errors import LaminaError
 

@@ -5,7 +5,6 @@ import threading
 
 import numpy as np
 import pytest
-
 from lamina.runtime.errors import InputError, LaminaError
 from lamina.runtime.program import Buffer, Check, Segment, Stage, TensorType
 

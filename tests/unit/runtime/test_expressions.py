@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from lamina.runtime.errors import ProgramError
 from lamina.runtime.expressions import compile_dimensions, evaluate, is_symbol, symbols_of
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from lamina.runtime import threads as threads_module
 from lamina.runtime.image import MappedImage
 from lamina.runtime.memory import map_code
