@@ -16,7 +16,7 @@ are the element and one element of each epilogue operand, which is broadcast to 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, FloatAttr, IntegerAttr, StringAttr, UnitAttr, f64, i32, i64
 from xdsl.ir import Attribute, Dialect, Operation, Region, SSAValue
@@ -41,6 +41,7 @@ from xdsl.utils.exceptions import VerifyException
 from .dimension_attribute import DimensionAttr, dimension_array, parse_dimensions, print_dimensions
 from .layout import TensorType
 from .shape import Dim
+from .winograd import tile_of
 
 IntegerList = DenseArrayBase.constr(i64)
 PropertyValue = int | float | bool | str | Sequence[int] | Sequence[Dim] | Sequence[float]
@@ -51,16 +52,30 @@ def _parse_integers(parser: Parser) -> Attribute:
     return DenseArrayBase.from_list(i64, values)
 
 
+def _parse_float(parser: Parser) -> float:
+    text = parser.parse_optional_str_literal()
+    return float(parser.parse_number() if text is None else text)
+
+
+def _float_text(value: float) -> str:
+    """What _parse_float reads: a number with a point in it, or ``"inf"``, ``"nan"`` in quotes."""
+    text = repr(value)
+    if text.lstrip("-") in ("inf", "nan"):
+        return f'"{text}"'
+    return text.replace("e", ".0e") if "e" in text and "." not in text else text
+
+
 def _parse_floats(parser: Parser) -> Attribute:
-    values = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_number)
-    return DenseArrayBase.from_list(f64, [float(value) for value in values])
+    return DenseArrayBase.from_list(
+        f64, parser.parse_comma_separated_list(parser.Delimiter.SQUARE, lambda: _parse_float(parser))
+    )
 
 
 # How a property is written and made from Python, by its kind.
 _PARSERS: Mapping[str, Callable[[Parser], Attribute]] = {
     "integers": _parse_integers,
     "integer": lambda parser: IntegerAttr(parser.parse_integer(), i64),
-    "float": lambda parser: FloatAttr(float(parser.parse_number()), f64),
+    "float": lambda parser: FloatAttr(_parse_float(parser), f64),
     "word": lambda parser: StringAttr(parser.parse_identifier()),
     "flag": lambda parser: UnitAttr(),
     "dims": lambda parser: dimension_array(parse_dimensions(parser)),
@@ -83,7 +98,8 @@ def _print_property(printer: Printer, value: Attribute) -> None:
         case UnitAttr():
             return
         case DenseArrayBase():
-            printer.print_string(" [" + ", ".join(map(repr, value.get_values())) + "]")
+            numbers = [_float_text(v) if isinstance(v, float) else str(v) for v in value.get_values()]
+            printer.print_string(" [" + ", ".join(numbers) + "]")
         case StringAttr():
             printer.print_string(f" {value.data}")
         case ArrayAttr():
@@ -92,7 +108,7 @@ def _print_property(printer: Printer, value: Attribute) -> None:
         case IntegerAttr():
             printer.print_string(f" {value.value.data}")
         case FloatAttr():
-            printer.print_string(f" {value.value.data!r}")
+            printer.print_string(f" {_float_text(value.value.data)}")
         case _:
             raise ValueError(f"no syntax for property {value}")
 
@@ -170,7 +186,7 @@ class KernelOp(IRDLOperation):
     def has_epilogue(self) -> bool:
         return bool(self.epilogue.blocks)
 
-    def get(self, name: str):  # noqa: ANN201
+    def get(self, name: str) -> Any:
         """A property as a Python value: int, float, str, bool, tuple of ints or of dimensions."""
         value = self.properties.get(name)
         match value:
@@ -309,6 +325,8 @@ class ConvOp(KernelOp):
 
     C3: x and w have the same rank, at least 3. C4: one stride and dilation a spatial axis, two pads.
     C5: channels agree: x has groups times w's; K is a multiple of groups.
+
+    Once transformed, the weights of Winograd are [(tile + 2)^2, C, K] (C6).
     """
 
     name = "kernel.conv"
@@ -330,6 +348,12 @@ class ConvOp(KernelOp):
         super().verify_()
         x, w = self.in_type(0), self.in_type(1)
         spatial = x.rank - 2
+        tile = tile_of(self.get("algorithm"))
+        if tile and w.rank == 3:
+            expected = ((tile + 2) ** 2, x.dims[1], self.type.dims[1])
+            if w.dims != expected:
+                raise VerifyException(f"C6: transformed weights have shape {w.dims}, expected {expected}")
+            return
         if x.rank != w.rank or x.rank < 3:
             raise VerifyException(f"C3: x has rank {x.rank}, w has rank {w.rank}")
         for name, count in (("strides", spatial), ("dilations", spatial), ("pads", 2 * spatial)):

@@ -192,6 +192,19 @@ def lower_subview(state: State, op: Operation) -> None:
     state.values[op.result] = View(source.pointer, source.element, offset, tuple(strides))
 
 
+def lower_byte_view(state: State, op: Operation) -> None:
+    """memref.view: a typed buffer inside a buffer of bytes; one dimension."""
+    assert isinstance(op, memref.ViewOp)
+    source = state.view(op.source)
+    (shift,) = state.indices([op.byte_shift])
+    result_type = op.result.type
+    assert isinstance(result_type, MemRefType)
+    if result_type.get_num_dims() != 1:
+        raise fail(op, "only flat buffers are made of bytes: use memref.reinterpret_cast for more dimensions")
+    pointer = state.element_pointer(source, [shift])
+    state.values[op.result] = View(pointer, result_type.element_type, ZERO, (Index(1),))
+
+
 def lower_memref_cast(state: State, op: Operation) -> None:
     """The same window under another type."""
     state.values[op.results[0]] = state.view(op.operands[0])
@@ -313,6 +326,7 @@ HANDLERS: dict[type[Operation], Handler] = {
     memref.ReinterpretCastOp: lower_reinterpret_cast,
     memref.SubviewOp: lower_subview,
     memref.CastOp: lower_memref_cast,
+    memref.ViewOp: lower_byte_view,
     memref.AllocaOp: lower_alloca,
     memref.LoadOp: lower_load,
     memref.StoreOp: lower_store,

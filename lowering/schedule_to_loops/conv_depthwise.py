@@ -105,6 +105,4 @@ class _Window:
     def _w_view(self, tile: ResultTile) -> SSAValue:
         nest, strides = self.nest, strides_by_axis(self.w)
         offset = nest.mul(tile.starts[CHANNEL_BLOCK], strides[0, True])
-        return nest.view(
-            self.w.memory, offset, [*self.size, self.lanes], [strides[2, False], strides[3, False], 1]
-        )
+        return nest.view(self.w.memory, offset, [*self.size, self.lanes], [strides[2, False], strides[3, False], 1])

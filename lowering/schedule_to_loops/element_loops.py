@@ -16,8 +16,9 @@ Decisions of the kernels that use it: ``lanes`` of a vector, ``unroll`` vectors 
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from xdsl.ir import SSAValue
@@ -96,10 +97,9 @@ class Position:
 
 @dataclass(frozen=True)
 class _Plan:
-    """``outer`` loops, of which the first ``shared`` are flattened and split among threads, around tiles."""
+    """``outer`` loops around tiles of rows and columns."""
 
     outer: list[Dimension]
-    shared: int
     rows: Dimension | None
     columns: Dimension
     tile_rows: int
@@ -129,8 +129,8 @@ def _plan(space: Sequence[Dimension], operands: int, lanes: int, unroll: int) ->
         tile_rows = min(8, tile_columns // (-(-columns.size // lanes) * lanes))
     if rows is not None:
         outer.remove(rows)
-    outer, rows, columns = _add_chunks(outer, rows, columns, tile_rows, tile_columns)
-    return _Plan(outer, _shared_loops(outer), rows, columns, tile_rows, tile_columns, lanes)
+    outer, rows, columns = add_chunks(outer, rows, columns, tile_rows, tile_columns)
+    return _Plan(outer, rows, columns, tile_rows, tile_columns, lanes)
 
 
 def _can_be_rows(rows: Dimension, columns: Dimension) -> bool:
@@ -153,7 +153,7 @@ def _known(size: Dim) -> int:
     return size if isinstance(size, int) else 1
 
 
-def _add_chunks(
+def add_chunks(
     outer: list[Dimension], rows: Dimension | None, columns: Dimension, tile_rows: int, tile_columns: int
 ) -> tuple[list[Dimension], Dimension | None, Dimension]:
     """Cuts rows or columns in chunks for the threads to share where the outer loops are too few."""
@@ -194,26 +194,8 @@ class _Walk:
         self.result = len(operands) - 1
 
     def run(self, origins: Sequence[Index]) -> None:
-        nest, plan = self.nest, self.plan
-        flattened = plan.outer[: plan.shared]
-        bounds = [nest.dim(dimension.size) for dimension in flattened]
-        total: Index = 1
-        for bound in bounds:
-            total = nest.mul(total, bound)
-        begin, end = nest.share(total)
-        with nest.loop(begin, end) as loop:
-            position = Position(origins)
-            for dimension, index in zip(flattened, nest.split_index(loop.index, bounds), strict=True):
-                position = position.moved(nest, dimension, index)
-            self._outer_loops(plan.outer[plan.shared :], position)
-
-    def _outer_loops(self, dimensions: Sequence[Dimension], position: Position) -> None:
-        if not dimensions:
+        with outer_loops(self.nest, self.plan.outer, origins) as position:
             self._tiles(self.plan.levels, position, {}, {})
-            return
-        nest = self.nest
-        with nest.loop(0, position.bound(nest, dimensions[0])) as loop:
-            self._outer_loops(dimensions[1:], position.moved(nest, dimensions[0], loop.index))
 
     def _tiles(
         self, levels: Sequence[Dimension], position: Position, spans: dict[int, Span], loaded: dict[int, SSAValue]
@@ -259,6 +241,93 @@ class _Walk:
         store_tile(nest, result, memory, position.offsets[self.result], tile, *self._strides(self.result))
 
 
+@contextlib.contextmanager
+def outer_loops(nest: LoopNest, dimensions: Sequence[Dimension], origins: Sequence[Index]) -> Iterator[Position]:
+    """Loops over dimensions, as many of the outer ones flattened and split among threads as make enough pieces."""
+    count = _shared_loops(dimensions)
+    flattened = dimensions[:count]
+    bounds = [nest.dim(dimension.size) for dimension in flattened]
+    total: Index = 1
+    for bound in bounds:
+        total = nest.mul(total, bound)
+    begin, end = nest.share(total)
+    with contextlib.ExitStack() as stack:
+        flat = stack.enter_context(nest.loop(begin, end)).index
+        position = Position(origins)
+        for dimension, index in zip(flattened, nest.split_index(flat, bounds), strict=True):
+            position = position.moved(nest, dimension, index)
+        for dimension in dimensions[count:]:
+            index = stack.enter_context(nest.loop(0, position.bound(nest, dimension))).index
+            position = position.moved(nest, dimension, index)
+        yield position
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A run of equal spans along a dimension.
+
+    part: ``whole`` spans of a width; the ``rest`` of a known size; what is ``left`` of an unknown one, span by span;
+    or the ``only`` span of a dimension that may end early.
+    """
+
+    size: int
+    part: str
+    is_masked: bool = False
+    start: int = 0
+    count: int = 0
+
+
+def segments_of(dimension: Dimension, limited: bool, width: int, mask_lanes: int) -> list[Segment]:
+    """How a dimension is covered by spans of ``width`` and smaller ones.
+
+    With ``mask_lanes`` a rest goes in masked vectors of so many lanes, without it in single elements.
+    ``limited``: it may end early.
+    """
+    size = dimension.size
+    if isinstance(size, int) and not limited:
+        whole = size - size % width
+        segments = [Segment(width, "whole", count=whole)] if whole else []
+        if size == whole:
+            return segments
+        rest = size - whole
+        ragged = rest % mask_lanes if mask_lanes else 0
+        # A rest whose vectors are powers of two goes without a mask.
+        if ragged & (ragged - 1) == 0:
+            return [*segments, Segment(rest, "rest", start=whole)]
+        return [*segments, Segment(rest - ragged + mask_lanes, "rest", True, whole, rest)]
+    if mask_lanes and isinstance(size, int) and size <= width:
+        return [Segment(size, "only", True)]
+    return [Segment(width, "whole"), Segment(min(mask_lanes, width) or 1, "left", mask_lanes > 0)]
+
+
+def walk_segment(
+    nest: LoopNest,
+    segment: Segment,
+    dimension: Dimension,
+    position: Position,
+    width: int,
+    body: Callable[[Index, Span, list[SSAValue]], Sequence[SSAValue]],
+    carried: Sequence[SSAValue] = (),
+) -> list[SSAValue]:
+    """Calls ``body(start, span, carried)`` for the spans of one segment; gives the values that the last one left."""
+    if segment.part == "rest":
+        span = Span(segment.size, segment.count if segment.is_masked else None)
+        return list(body(segment.start, span, list(carried)))
+    if segment.part == "whole" and segment.count:
+        with nest.loop(0, segment.count, width, carried) as loop:
+            loop.yield_(*body(loop.index, Span(width), loop.carried))
+        return loop.results
+    bound = position.bound(nest, dimension)
+    if segment.part == "only":
+        return list(body(0, Span(segment.size, bound), list(carried)))
+    whole = nest.mul(nest.floordiv(bound, width), width)
+    lower, upper = (0, whole) if segment.part == "whole" else (whole, bound)
+    with nest.loop(lower, upper, segment.size, carried) as loop:
+        left = nest.minimum(nest.sub(bound, loop.index), segment.size) if segment.is_masked else None
+        loop.yield_(*body(loop.index, Span(segment.size, left), loop.carried))
+    return loop.results
+
+
 def for_each_span(
     nest: LoopNest,
     dimension: Dimension,
@@ -267,37 +336,11 @@ def for_each_span(
     mask_lanes: int,
     body: Callable[[Index, Span], None],
 ) -> None:
-    """Calls ``body(start, span)`` for spans of ``width`` that cover a dimension, and for what is left.
+    """Calls ``body(start, span)`` for spans that cover a dimension (``segments_of`` says which)."""
 
-    With ``mask_lanes`` the rest is masked vectors of so many lanes, without it single elements.
-    """
-    size = dimension.size
-    if isinstance(size, int) and not position.limits(dimension):
-        whole = size - size % width
-        if whole:
-            with nest.loop(0, whole, width) as loop:
-                body(loop.index, Span(width))
-        if size > whole:
-            body(whole, _known_rest(size - whole, mask_lanes))
-        return
-    bound = position.bound(nest, dimension)
-    if mask_lanes and isinstance(size, int) and size <= width:
-        body(0, Span(size, bound))
-        return
-    whole = nest.mul(nest.floordiv(bound, width), width)
-    with nest.loop(0, whole, width) as loop:
-        body(loop.index, Span(width))
-    step = min(mask_lanes, width) or 1
-    with nest.loop(whole, bound, step) as loop:
-        if mask_lanes:
-            body(loop.index, Span(step, nest.minimum(nest.sub(bound, loop.index), step)))
-        else:
-            body(loop.index, Span(1))
+    def without_values(start: Index, span: Span, _: list[SSAValue]) -> Sequence[SSAValue]:
+        body(start, span)
+        return ()
 
-
-def _known_rest(size: int, mask_lanes: int) -> Span:
-    """A rest whose vectors are powers of two goes without a mask."""
-    ragged = size % mask_lanes if mask_lanes else 0
-    if ragged & (ragged - 1) == 0:
-        return Span(size)
-    return Span(size - ragged + mask_lanes, size)
+    for segment in segments_of(dimension, position.limits(dimension), width, mask_lanes):
+        walk_segment(nest, segment, dimension, position, width, without_values)

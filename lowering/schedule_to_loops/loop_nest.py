@@ -348,16 +348,20 @@ class LoopNest:
         sizes = [self.dim(size) for size in type_.layout.without_margins().physical_shape(type_.dims)]
         return self.view(tensor.memory, tensor.origin, sizes, tensor.strides)
 
-    def scratch_array(self, element: Attribute, byte_offset: Index, sizes: Sequence[Index]) -> SSAValue:
-        """A row-major memref in this thread's private scratch memory."""
+    def scratch_memory(self, element: Attribute, byte_offset: Index, size: Index) -> SSAValue:
+        """A flat memref of ``size`` elements in this thread's private scratch memory."""
         assert self._scratch is not None and self._scratch_bytes is not None, "the kernel asked for no scratch memory"
         own = self.add(self.mul(self.thread, self.dim(self._scratch_bytes)), byte_offset)
+        type_ = MemRefType(element, [DYNAMIC_INDEX])
+        return self.insert(memref.ViewOp(self._scratch, self.value(own), [self.value(size)], type_))
+
+    def scratch_array(self, element: Attribute, byte_offset: Index, sizes: Sequence[Index]) -> SSAValue:
+        """A row-major memref in this thread's private scratch memory."""
         strides: list[Index] = [1]
         for size in reversed(sizes):
             strides.append(self.mul(strides[-1], size))
-        type_ = MemRefType(element, [DYNAMIC_INDEX])
-        array = self.insert(memref.ViewOp(self._scratch, self.value(own), [self.value(strides[-1])], type_))
-        return self.view(array, 0, sizes, list(reversed(strides[:-1])))
+        memory = self.scratch_memory(element, byte_offset, strides[-1])
+        return self.view(memory, 0, sizes, list(reversed(strides[:-1])))
 
     def load(self, memory: SSAValue, indices: Sequence[Index]) -> SSAValue:
         return self.insert(memref.LoadOp.get(memory, self.values(indices)))

@@ -35,6 +35,7 @@ from ...dialects.kernel import (
 from ...dialects.layout import ConvertOp, ReshapeOp, TensorType, TransposeOp, WindowOp, transposed_type, window_type
 from ...dialects.layout_algebra import Layout
 from ...dialects.shape import Dim
+from ...dialects.winograd import tile_of
 from ..tiling import even_tile, gemm_columns, rows_in_registers
 from .conv_costs import channel_block
 
@@ -184,7 +185,16 @@ class _FunctionLayouts:
         """Zeros that the convolution reads before and after each axis of x."""
         pads = op.get("pads")
         half = len(pads) // 2
-        return (0, 0, *pads[:half]), (0, 0, *pads[half:])
+        lower, upper = (0, 0, *pads[:half]), (0, 0, *pads[half:])
+        tile = tile_of(op.get("algorithm"))
+        if not tile:
+            return lower, upper
+        # The last tiles of a row or column reach beyond the image.
+        beyond = [
+            dims.subtract(dims.multiply(dims.ceildiv(size, tile), tile), size) if isinstance(size, int) else tile - 1
+            for size in op.type.dims[2:]
+        ]
+        return lower, (0, 0, *(dims.add(pad, more) for pad, more in zip(upper[2:], beyond, strict=True)))
 
     def with_halo(
         self, value: SSAValue, order: str, halo: tuple[tuple[Dim, ...], tuple[Dim, ...]], before: Operation
@@ -221,8 +231,16 @@ class _FunctionLayouts:
     def weight_layout(self, op: ConvOp, is_narrow: bool) -> Layout:
         if op.get("algorithm") == "depthwise":
             return Layout(f"Abcd{self.block_size}a")
+        if tile_of(op.get("algorithm")):
+            return Layout(f"Cab{self.winograd_columns(op)}c")
         columns = self.block_size * self.output_blocks(op)
         return Layout(f"Acdb{columns}a" if is_narrow else f"ABcd{self.block_size}b{columns}a")
+
+    def winograd_columns(self, op: ConvOp) -> int:
+        """Output channels of a chunk: whole blocks, at most the target's tile, dividing the channels evenly."""
+        blocks = -(-int(op.type.dims[1]) // self.block_size)
+        most = max(1, self.target.gemm_tile[1] // self.block_size)
+        return self.block_size * max(count for count in range(1, most + 1) if blocks % count == 0)
 
     def output_blocks(self, op: ConvOp) -> int:
         """Channel blocks of a register tile: those that divide the group's and keep most sums in registers."""

@@ -18,6 +18,7 @@ from ...dialects.layout import TensorType
 from ...dialects.schedule import StageOp, tile_attribute
 from ...dialects.shape import Dim
 from ...dialects.storage import element_bytes
+from ...dialects.winograd import tile_of, transforms, winograd_scratch
 from ..tiling import even_tile, gemm_columns, rows_in_registers
 
 if TYPE_CHECKING:
@@ -130,7 +131,40 @@ def _conv_depthwise(kernel: Operation, target: Target) -> tuple[Decisions, Dim |
     return {"rows": rows, "columns": even_tile(width, max(1, sums // rows))}, None
 
 
+def _conv_winograd(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
+    """As many tiles a block as keep V and M in half of L2, cut in register tiles with little left over."""
+    assert isinstance(kernel, ConvOp)
+    transform = transforms(tile_of(kernel.get("algorithm")))
+    points, lanes = transform.points**2, kernel.type.layout.block_of(1)
+    columns = kernel.in_type(1).layout.block_of(2)
+    channels = -(-int(kernel.in_type(0).dims[1]) // lanes) * lanes
+    largest = max(4, target.l2_bytes // 2 // (4 * points * (channels + columns)))
+    extents = [dims.ceildiv(size, transform.tile) for size in kernel.type.dims[2:]]
+    count = dims.product([kernel.type.dims[0], *extents])
+    rows, tiles = winograd_block(count, largest, rows_in_registers(target, max(1, columns // target.lanes)))
+    # With few blocks it is the output channels that can be shared evenly.
+    split = "channels" if isinstance(count, int) and -(-count // tiles) < 6 else "tiles"
+    scratch = winograd_scratch(points, tiles, channels, columns, transform.tile, lanes)
+    return {"tiles": tiles, "rows": rows, "split": split}, 4 * sum(scratch)
+
+
+def winograd_block(count: Dim, largest: int, most_rows: int) -> tuple[int, int]:
+    """Rows of a register tile and tiles of a block that compute the fewest tiles beyond ``count``."""
+    if not isinstance(count, int):
+        return most_rows, max(1, largest // most_rows) * most_rows
+    choices = [
+        (-(-count // (rows * blocks)) * rows * blocks, -rows * blocks, rows)
+        for rows in range(max(1, most_rows - 2), most_rows + 1)
+        for blocks in range(1, max(1, min(largest, count + rows) // rows) + 1)
+        if rows * blocks * 2 > min(largest, count)
+    ] or [(0, -most_rows, most_rows)]
+    _, negative_tiles, rows = min(choices)
+    return rows, -negative_tiles
+
+
 _CONVOLUTIONS: dict[str, Callable[[Operation, Target], tuple[Decisions, Dim | None]]] = {
     "depthwise": _conv_depthwise,
     "direct": _conv_direct,
+    "winograd2": _conv_winograd,
+    "winograd4": _conv_winograd,
 }

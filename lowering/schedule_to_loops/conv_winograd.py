@@ -1,0 +1,312 @@
+"""Winograd convolution F(m x m, 3 x 3): transform, multiply, transform back, one block of tiles at a time.
+
+::
+
+    for block of tiles                                   (V and M stay in L2)
+      V[point][tile][c]  = B^T d B       for each tile and channel block
+      for chunk of output channels
+        M[point][tile][k] = sum over c of V[point][tile][c] * U[chunk][point][c][k]
+        y[tile]           = epilogue(A^T M A + bias)
+
+No data is transposed: V's rows are read as A of the register tile, U's as B. x has a halo of zeros that also
+covers what the last tiles read beyond the image.
+
+Decisions: ``tiles`` in a block, ``rows`` of them in a register tile, ``split``: what threads share, blocks of
+``tiles`` or chunks of ``channels`` (then each thread transforms the input for itself).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from xdsl.dialects import arith, vector
+from xdsl.dialects.builtin import VectorType
+from xdsl.ir import SSAValue
+
+from ...dialects.kernel import ConvOp
+from ...dialects.schedule import StageOp
+from ...dialects.winograd import tile_of, transforms, winograd_scratch
+from .conv_direct import strides_by_axis
+from .halo import fill_halo
+from .loop_nest import Index, LoopNest
+from .register_tile import ResultTile, for_each_tile, shared_loop, store_result_tile, sum_products
+
+
+def lower_conv_winograd(stage: StageOp, nest: LoopNest) -> None:
+    kernel = stage.kernel
+    assert isinstance(kernel, ConvOp)
+    fill_halo(nest, nest.operands[-1])
+    _Winograd(stage, nest, kernel).lower()
+
+
+class _Winograd:
+    def __init__(self, stage: StageOp, nest: LoopNest, kernel: ConvOp):
+        self.nest, self.kernel = nest, kernel
+        self.x, self.u, self.y = nest.operands[0], nest.operands[1], nest.operands[-1]
+        self.transforms = transforms(tile_of(kernel.get("algorithm")))
+        self.tile, self.points = self.transforms.tile, self.transforms.points
+        self.block_tiles = int(stage.decisions["tiles"])
+        self.rows = int(stage.decisions["rows"])
+        self.split_channels = stage.decisions.get("split") == "channels"
+        self.lanes = self.y.type.layout.block_of(1)
+        self.in_channels, self.out_channels = int(self.x.dims[1]), int(self.y.dims[1])
+        self.in_blocks = -(-self.in_channels // self.lanes)
+        self.out_blocks = -(-self.out_channels // self.lanes)
+        self.columns = self.u.type.layout.block_of(2)
+        self.chunks = -(-self.out_channels // self.columns)
+        self.height, self.width = nest.dim(self.y.dims[2]), nest.dim(self.y.dims[3])
+        self.tile_rows = nest.ceildiv(self.height, self.tile)
+        self.tile_columns = nest.ceildiv(self.width, self.tile)
+        self.tile_count = nest.mul(nest.dim(self.y.dims[0]), nest.mul(self.tile_rows, self.tile_columns))
+        element = self.y.element_type
+        points, padded = self.points**2, self.in_blocks * self.lanes
+        sizes = winograd_scratch(points, self.block_tiles, padded, self.columns, self.tile, self.lanes)
+        places = [4 * sum(sizes[:index]) for index in range(len(sizes))]
+        v, m, edge = (nest.scratch_memory(element, place, size) for place, size in zip(places, sizes, strict=True))
+        tiles, columns = self.block_tiles, self.columns
+        self.v = nest.view(v, 0, [points, tiles, padded], [tiles * padded, padded, 1])
+        # A column of the register tile's A is one channel of several tiles.
+        self.v_columns = nest.view(v, 0, [points, padded, tiles, 1], [tiles * padded, 1, padded, 1])
+        self.m = nest.view(m, 0, [points, tiles, columns], [tiles * columns, columns, 1])
+        self.edge = nest.view(edge, 0, [self.tile, self.tile, self.lanes], [self.tile * self.lanes, self.lanes, 1])
+
+    def lower(self) -> None:
+        nest = self.nest
+        blocks = nest.ceildiv(self.tile_count, self.block_tiles)
+        if self.split_channels:
+            begin, end = nest.share(self.chunks)
+            with nest.loop(0, blocks) as block:
+                self.one_block(nest.mul(block.index, self.block_tiles), begin, end)
+            return
+        with shared_loop(nest, [blocks]) as (block,):
+            self.one_block(nest.mul(block, self.block_tiles), 0, self.chunks)
+
+    def one_block(self, first_tile: Index, begin: Index, end: Index) -> None:
+        nest = self.nest
+        existing = nest.minimum(nest.sub(self.tile_count, first_tile), self.block_tiles)
+        self.transform_inputs(first_tile, existing)
+        with nest.loop(begin, end) as chunk:
+            self.multiply(chunk.index)
+            with nest.loop(0, existing) as tile:
+                for sub in range(self.columns // self.lanes):
+                    self.transform_output(first_tile, tile.index, chunk.index, sub)
+
+    def place(self, tile: Index) -> tuple[Index, Index, Index]:
+        """Image, and first output row and column, of a tile."""
+        n, row, column = self.nest.split_index(tile, [self.tile_count, self.tile_rows, self.tile_columns])
+        return n, self.nest.mul(row, self.tile), self.nest.mul(column, self.tile)
+
+    # --- B^T d B ---------------------------------------------------------------------------------------
+
+    def transform_inputs(self, first_tile: Index, existing: Index) -> None:
+        nest, strides = self.nest, strides_by_axis(self.x)
+        pads = self.kernel.get("pads")
+        with nest.loop(0, existing) as tile:
+            n, row, column = self.place(nest.add(first_tile, tile.index))
+            offset = nest.add(self.x.origin, nest.mul(n, strides[0, False]))
+            offset = nest.add(offset, nest.mul(nest.sub(row, pads[0]), strides[2, False]))
+            offset = nest.add(offset, nest.mul(nest.sub(column, pads[1]), strides[3, False]))
+            with nest.loop(0, self.in_blocks) as block:
+                source = nest.view(
+                    self.x.memory,
+                    nest.add(offset, nest.mul(block.index, strides[1, True])),
+                    [self.points, self.points, self.lanes],
+                    [strides[2, False], strides[3, False], 1],
+                )
+                rows = [nest.load_vector(source, [i, 0, 0], [self.points, self.lanes]) for i in range(self.points)]
+                transformed = self.transform_both_ways(rows, self.transforms.inputs)
+                channel = nest.mul(block.index, self.lanes)
+                for point, value in enumerate(self.flatten(transformed)):
+                    nest.store_vector(value, self.v, [point, tile.index, channel])
+
+    def transform_both_ways(self, rows: list[SSAValue], matrix: np.ndarray) -> list[SSAValue]:
+        """matrix @ d @ matrix^T of d given by its rows [points, lanes]; gives the columns of the result."""
+        half = apply_matrix(self.nest, matrix, rows)
+        return apply_matrix(self.nest, matrix, self.transpose(half))
+
+    def transpose(self, rows: list[SSAValue]) -> list[SSAValue]:
+        """Rows of vectors as columns; at this level only names change."""
+        count = rows[0].type.get_shape()[0]  # pyright: ignore[reportAttributeAccessIssue]
+        cells = [[self.extract(row, index) for index in range(count)] for row in rows]
+        return [self.stack([row[index] for row in cells]) for index in range(count)]
+
+    def flatten(self, columns: list[SSAValue]) -> list[SSAValue]:
+        """All vectors of a result given by its columns, row after row."""
+        count = columns[0].type.get_shape()[0]  # pyright: ignore[reportAttributeAccessIssue]
+        return [self.extract(column, row) for row in range(count) for column in columns]
+
+    def extract(self, value: SSAValue, index: int) -> SSAValue:
+        return self.nest.insert(vector.ExtractOp(value, [index], self.vector([self.lanes])))
+
+    def stack(self, vectors: list[SSAValue]) -> SSAValue:
+        nest = self.nest
+        total = nest.constant(0.0, self.vector([len(vectors), self.lanes]))
+        for index, value in enumerate(vectors):
+            total = nest.insert(vector.InsertOp(value, total, [index]))
+        return total
+
+    def vector(self, shape: list[int]) -> VectorType:
+        return self.nest.vector_type(self.y.element_type, shape)
+
+    # --- products ---------------------------------------------------------------------------------------------
+
+    def multiply(self, chunk: Index) -> None:
+        nest, channels, columns = self.nest, self.in_channels, self.columns
+        u = nest.view(
+            self.u.memory,
+            nest.mul(chunk, self.points**2 * channels * columns),
+            [self.points**2, channels, 1, columns],
+            [channels * columns, columns, 0, 1],
+        )
+        with nest.loop(0, self.points**2) as loop:
+            point = loop.index
+
+            def compute_rows(row: Index, rows: int) -> None:
+                sums = sum_products(
+                    nest,
+                    nest.constant(0.0, self.vector([rows, columns])),
+                    [channels],
+                    lambda k: nest.load_vector(self.v_columns, [point, k[0], row, 0], [rows, 1]),
+                    lambda k: nest.load_vector(u, [point, k[0], 0, 0], [1, columns]),
+                )
+                nest.store_vector(sums, self.m, [point, row, 0])
+
+            for_each_tile(nest, self.block_tiles, self.rows, compute_rows)
+
+    # --- A^T M A -----------------------------------------------------------------------------------------------
+
+    def transform_output(self, first_tile: Index, tile: Index, chunk: Index, sub: int) -> None:
+        nest = self.nest
+        lane = sub * self.lanes
+        rows = [
+            self.stack(
+                [nest.load_vector(self.m, [i * self.points + j, tile, lane], [self.lanes]) for j in range(self.points)]
+            )
+            for i in range(self.points)
+        ]
+        columns = self.transform_both_ways(rows, self.transforms.outputs)
+        block = nest.add(nest.mul(chunk, self.columns // self.lanes), sub)
+        columns = self.add_bias(columns, block)
+        n, row, column = self.place(nest.add(first_tile, tile))
+        # Columns of pixels: the tile's vector is [column][row][lane].
+        value = nest.constant(0.0, self.vector([self.tile, self.tile, self.lanes]))
+        for index, pixels in enumerate(columns):
+            value = nest.insert(vector.InsertOp(pixels, value, [index]))
+        self.store(value, n, block, row, column)
+
+    def add_bias(self, columns: list[SSAValue], block: Index) -> list[SSAValue]:
+        if len(self.kernel.ins) < 3:
+            return columns
+        nest = self.nest
+        bias = nest.load_vector(
+            nest.view(nest.operands[2].memory, nest.mul(block, self.lanes), [self.lanes], [1]), [0], [self.lanes]
+        )
+        spread = nest.broadcast(bias, [self.tile, self.lanes])
+        return [
+            nest.insert(arith.AddfOp.create(operands=[c, spread], result_types=[c.type], properties=_STRICT))
+            for c in columns
+        ]
+
+    def store(self, value: SSAValue, n: Index, block: Index, row: Index, column: Index) -> None:
+        """A whole tile at once; of one that the image's edge cuts, pixel by pixel what lies inside."""
+        nest, tile = self.nest, self.tile
+
+        def whole() -> None:
+            box = ResultTile([n, block, row, column, 0], [(3, tile), (2, tile), (4, self.lanes)])
+            store_result_tile(nest, self.kernel, value, self.y, box)
+
+        if all(isinstance(size, int) and size % tile == 0 for size in (self.height, self.width)):
+            whole()
+            return
+        rows = nest.minimum(nest.sub(self.height, row), tile)
+        columns = nest.minimum(nest.sub(self.width, column), tile)
+        inside = nest.compare("eq", nest.add(rows, columns), 2 * tile)
+        with nest.when(inside):
+            whole()
+        with nest.when(nest.compare("ne", nest.add(rows, columns), 2 * tile)):
+            nest.store_vector(value, self.edge, [0, 0, 0])
+            with nest.loops([columns, rows]) as (j, i):
+                pixel = nest.load_vector(self.edge, [j, i, 0], [self.lanes])
+                box = ResultTile([n, block, nest.add(row, i), nest.add(column, j), 0], [(4, self.lanes)])
+                store_result_tile(nest, self.kernel, pixel, self.y, box)
+
+
+_STRICT = {"fastmath": arith.FastMathFlagsAttr("none")}
+
+
+def apply_matrix(nest: LoopNest, matrix: np.ndarray, vectors: list[SSAValue]) -> list[SSAValue]:
+    """Each row of a constant matrix times a list of vectors, sharing the sums of points +-a.
+
+    Rows that agree up to signs share what they have in common (``common + rest`` and ``common - rest``);
+    so do pairs of columns (as sums and differences of two vectors).
+    """
+    matrix, vectors = _combine_columns(nest, matrix, vectors)
+    results: list[SSAValue | None] = [None] * len(matrix)
+    for row in range(len(matrix)):
+        if results[row] is not None:
+            continue
+        partner = next(
+            (r for r in range(row + 1, len(matrix)) if np.array_equal(abs(matrix[r]), abs(matrix[row]))), None
+        )
+        if partner is None:
+            results[row] = _combination(nest, matrix[row], vectors)
+            continue
+        same = np.where(matrix[row] == matrix[partner], matrix[row], 0.0)
+        common = _combination(nest, same, vectors)
+        rest = _combination(nest, matrix[row] - same, vectors)
+        results[row] = _binary(nest, arith.AddfOp, common, rest)
+        results[partner] = _binary(nest, arith.SubfOp, common, rest)
+    return [result for result in results if result is not None]
+
+
+def _combine_columns(nest: LoopNest, matrix: np.ndarray, vectors: list[SSAValue]) -> tuple[np.ndarray, list[SSAValue]]:
+    """Replaces two columns that agree up to signs by the sum and the difference of their vectors."""
+    columns = [matrix[:, index] for index in range(matrix.shape[1])]
+    new_columns: list[np.ndarray] = []
+    new_vectors: list[SSAValue] = []
+    used: set[int] = set()
+    for index, column in enumerate(columns):
+        if index in used:
+            continue
+        partner = next(
+            (
+                other
+                for other in range(index + 1, len(columns))
+                if other not in used
+                and np.array_equal(abs(columns[other]), abs(column))
+                and np.count_nonzero(column) > 2
+            ),
+            None,
+        )
+        if partner is None:
+            new_columns.append(column)
+            new_vectors.append(vectors[index])
+            continue
+        used.add(partner)
+        same = np.where(column == columns[partner], column, 0.0)
+        new_columns += [same, column - same]
+        new_vectors += [
+            _binary(nest, arith.AddfOp, vectors[index], vectors[partner]),
+            _binary(nest, arith.SubfOp, vectors[index], vectors[partner]),
+        ]
+    return np.stack(new_columns, axis=1), new_vectors
+
+
+def _combination(nest: LoopNest, coefficients: np.ndarray, vectors: list[SSAValue]) -> SSAValue:
+    """The sum of vectors times constants; those times 1 come first, so that they cost an addition."""
+    terms = [(c, v) for c, v in zip(coefficients, vectors, strict=True) if c != 0.0]
+    terms.sort(key=lambda term: (term[0] != 1.0, abs(term[0]) != 1.0))
+    factor, total = terms[0]
+    if factor != 1.0:
+        total = _binary(nest, arith.MulfOp, total, nest.constant(float(factor), total.type))
+    for factor, value in terms[1:]:
+        if factor == 1.0:
+            total = _binary(nest, arith.AddfOp, total, value)
+        elif factor == -1.0:
+            total = _binary(nest, arith.SubfOp, total, value)
+        else:
+            total = nest.fma(value, nest.constant(float(factor), value.type), total)
+    return total
+
+
+def _binary(nest: LoopNest, op: type, left: SSAValue, right: SSAValue) -> SSAValue:
+    return nest.insert(op.create(operands=[left, right], result_types=[left.type], properties=_STRICT))
