@@ -49,12 +49,18 @@ def _is_plain(element: Any) -> bool:
 
 
 def as_exact(element: Any) -> Any:
-    """A float as a simple fraction, so that it can meet dimensions; None where it is none."""
-    if not isinstance(element, float):
-        return element
+    """A float as a simple fraction, so that it can meet dimensions; None where it is none.
+
+    An undecided comparison is None too: only If looks at it.
+    """
     import math
 
     import sympy
+
+    if isinstance(element, sympy.Rel):
+        return None
+    if not isinstance(element, float):
+        return element
 
     if not math.isfinite(element):
         return None
@@ -118,9 +124,17 @@ def _compare(test: Callable[[int], bool]) -> Rule:
     return _elementwise(function)
 
 
+def _equal(left: Any, right: Any) -> Any:
+    """Whether both are equal, or the equation itself where that depends on the symbols."""
+    import sympy
+
+    sign = _difference_sign(left, right)
+    return sympy.Eq(left, right, evaluate=False) if sign is None else sign == 0
+
+
 def _where(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
     def choose(condition: Any, left: Any, right: Any) -> Any:
-        if condition is None:
+        if not isinstance(condition, bool):
             return left if left is not None and left is right else None
         return left if condition else right
 
@@ -129,7 +143,7 @@ def _where(operands: Sequence[Known], values: Mapping[str, Any], result: TensorT
 
 def _cast(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
     def convert(element: Any) -> Any:
-        if element is None:
+        if as_exact(element) is None and not _is_plain(element):
             return None
         if _is_plain(element):
             return result.dtype.type(element).item()
@@ -227,7 +241,7 @@ RULES: dict[str, Rule] = {
     "minimum": _elementwise(minimum),
     "floor": _round(down=True),
     "ceil": _round(down=False),
-    "equal": _compare(lambda sign: sign == 0),
+    "equal": _elementwise(_equal),
     "less": _compare(lambda sign: sign < 0),
     "less_equal": _compare(lambda sign: sign <= 0),
     "greater": _compare(lambda sign: sign > 0),

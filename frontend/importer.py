@@ -9,7 +9,7 @@ import onnx
 from onnx import numpy_helper
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr
 from xdsl.dialects.func import FuncOp, ReturnOp
-from xdsl.ir import Attribute, Block, Region
+from xdsl.ir import Attribute, Block, Operation, Region
 from xdsl.utils.exceptions import VerifyException
 
 from ..dialects.dimension_attribute import DimensionAttr
@@ -204,12 +204,14 @@ def _module(block: Block, input_names: list[str], output_names: list[str], symbo
         res_attrs=_name_attributes(output_names),
     )
     module = ModuleOp([function])
-    checks = symbols.resolved_checks()
-    if checks:
-        module.attributes["lamina.checks"] = ArrayAttr(
-            [ArrayAttr([StringAttr(text) for text in check]) for check in checks]
-        )
+    add_checks(module, "lamina.checks", symbols.resolved(symbols.checks))
     return module
+
+
+def add_checks(operation: Operation, name: str, checks: Sequence[tuple[str, str, str]]) -> None:
+    """Keeps checks, if there are any, as an attribute: an array of [left, right, why]."""
+    if checks:
+        operation.attributes[name] = ArrayAttr([ArrayAttr([StringAttr(text) for text in c]) for c in checks])
 
 
 def _name_attributes(names: Sequence[str]) -> ArrayAttr[DictionaryAttr]:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..dialects.dimension_attribute import is_element_type_name
-from ..dialects.shape import canonical, print_dimension, same_dimension, symbol, symbols_of
+from ..dialects.shape import canonical, maximum, parse_dimension, print_dimension, same_dimension, symbol, symbols_of
 
 if TYPE_CHECKING:
+    import sympy
+
     from ..dialects.shape import Dim
+
+# Two dimensions, as text, that must be equal, and why.
+Check: TypeAlias = tuple[str, str, str]
 
 _RESERVED = frozenset({"x", "floordiv", "mod", "max", "min", "and", "or", "not", "if", "else", "in", "is", "for"})
 
@@ -35,7 +42,9 @@ class Symbols:
         self._names: set[str] = set()
         self._by_source: dict[str, Dim] = {}
         self._replacements: dict[str, Dim] = {}
-        self.checks: list[tuple[str, str, str]] = []
+        self.checks: list[Check] = []
+        # Names made in the innermost branch; None outside of branches.
+        self._local: set[str] | None = None
 
     def fresh(self, hint: str) -> Dim:
         """A symbol that no other dimension has."""
@@ -45,7 +54,22 @@ class Symbols:
             suffix += 1
             name = f"{base}_{suffix}"
         self._names.add(name)
+        if self._local is not None:
+            self._local.add(name)
         return symbol(name)
+
+    @contextmanager
+    def branch(self) -> Iterator[list[Check]]:
+        """While a body is imported that may not run: what it assumes becomes its own checks, which are given.
+
+        Only symbols made inside are replaced, since others mean the same where the body does not run.
+        """
+        outer_checks, outer_local = self.checks, self._local
+        self.checks, self._local = [], set()
+        try:
+            yield self.checks
+        finally:
+            self.checks, self._local = outer_checks, outer_local
 
     def named(self, source: str) -> Dim:
         """The symbol of a dimension that the model names ``source``: the same for the same name."""
@@ -80,23 +104,33 @@ class Symbols:
         if same_dimension(left, right):
             return True
         for one, other in ((right, left), (left, right)):
-            if not isinstance(one, int) and one.is_Symbol and one.name not in symbols_of(other):
+            if not isinstance(one, int) and self._replaceable(one) and one.name not in symbols_of(other):
                 self._replacements[one.name] = other
                 return True
         difference = canonical(left - right)
         if isinstance(difference, int):
             return False
-        check = (print_dimension(left), print_dimension(right), why)
-        if check not in self.checks:
-            self.checks.append(check)
+        self._check(left, right, why)
         return True
 
-    def resolved_checks(self) -> list[tuple[str, str, str]]:
-        """The checks with replaced symbols replaced, without those that always hold."""
-        from ..dialects.shape import parse_dimension
+    def _replaceable(self, dimension: sympy.Expr) -> bool:
+        return dimension.is_Symbol and (self._local is None or dimension.name in self._local)
 
-        result: list[tuple[str, str, str]] = []
-        for left_text, right_text, why in self.checks:
+    def _check(self, left: Dim, right: Dim, why: str) -> None:
+        texts = print_dimension(left), print_dimension(right)
+        if all(texts != (check[0], check[1]) for check in self.checks):
+            self.checks.append((*texts, why))
+
+    def require_positive(self, dimension: Dim, why: str) -> None:
+        """Has the run check that a dimension is at least 1."""
+        at_least_one = maximum(dimension, 1)
+        if not same_dimension(at_least_one, dimension):
+            self._check(at_least_one, dimension, why)
+
+    def resolved(self, checks: list[Check]) -> list[Check]:
+        """Checks with replaced symbols replaced, without those that always hold."""
+        result: list[Check] = []
+        for left_text, right_text, why in checks:
             left, right = (self.resolve(parse_dimension(text)) for text in (left_text, right_text))
             if not same_dimension(left, right):
                 result.append((print_dimension(left), print_dimension(right), why))

@@ -71,7 +71,8 @@ class IfOp(IRDLOperation):
 
     The results are those of the region that ran. Their shapes may differ between the regions: a
     dimension in which they differ is a symbol of its own in the result type, bound at run time.
-    C1: both regions end with graph.yield; C2: each yields as many values as there are results, of the
+    Attributes ``then_checks`` and ``else_checks`` list [left, right, why]: dimensions that a region takes
+    to be equal. C1: both regions end with graph.yield; C2: each yields as many values as there are results, of the
     same element types; C3: the condition is one truth value.
     """
 
@@ -101,6 +102,7 @@ class IfOp(IRDLOperation):
         printer.print_region(self.then_region)
         printer.print_string(" else ")
         printer.print_region(self.else_region)
+        printer.print_op_attributes(self.attributes)
         printer.print_string(" : ")
         print_signature(printer, [self.condition.type], [output.type for output in self.outputs])
 
@@ -110,10 +112,13 @@ class IfOp(IRDLOperation):
         then_region = parser.parse_region()
         parser.parse_keyword("else")
         else_region = parser.parse_region()
+        attributes = parser.parse_optional_attr_dict()
         parser.parse_punctuation(":")
         operand_types, result_types = parse_signature(parser, 1, 1)
         operand = parser.resolve_operand(condition, operand_types[0])
-        return cls(operand, result_types, then_region, else_region)
+        operation = cls(operand, result_types, then_region, else_region)
+        operation.attributes |= attributes
+        return operation
 
 
 @irdl_op_definition
@@ -168,6 +173,7 @@ class LoopOp(IRDLOperation):
         printer.print_list(self.operands, printer.print_ssa_value)
         printer.print_string(" ")
         printer.print_region(self.body)
+        printer.print_op_attributes(self.attributes)
         printer.print_string(" : ")
         print_signature(printer, [operand.type for operand in self.operands], [output.type for output in self.outputs])
 
@@ -176,10 +182,13 @@ class LoopOp(IRDLOperation):
         position = parser.pos
         unresolved = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_unresolved_operand)
         body = parser.parse_region()
+        attributes = parser.parse_optional_attr_dict()
         parser.parse_punctuation(":")
         operand_types, result_types = parse_signature(parser, len(unresolved), 1)
         trips, condition, *carried = parser.resolve_operands(unresolved, operand_types, position)
-        return cls(trips, condition, carried, result_types, body)
+        operation = cls(trips, condition, carried, result_types, body)
+        operation.attributes |= attributes
+        return operation
 
 
 def check_yielded(where: str, yielded: Sequence[SSAValue], outputs: Sequence[SSAValue]) -> None:

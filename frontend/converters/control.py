@@ -10,6 +10,7 @@ from xdsl.ir import Block, Region
 from ...dialects.graph import IfOp, LoopOp, YieldOp
 from ...dialects.graph.types import TensorType, i1, i64
 from ...dialects.shape import same_dimension
+from ..importer import add_checks
 from ..node import Node
 from ..registry import converter
 from ..values import Value
@@ -23,21 +24,39 @@ if TYPE_CHECKING:
 MAX_UNROLLED_ROUNDS = 16
 MAX_UNROLLED_NODES = 600
 
+_SQUEEZING = {"Squeeze", "Constant", "Identity"}
+
 
 @converter("If")
 def convert_if(node: Node) -> list[Value]:
     condition = node.input(0)
     then_graph, else_graph = node.attribute("then_branch"), node.attribute("else_branch")
     known = condition.known()
-    if known is not None and known.size == 1 and known.reshape(()).item() is not None:
-        return _inlined(node, then_graph if known.reshape(()).item() else else_graph)
-    then_block, then_values = _branch(node, then_graph)
-    else_block, else_values = _branch(node, else_graph)
+    truth = known.reshape(-1)[0] if known is not None and known.size == 1 else None
+    if isinstance(truth, bool):
+        return _inlined(node, then_graph if truth else else_graph)
+    if truth is not None and _is_squeeze(then_graph, else_graph):
+        # What torch exports for squeeze(dim): the branches differ in rank, so one of them must be chosen.
+        node.b.symbols.unify(truth.lhs, truth.rhs, f"{node.describe()}: the axis to squeeze has length 1")
+        return _inlined(node, then_graph)
+    with node.b.symbols.branch() as then_checks:
+        then_block, then_values = _branch(node, then_graph)
+    with node.b.symbols.branch() as else_checks:
+        else_block, else_values = _branch(node, else_graph)
     types = [_common_type(node, a.type, c.type) for a, c in zip(then_values, else_values)]
     condition = node.b.reshape(condition, ()) if condition.rank else condition
     operation = IfOp(node.b.ssa(condition), types, Region(then_block), Region(else_block))
+    add_checks(operation, "then_checks", then_checks)
+    add_checks(operation, "else_checks", else_checks)
     node.b.block.add_op(operation)
     return [Value(t, ssa=result) for t, result in zip(types, operation.results)]
+
+
+def _is_squeeze(then_graph: onnx.GraphProto, else_graph: onnx.GraphProto) -> bool:
+    """Whether the branches are "squeeze an axis" and "leave it", of which only the first keeps a known rank."""
+    then_operators = {proto.op_type for proto in then_graph.node}
+    else_operators = {proto.op_type for proto in else_graph.node}
+    return "Squeeze" in then_operators and then_operators <= _SQUEEZING and else_operators <= {"Identity"}
 
 
 def _inlined(node: Node, graph: onnx.GraphProto) -> list[Value]:
@@ -128,7 +147,8 @@ def _loop(
     """A loop operation. Carried dimensions that change from round to round become symbols."""
     types = [value.type for value in carried]
     while True:
-        block, yielded = _loop_body(node, body, types)
+        with node.b.symbols.branch() as checks:
+            block, yielded = _loop_body(node, body, types)
         general = [_common_type(node, before, after.type) for before, after in zip(types, yielded[1:])]
         if all(new.same_shape(old) for new, old in zip(general, types)):
             break
@@ -139,6 +159,7 @@ def _loop(
         results.append(node.fresh_type(value.element_type, [None, *value.dims]))
     operands = [node.b.ssa(value) for value in carried]
     operation = LoopOp(node.b.ssa(trips), node.b.ssa(condition), operands, results, Region(block))
+    add_checks(operation, "checks", checks)
     node.b.block.add_op(operation)
     return [Value(t, ssa=result) for t, result in zip(results, operation.results)]
 

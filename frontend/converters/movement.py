@@ -75,6 +75,8 @@ def static_slice(
     last: list[Dim] = []
     for axis, start, end, step in zip(axes, starts, ends, steps):
         size = x.dims[axis]
+        if 1 in (abs(b) for b in (start, end) if isinstance(b, int)):
+            _assume_not_empty(node, size)
         begin = _bound(start, size, step, is_end=False)
         stop = _bound(end, size, step, is_end=True)
         first.append(begin)
@@ -84,15 +86,24 @@ def static_slice(
 
 def _bound(bound: Dim, size: Dim, step: int, *, is_end: bool) -> Dim:
     """A bound as a position within the axis; where it lies is decided by the signs that all sizes share."""
+    original = bound
     if _surely_negative(bound):
         if isinstance(bound, int) and bound < -(2**31) + 1:
             return -1 if step < 0 and is_end else 0
         bound = add(bound, size)
     low = -1 if step < 0 and is_end else 0
     high = subtract(size, 1) if step < 0 and not is_end else size
-    if isinstance(bound, int) and bound >= 2**31 - 1:
-        return high
+    if isinstance(bound, int) and (bound >= 2**31 - 1 or bound in (0, 1)):
+        return high if bound > 1 else bound if step > 0 else minimum(bound, high)
+    if step > 0 and original == -1:
+        return bound
     return minimum(maximum(bound, low), high)
+
+
+def _assume_not_empty(node: Node, size: Dim) -> None:
+    """Has the run check that an axis is not empty, so that a bound one from either end needs no clamping."""
+    if not isinstance(size, int) and not size.is_positive:
+        node.b.symbols.require_positive(size, f"Slice in {node.b.name}: the axis is not empty")
 
 
 def _surely_negative(bound: Dim) -> bool:
