@@ -60,11 +60,25 @@ def floordiv(left: Dim, right: Dim) -> Dim:
         return left // right
     import sympy
 
-    quotient = sympy.expand(left / sympy.sympify(right))
+    quotient = _without_inner_floor(sympy.expand(left / sympy.sympify(right)))
     # Keep the constant part in [0, 1), so that (H - 1) floordiv 2 + 1 and (H + 1) floordiv 2 are one expression.
     constant = quotient.as_coeff_Add()[0]
     whole = constant.p // constant.q
     return canonical(sympy.floor(quotient - whole) + whole)
+
+
+def _without_inner_floor(quotient: sympy.Expr) -> sympy.Expr:
+    """(floor(q) + k) / m rounded down is (q + k) / m rounded down, for an integer k and a positive integer m."""
+    import sympy
+
+    for term in sympy.Add.make_args(quotient):
+        coefficient, rest = term.as_coeff_Mul()
+        if not isinstance(rest, sympy.floor) or coefficient.p != 1 or coefficient.q == 1:
+            continue
+        others = sympy.expand((quotient - term) * coefficient.q)
+        if others.is_integer:
+            return _without_inner_floor(sympy.expand((rest.args[0] + others) / coefficient.q))
+    return quotient
 
 
 def ceildiv(left: Dim, right: Dim) -> Dim:
