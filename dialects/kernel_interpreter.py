@@ -1,0 +1,253 @@
+"""Runs functions of kernels in NumPy, on the tensors themselves: where their elements lie makes no difference.
+
+It is what the lowering to kernels and the passes on them are checked against, before there is any code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from xdsl.dialects import func
+from xdsl.ir import Operation, SSAValue
+
+from ..runtime.reference import evaluate
+from . import kernel as k
+from .layout import ConvertOp, ReshapeOp, TensorType, TransposeOp, WindowOp
+from .scalar_interpreter import evaluate_region, scalar_dtype
+from .shape import Dim, substitute
+
+
+def interpret_kernels(
+    function: func.FuncOp, arguments: Sequence[np.ndarray], constants: Mapping[str, np.ndarray]
+) -> list[np.ndarray]:
+    """Results of a function for these arguments. Integers are signed throughout: unsigned ones keep their bits.
+
+    Raises ValueError where an argument does not fit its type, or for an op that it does not know.
+    """
+    return _Interpreter(constants).run(function, arguments)
+
+
+class _Interpreter:
+    def __init__(self, constants: Mapping[str, np.ndarray]):
+        self.constants = constants
+        self.values: dict[SSAValue, np.ndarray] = {}
+        self.symbols: dict[str, int] = {}
+
+    def run(self, function: func.FuncOp, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
+        block = function.body.block
+        for parameter, array in zip(block.args, arguments, strict=True):
+            self._bind(_type(parameter), array)
+            self.values[parameter] = _signed(array)
+        for op in block.ops:
+            if isinstance(op, func.ReturnOp):
+                return [self.values[operand] for operand in op.operands]
+            self._evaluate(op)
+        raise ValueError(f"@{function.sym_name.data} does not return")
+
+    def _bind(self, type_: TensorType, array: np.ndarray) -> None:
+        if array.ndim != type_.rank:
+            raise ValueError(f"an argument has shape {array.shape}, its type is {type_}")
+        for dimension, size in zip(type_.dims, array.shape, strict=True):
+            if not isinstance(dimension, int) and dimension.is_Symbol:
+                self.symbols.setdefault(str(dimension), size)
+        if self.sizes(type_.dims) != array.shape:
+            raise ValueError(f"an argument has shape {array.shape}, its type is {type_}")
+
+    def sizes(self, dimensions: Sequence[Dim]) -> tuple[int, ...]:
+        return tuple(int(substitute(dimension, self.symbols)) for dimension in dimensions)
+
+    def _evaluate(self, op: Operation) -> None:
+        if isinstance(op, k.KernelOp):
+            self._evaluate_kernel(op)
+            return
+        result = _type(op.results[0])
+        match op:
+            case k.ConstantOp():
+                value = _signed(result.layout.unpack(self.constants[op.constant.data], self.sizes(result.dims)))
+            case ConvertOp():
+                value = self.values[op.source]
+            case TransposeOp():
+                value = self.values[op.source].transpose(op.permutation.get_values())
+            case ReshapeOp():
+                value = self.values[op.source].reshape(self.sizes(result.dims))
+            case WindowOp():
+                starts = self.sizes([start.data for start in op.starts])
+                sizes = self.sizes(result.dims)
+                places = tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))
+                value = self.values[op.source][places]
+            case _:
+                raise ValueError(f"no meaning is known for {op.name} among kernels")
+        self._store(op.results[0], value)
+
+    def _store(self, value: SSAValue, array: np.ndarray) -> None:
+        type_ = _type(value)
+        if array.shape != self.sizes(type_.dims):
+            raise ValueError(f"{value.owner} gives shape {array.shape}, its type is {type_}")
+        self.values[value] = array.astype(scalar_dtype(type_.element_type), copy=False)
+
+    def _evaluate_kernel(self, op: k.KernelOp) -> None:
+        operands = [self.values[value] for value in op.ins]
+        if isinstance(op, k.MapOp):
+            shape = self.sizes(op.type.dims)
+            self._store(op.result, np.broadcast_to(evaluate_region(op.epilogue, operands), shape))
+            return
+        results = _KERNELS[type(op)](self, op, operands)
+        if op.has_epilogue:
+            extra = [self.values[value] for value in op.epilogue_ins]
+            results[0] = evaluate_region(op.epilogue, [results[0], *extra])
+            results[0] = np.broadcast_to(results[0], self.sizes(op.type.dims))
+        for value, array in zip(op.outs, results, strict=True):
+            self._store(value, array)
+
+
+def _type(value: SSAValue) -> TensorType:
+    assert isinstance(value.type, TensorType)
+    return value.type
+
+
+def _signed(array: np.ndarray) -> np.ndarray:
+    return array.view(f"i{array.dtype.itemsize}") if array.dtype.kind == "u" else array
+
+
+# --- kernels ------------------------------------------------------------------------------------------------
+
+_Arrays = list[np.ndarray]
+_Kernel = Callable[[_Interpreter, Any, _Arrays], _Arrays]
+
+
+def _window_attributes(op: k.KernelOp) -> dict[str, Any]:
+    return {name: op.get(name) for name in ("strides", "pads", "dilations")}
+
+
+def _conv(run: _Interpreter, op: k.ConvOp, operands: _Arrays) -> _Arrays:
+    return evaluate("conv", operands, {**_window_attributes(op), "group": op.get("groups")})
+
+
+def _gemm(run: _Interpreter, op: k.GemmOp, operands: _Arrays) -> _Arrays:
+    flags = {name: op.get(name) for name in ("transpose_a", "transpose_b")}
+    product = evaluate("matmul", operands[:2], flags)[0]
+    return [product + operands[2] if len(operands) > 2 else product]
+
+
+def _pool(run: _Interpreter, op: k.PoolOp, operands: _Arrays) -> _Arrays:
+    attributes = {**_window_attributes(op), "kernel": op.get("window")}
+    if op.get("kind") == "max":
+        return evaluate("max_pool", operands, attributes)
+    attributes |= {"count_include_pad": op.get("count_include_pad"), "overhang": (0,) * len(op.get("window"))}
+    return evaluate("avg_pool", operands, attributes)
+
+
+def _reduce(run: _Interpreter, op: k.ReduceOp, operands: _Arrays) -> _Arrays:
+    return evaluate("reduce", operands, {"kind": op.get("kind"), "axes": op.get("axes"), "keepdims": True})
+
+
+def _arg_reduce(run: _Interpreter, op: k.ArgReduceOp, operands: _Arrays) -> _Arrays:
+    attributes = {"axis": op.get("axis"), "keepdims": True, "select_last": op.get("last")}
+    return evaluate(f"arg_{op.get('kind')}", operands, attributes)
+
+
+def _softmax(run: _Interpreter, op: k.SoftmaxOp, operands: _Arrays) -> _Arrays:
+    return evaluate("softmax", operands, {"axis": operands[0].ndim - 1})
+
+
+def _layer_norm(run: _Interpreter, op: k.LayerNormOp, operands: _Arrays) -> _Arrays:
+    return evaluate("layer_norm", operands, {"axis": op.get("axis"), "epsilon": op.get("epsilon")})
+
+
+def _pad(run: _Interpreter, op: k.PadOp, operands: _Arrays) -> _Arrays:
+    pads = run.sizes((*op.get("lower"), *op.get("upper")))
+    value = np.asarray(op.get("value")).astype(operands[0].dtype)
+    return evaluate("pad", [operands[0], value], {"pads": pads, "mode": op.get("mode")})
+
+
+def _concat(run: _Interpreter, op: k.ConcatOp, operands: _Arrays) -> _Arrays:
+    return [np.concatenate(operands, op.get("axis"))]
+
+
+def _slice(run: _Interpreter, op: k.SliceOp, operands: _Arrays) -> _Arrays:
+    places = []
+    for start, step, size in zip(run.sizes(op.get("starts")), op.get("steps"), run.sizes(op.type.dims), strict=True):
+        places.append(start + step * np.arange(size))
+    return [operands[0][np.ix_(*places)]]
+
+
+def _broadcast(run: _Interpreter, op: k.BroadcastOp, operands: _Arrays) -> _Arrays:
+    return [np.broadcast_to(operands[0], run.sizes(op.type.dims))]
+
+
+def _gather(run: _Interpreter, op: k.GatherOp, operands: _Arrays) -> _Arrays:
+    return evaluate("gather", operands, {"axis": op.get("axis")})
+
+
+def _gather_elements(run: _Interpreter, op: k.GatherElementsOp, operands: _Arrays) -> _Arrays:
+    return evaluate("gather_elements", operands, {"axis": op.get("axis")})
+
+
+def _resize(run: _Interpreter, op: k.ResizeOp, operands: _Arrays) -> _Arrays:
+    shape = run.sizes(op.type.dims)
+    given = op.get("scales") or (0.0,) * len(shape)
+    scales = tuple(
+        scale or after / before for scale, after, before in zip(given, shape, operands[0].shape, strict=True)
+    )
+    attributes = {
+        "mode": op.get("mode"),
+        "coordinates": op.get("coordinates"),
+        "nearest": op.get("rounding"),
+        "scales": scales,
+        "shape": shape,
+        "dtype": str(operands[0].dtype),
+    }
+    return evaluate("resize", operands, attributes)
+
+
+def _dim_values(run: _Interpreter, op: k.DimValuesOp, operands: _Arrays) -> _Arrays:
+    values = np.array(run.sizes(op.get("values")), scalar_dtype(op.type.element_type))
+    return [values.reshape(run.sizes(op.type.dims))]
+
+
+def _range(run: _Interpreter, op: k.RangeOp, operands: _Arrays) -> _Arrays:
+    (count,) = run.sizes(op.type.dims)
+    start, step = operands
+    return [start + step * np.arange(count).astype(start.dtype)]
+
+
+def _cumulative_sum(run: _Interpreter, op: k.CumulativeSumOp, operands: _Arrays) -> _Arrays:
+    return evaluate("cumsum", operands, {name: op.get(name) for name in ("axis", "exclusive", "reverse")})
+
+
+def _lstm(run: _Interpreter, op: k.LstmOp, operands: _Arrays) -> _Arrays:
+    projected, recurrence, h, c = operands
+    all_h = np.zeros((*projected.shape[:2], h.shape[1]), projected.dtype)
+    steps = range(len(projected))
+    for step in reversed(steps) if op.get("reverse") else steps:
+        gates = projected[step] + h @ recurrence
+        i, o, f, g = np.split(gates, 4, axis=1)
+        i, o, f = (1 / (1 + np.exp(-gate)) for gate in (i, o, f))
+        c = f * c + i * np.tanh(g)
+        h = o * np.tanh(c)
+        all_h[step] = h
+    return [all_h, h, c]
+
+
+_KERNELS: dict[type[k.KernelOp], _Kernel] = {
+    k.ConvOp: _conv,
+    k.GemmOp: _gemm,
+    k.PoolOp: _pool,
+    k.ReduceOp: _reduce,
+    k.ArgReduceOp: _arg_reduce,
+    k.SoftmaxOp: _softmax,
+    k.LayerNormOp: _layer_norm,
+    k.PadOp: _pad,
+    k.ConcatOp: _concat,
+    k.SliceOp: _slice,
+    k.BroadcastOp: _broadcast,
+    k.GatherOp: _gather,
+    k.GatherElementsOp: _gather_elements,
+    k.ResizeOp: _resize,
+    k.DimValuesOp: _dim_values,
+    k.RangeOp: _range,
+    k.CumulativeSumOp: _cumulative_sum,
+    k.LstmOp: _lstm,
+}
