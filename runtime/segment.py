@@ -37,6 +37,12 @@ NANOSECONDS_PER_PARTICIPANT = 15_000
 BYTES_PER_PARTICIPANT = 32 << 10
 """The same, in bytes of buffers, where the compiler has not estimated the work."""
 
+EAGER_NANOSECONDS = 150_000
+"""From so much work on, a segment wakes parked workers: waking takes some 50 us, so that less work is better done
+alone, unless the runs follow each other so closely that the workers are still awake."""
+EAGER_BYTES = 512 << 10
+"""The same, in bytes of buffers, where the compiler has not estimated the work."""
+
 _ALIGNED_OUTPUT_BYTES = 16 << 10
 _WORD = 8
 _RECORD_BYTES = 32
@@ -140,6 +146,7 @@ class Binding:
         "arena_bytes",
         "arena_offsets",
         "arena_slots",
+        "eager",
         "input_patches",
         "input_shapes",
         "instances",
@@ -168,6 +175,7 @@ class Binding:
         self.records_start: int
         self.stage_count: int
         self.participants: int
+        self.eager: bool
 
 
 class SegmentRunner:
@@ -239,7 +247,7 @@ class SegmentRunner:
             else:
                 self._execute_recorded(instance, None, 1, times)
             return
-        team, participants = POOL.acquire(self._image, binding.participants)
+        team, participants = POOL.acquire(self._image, binding.participants, binding.eager)
         try:
             address = None if team is None else team.address
             if times is None:
@@ -290,7 +298,9 @@ class SegmentRunner:
         for shape, dtype in zip(shapes[inputs:], self._dtypes, strict=True):
             binding.outputs.append((shape, dtype, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize))
         work = next(values) if segment.work is not None else None
-        binding.participants = self._participants(work, sum(sizes.values()))
+        total = sum(sizes.values())
+        binding.participants = self._participants(work, total)
+        binding.eager = total >= EAGER_BYTES if work is None else work >= EAGER_NANOSECONDS
         offsets = self._plan_arena(binding, sizes)
         self._build_tables(binding, argument_values, offsets)
         return binding

@@ -30,6 +30,8 @@ BARRIER_SPIN_MICROSECONDS = 100.0
 """How long a participant waits at a barrier before it parks."""
 CROWDED_SPIN_MICROSECONDS = 1.0
 """Both of these where a run has more participants than there are processors."""
+WARM_MICROSECONDS = 100.0
+"""A run that begins so soon after the one before is taken as one of a series, for which waking parked workers pays."""
 
 MAXIMUM_WORKERS = 512
 """Of one team."""
@@ -38,6 +40,8 @@ _STACK_BYTES = 4 << 20
 _TEAM_BYTES = 256
 _WORKER_BYTES = 64
 _SPIN_FIELDS_OFFSET = 24
+_PARKED_OFFSET = 40
+_load_word = ctypes.c_uint32.from_address
 _SYNCHRONOUS_SIGNALS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGABRT}
 
 
@@ -47,7 +51,7 @@ class Team:
     def __init__(self) -> None:
         self.address = map_pages(_TEAM_BYTES + MAXIMUM_WORKERS * _WORKER_BYTES)
         self.workers = 0
-        self._spins: tuple[int, int] | None = None
+        self.crowded: bool | None = None
 
     def grow(self, image: MappedImage, workers: int) -> None:
         """Starts threads until there are ``workers`` of them, or the system gives no more."""
@@ -66,11 +70,18 @@ class Team:
         self.workers = number
         return True
 
-    def set_spins(self, idle: int, barrier: int) -> None:
-        """Pauses before a worker parks between runs, and before a participant parks at a barrier."""
-        if self._spins != (idle, barrier):
-            ctypes.memmove(self.address + _SPIN_FIELDS_OFFSET, struct.pack("<qq", idle, barrier), 16)
-            self._spins = (idle, barrier)
+    def set_patience(self, image: MappedImage, crowded: bool) -> None:
+        """How long its threads spin before they park; not long where there are more of them than processors."""
+        idle = CROWDED_SPIN_MICROSECONDS if crowded else IDLE_SPIN_MICROSECONDS
+        barrier = CROWDED_SPIN_MICROSECONDS if crowded else BARRIER_SPIN_MICROSECONDS
+        pauses = struct.pack("<qq", pauses_in(idle, image), pauses_in(barrier, image))
+        ctypes.memmove(self.address + _SPIN_FIELDS_OFFSET, pauses, len(pauses))
+        self.crowded = crowded
+
+    @property
+    def parked(self) -> bool:
+        """Whether any of its workers is parked."""
+        return _load_word(self.address + _PARKED_OFFSET).value != 0
 
     def dismiss(self) -> None:
         """Ends all workers. The team must be idle, and must not be used again."""
@@ -91,20 +102,24 @@ class ThreadPool:
         self._idle: list[Team] = []
         self._active = 0
         self._cpus = 0
+        self._last_release = 0
 
     def forget_after_fork(self) -> None:
         """In the child of a fork there are no workers, whatever the parent had."""
         self._reset()
 
-    def acquire(self, image: MappedImage, threads: int) -> tuple[Team | None, int]:
+    def acquire(self, image: MappedImage, threads: int, eager: bool = True) -> tuple[Team | None, int]:
         """A team and the number of participants for a run that would like ``threads``; None for one participant.
 
-        To be given back with ``release``. Asking for more threads than there are processors is obeyed.
+        To be given back with ``release``. Asking for more threads than there are processors is obeyed. A run that is
+        not ``eager`` is too short for waking parked workers, except as one of a series of runs.
         """
         with self._lock:
             if self._cpus == 0:
                 self._cpus = allowed_cpus()
             participants = max(1, min(threads, max(self._cpus, threads) - self._active))
+            if not eager and self._asleep():
+                participants = 1
             self._active += participants
             if participants == 1:
                 return None, 1
@@ -117,8 +132,15 @@ class ThreadPool:
             self._active += granted - participants
             return team, granted
 
+    def _asleep(self) -> bool:
+        """Whether workers would have to be woken or started, and the last run is not recent."""
+        if self._idle and not self._idle[-1].parked:
+            return False
+        return time.perf_counter_ns() - self._last_release > 1000 * WARM_MICROSECONDS
+
     def release(self, team: Team | None, participants: int) -> None:
         with self._lock:
+            self._last_release = time.perf_counter_ns()
             self._active -= participants
             if team is not None:
                 self._idle.append(team)
@@ -126,20 +148,25 @@ class ThreadPool:
     def _take(self, image: MappedImage, participants: int) -> Team:
         """The idle team that fits best, with enough workers if the system can give them."""
         workers = participants - 1
+        idle = self._idle
+        if idle and idle[-1].workers == workers:
+            team = idle.pop()
+        else:
+            team = self._find(workers)
+            if team.workers < workers:
+                team.grow(image, workers)
+        crowded = participants > self._cpus
+        if team.crowded is not crowded:
+            team.set_patience(image, crowded)
+        return team
+
+    def _find(self, workers: int) -> Team:
         enough = [team for team in self._idle if team.workers >= workers]
         if enough:
             team = min(enough, key=lambda candidate: candidate.workers)
             self._idle.remove(team)
-        else:
-            team = self._idle.pop() if self._idle else Team()
-            team.grow(image, workers)
-        if participants > self._cpus:
-            pauses = pauses_in(CROWDED_SPIN_MICROSECONDS, image)
-            team.set_spins(pauses, pauses)
-        else:
-            idle, barrier = IDLE_SPIN_MICROSECONDS, BARRIER_SPIN_MICROSECONDS
-            team.set_spins(pauses_in(idle, image), pauses_in(barrier, image))
-        return team
+            return team
+        return self._idle.pop() if self._idle else Team()
 
     def dismiss_idle(self) -> None:
         """Ends the workers of all teams that are not in use; the next runs start new ones."""

@@ -55,9 +55,7 @@ def test_data_binds_symbols(kernels) -> None:
     found, found_floats = TensorType("int64", [1, "K"]), TensorType("float32", [1, "K"])
     steps = [
         Host("nonzero", {}, ["a"], ["indices"], [found]),
-        Host(
-            "cast", {"shape": [1, "K"], "dtype": "float32"}, ["indices"], ["floats"], [TensorType("float32", [1, "K"])]
-        ),
+        Host("cast", {"shape": [1, "K"], "dtype": "float32"}, ["indices"], ["floats"], [found_floats]),
         Host("reshape", {"shape": ["K"]}, ["floats"], ["flat"], [TensorType("float32", ["K"])]),
         Call("twice", ["flat", "flat"], ["c"]),
     ]

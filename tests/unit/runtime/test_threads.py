@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,25 @@ def test_the_best_fitting_team_is_taken(mapped) -> None:
     assert pool.acquire(mapped, 3)[0] is large
 
 
+def test_short_runs_do_not_wake_workers(mapped) -> None:
+    pool = ThreadPool()
+    pool._cpus = 2
+    assert pool.acquire(mapped, 2, eager=False) == (None, 1)
+    pool.release(None, 1)
+    team, participants = pool.acquire(mapped, 2, eager=False)
+    assert team is not None and participants == 2, "the second of a series"
+    pool.release(team, participants)
+    deadline = time.monotonic() + 5
+    while not team.parked and time.monotonic() < deadline:
+        time.sleep(0.001)
+    time.sleep(0.001)
+    assert team.parked
+    assert pool.acquire(mapped, 2, eager=False) == (None, 1)
+    pool.release(None, 1)
+    time.sleep(0.001)
+    assert pool.acquire(mapped, 2, eager=True) == (team, 2)
+
+
 def test_a_run_goes_on_with_the_threads_that_the_system_gives(kernels, monkeypatch) -> None:
     monkeypatch.setattr(threads_module, "start_thread", lambda *_: False)
     monkeypatch.setattr("lamina.runtime.segment.POOL", ThreadPool())
@@ -64,8 +84,11 @@ def test_a_run_goes_on_with_the_threads_that_the_system_gives(kernels, monkeypat
 
 
 def workers_of_this_process() -> int:
-    names = (Path(f"/proc/self/task/{task}/comm") for task in os.listdir("/proc/self/task"))
-    return sum(name.read_text().startswith("lamina-") for name in names)
+    count = 0
+    for task in os.listdir("/proc/self/task"):
+        with suppress(FileNotFoundError):  # The thread has just ended.
+            count += Path(f"/proc/self/task/{task}/comm").read_text().startswith("lamina-")
+    return count
 
 
 def test_dismissed_workers_end(kernels) -> None:
