@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import platform
-import struct
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from lamina.backend.support import support_text
+from lamina.backend import targets
+from lamina.backend.compile_module import compile_module
+from lamina.backend.image import Image
 from lamina.runtime.executable import Executable
 from lamina.runtime.program import Block, Buffer, Call, Program, Segment, Stage, Target, TensorType
 
@@ -116,58 +116,13 @@ define void @nothing(ptr %arguments, i64 %thread, i64 %threads) {
 """
 
 
-@dataclass(frozen=True)
-class TestImage:
-    data: bytes
-    symbols: dict[str, int]
-
-    __test__ = False
-
-
-def compile_image(text: str) -> TestImage:
-    """Compiles LLVM IR text together with the thread driver for this machine."""
-    import llvmlite.binding as llvm
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    module = llvm.parse_assembly(text + support_text(platform.machine()))
-    module.verify()
-    machine = llvm.Target.from_default_triple().create_target_machine(reloc="pic", opt=2, codemodel="small")
-    module.data_layout = str(machine.target_data)
-    return _text_of_object(machine.emit_object(module))
-
-
-def _text_of_object(elf: bytes) -> TestImage:
-    """The .text section of an ELF object, with calls within it resolved, and its symbols."""
-    sections_offset = struct.unpack_from("<Q", elf, 40)[0]
-    _, count, names_index = struct.unpack_from("<HHH", elf, 58)
-    headers = [struct.unpack_from("<IIQQQQIIQQ", elf, sections_offset + 64 * index) for index in range(count)]
-
-    def text_at(section: int, offset: int) -> str:
-        begin = headers[section][4] + offset
-        return elf[begin : elf.index(b"\0", begin)].decode()
-
-    names = [text_at(names_index, header[0]) for header in headers]
-    text_index = names.index(".text")
-    code = bytearray(elf[headers[text_index][4] : headers[text_index][4] + headers[text_index][5]])
-    table = headers[names.index(".symtab")]
-    symbols = []
-    for offset in range(table[4], table[4] + table[5], 24):
-        name, _, _, section, value, _ = struct.unpack_from("<IBBHQQ", elf, offset)
-        symbols.append((text_at(table[6], name), section, value))
-    for header in headers:
-        if header[1] == 4 and header[7] == text_index:
-            for offset in range(header[4], header[4] + header[5], 24):
-                place, information, addend = struct.unpack_from("<QQq", elf, offset)
-                name, section, value = symbols[information >> 32]
-                assert section == text_index, f"call of the external symbol {name}"
-                assert information & 0xFFFFFFFF in (2, 4), "expected a relative relocation"
-                struct.pack_into("<i", code, place, value + addend - place)
-    return TestImage(bytes(code), {name: value for name, section, value in symbols if section == text_index and name})
+def compile_image(text: str) -> Image:
+    """Compiles LLVM IR text and links it with the thread driver for this machine."""
+    return compile_module(text, targets.host_target())
 
 
 @pytest.fixture(scope="session")
-def image() -> TestImage:
+def image() -> Image:
     return compile_image(KERNELS)
 
 
@@ -232,7 +187,7 @@ def chain_expected(x: np.ndarray, length: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def kernels(image: TestImage):
+def kernels(image: Image):
     """What the tests share, since test files cannot import each other."""
 
     class Kernels:
