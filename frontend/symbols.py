@@ -42,6 +42,8 @@ class Symbols:
         self._names: set[str] = set()
         self._by_source: dict[str, Dim] = {}
         self._replacements: dict[str, Dim] = {}
+        # Terms such as min(512, N), each with the dimension that a check makes it equal to.
+        self._equal_terms: dict[sympy.Expr, Dim] = {}
         self.checks: list[Check] = []
         # Names made in the innermost branch; None outside of branches.
         self._local: set[str] | None = None
@@ -83,10 +85,22 @@ class Symbols:
 
     @property
     def has_replacements(self) -> bool:
-        return bool(self._replacements)
+        return bool(self._replacements or self._equal_terms)
 
     def resolve(self, dimension: Dim) -> Dim:
-        """The dimension with replaced symbols replaced."""
+        """The dimension with replaced symbols and terms replaced."""
+        while True:
+            resolved = self._with_terms_replaced(self._with_symbols_replaced(dimension))
+            if isinstance(resolved, int) or resolved == dimension:
+                return resolved
+            dimension = resolved
+
+    def _with_terms_replaced(self, dimension: Dim) -> Dim:
+        if isinstance(dimension, int) or not self._equal_terms or dimension.is_Symbol:
+            return dimension
+        return canonical(dimension.xreplace(self._equal_terms))
+
+    def _with_symbols_replaced(self, dimension: Dim) -> Dim:
         if isinstance(dimension, int) or not self._replacements:
             return dimension
         names = symbols_of(dimension) & self._replacements.keys()
@@ -111,7 +125,18 @@ class Symbols:
         if isinstance(difference, int):
             return False
         self._check(left, right, why)
+        self._make_equal(left, right)
         return True
+
+    def _make_equal(self, left: Dim, right: Dim) -> None:
+        """Where one side is a single term, it is written as the other side from now on."""
+        if self._local is not None:
+            return
+        for one, other in ((left, right), (right, left)):
+            contained = not isinstance(other, int) and not isinstance(one, int) and other.has(one)
+            if not isinstance(one, int) and one.is_Function and not contained:
+                self._equal_terms[one] = other
+                return
 
     def _replaceable(self, dimension: sympy.Expr) -> bool:
         return dimension.is_Symbol and (self._local is None or dimension.name in self._local)
@@ -131,7 +156,8 @@ class Symbols:
         """Checks with replaced symbols replaced, without those that always hold."""
         result: list[Check] = []
         for left_text, right_text, why in checks:
-            left, right = (self.resolve(parse_dimension(text)) for text in (left_text, right_text))
+            # Not the terms: they are equal because of the checks.
+            left, right = (self._with_symbols_replaced(parse_dimension(text)) for text in (left_text, right_text))
             if not same_dimension(left, right):
                 result.append((print_dimension(left), print_dimension(right), why))
         return result
