@@ -187,7 +187,7 @@ class Layout:
             if block:
                 position[axis, False] = len(split_shape) - 1
         order = [position[piece.axis, piece.is_outer] for piece in self.pieces]
-        return np.ascontiguousarray(padded.reshape(split_shape).transpose(order))
+        return _contiguous(padded.reshape(split_shape).transpose(order))
 
     def unpack(self, memory: np.ndarray, shape: Sequence[int]) -> np.ndarray:
         """The tensor back from its memory: the inverse of pack."""
@@ -205,7 +205,12 @@ class Layout:
             merged.append(size)
             lower = int(self.margin(axis)[0])
             window.append(slice(lower, lower + int(shape[axis])))
-        return np.ascontiguousarray(physical.transpose(order).reshape(merged)[tuple(window)])
+        return _contiguous(physical.transpose(order).reshape(merged)[tuple(window)])
+
+
+def _contiguous(array: np.ndarray) -> np.ndarray:
+    """The array in row-major memory; NumPy's ascontiguousarray would give a scalar an axis."""
+    return np.ascontiguousarray(array).reshape(array.shape)
 
 
 _NAMES = {"abcd": "NCHW", "acdb": "NHWC"}
