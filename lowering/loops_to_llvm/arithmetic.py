@@ -114,6 +114,26 @@ def maximum_minimum(
     return in_f32(state, compute, lhs, rhs)
 
 
+def maximum_minimum_number(
+    state: State, name: str, lhs: SSAValue, rhs: SSAValue, flags: llvm.FastMathAttr = NO_FAST_MATH
+) -> SSAValue:
+    """`maxnum` or `minnum`: a NaN loses against a number.
+
+    `a > b ? a : b` gives `b` whenever one is NaN, which is right unless `b` is the NaN.
+    """
+    builder = state.builder
+
+    def compute(a: SSAValue, b: SSAValue) -> SSAValue:
+        if _is_number(builder.known_value(a)):
+            a, b = b, a
+        chosen = builder.select(builder.fcmp("ogt" if name == "maxnum" else "olt", a, b, flags), a, b)
+        if _is_number(builder.known_value(b)) or _excludes_nan(flags):
+            return chosen
+        return builder.select(builder.fcmp("uno", b, b), a, chosen)
+
+    return in_f32(state, compute, lhs, rhs)
+
+
 def _excludes_nan(flags: llvm.FastMathAttr) -> bool:
     return any(flag.value in ("nnan", "fast") for flag in flags.data)
 
@@ -127,9 +147,11 @@ def _float_binary(operation: type[Operation]) -> Handler:
 
 
 def _maximum_minimum(name: str) -> Handler:
+    function = maximum_minimum_number if name.endswith("num") else maximum_minimum
+
     def handler(state: State, op: Operation) -> None:
         flags = fast_math(op.properties.get("fastmath"))  # pyright: ignore[reportArgumentType]
-        elementwise(state, op, lambda a, b: maximum_minimum(state, name, a, b, flags))
+        elementwise(state, op, lambda a, b: function(state, name, a, b, flags))
 
     return handler
 
@@ -497,8 +519,8 @@ HANDLERS: dict[type[Operation], Handler] = {
     arith.NegfOp: lower_negf,
     arith.MaximumfOp: _maximum_minimum("maximum"),
     arith.MinimumfOp: _maximum_minimum("minimum"),
-    arith.MaxnumfOp: _intrinsic("maxnum"),
-    arith.MinnumfOp: _intrinsic("minnum"),
+    arith.MaxnumfOp: _maximum_minimum("maxnum"),
+    arith.MinnumfOp: _maximum_minimum("minnum"),
     arith.CmpfOp: lower_cmpf,
     vector.FMAOp: lower_fma,
     math.FmaOp: lower_fma,

@@ -8,7 +8,7 @@ from xdsl.dialects import llvm, vector
 from xdsl.dialects.builtin import IntegerType, VectorType, i1, i32
 from xdsl.ir import Operation, SSAValue
 
-from .arithmetic import float_operation, maximum_minimum
+from .arithmetic import float_operation, maximum_minimum, maximum_minimum_number
 from .builder import fast_math, vector_type
 from .state import Handler, State, fail, llvm_element
 from .tiles import Tile, cut_of, lanes_of, recut, slice_piece
@@ -234,7 +234,7 @@ def _combiner(state: State, op: vector.ReductionOp, is_float: bool) -> Callable[
         case "mul":
             return lambda lhs, rhs: float_operation(state, llvm.FMulOp, lhs, rhs, flags)
         case "maxnumf" | "minnumf":
-            return lambda lhs, rhs: state.builder.lanewise(kind[:-1], (lhs, rhs), flags)
+            return lambda lhs, rhs: maximum_minimum_number(state, kind[:-1], lhs, rhs, flags)
         case "maximumf" | "minimumf":
             return lambda lhs, rhs: maximum_minimum(state, kind[:-1], lhs, rhs, flags)
     raise fail(op, f"no reduction '{kind}' of floats")
