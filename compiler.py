@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from .backend.targets import Target
 
 Model = "str | Path | bytes | onnx.ModelProto"
-Shapes = Mapping[str, Sequence[int | str | None]]
+Shapes = Mapping[str, int | Sequence[int | str | None]]
 
 
-def compile(  # noqa: A001 - the name that people expect beside load
+def compile(
     model: str | Path | bytes | onnx.ModelProto,
     *,
     shapes: Shapes | None = None,
@@ -31,8 +31,9 @@ def compile(  # noqa: A001 - the name that people expect beside load
 ) -> Executable:
     """Compiles a model for this machine, or for another that can run here.
 
-    ``shapes`` fixes dimensions of inputs, e.g. ``{"x": [1, 3, 224, 224]}``; all others stay free, and one
-    compilation serves every size. ``threads`` is how many a run may use (None: what this process is allowed).
+    ``shapes`` fixes dimensions, by input (``{"x": [1, 3, 224, 224]}``) or by the dimension's name
+    (``{"batch": 1}``); all others stay free, and one compilation serves every size. ``threads`` is how many a
+    run may use (None: what this process is allowed).
     Raises LaminaError for a model that is not valid or not supported; the message names the node.
     """
     module, context = import_for(model, shapes=shapes, target=target)
@@ -46,8 +47,7 @@ def import_for(
     from .frontend import import_model
 
     context = CompilerContext(target=target)
-    fixed = None if shapes is None else {name: list(dims) for name, dims in shapes.items()}
-    return import_model(model, shapes=fixed, context=context), context  # pyright: ignore[reportArgumentType]
+    return import_model(model, shapes=shapes, context=context), context
 
 
 def compile_module(

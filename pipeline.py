@@ -220,7 +220,18 @@ def dump_phase(
 ) -> Path:
     """Writes the module's text to ``N-PHASE.mlir`` and gathers the constants alive in it."""
     path = folder / f"{PHASE_NAMES.index(phase.name)}-{phase.name}.mlir"
-    path.write_text(f"{module}\n")
+    path.write_text(module_text(module))
     for name, array in context.constants.items():
         constants[name] = array
     return path
+
+
+def module_text(module: ModuleOp) -> str:
+    """The module as text that parses back."""
+    from io import StringIO
+
+    from xdsl.printer import Printer
+
+    text = StringIO()
+    Printer(stream=text).print_op(module)
+    return text.getvalue() + "\n"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .common import (
+    DimOption,
+    FixedDims,
     JsonOption,
     ModelArgument,
     SeedOption,
@@ -18,7 +20,6 @@ from .common import (
     is_compiled,
     open_model,
     random_feeds,
-    shapes_of_options,
 )
 from .timing import measure_in_turn
 
@@ -32,6 +33,7 @@ def bench(
     model: ModelArgument,
     seconds: Annotated[float, typer.Option("--seconds", min=0.01, help="How long to measure.")] = 3.0,
     shape: ShapeOption = None,
+    dim: DimOption = None,
     threads: ThreadsOption = None,
     beside_onnxruntime: Annotated[
         bool, typer.Option("--beside-onnxruntime", help="Run onnxruntime in turn, on as many threads.")
@@ -46,9 +48,9 @@ def bench(
     if beside_onnxruntime and is_compiled(model):
         raise typer.BadParameter("onnxruntime needs the .onnx model", param_hint="--beside-onnxruntime")
     begin = time.perf_counter()
-    executable, shapes = open_model(model, shapes_of_options(shape), threads)
+    executable, fixed = open_model(model, FixedDims.from_options(shape, dim), threads)
     open_ms = (time.perf_counter() - begin) * 1e3
-    feeds = random_feeds(executable, shapes, seed)
+    feeds = random_feeds(executable, fixed, seed)
     runners: dict[str, Callable[[], Any]] = {"lamina": lambda: executable.run(feeds)}
     if beside_onnxruntime:
         runners["onnxruntime"] = _onnxruntime_runner(model, executable.threads, feeds)

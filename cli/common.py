@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import parse_shapes
+from .options import Shapes, name_the_only_input, onnx_input_names, parse_dims, parse_shapes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,48 +27,49 @@ ShapeOption = Annotated[
         "--shape", metavar="[NAME=]DIMS", help="Dims of an input, e.g. 1x3x224x224 or x=Nx3x48x320. May be repeated."
     ),
 ]
+DimOption = Annotated[
+    list[str] | None,
+    typer.Option("--dim", metavar="NAME=SIZE", help="Size of a free dim, e.g. batch=4. May be repeated."),
+]
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads to run on; by default all cores allowed.")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of random inputs.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print a machine-readable report.")]
 
-Shapes = dict[str, tuple[int | str, ...]]
+
+@dataclass(frozen=True)
+class FixedDims:
+    """What --shape and --dim say: shapes by input (its name may be empty: the only input's), sizes by dim."""
+
+    shapes: Shapes
+    sizes: dict[str, int]
+
+    @staticmethod
+    def from_options(shapes: list[str] | None, dims: list[str] | None) -> FixedDims:
+        """Reads the options. Text that cannot be read is wrong usage."""
+        with usage_errors("--shape"):
+            given = parse_shapes(shapes or ())
+        with usage_errors("--dim"):
+            return FixedDims(given, parse_dims(dims or ()))
+
+    def named(self, inputs: list[str]) -> FixedDims:
+        """The same with every shape under the name of one of the inputs."""
+        with usage_errors("--shape"):
+            return FixedDims(name_the_only_input(self.shapes, inputs), self.sizes)
+
+    def for_import(self) -> dict[str, Any] | None:
+        """As the compiler takes them: a shape under an input's name, a size under a dim's."""
+        return {**self.shapes, **self.sizes} or None
 
 
-def shapes_of_options(texts: list[str] | None) -> Shapes:
-    """The shapes given. Text that is no shape is wrong usage."""
+@contextlib.contextmanager
+def usage_errors(option: str) -> Iterator[None]:
+    """Makes a ValueError inside wrong usage of the option."""
     try:
-        return parse_shapes(texts or ())
+        yield
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--shape") from error
-
-
-def name_the_only_input(shapes: Shapes, names: list[str]) -> Shapes:
-    """The shapes with the nameless one given the name of the model's only input."""
-    if "" in shapes and len(names) != 1:
-        raise typer.BadParameter(
-            f"the model has {len(names)} inputs: say which, e.g. --shape {names[0]}=...", param_hint="--shape"
-        )
-    unknown = [name for name in shapes if name and name not in names]
-    if unknown:
-        raise typer.BadParameter(f"no input is called '{unknown[0]}': expected one of {', '.join(names)}")
-    return {name or names[0]: shape for name, shape in shapes.items()}
-
-
-def onnx_input_names(model: Path) -> list[str]:
-    """Names of an ONNX model's inputs, without those that have a default. Raises LaminaError for another file."""
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    from ..runtime.errors import LaminaError
-
-    try:
-        graph = onnx.load(model, load_external_data=False).graph
-    except DecodeError as error:
-        raise LaminaError(f"'{model}' is no ONNX model: {error}") from error
-    defaults = {tensor.name for tensor in graph.initializer}
-    return [value.name for value in graph.input if value.name not in defaults]
+        raise typer.BadParameter(str(error), param_hint=option) from error
 
 
 def is_compiled(model: Path) -> bool:
@@ -76,40 +80,38 @@ def is_compiled(model: Path) -> bool:
         return is_compiled_model(file.read(len(MAGIC)))
 
 
-def open_model(model: Path, shapes: Shapes, threads: int | None) -> tuple[Executable, Shapes]:
-    """The model, compiled unless it is already, and the shapes by input name.
+def open_model(model: Path, fixed: FixedDims, threads: int | None) -> tuple[Executable, FixedDims]:
+    """The model, compiled unless it is already, and the dims by input name.
 
     Dims given as numbers are fixed in an ONNX model that is compiled here, which specialises its code.
     """
     if is_compiled(model):
         from ..runtime.file_format import load
 
-        executable = load(model)
-        if threads is not None:
-            executable.set_threads(threads)
-        return executable, name_the_only_input(shapes, [info.name for info in executable.inputs])
+        executable = load(model, threads=threads)
+        return executable, fixed.named([info.name for info in executable.inputs])
     from ..compiler import compile
 
-    shapes = name_the_only_input(shapes, onnx_input_names(model))
-    return compile(model, shapes=shapes or None, threads=threads), shapes
+    fixed = fixed.named(onnx_input_names(model))
+    return compile(model, shapes=fixed.for_import(), threads=threads), fixed
 
 
-def random_feeds(executable: Executable, shapes: Shapes, seed: int) -> dict[str, np.ndarray]:
+def random_feeds(executable: Executable, fixed: FixedDims, seed: int) -> dict[str, np.ndarray]:
     """Random inputs; a free dim that no shape fixes is 1. Floats are normal; integers are 0 or 1, as token or mask."""
     import numpy as np
 
     generator = np.random.default_rng(seed)
-    symbols = _symbols(executable.inputs, shapes)
+    symbols = _symbols(executable.inputs, fixed)
     return {info.name: _random_array(info, symbols, generator) for info in executable.inputs}
 
 
-def _symbols(inputs: tuple[TensorInfo, ...], shapes: Shapes) -> dict[str, int]:
-    """Values of the free dims: those in the shapes given, and 1 for all others."""
+def _symbols(inputs: tuple[TensorInfo, ...], fixed: FixedDims) -> dict[str, int]:
+    """Values of the free dims: those given, and 1 for all others."""
     from ..runtime.expressions import symbols_of
 
-    symbols = dict.fromkeys(symbols_of(*(dim for info in inputs for dim in info.shape)), 1)
+    symbols = dict.fromkeys(symbols_of(*(dim for info in inputs for dim in info.shape)), 1) | fixed.sizes
     for info in inputs:
-        given = shapes.get(info.name)
+        given = fixed.shapes.get(info.name)
         if given is None:
             continue
         if len(given) != len(info.shape):

@@ -7,16 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..pipeline import PHASE_NAMES, PassTiming, PipelineOptions, compile_through
-from .common import (
-    ModelArgument,
-    ShapeOption,
-    Shapes,
-    is_compiled,
-    name_the_only_input,
-    onnx_input_names,
-    shapes_of_options,
-)
+from ..pipeline import PHASE_NAMES, PassTiming, PipelineOptions, compile_through, module_text
+from .common import DimOption, FixedDims, ModelArgument, ShapeOption, is_compiled
+from .options import onnx_input_names
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
@@ -39,6 +32,7 @@ def compile_model(
     ] = "host",
     emit: Annotated[str, typer.Option("--emit", metavar="FORMAT", help=f"One of {', '.join(_FORMATS)}.")] = "lamina",
     shape: ShapeOption = None,
+    dim: DimOption = None,
     dump_phases: Annotated[
         Path | None, typer.Option("--dump-phases", metavar="DIR", help="Write the text after each phase to a folder.")
     ] = None,
@@ -54,15 +48,15 @@ def compile_model(
     if is_compiled(model):
         raise typer.BadParameter(f"'{model}' is compiled already", param_hint="MODEL")
     _check_target(target)
-    shapes = name_the_only_input(shapes_of_options(shape), onnx_input_names(model))
+    fixed = FixedDims.from_options(shape, dim).named(onnx_input_names(model))
     options = PipelineOptions(verify_each=verify_each, dump_folder=dump_phases)
     destination = output or model.with_suffix(_SUFFIXES.get(emit, f".{emit}.mlir"))
     if destination.resolve() == model.resolve():
         raise typer.BadParameter("the output would overwrite the model", param_hint="--output")
     if emit == "lamina":
-        _write_executable(model, destination, target, shapes, options)
+        _write_executable(model, destination, target, fixed, options)
     else:
-        _write_level(model, destination, target, shapes, options, emit)
+        _write_level(model, destination, target, fixed, options, emit)
     if time_passes:
         _print_timings(options.timings)
 
@@ -76,24 +70,24 @@ def _check_target(name: str) -> None:
         raise typer.BadParameter(str(error), param_hint="--target") from error
 
 
-def _write_executable(model: Path, destination: Path, target: str, shapes: Shapes, options: PipelineOptions) -> None:
+def _write_executable(model: Path, destination: Path, target: str, fixed: FixedDims, options: PipelineOptions) -> None:
     from ..compiler import compile
 
     if str(destination) == "-":
         raise typer.BadParameter("a compiled model cannot be printed: name a file", param_hint="--output")
-    compile(model, shapes=shapes or None, target=target, options=options).save(destination)
+    compile(model, shapes=fixed.for_import(), target=target, options=options).save(destination)
     size = destination.stat().st_size
     typer.echo(f"{destination}: {size / 2**20:.1f} MiB for {target}", err=True)
 
 
 def _write_level(
-    model: Path, destination: Path, target: str, shapes: Shapes, options: PipelineOptions, emit: str
+    model: Path, destination: Path, target: str, fixed: FixedDims, options: PipelineOptions, emit: str
 ) -> None:
     from ..context import CompilerContext
     from ..frontend import import_model
 
     context = CompilerContext(target=target)
-    module = import_model(model, shapes=shapes or None, context=context)
+    module = import_model(model, shapes=fixed.for_import(), context=context)
     compile_through(module, context, stop="llvm" if emit in _MACHINE_FORMATS else emit, options=options)
     data = _emitted(module, context, emit)
     if str(destination) != "-":
@@ -110,7 +104,7 @@ def _emitted(module: ModuleOp, context: CompilerContext, emit: str) -> bytes:
     from .outputs import BinaryOutput
 
     if emit not in _MACHINE_FORMATS:
-        return f"{module}\n".encode()
+        return module_text(module).encode()
     output = UNIVERSE.all_targets[emit]()()
     if isinstance(output, BinaryOutput):
         return output.emit_bytes(context, module)

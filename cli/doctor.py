@@ -87,6 +87,8 @@ def _check_small_model() -> str:
     import numpy as np
     from onnx import TensorProto, helper
 
+    from ..compiler import compile
+
     def tensor(name: str) -> object:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 4])
 

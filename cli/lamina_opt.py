@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -29,11 +29,12 @@ from ..pipeline import (
     PassTiming,
     PipelineOptions,
     compile_through,
+    module_text,
     phase_range,
 )
 from ..runtime.errors import LaminaError
 from ..universe import UNIVERSE
-from .options import parse_constants, parse_shapes
+from .options import name_the_only_input, onnx_input_names, parse_constants, parse_dims, parse_shapes
 from .outputs import BinaryOutput
 
 
@@ -113,6 +114,13 @@ class LaminaOptMain(xDSLOptMain):
             help="fix the dims of an ONNX input, e.g. --shape 1x3x224x224; may be repeated",
         )
         group.add_argument(
+            "--dim",
+            action="append",
+            default=[],
+            metavar="NAME=SIZE",
+            help="fix a free dim of an ONNX model by its name, e.g. --dim N=1; may be repeated",
+        )
+        group.add_argument(
             "--machine", default="host", metavar="NAME", help="the target to compile for (default: this machine)"
         )
 
@@ -126,9 +134,14 @@ class LaminaOptMain(xDSLOptMain):
         from ..frontend import import_model
 
         path = self.args.input_file
+        shapes: dict[str, Any] = parse_dims(self.args.dim)
+        given = parse_shapes(self.args.shape)
+        if path is None:
+            return import_model(stream.read(), shapes=shapes | given, context=self.context)
         # By path where there is one: weights may lie in files beside the model.
-        model = stream.read() if path is None else Path(path)
-        return import_model(model, shapes=parse_shapes(self.args.shape), context=self.context)
+        if given:
+            shapes |= name_the_only_input(given, onnx_input_names(Path(path)))
+        return import_model(Path(path), shapes=shapes, context=self.context)
 
     # --- running -----------------------------------------------------------------------------------------
 
@@ -167,7 +180,7 @@ class LaminaOptMain(xDSLOptMain):
         if not self.args.disable_verify:
             module.verify()
         if self.args.print_between_passes and following is not None:
-            print(f"// IR after {previous}:\n{module}\n")
+            print(f"// IR after {previous}:\n{module_text(module)}")
         self._pass_start = time.perf_counter()
 
     def _print_timings(self) -> None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .common import (
+    DimOption,
+    FixedDims,
     JsonOption,
     ModelArgument,
     SeedOption,
@@ -17,7 +19,6 @@ from .common import (
     ThreadsOption,
     open_model,
     random_feeds,
-    shapes_of_options,
 )
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def run(
         Path | None, typer.Option("--output", "-o", metavar="FILE.npz", help="Keep the outputs in a file.")
     ] = None,
     shape: ShapeOption = None,
+    dim: DimOption = None,
     threads: ThreadsOption = None,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
@@ -44,11 +46,11 @@ def run(
     """
     given = _read_inputs(inputs or [])
     begin = time.perf_counter()
-    executable, shapes = open_model(model, shapes_of_options(shape), threads)
+    executable, fixed = open_model(model, FixedDims.from_options(shape, dim), threads)
     opened = time.perf_counter()
     missing = [info.name for info in executable.inputs if info.name not in given]
     if missing:
-        drawn = random_feeds(executable, shapes, seed)
+        drawn = random_feeds(executable, fixed, seed)
         given |= {name: drawn[name] for name in missing}
     begin_run = time.perf_counter()
     results = executable.run(given)
