@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from xdsl.dialects.builtin import I1, VectorType
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import I1, IntegerAttr, VectorType, i1, i64
 from xdsl.ir import Dialect, SSAValue
 from xdsl.irdl import (
     AnyAttr,
@@ -12,9 +13,12 @@ from xdsl.irdl import (
     VarConstraint,
     irdl_op_definition,
     operand_def,
+    prop_def,
     result_def,
     traits_def,
 )
+from xdsl.parser import Parser
+from xdsl.printer import Printer
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.hints import isa
@@ -47,4 +51,70 @@ class SelectOp(IRDLOperation):
             raise VerifyException(f"condition {self.condition.type} and result {self.result.type} differ in shape")
 
 
-VectorExtension = Dialect("vectorx", [SelectOp])
+class _CompareOp(IRDLOperation):
+    """Base of the comparisons of vectors; ``predicate`` is numbered as that of the ``arith`` op of the same name.
+
+    C1: the result has the operands' shape.
+    """
+
+    T: ClassVar = VarConstraint("T", VectorType.constr(AnyAttr()))
+
+    predicate = prop_def(IntegerAttr)
+    lhs = operand_def(T)
+    rhs = operand_def(T)
+    result = result_def(VectorType[I1])
+    traits = traits_def(Pure())
+    PREDICATES: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, lhs: SSAValue, rhs: SSAValue, predicate: str | int):
+        number = self.PREDICATES.index(predicate) if isinstance(predicate, str) else predicate
+        assert isinstance(lhs.type, VectorType)
+        super().__init__(
+            operands=[lhs, rhs],
+            properties={"predicate": IntegerAttr(number, i64)},
+            result_types=[VectorType(i1, lhs.type.get_shape())],
+        )
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(f" {self.PREDICATES[self.predicate.value.data]}, ")
+        printer.print_operands_simple(self.operands)
+        printer.print_string(" : ")
+        printer.print_attribute(self.lhs.type)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> _CompareOp:
+        predicate = parser.parse_identifier(f"one of {', '.join(cls.PREDICATES)}")
+        parser.parse_punctuation(",")
+        lhs = parser.parse_unresolved_operand()
+        parser.parse_punctuation(",")
+        rhs = parser.parse_unresolved_operand()
+        parser.parse_punctuation(":")
+        operands = parser.resolve_operands([lhs, rhs], [parser.parse_type()] * 2, parser.pos)
+        return cls(operands[0], operands[1], predicate)
+
+    def verify_(self) -> None:
+        assert isa(self.lhs.type, VectorType) and isa(self.result.type, VectorType)
+        if self.lhs.type.get_shape() != self.result.type.get_shape():
+            raise VerifyException(f"C1: operands {self.lhs.type} and result {self.result.type} differ in shape")
+
+
+@irdl_op_definition
+class CmpfOp(_CompareOp):
+    """Compares floats element by element: `vectorx.cmpf olt, %a, %b : vector<6x64xf32>`.
+
+    `arith.cmpf` gives one `i1` only.
+    """
+
+    name = "vectorx.cmpf"
+    PREDICATES: ClassVar = tuple(arith.CMPF_COMPARISON_OPERATIONS)
+
+
+@irdl_op_definition
+class CmpiOp(_CompareOp):
+    """Compares integers element by element: `vectorx.cmpi slt, %a, %b : vector<64xi32>`."""
+
+    name = "vectorx.cmpi"
+    PREDICATES: ClassVar = tuple(arith.CMPI_COMPARISON_OPERATIONS)
+
+
+VectorExtension = Dialect("vectorx", [SelectOp, CmpfOp, CmpiOp])

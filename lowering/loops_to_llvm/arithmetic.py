@@ -173,10 +173,10 @@ def lower_negf(state: State, op: Operation) -> None:
 
 
 def lower_cmpf(state: State, op: Operation) -> None:
-    """arith.cmpf."""
-    assert isinstance(op, arith.CmpfOp)
+    """arith.cmpf and vectorx.cmpf."""
+    assert isinstance(op, arith.CmpfOp | vectorx.CmpfOp)
     predicate = arith.CMPF_COMPARISON_OPERATIONS[op.predicate.value.data]
-    flags = fast_math(op.fastmath)
+    flags = fast_math(op.properties.get("fastmath"))  # pyright: ignore[reportArgumentType]
 
     def compare(a: SSAValue, b: SSAValue) -> SSAValue:
         if is_narrow(element_of(a)):
@@ -351,8 +351,8 @@ _COMPARE: dict[str, Callable[[int, int], bool]] = {
 
 
 def lower_cmpi(state: State, op: Operation) -> None:
-    """arith.cmpi; known where both indices are, or where they differ by a constant."""
-    assert isinstance(op, arith.CmpiOp)
+    """arith.cmpi and vectorx.cmpi; known where both indices are, or where they differ by a constant."""
+    assert isinstance(op, arith.CmpiOp | vectorx.CmpiOp)
     predicate = arith.CMPI_COMPARISON_OPERATIONS[op.predicate.value.data]
     if isinstance(op.lhs.type, IndexType) and predicate in _COMPARE:
         difference = state.index.add(state.index_of(op.lhs), state.index_of(op.rhs), -1)
@@ -558,6 +558,8 @@ HANDLERS: dict[type[Operation], Handler] = {
     math.CountTrailingZerosOp: _count_zeros("cttz"),
     math.CtPopOp: lambda state, op: elementwise(state, op, lambda value: state.builder.lanewise("ctpop", (value,))),
     arith.SelectOp: lower_select,
+    vectorx.CmpfOp: lower_cmpf,
+    vectorx.CmpiOp: lower_cmpi,
     vectorx.SelectOp: lambda state, op: elementwise(state, op, state.builder.select),
     arith.SIToFPOp: _from_integer(llvm.SIToFPOp),
     arith.UIToFPOp: _from_integer(llvmx.UIToFPOp),

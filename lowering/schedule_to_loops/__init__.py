@@ -24,7 +24,7 @@ from .loop_nest import LoopNest
 
 # kernel op (conv: with its algorithm) -> "module:function" that writes its loops.
 GENERATORS = {
-    "kernel.arg_reduce": "reduce:lower_arg_reduce",
+    "kernel.arg_reduce": "arg_reduce:lower_arg_reduce",
     "kernel.broadcast": "movement:lower_broadcast",
     "kernel.concat": "movement:lower_concat",
     "kernel.conv depthwise": "conv_depthwise:lower_conv_depthwise",
@@ -70,7 +70,11 @@ def stage_symbols(stage: StageOp) -> list[str]:
         found |= dims.symbols_of(*type_.dims, *layout.lower, *layout.upper)
     for attribute in stage.kernel.properties.values():
         for entry in getattr(attribute, "data", ()) if isinstance(getattr(attribute, "data", None), tuple) else ():
-            found |= dims.symbols_of(getattr(entry, "data", 0)) if hasattr(entry, "data") and not isinstance(entry.data, str) else set()
+            found |= (
+                dims.symbols_of(getattr(entry, "data", 0))
+                if hasattr(entry, "data") and not isinstance(entry.data, str)
+                else set()
+            )
     if stage.scratch is not None:
         found |= dims.symbols_of(stage.scratch.data)
     return sorted(found)

@@ -56,9 +56,7 @@ def walk_elements(
     _Walk(nest, _plan(space, len(operands), lanes, unroll), operands, compute).run(origins)
 
 
-def walk_origins(
-    nest: LoopNest, rank: int, space: Sequence[Dimension], operands: Sequence[Operand]
-) -> list[Index]:
+def walk_origins(nest: LoopNest, rank: int, space: Sequence[Dimension], operands: Sequence[Operand]) -> list[Index]:
     """Offset of each operand's first element; ``rank`` is the walk's, to which operands broadcast."""
     irregular = [dimension.axis for dimension in space if dimension.offsets]
     return [operand.origin(nest, [axis - rank + operand.layout.rank for axis in irregular]) for operand in operands]
@@ -124,7 +122,12 @@ def _plan(space: Sequence[Dimension], operands: int, lanes: int, unroll: int) ->
     rows = _transposed_rows(outer, columns)
     if rows is not None:
         tile_rows, tile_columns = lanes, lanes
-    elif outer and isinstance(columns.size, int) and 2 * columns.size <= tile_columns and _can_be_rows(outer[-1], columns):
+    elif (
+        outer
+        and isinstance(columns.size, int)
+        and 2 * columns.size <= tile_columns
+        and _can_be_rows(outer[-1], columns)
+    ):
         rows = outer[-1]
         tile_rows = min(8, tile_columns // (-(-columns.size // lanes) * lanes))
     if rows is not None:
@@ -219,7 +222,11 @@ class _Walk:
 
     def _load(self, operand: int, position: Position, spans: dict[int, Span]) -> SSAValue:
         return load_tile(
-            self.nest, self.operands[operand].memory, position.offsets[operand], self._tile(spans), *self._strides(operand)
+            self.nest,
+            self.operands[operand].memory,
+            position.offsets[operand],
+            self._tile(spans),
+            *self._strides(operand),
         )
 
     def _strides(self, operand: int) -> tuple[Index, Index]:

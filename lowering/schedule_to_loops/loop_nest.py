@@ -31,10 +31,9 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
-from ...dialects import shape as dims
+from ...dialects import vector_extension as vectorx
 from ...dialects.layout import TensorType
 from ...dialects.shape import Dim
-from ...dialects.vector_extension import SelectOp
 
 Index: TypeAlias = int | SSAValue
 INDEX = IndexType()
@@ -152,7 +151,13 @@ class LoopNest:
         return [self.value(index) for index in indices]
 
     def _binary(self, op: type[Operation], left: Index, right: Index) -> SSAValue:
-        return self.insert(op.create(operands=[self.value(left), self.value(right)], result_types=[INDEX], properties=_NO_OVERFLOW.get(op, {})))
+        return self.insert(
+            op.create(
+                operands=[self.value(left), self.value(right)],
+                result_types=[INDEX],
+                properties=_NO_OVERFLOW.get(op, {}),
+            )
+        )
 
     def add(self, left: Index, right: Index) -> Index:
         if isinstance(left, int) and isinstance(right, int):
@@ -252,13 +257,17 @@ class LoopNest:
         if isinstance(expression, sympy.floor):
             numerator, denominator = sympy.fraction(sympy.together(expression.args[0]))
             # Shapes are never negative, but a numerator such as H - 5 can be: divide rounding down.
-            return self._binary(arith.FloorDivSIOp, self._evaluate(sympy.expand(numerator)), self._evaluate(denominator))
+            return self._binary(
+                arith.FloorDivSIOp, self._evaluate(sympy.expand(numerator)), self._evaluate(denominator)
+            )
         raise ValueError(f"no code for the dimension {expression}")
 
     # --- control flow ------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def loop(self, lower: Index, upper: Index, step: int = 1, carried: Sequence[SSAValue] = (), unroll: int = 1) -> Iterator[Loop]:
+    def loop(
+        self, lower: Index, upper: Index, step: int = 1, carried: Sequence[SSAValue] = (), unroll: int = 1
+    ) -> Iterator[Loop]:
         """``with nest.loop(0, n, carried=[acc]) as loop``: results in ``loop.results`` afterwards."""
         if isinstance(lower, int) and isinstance(upper, int) and lower >= upper:
             # Built and dropped: a loop that never runs.
@@ -337,7 +346,8 @@ class LoopNest:
         element = memory.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
         static_sizes = [size if isinstance(size, int) else DYNAMIC_INDEX for size in sizes]
         layout = StridedLayoutAttr(
-            [stride if isinstance(stride, int) else None for stride in strides], offset if isinstance(offset, int) else None
+            [stride if isinstance(stride, int) else None for stride in strides],
+            offset if isinstance(offset, int) else None,
         )
         type_ = MemRefType(element, static_sizes, layout)
         return self.insert(memref.ReinterpretCastOp.from_dynamic(memory, [offset], list(sizes), list(strides), type_))
@@ -369,14 +379,18 @@ class LoopNest:
     def store(self, value: SSAValue, memory: SSAValue, indices: Sequence[Index]) -> None:
         self.insert(memref.StoreOp.get(value, memory, self.values(indices)))
 
-    def load_vector(self, memory: SSAValue, indices: Sequence[Index], shape: Sequence[int], mask: SSAValue | None = None) -> SSAValue:
+    def load_vector(
+        self, memory: SSAValue, indices: Sequence[Index], shape: Sequence[int], mask: SSAValue | None = None
+    ) -> SSAValue:
         """An n-D vector from the trailing dimensions of a memref; lanes that the mask leaves out are zero."""
         type_ = VectorType(memory.type.element_type, list(shape))  # pyright: ignore[reportAttributeAccessIssue]
         if mask is None:
             return self.insert(vector.LoadOp(memory, self.values(indices), type_))
         return self.insert(vector.MaskedLoadOp(memory, self.values(indices), mask, self.constant(0, type_), type_))
 
-    def store_vector(self, value: SSAValue, memory: SSAValue, indices: Sequence[Index], mask: SSAValue | None = None) -> None:
+    def store_vector(
+        self, value: SSAValue, memory: SSAValue, indices: Sequence[Index], mask: SSAValue | None = None
+    ) -> None:
         if mask is None:
             self.insert(vector.StoreOp(value, memory, self.values(indices)))
         else:
@@ -410,11 +424,13 @@ class LoopNest:
             if isinstance(op, arith.ConstantOp):
                 values[op.result] = self._scalar_or_splat(op, shape)
                 continue
-            if shape is not None and isinstance(op, arith.SelectOp):
-                values[op.result] = self.insert(SelectOp(*operands))
+            if shape is not None and type(op) in _VECTOR_OPS:
+                values[op.results[0]] = self.insert(_VECTOR_OPS[type(op)](operands, op))
                 continue
             results = [result.type if shape is None else VectorType(result.type, list(shape)) for result in op.results]
-            copy = type(op).create(operands=operands, result_types=results, properties=op.properties, attributes=op.attributes)
+            copy = type(op).create(
+                operands=operands, result_types=results, properties=op.properties, attributes=op.attributes
+            )
             self.block.add_op(copy)
             values.update(zip(op.results, copy.results, strict=True))
         raise ValueError("the region does not end in kernel.yield")
@@ -427,4 +443,11 @@ class LoopNest:
 
 _NO_OVERFLOW = {
     op: {"overflowFlags": arith.IntegerOverflowAttr("none")} for op in (arith.AddiOp, arith.SubiOp, arith.MuliOp)
+}
+
+# Ops that take or give an i1, which xDSL's arith dialect allows on scalars only.
+_VECTOR_OPS: dict[type[Operation], Callable[[list[SSAValue], Operation], Operation]] = {
+    arith.SelectOp: lambda operands, _: vectorx.SelectOp(*operands),
+    arith.CmpfOp: lambda operands, op: vectorx.CmpfOp(*operands, op.predicate.value.data),  # pyright: ignore[reportAttributeAccessIssue]
+    arith.CmpiOp: lambda operands, op: vectorx.CmpiOp(*operands, op.predicate.value.data),  # pyright: ignore[reportAttributeAccessIssue]
 }

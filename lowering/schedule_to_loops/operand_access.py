@@ -110,9 +110,7 @@ class Operand:
         block = self.layout.block_of(axis)
         if not block:
             return nest.mul(position, inner)
-        return nest.add(
-            nest.mul(nest.floordiv(position, block), outer), nest.mul(nest.mod(position, block), inner)
-        )
+        return nest.add(nest.mul(nest.floordiv(position, block), outer), nest.mul(nest.mod(position, block), inner))
 
 
 @dataclass(frozen=True)
@@ -164,7 +162,9 @@ def iteration_dimensions(
         extent = shape[axis]
         if not all(op.is_regular(own) for op, own in present):
             offsets = tuple(
-                None if is_broadcast(op, own) else (lambda nest, index, op=op, own=own: op.irregular_offset(nest, own, index))
+                None
+                if is_broadcast(op, own)
+                else (lambda nest, index, op=op, own=own: op.irregular_offset(nest, own, index))
                 for op, own in owned
             )
             return [Dimension(extent, tuple(0 for _ in operands), axis, offsets=offsets)]
@@ -194,7 +194,9 @@ def iteration_dimensions(
     return [dimension for dimension in result if dimension.size != 1 or dimension.offsets]
 
 
-def merge_dimensions(space: Sequence[Dimension], kinds: Callable[[Dimension], object] = lambda _: None) -> list[Dimension]:
+def merge_dimensions(
+    space: Sequence[Dimension], kinds: Callable[[Dimension], object] = lambda _: None
+) -> list[Dimension]:
     """Merges neighbours that are contiguous for every operand and of one kind."""
     merged: list[Dimension] = []
     for dimension in space:

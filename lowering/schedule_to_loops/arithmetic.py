@@ -1,0 +1,148 @@
+"""Sums, maxima and conversions of scalars and vectors by element type, for the kernels that combine elements."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from xdsl.dialects import arith, vector
+from xdsl.dialects.builtin import (
+    AnyFloat,
+    BFloat16Type,
+    Float16Type,
+    IntegerType,
+    Signedness,
+    VectorType,
+    f32,
+)
+from xdsl.ir import Attribute, Operation, SSAValue
+
+from ...dialects import vector_extension as vectorx
+from .loop_nest import LoopNest
+
+_FLOAT_OPS: dict[str, type[Operation]] = {
+    "sum": arith.AddfOp,
+    "prod": arith.MulfOp,
+    "max": arith.MaximumfOp,
+    "min": arith.MinimumfOp,
+}
+_INTEGER_OPS: dict[str, type[Operation]] = {
+    "sum": arith.AddiOp,
+    "prod": arith.MuliOp,
+    "max": arith.MaxSIOp,
+    "min": arith.MinSIOp,
+}
+_UNSIGNED_OPS: dict[str, type[Operation]] = {"max": arith.MaxUIOp, "min": arith.MinUIOp}
+_FLOAT_REDUCTIONS = {"sum": "add", "prod": "mul", "max": "maximumf", "min": "minimumf"}
+_INTEGER_REDUCTIONS = {"sum": "add", "prod": "mul", "max": "maxsi", "min": "minsi"}
+_UNSIGNED_REDUCTIONS = {"max": "maxui", "min": "minui"}
+
+
+def element_of(type_: Attribute) -> Attribute:
+    return type_.element_type if isinstance(type_, VectorType) else type_
+
+
+def with_element(type_: Attribute, element: Attribute) -> Attribute:
+    """The scalar or vector type of the same shape with other elements."""
+    return VectorType(element, type_.get_shape()) if isinstance(type_, VectorType) else element
+
+
+def is_unsigned(element: Attribute) -> bool:
+    return isinstance(element, IntegerType) and element.signedness.data == Signedness.UNSIGNED
+
+
+def accumulator_element(element: Attribute) -> Attribute:
+    """What elements are summed in: f32 for narrow floats, otherwise their own type."""
+    return f32 if isinstance(element, Float16Type | BFloat16Type) else element
+
+
+def combine(nest: LoopNest, kind: str, left: SSAValue, right: SSAValue) -> SSAValue:
+    """left + right, left * right, max or min, lane by lane. A NaN in either is the result's."""
+    element = element_of(left.type)
+    if isinstance(element, AnyFloat):
+        return nest.insert(_FLOAT_OPS[kind](left, right))
+    op = _UNSIGNED_OPS.get(kind) if is_unsigned(element) else None
+    return nest.insert((op or _INTEGER_OPS[kind])(left, right))
+
+
+def combine_all(nest: LoopNest, kind: str, values: Sequence[SSAValue]) -> SSAValue:
+    """Pairwise, so that rounding errors stay small."""
+    values = list(values)
+    while len(values) > 1:
+        pairs = [combine(nest, kind, a, b) for a, b in zip(values[::2], values[1::2], strict=False)]
+        values = pairs + values[len(pairs) * 2 :]
+    return values[0]
+
+
+def reduce_lanes(nest: LoopNest, kind: str, value: SSAValue) -> SSAValue:
+    """The elements of a one-dimensional vector combined to a scalar, pairwise."""
+    assert isinstance(value.type, VectorType)
+    element = value.type.element_type
+    if isinstance(element, AnyFloat):
+        name = _FLOAT_REDUCTIONS[kind]
+    else:
+        name = (is_unsigned(element) and _UNSIGNED_REDUCTIONS.get(kind)) or _INTEGER_REDUCTIONS[kind]
+    return nest.insert(
+        vector.ReductionOp.create(
+            operands=[value],
+            result_types=[element],
+            properties={
+                "kind": vector.CombiningKindAttr(vector.CombiningKindFlag(name)),
+                "fastmath": arith.FastMathFlagsAttr("none"),
+            },
+        )
+    )
+
+
+def rows_of(nest: LoopNest, value: SSAValue) -> list[SSAValue]:
+    """The rows of a two-dimensional vector."""
+    assert isinstance(value.type, VectorType)
+    rows, columns = value.type.get_shape()
+    row_type = VectorType(value.type.element_type, [columns])
+    return [nest.insert(vector.ExtractOp(value, [row], row_type)) for row in range(rows)]
+
+
+def identity(kind: str, element: Attribute) -> float | int:
+    """What leaves another element unchanged."""
+    if kind in ("sum", "prod"):
+        return 0 if kind == "sum" else 1
+    if isinstance(element, AnyFloat):
+        return -math.inf if kind == "max" else math.inf
+    assert isinstance(element, IntegerType)
+    width = element.width.data
+    if is_unsigned(element):
+        return 0 if kind == "max" else 2**width - 1
+    return -(2 ** (width - 1)) if kind == "max" else 2 ** (width - 1) - 1
+
+
+def select(nest: LoopNest, mask: SSAValue, chosen: SSAValue, other: SSAValue) -> SSAValue:
+    """Lane by lane; on scalars too."""
+    if isinstance(chosen.type, VectorType):
+        return nest.insert(vectorx.SelectOp(mask, chosen, other))
+    return nest.insert(arith.SelectOp(mask, chosen, other))
+
+
+def compare(nest: LoopNest, predicate: str, left: SSAValue, right: SSAValue) -> SSAValue:
+    """An i1 for each pair of elements; ``predicate`` as of arith.cmpf or arith.cmpi, whichever fits the type."""
+    if isinstance(element_of(left.type), AnyFloat):
+        op = vectorx.CmpfOp if isinstance(left.type, VectorType) else arith.CmpfOp
+    else:
+        op = vectorx.CmpiOp if isinstance(left.type, VectorType) else arith.CmpiOp
+    return nest.insert(op(left, right, predicate))
+
+
+def convert(nest: LoopNest, value: SSAValue, element: Attribute) -> SSAValue:
+    """The value in another element type: floats widened or rounded, integers extended or cut, integers to floats."""
+    source, result = element_of(value.type), with_element(value.type, element)
+    if source == element:
+        return value
+    if isinstance(source, AnyFloat) and isinstance(element, AnyFloat):
+        op = arith.ExtFOp if element.bitwidth > source.bitwidth else arith.TruncFOp
+    elif isinstance(source, IntegerType) and isinstance(element, IntegerType):
+        widened = arith.ExtUIOp if is_unsigned(source) or source.width.data == 1 else arith.ExtSIOp
+        op = widened if element.width.data > source.width.data else arith.TruncIOp
+    elif isinstance(source, IntegerType):
+        op = arith.UIToFPOp if is_unsigned(source) else arith.SIToFPOp
+    else:
+        op = arith.FPToSIOp
+    return nest.insert(op.create(operands=[value], result_types=[result]))

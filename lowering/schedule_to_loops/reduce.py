@@ -1,0 +1,237 @@
+"""kernel.reduce: sums, means, products and extrema over axes.
+
+Lanes run along the axis in which x is contiguous. Where that axis stays, each lane is one result (and
+several rows are summed at once); where it is reduced, a tile of partial results is combined at the end::
+
+    for the axes that stay, shared                for the axes that stay, shared
+      sums[4][lanes] = 0                            sums[4 * lanes] = 0
+      for the reduced axes: sums += x[4][lanes]     for the reduced axes: sums += x[4 * lanes]
+      y[lanes] = epilogue(rows of sums)             y = epilogue(lanes of sums)
+
+A reduction is never split among threads, so the result does not depend on their number. Partial results
+are as many as a tile has elements, which keeps long sums accurate; narrow floats are summed in f32.
+
+Decisions: ``lanes`` of a vector; ``unroll`` vectors of partial results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import AnyFloat, VectorType, i64
+from xdsl.ir import Attribute, SSAValue
+
+from ...dialects import shape as dims
+from ...dialects.kernel import KernelOp, ReduceOp
+from ...dialects.schedule import StageOp
+from .arithmetic import (
+    accumulator_element,
+    combine,
+    combine_all,
+    convert,
+    identity,
+    reduce_lanes,
+    rows_of,
+    select,
+)
+from .element_loops import (
+    Position,
+    Segment,
+    add_chunks,
+    for_each_span,
+    outer_loops,
+    segments_of,
+    walk_origins,
+    walk_segment,
+)
+from .elementwise import operand_positions, vector_lanes
+from .halo import fill_halo
+from .loop_nest import Index, LoopNest
+from .operand_access import Dimension, Operand, iteration_dimensions, merge_dimensions
+from .tile_access import Span, Tile, load_tile, store_tile
+
+
+def lower_reduce(stage: StageOp, nest: LoopNest) -> None:
+    kernel = stage.kernel
+    assert isinstance(kernel, ReduceOp)
+    _Reduction(stage, nest, kernel, kernel.get("kind"), kernel.get("axes")).lower()
+
+
+class ReductionWalk:
+    """The space of x, split in the dimensions that stay and those that are reduced; lanes along ``columns``."""
+
+    def __init__(self, stage: StageOp, nest: LoopNest, kernel: KernelOp, axes: Sequence[int]):
+        self.nest, self.kernel = nest, kernel
+        positions = operand_positions(stage)
+        self.operands = [Operand(nest.operands[position]) for position in positions]
+        self.operands.append(Operand(nest.operands[-1]))
+        x = self.operands[0]
+        self.axes = tuple(axis % x.layout.rank for axis in axes)
+        self.lanes = vector_lanes(stage)
+        self.unroll = int(stage.decisions.get("unroll", 4))
+        fill_halo(nest, nest.operands[-1])
+        space = iteration_dimensions(x.shape, x.layout, self.operands, self.axes)
+        self.origins = walk_origins(nest, x.layout.rank, space, self.operands)
+        self.kept = merge_dimensions([dimension for dimension in space if dimension.axis not in self.axes])
+        self.reduced = merge_dimensions([dimension for dimension in space if dimension.axis in self.axes])
+        unit = Dimension(1, (0,) * len(self.operands))
+        if not self.reduced:
+            self.reduced = [unit]
+        self.lanes_stay = bool(self.kept) and (
+            self.kept[-1].strides[0] == 1 or not any(dimension.strides[0] == 1 for dimension in self.reduced)
+        )
+        self.columns = self.kept.pop() if self.lanes_stay else unit
+        if self.lanes_stay:
+            self.kept, _, self.columns = add_chunks(self.kept, None, self.columns, 1, self.lanes * self.unroll)
+        else:
+            self._put_last(next((d for d in self.reduced if d.strides[0] == 1), self.reduced[-1]))
+
+    def _put_last(self, dimension: Dimension) -> None:
+        """Makes a reduced dimension the innermost one, unless a later one's end depends on it."""
+        later = self.reduced[self.reduced.index(dimension) + 1 :]
+        if dimension.group is None or all(d.group != dimension.group for d in later):
+            self.reduced.remove(dimension)
+            self.reduced.append(dimension)
+
+    def strides(self, operand: int, rows: Dimension | None, columns: Dimension) -> tuple[Index, Index]:
+        nest = self.nest
+        return (0 if rows is None else nest.dim(rows.strides[operand])), nest.dim(columns.strides[operand])
+
+    def store(self, value: SSAValue, position: Position, columns: Span) -> None:
+        """Applies the epilogue to one result a lane (a scalar for one result) and stores it."""
+        nest, kernel, tile = self.nest, self.kernel, Tile(None, columns)
+        count = len(kernel.ins)
+        value = nest.broadcast(value, tile.shape)
+        if kernel.has_epilogue:
+            extras = []
+            for operand in range(count, count + len(kernel.epilogue_ins)):
+                strides = self.strides(operand, None, self.columns)
+                loaded = load_tile(nest, self.operands[operand].memory, position.offsets[operand], tile, *strides)
+                extras.append(nest.broadcast(loaded, tile.shape))
+            value = convert(nest, value, kernel.epilogue.block.args[0].type)
+            value = nest.call_region(kernel.epilogue, [value, *extras])
+        else:
+            value = convert(nest, value, self.operands[-1].element_type)
+        strides = self.strides(-1, None, self.columns)
+        store_tile(nest, value, self.operands[-1].memory, position.offsets[-1], tile, *strides)
+
+    def for_each_result(self, compute: Callable[[Position, Span], SSAValue], width: int) -> None:
+        """Calls ``compute`` for every span of results and stores what it gives."""
+        nest = self.nest
+        with outer_loops(nest, self.kept, self.origins) as outer:
+
+            def at(start: Index, span: Span) -> None:
+                position = outer.moved(nest, self.columns, start)
+                self.store(compute(position, span), position, span)
+
+            for_each_span(nest, self.columns, outer, width, self.lanes, at)
+
+
+class _Reduction(ReductionWalk):
+    def __init__(self, stage: StageOp, nest: LoopNest, kernel: KernelOp, kind: str, axes: Sequence[int]):
+        super().__init__(stage, nest, kernel, axes)
+        self.kind = kind
+        self.combining = "sum" if kind == "mean" else kind
+        self.element = accumulator_element(self.operands[0].element_type)
+        narrow = isinstance(self.columns.size, int) and self.columns.size <= self.lanes
+        self.column_tile = self.lanes if narrow else self.lanes * self.unroll
+        if self.lanes_stay:
+            self.tile, self.mask_lanes = (self.unroll if narrow else 1), 0
+        else:
+            self.tile, self.mask_lanes = self.lanes * self.unroll, self.lanes
+
+    def lower(self) -> None:
+        self.for_each_result(self._reduce, self.column_tile)
+
+    def _reduce(self, position: Position, columns: Span) -> SSAValue:
+        *outer, inner = self.reduced
+        groups = [dimension.group for dimension in outer if dimension.group is not None]
+        segments = segments_of(inner, inner.group in groups, self.tile, self.mask_lanes)
+        sums = [self._neutral(self._tile(Span(segment.size), columns).shape) for segment in segments]
+        sums = self._loops(outer, inner, segments, position, columns, sums)
+        return self._finish([self._collapse(value) for value in sums], columns)
+
+    def _neutral(self, shape: Sequence[int]) -> SSAValue:
+        return self.nest.constant(identity(self.combining, self.element), VectorType(self.element, list(shape)))
+
+    def _tile(self, along: Span, columns: Span) -> Tile:
+        """The tile of x: spans of results by spans of the innermost reduced dimension."""
+        if not self.lanes_stay:
+            return Tile(None, along)
+        return Tile(along if along.size > 1 else None, columns)
+
+    def _loops(
+        self,
+        outer: Sequence[Dimension],
+        inner: Dimension,
+        segments: Sequence[Segment],
+        position: Position,
+        columns: Span,
+        sums: list[SSAValue],
+    ) -> list[SSAValue]:
+        nest = self.nest
+        if outer:
+            with nest.loop(0, position.bound(nest, outer[0]), carried=sums) as loop:
+                moved = position.moved(nest, outer[0], loop.index)
+                loop.yield_(*self._loops(outer[1:], inner, segments, moved, columns, loop.carried))
+            return loop.results
+        result: list[SSAValue] = []
+        for segment, start_value in zip(segments, sums, strict=True):
+
+            def step(start: Index, span: Span, carried: list[SSAValue]) -> list[SSAValue]:
+                value = self._load(position.moved(nest, inner, start), inner, span, columns)
+                return [combine(nest, self.combining, carried[0], value)]
+
+            result += walk_segment(nest, segment, inner, position, self.tile, step, [start_value])
+        return result
+
+    def _load(self, position: Position, inner: Dimension, along: Span, columns: Span) -> SSAValue:
+        nest, tile = self.nest, self._tile(along, columns)
+        strides = self.strides(0, inner, self.columns) if self.lanes_stay else self.strides(0, None, inner)
+        loaded = load_tile(nest, self.operands[0].memory, position.offsets[0], tile, *strides)
+        value = convert(nest, nest.broadcast(loaded, tile.shape), self.element)
+        if self.lanes_stay or along.count is None or self.combining == "sum":
+            return value
+        mask = tile.mask(nest)
+        assert mask is not None
+        return select(nest, mask, value, self._neutral(tile.shape))
+
+    def _collapse(self, sums: SSAValue) -> SSAValue:
+        """One result a lane, or the one result, of a tile of partial ones."""
+        assert isinstance(sums.type, VectorType)
+        if not self.lanes_stay:
+            return reduce_lanes(self.nest, self.combining, sums)
+        if len(sums.type.get_shape()) == 1:
+            return sums
+        return combine_all(self.nest, self.combining, rows_of(self.nest, sums))
+
+    def _finish(self, parts: Sequence[SSAValue], columns: Span) -> SSAValue:
+        nest = self.nest
+        shape = Tile(None, columns).shape
+        if not parts:
+            return self._neutral(shape)
+        total = combine_all(nest, self.combining, parts)
+        if self.kind != "mean":
+            return total
+        x = self.operands[0]
+        count = nest.dim(dims.product(x.shape[axis] for axis in self.axes))
+        return divide(nest, total, count)
+
+
+def divide(nest: LoopNest, value: SSAValue, count: Index) -> SSAValue:
+    """A scalar or vector by a count of elements."""
+    element = value.type.element_type if isinstance(value.type, VectorType) else value.type
+    divisor = index_as(nest, count, element)
+    if isinstance(value.type, VectorType):
+        divisor = nest.broadcast(divisor, value.type.get_shape())
+    op = arith.DivfOp if isinstance(element, AnyFloat) else arith.DivSIOp
+    return nest.insert(op(value, divisor))
+
+
+def index_as(nest: LoopNest, index: Index, element: Attribute) -> SSAValue:
+    """An index as a number of an element type."""
+    if isinstance(index, int):
+        return nest.constant(index, element)
+    whole = nest.insert(arith.IndexCastOp(index, i64))
+    return convert(nest, whole, element)
