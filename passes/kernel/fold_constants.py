@@ -9,12 +9,13 @@ import numpy as np
 from xdsl.context import Context
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Block
+from xdsl.ir import Block, SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects.kernel import ConstantOp
 from ...dialects.layout import ConvertOp, ReshapeOp, TensorType, TransposeOp, WindowOp
 from ...dialects.layout_algebra import print_order
+from ...dialects.shape import is_static
 
 if TYPE_CHECKING:
     from ...context import ConstantStore
@@ -45,6 +46,11 @@ class KernelFoldConstantsPass(ModulePass):
                 folder.fold(function.body.block)
 
 
+def _type(value: SSAValue) -> TensorType:
+    assert isinstance(value.type, TensorType)
+    return value.type
+
+
 class _Folder:
     def __init__(self, constants: ConstantStore):
         self.constants = constants
@@ -55,7 +61,8 @@ class _Folder:
             if not isinstance(op, ConvertOp | ReshapeOp | TransposeOp | WindowOp):
                 continue
             source = op.source.owner
-            if not isinstance(source, ConstantOp):
+            # A part as long as a symbol says is only known when the model runs.
+            if not isinstance(source, ConstantOp) or not is_static(_type(op.result).dims):
                 continue
             constant = self.folded(op, source)
             block.insert_op_before(constant, op)
@@ -68,8 +75,7 @@ class _Folder:
                 source.erase()
 
     def folded(self, op: ConvertOp | ReshapeOp | TransposeOp | WindowOp, source: ConstantOp) -> ConstantOp:
-        before, after = source.result.type, op.result.type
-        assert isinstance(before, TensorType) and isinstance(after, TensorType)
+        before, after = _type(source.result), _type(op.result)
         if not isinstance(op, ConvertOp):
             # A view of a constant has memory of its own, and no margins around it.
             after = after.with_layout(after.layout.without_margins())
