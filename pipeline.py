@@ -94,7 +94,7 @@ PHASES = (
     Phase(
         "llvm",
         "machine-level values: vectors of the target's width, addresses, branches",
-        (),
+        ("lower-loops-to-llvm",),
         _EVERYWHERE | {"llvm", "llvmx", "schedule"},
     ),
 )

@@ -130,9 +130,11 @@ class _FunctionLayouts:
     def plain(self, value: SSAValue, before: Operation) -> SSAValue:
         return self.want(value, Layout.row_major(tensor_type(value).rank), before)
 
-    def set_layout(self, value: SSAValue, layout: Layout) -> None:
-        if tensor_type(value).layout != layout:
-            Rewriter.replace_value_with_new_type(value, tensor_type(value).with_layout(layout))
+    def set_layout(self, value: SSAValue, layout: Layout) -> SSAValue:
+        """Gives the value another layout; it is a new value that replaces the old one everywhere."""
+        if tensor_type(value).layout == layout:
+            return value
+        return Rewriter.replace_value_with_new_type(value, tensor_type(value).with_layout(layout))
 
     def blocked(self, rank: int = 4) -> Layout:
         return Layout.channel_blocked(rank, self.block_size)
@@ -214,8 +216,7 @@ class _FunctionLayouts:
         ):
             return value
         if layout.order == order and self.can_widen(value):
-            self.set_layout(value, Layout(order, tuple(wide_lower), tuple(wide_upper), halo=True))
-            return value
+            return self.set_layout(value, Layout(order, tuple(wide_lower), tuple(wide_upper), halo=True))
         return self.want(value, Layout(order, lower, upper, halo=True), before)
 
     def can_widen(self, value: SSAValue) -> bool:

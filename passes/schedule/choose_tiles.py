@@ -105,20 +105,15 @@ def _gemm(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
         largest = min(largest, 6)
     rows = dims.product(kernel.type.dims[:-1]) if b.rank == 2 else kernel.type.dims[-2]
     decisions: Decisions = {"columns": columns, "rows": even_tile(rows, largest)}
-    contiguous = packed or not kernel.get("transpose_b")
-    scratch = (
-        None if contiguous and _innermost_axis(b) == b.rank - 1 else dims.multiply(inner_size(kernel), columns * 4)
-    )
+    column_axis = b.rank - (2 if kernel.get("transpose_b") else 1)
+    is_read_in_place = packed or b.layout.pieces[-1].axis == column_axis
+    scratch = None if is_read_in_place else dims.multiply(inner_size(kernel), columns * 4)
     return decisions, scratch
 
 
 def inner_size(kernel: GemmOp) -> Dim:
     """Length of the axis that a matrix product sums over."""
     return kernel.in_type(0).dims[-2 if kernel.get("transpose_a") else -1]
-
-
-def _innermost_axis(type_: TensorType) -> int:
-    return type_.layout.pieces[-1].axis
 
 
 def _conv_depthwise(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
@@ -153,13 +148,18 @@ def winograd_block(count: Dim, largest: int, most_rows: int) -> tuple[int, int]:
     if not isinstance(count, int):
         return most_rows, max(1, largest // most_rows) * most_rows
     choices = [
-        (-(-count // (rows * blocks)) * rows * blocks, -rows * blocks, rows)
+        (_work_with_padding(count, rows, blocks), -rows * blocks, rows)
         for rows in range(max(1, most_rows - 2), most_rows + 1)
         for blocks in range(1, max(1, min(largest, count + rows) // rows) + 1)
         if rows * blocks * 2 > min(largest, count)
-    ] or [(0, -most_rows, most_rows)]
+    ] or [(0.0, -most_rows, most_rows)]
     _, negative_tiles, rows = min(choices)
     return rows, -negative_tiles
+
+
+def _work_with_padding(count: int, rows: int, blocks: int) -> float:
+    """Tiles computed in all, each dearer the fewer rows share a load of U."""
+    return -(-count // (rows * blocks)) * rows * blocks * (1 + 0.1 / rows)
 
 
 _CONVOLUTIONS: dict[str, Callable[[Operation, Target], tuple[Decisions, Dim | None]]] = {
