@@ -1,0 +1,213 @@
+"""Writes the parts of README.md and docs/ that the tool itself can say: IR at each level, ops, passes, targets.
+
+A part stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``. A test checks that every part is what this
+script would write.
+
+usage: python docs/generate.py [--check]
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+from example_model import linear_model
+from lamina.backend.targets import TARGETS
+from lamina.context import CompilerContext
+from lamina.frontend import import_model
+from lamina.pipeline import PHASES, compile_through, module_text
+from lamina.universe import LOWERINGS, PASSES, UNIVERSE
+
+ROOT = Path(__file__).parents[1]
+PART = re.compile(r"(<!-- generated: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+# The text must not depend on the machine that writes it.
+TARGET = "avx512"
+
+
+def pages() -> list[Path]:
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def regenerated(text: str) -> str:
+    """The page with every generated part written anew. Raises KeyError for a part that nothing writes."""
+    return PART.sub(lambda match: f"{match[1]}{part(match[2])}{match[3]}", text)
+
+
+def part(name: str) -> str:
+    kind, _, subject = name.partition(" ")
+    return WRITERS[kind](subject)
+
+
+# --- the example at each level --------------------------------------------------------------------------
+
+
+def level(phase: str) -> str:
+    """The example after a phase; of the loops, the innermost one."""
+    text = _example_after(phase)
+    if phase == "loops":
+        text = _innermost_loop(text)
+    return _code("mlir", _dedented(text))
+
+
+def assembly(_: str) -> str:
+    """The innermost loop of the example in machine code."""
+    context = CompilerContext(target=TARGET)
+    module = compile_through(import_model(linear_model(), context=context), context)
+    text = StringIO()
+    UNIVERSE.all_targets["asm"]()().emit(context, module, text)
+    return _code("asm", _hottest_block(text.getvalue()))
+
+
+def _example_after(phase: str) -> str:
+    context = CompilerContext(target=TARGET)
+    module = compile_through(import_model(linear_model(), context=context), context, stop=phase)
+    lines = module_text(module).strip().splitlines()
+    # The module around everything says nothing.
+    return "\n".join(lines[1:-1])
+
+
+def _innermost_loop(text: str) -> str:
+    """The loop over the widest register tile, from its header to its end."""
+    lines = text.splitlines()
+    headers = [index for index, line in enumerate(lines) if "scf.for" in line and "vector<" in line]
+    first = max(headers, key=lambda index: _tile_elements(lines[index]))
+    indent = len(lines[first]) - len(lines[first].lstrip())
+    last = next(index for index in range(first + 1, len(lines)) if lines[index].startswith(" " * indent + "}"))
+    return "\n".join(lines[first : last + 1])
+
+
+def _tile_elements(line: str) -> int:
+    rows, columns = re.findall(r"vector<(\d+)x(\d+)x", line)[0]
+    return int(rows) * int(columns)
+
+
+def _hottest_block(text: str) -> str:
+    """The basic block with most multiply-adds, without assembler directives and comments."""
+    blocks = re.split(r"^(?=\S+:)", text, flags=re.MULTILINE)
+    block = max(blocks, key=lambda lines: lines.count("vfmadd"))
+    # Up to the jump back; what follows runs once.
+    block = re.split(r"(?<=\n)(?=\tj\w+\t.*\n)", block)[0] + "".join(re.findall(r"\tj\w+\t.*\n", block)[:1])
+    lines = [line.split("#")[0].rstrip().expandtabs(8) for line in block.splitlines()]
+    return "\n".join(line for line in lines if line and not line.lstrip().startswith((".p2align", ".cfi")))
+
+
+def _dedented(text: str) -> str:
+    lines = text.splitlines()
+    margin = min(len(line) - len(line.lstrip()) for line in lines if line.strip())
+    return "\n".join(line[margin:] for line in lines)
+
+
+def _code(language: str, text: str) -> str:
+    return f"```{language}\n{text.rstrip()}\n```\n"
+
+
+# --- tables ---------------------------------------------------------------------------------------------
+
+
+def operations(dialect: str) -> str:
+    """A row an op: its name and the first paragraph of its docstring."""
+    rows = ["| op | what it does |", "|---|---|"]
+    for operation in UNIVERSE.all_dialects[dialect]().operations:
+        summary = inspect.getdoc(operation) or ""
+        first_paragraph = " ".join(summary.split("\n\n")[0].split()).replace("|", "\\|")
+        rows.append(f"| `{operation.name}` | {first_paragraph} |")
+    return "\n".join(rows) + "\n"
+
+
+def phases(_: str) -> str:
+    """A row a phase: what it ends with, and its passes in order."""
+    rows = ["| phase | ends with | passes in order |", "|---|---|---|"]
+    for phase in PHASES:
+        names = " → ".join(f"[`{text}`](#{text.partition('{')[0]})" for text in phase.passes)
+        rows.append(f"| {phase.name} | {phase.summary} | {names or 'none: the frontend does it'} |")
+    return "\n".join(rows) + "\n"
+
+
+def passes(_: str) -> str:
+    """A section a pass: its docstring and its options."""
+    sections = []
+    for name, location in {**PASSES, **LOWERINGS}.items():
+        module_pass = UNIVERSE.all_passes[name]()
+        source = location.partition(":")[0].replace(".", "/")
+        source = f"{source}.py" if (ROOT / f"{source}.py").exists() else f"{source}/"
+        sections.append(f"### {name}\n\n[{source}](../{source})\n\n{_markdown(inspect.getdoc(module_pass) or '')}\n")
+    return "\n".join(sections)
+
+
+def _markdown(docstring: str) -> str:
+    """A docstring's literal blocks as fenced code."""
+    output: list[str] = []
+    fenced = False
+    lines = docstring.splitlines()
+    for index, line in enumerate(lines):
+        if fenced and line and not line.startswith(" "):
+            _close_fence(output)
+            fenced = False
+        if not fenced and line.endswith("::"):
+            output += [line[:-1], "", "```mlir"]
+            fenced = True
+            continue
+        if fenced and not line and output[-1] == "```mlir":
+            continue
+        output.append(line.removeprefix("    ") if fenced else line.replace("``", "`"))
+        if fenced and index == len(lines) - 1:
+            _close_fence(output)
+    return "\n".join(output)
+
+
+def _close_fence(output: list[str]) -> None:
+    while not output[-1]:
+        output.pop()
+    output += ["```", ""]
+
+
+def targets(_: str) -> str:
+    """A row a target, with the numbers that decide most."""
+    rows = [
+        "| target | LLVM's CPU | vector bits | registers | register tile | masks | dot products |",
+        "|---" * 7 + "|",
+    ]
+    for target in TARGETS.values():
+        products = {"u8 x s8": target.dot_u8s8, "s8 x s8": target.dot_s8s8, "bf16": target.dot_bf16}
+        dots = ", ".join(name for name, present in products.items() if present)
+        tile = " x ".join(map(str, target.gemm_tile))
+        masks = "yes" if target.has_masks else "no"
+        rows.append(
+            f"| `{target.name}` | {target.cpu} | {target.vector_bytes * 8} | {target.vector_registers} | {tile} "
+            f"| {masks} | {dots or 'none'} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+WRITERS: dict[str, Callable[[str], str]] = {
+    "level": level,
+    "assembly": assembly,
+    "operations": operations,
+    "phases": phases,
+    "passes": passes,
+    "targets": targets,
+}
+
+
+def main() -> None:
+    check = "--check" in sys.argv[1:]
+    stale = []
+    for page in pages():
+        text = page.read_text()
+        new = regenerated(text)
+        if new == text:
+            continue
+        stale.append(str(page.relative_to(ROOT)))
+        if not check:
+            page.write_text(new)
+    if stale:
+        print(("not as generated: " if check else "written: ") + ", ".join(stale))
+    sys.exit(1 if check and stale else 0)
+
+
+if __name__ == "__main__":
+    main()
