@@ -5,12 +5,22 @@ from __future__ import annotations
 from typing import ClassVar
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import I1, IntegerAttr, VectorType, i1, i64
-from xdsl.ir import Dialect, SSAValue
+from xdsl.dialects.builtin import (
+    I1,
+    AnyFloatConstr,
+    IndexType,
+    IntegerAttr,
+    SignlessIntegerConstraint,
+    VectorType,
+    i1,
+    i64,
+)
+from xdsl.ir import Attribute, Dialect, Operation, SSAValue
 from xdsl.irdl import (
     AnyAttr,
     IRDLOperation,
     VarConstraint,
+    base,
     irdl_op_definition,
     operand_def,
     prop_def,
@@ -117,4 +127,117 @@ class CmpiOp(_CompareOp):
     PREDICATES: ClassVar = tuple(arith.CMPI_COMPARISON_OPERATIONS)
 
 
-VectorExtension = Dialect("vectorx", [SelectOp, CmpfOp, CmpiOp])
+class CastOperation(IRDLOperation):
+    """Base of the conversions element by element: `vectorx.sitofp %a : vector<64xi32> to vector<64xf32>`.
+
+    The `arith` ops of the same names convert scalars only. C1: argument and result have one shape.
+    """
+
+    argument = operand_def(VectorType)
+    result = result_def(VectorType)
+
+    assembly_format = "$argument attr-dict `:` type($argument) `to` type($result)"
+    traits = traits_def(Pure())
+
+    def __init__(self, argument: SSAValue | Operation, result_type: Attribute):
+        super().__init__(operands=[argument], result_types=[result_type])
+
+    def verify_(self) -> None:
+        assert isa(self.argument.type, VectorType) and isa(self.result.type, VectorType)
+        if self.argument.type.get_shape() != self.result.type.get_shape():
+            raise VerifyException(f"C1: {self.argument.type} and {self.result.type} differ in shape")
+
+
+_INTEGERS = VectorType.constr(SignlessIntegerConstraint)
+_FLOATS = VectorType.constr(AnyFloatConstr)
+_INTEGERS_OR_INDICES = VectorType.constr(SignlessIntegerConstraint | base(IndexType))
+
+
+@irdl_op_definition
+class SIToFPOp(CastOperation):
+    """Signed integers to floats."""
+
+    name = "vectorx.sitofp"
+    argument = operand_def(_INTEGERS)
+    result = result_def(_FLOATS)
+
+
+@irdl_op_definition
+class UIToFPOp(CastOperation):
+    """Unsigned integers to floats."""
+
+    name = "vectorx.uitofp"
+    argument = operand_def(_INTEGERS)
+    result = result_def(_FLOATS)
+
+
+@irdl_op_definition
+class FPToSIOp(CastOperation):
+    """Floats to signed integers, towards zero."""
+
+    name = "vectorx.fptosi"
+    argument = operand_def(_FLOATS)
+    result = result_def(_INTEGERS)
+
+
+@irdl_op_definition
+class FPToUIOp(CastOperation):
+    """Floats to unsigned integers, towards zero."""
+
+    name = "vectorx.fptoui"
+    argument = operand_def(_FLOATS)
+    result = result_def(_INTEGERS)
+
+
+@irdl_op_definition
+class ExtSIOp(CastOperation):
+    """Integers to wider ones, by their sign."""
+
+    name = "vectorx.extsi"
+    argument = operand_def(_INTEGERS)
+    result = result_def(_INTEGERS)
+
+
+@irdl_op_definition
+class ExtUIOp(CastOperation):
+    """Integers to wider ones, by zeros."""
+
+    name = "vectorx.extui"
+    argument = operand_def(_INTEGERS)
+    result = result_def(_INTEGERS)
+
+
+@irdl_op_definition
+class TruncIOp(CastOperation):
+    """Integers to narrower ones."""
+
+    name = "vectorx.trunci"
+    argument = operand_def(_INTEGERS)
+    result = result_def(_INTEGERS)
+
+
+@irdl_op_definition
+class IndexCastOp(CastOperation):
+    """Integers to indices and back."""
+
+    name = "vectorx.index_cast"
+    argument = operand_def(_INTEGERS_OR_INDICES)
+    result = result_def(_INTEGERS_OR_INDICES)
+
+
+VectorExtension = Dialect(
+    "vectorx",
+    [
+        SelectOp,
+        CmpfOp,
+        CmpiOp,
+        SIToFPOp,
+        UIToFPOp,
+        FPToSIOp,
+        FPToUIOp,
+        ExtSIOp,
+        ExtUIOp,
+        TruncIOp,
+        IndexCastOp,
+    ],
+)

@@ -558,8 +558,6 @@ HANDLERS: dict[type[Operation], Handler] = {
     math.CountTrailingZerosOp: _count_zeros("cttz"),
     math.CtPopOp: lambda state, op: elementwise(state, op, lambda value: state.builder.lanewise("ctpop", (value,))),
     arith.SelectOp: lower_select,
-    vectorx.CmpfOp: lower_cmpf,
-    vectorx.CmpiOp: lower_cmpi,
     vectorx.SelectOp: lambda state, op: elementwise(state, op, state.builder.select),
     arith.SIToFPOp: _from_integer(llvm.SIToFPOp),
     arith.UIToFPOp: _from_integer(llvmx.UIToFPOp),
@@ -573,3 +571,18 @@ HANDLERS: dict[type[Operation], Handler] = {
     arith.IndexCastOp: lower_index_cast,
     arith.BitcastOp: lower_bitcast,
 }
+
+# What xDSL's arith defines on scalars only has a twin on vectors.
+_VECTOR_TWINS: dict[type[Operation], type[Operation]] = {
+    vectorx.CmpfOp: arith.CmpfOp,
+    vectorx.CmpiOp: arith.CmpiOp,
+    vectorx.SIToFPOp: arith.SIToFPOp,
+    vectorx.UIToFPOp: arith.UIToFPOp,
+    vectorx.FPToSIOp: arith.FPToSIOp,
+    vectorx.FPToUIOp: arith.FPToUIOp,
+    vectorx.ExtSIOp: arith.ExtSIOp,
+    vectorx.ExtUIOp: arith.ExtUIOp,
+    vectorx.TruncIOp: arith.TruncIOp,
+    vectorx.IndexCastOp: arith.IndexCastOp,
+}
+HANDLERS |= {twin: HANDLERS[scalar] for twin, scalar in _VECTOR_TWINS.items()}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from xdsl.dialects.builtin import IndexType, IntegerType, MemRefType, VectorType, i1, i8, i64
+from xdsl.dialects.builtin import IndexType, IntegerType, MemRefType, StringAttr, VectorType, i1, i8, i64
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ...backend.targets import Target
@@ -24,8 +24,13 @@ def fail(op: Operation, reason: str) -> LoopsToLLVMError:
     parent: Operation | None = op
     while parent is not None and parent.name != "func.func":
         parent = parent.parent_op()
-    where = f" in {parent.properties['sym_name']}" if parent is not None else ""
+    where = f" in @{_function_name(parent)}" if parent is not None else ""
     return LoopsToLLVMError(f"{op.name}{where}: {reason}")
+
+
+def _function_name(function: Operation) -> str:
+    name = function.properties["sym_name"]
+    return name.data if isinstance(name, StringAttr) else str(name)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
