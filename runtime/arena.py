@@ -32,47 +32,53 @@ class ArenaPlan:
 
 
 def plan(ranges: Sequence[LiveRange], alignment: int = ALIGNMENT) -> ArenaPlan:
-    """Places all ranges; those of size zero get offset 0. Runs in the square of their number."""
-    offsets = [0 if r.offset is None else r.offset for r in ranges]
-    # Placed buffers in the order of their offsets: (begin, end, first, last).
-    placed = sorted(
-        (r.offset, r.offset + r.size, r.first, r.last) for r in ranges if r.offset is not None and r.size > 0
-    )
-    waiting = [index for index, r in enumerate(ranges) if r.offset is None and r.size > 0]
+    """Places all ranges; those of size zero get offset 0 unless theirs is decided."""
+    spans: list[tuple[int, int] | None] = [None] * len(ranges)  # Begin and end of what is placed.
+    waiting = []
+    for index, wanted in enumerate(ranges):
+        if wanted.offset is not None:
+            spans[index] = (wanted.offset, wanted.offset + wanted.size)
+        elif wanted.size > 0:
+            waiting.append(index)
     # Ties: the longer life first, then the order given, so that a plan depends on nothing but its ranges.
     waiting.sort(key=lambda index: (-ranges[index].size, ranges[index].first - ranges[index].last, index))
+    meeting = _meeting(ranges)
     for index in waiting:
-        wanted = ranges[index]
-        size = align_up(wanted.size, alignment)
-        position, offset = _smallest_gap(placed, wanted, size, alignment)
-        placed.insert(position, (offset, offset + size, wanted.first, wanted.last))
-        offsets[index] = offset
-    total = max((end for _, end, _, _ in placed), default=0)
-    return ArenaPlan(tuple(offsets), align_up(total, alignment))
+        size = align_up(ranges[index].size, alignment)
+        taken = sorted([span for other in meeting[index] if (span := spans[other]) is not None])
+        offset = _smallest_gap(taken, size, alignment)
+        spans[index] = (offset, offset + size)
+    total = max((span[1] for span in spans if span is not None), default=0)
+    return ArenaPlan(tuple([0 if span is None else span[0] for span in spans]), align_up(total, alignment))
 
 
-def _smallest_gap(
-    placed: list[tuple[int, int, int, int]], wanted: LiveRange, size: int, alignment: int
-) -> tuple[int, int]:
-    """Where to insert into ``placed`` and at which offset the buffer begins."""
-    first, last = wanted.first, wanted.last
-    best_gap, best_position, best_offset = -1, -1, -1
-    free_from = 0
-    for position, (begin, end, other_first, other_last) in enumerate(placed):
-        if other_first > last or other_last < first:
+def _meeting(ranges: Sequence[LiveRange]) -> list[list[int]]:
+    """For each range the others, of size above zero, that are live at the same time at some stage."""
+    meeting: list[list[int]] = [[] for _ in ranges]
+    live: list[int] = []
+    for index in sorted(range(len(ranges)), key=lambda index: ranges[index].first):
+        if ranges[index].size <= 0:
             continue
+        first = ranges[index].first
+        live = [other for other in live if ranges[other].last >= first]
+        for other in live:
+            meeting[other].append(index)
+        meeting[index] += live
+        live.append(index)
+    return meeting
+
+
+def _smallest_gap(taken: list[tuple[int, int]], size: int, alignment: int) -> int:
+    """The offset of the smallest gap of at least ``size`` bytes between spans sorted by their begin, else their end."""
+    best_gap, best_offset = -1, 0
+    free_from = 0
+    for begin, end in taken:
         gap = begin - free_from
         if gap >= size and (best_gap < 0 or gap < best_gap):
-            best_gap, best_position, best_offset = gap, position, free_from
+            best_gap, best_offset = gap, free_from
         if end > free_from:
             free_from = align_up(end, alignment)
-    if best_gap < 0:
-        best_offset = free_from
-    # `placed` stays sorted by offset: step back over, or forward past, buffers that are not live meanwhile.
-    position = best_position if best_gap >= 0 else len(placed)
-    while position > 0 and placed[position - 1][0] > best_offset:
-        position -= 1
-    return position, best_offset
+    return free_from if best_gap < 0 else best_offset
 
 
 def lower_bound(ranges: Sequence[LiveRange], alignment: int = ALIGNMENT) -> int:

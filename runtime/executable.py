@@ -23,6 +23,7 @@ from .plan import PlanRunner, Values
 from .program import Call, Program, TensorType
 from .segment import ArenaPool, SegmentRunner, StageTime, recorded_stages
 from .shapes import Binder, describe_shape
+from .threads import POOL
 from .validation import validate
 
 MAXIMUM_SHAPES = 64
@@ -116,6 +117,7 @@ class Executable:
         for runner in self._segments.values():
             runner.set_threads(threads)
         self._bound_shapes = OrderedDict()
+        POOL.refresh_limits()
 
     def __repr__(self) -> str:
         def describe(infos: tuple[TensorInfo, ...]) -> str:

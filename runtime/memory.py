@@ -7,11 +7,12 @@ import functools
 import mmap
 import os
 import platform
+import sys
 from collections.abc import Callable
 
 import numpy as np
 
-from .errors import ExecutionError
+from .errors import ExecutionError, TargetMismatchError
 
 ALIGNMENT = 64
 """Bytes; every buffer that native code sees begins at a multiple of it, inputs and outputs excepted."""
@@ -51,6 +52,8 @@ def unmap_pages(address: int, size: int) -> None:
 
 def map_code(code: bytes | memoryview) -> int:
     """Address of a copy of ``code`` in pages that may be read and executed but not written."""
+    if sys.platform != "linux":
+        raise TargetMismatchError(f"compiled models run on Linux, this is {platform.system()}")
     size = len(code)
     address = map_pages(size)
     ctypes.memmove(address, bytes(code), size)

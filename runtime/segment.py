@@ -120,10 +120,9 @@ class ArenaPool:
 class Instance:
     """Argument tables and stage records of one run at a time, as one array of 64-bit words."""
 
-    __slots__ = ("_arena_base", "_binding", "_words", "records_address", "slots")
+    __slots__ = ("_arena_base", "_words", "records_address", "slots")
 
     def __init__(self, binding: Binding):
-        self._binding = binding
         self._words = binding.template.copy()
         base = address_of(self._words)
         self._words[binding.table_pointers] += np.uint64(base)
@@ -131,10 +130,9 @@ class Instance:
         self.slots = self._words.data
         self._arena_base = 0
 
-    def move_to(self, arena: Arena) -> None:
-        """Points the tables into ``arena``."""
+    def move_to(self, binding: Binding, arena: Arena) -> None:
+        """Points the tables into ``arena``. (The binding holds its instances; they do not hold it in turn.)"""
         if self._arena_base != arena.address:
-            binding = self._binding
             self._words[binding.arena_slots] = binding.arena_offsets + np.uint64(arena.address)
             self._arena_base = arena.address
 
@@ -232,7 +230,7 @@ class SegmentRunner:
             self._execute(binding, instance)
         else:
             arena = self._arenas.take(binding.arena_bytes)
-            instance.move_to(arena)
+            instance.move_to(binding, arena)
             self._execute(binding, instance)
             self._arenas.give(arena)
         if len(binding.instances) < MAXIMUM_IDLE:

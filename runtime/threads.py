@@ -104,6 +104,12 @@ class ThreadPool:
         self._cpus = 0
         self._last_release = 0
 
+    def refresh_limits(self) -> None:
+        """Looks again how many processors this process may use."""
+        cpus = allowed_cpus()
+        with self._lock:
+            self._cpus = cpus
+
     def forget_after_fork(self) -> None:
         """In the child of a fork there are no workers, whatever the parent had."""
         self._reset()

@@ -41,8 +41,8 @@ def validate(program: Program, code_symbols: Iterable[str], constant_bytes: int)
 
 
 def _check_unique(names: list[str], where: str) -> None:
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
+    if len(set(names)) < len(names):
+        repeated = sorted({name for name in names if names.count(name) > 1})
         raise ProgramError(f"{where}: {repeated} occur more than once")
 
 
@@ -112,8 +112,8 @@ def _check_block(program: Program, block: Block, outer: set[str], where: str) ->
     defined = set(outer)
     for index, step in enumerate(block.steps):
         _check_step(program, step, defined, f"{where} step {index}")
-        again = sorted({name for name in step.outputs if name in defined or step.outputs.count(name) > 1})
-        if again:
+        if len(set(step.outputs)) < len(step.outputs) or not defined.isdisjoint(step.outputs):
+            again = sorted({name for name in step.outputs if name in defined or step.outputs.count(name) > 1})
             raise ProgramError(f"{where} step {index}: {again} are defined a second time")
         defined.update(step.outputs)
     _check_defined(program, block.results, defined, f"{where} results")

@@ -1,9 +1,8 @@
-"""The thread driver is compiled for every target, on any machine; that it works is tested by the runs of this machine."""
+"""The thread driver is compiled for every target on any machine; the other tests run it on this one."""
 
 from __future__ import annotations
 
 import pytest
-
 from lamina.backend.compile_module import compile_module
 from lamina.backend.support import ARCHITECTURES, support_text
 from lamina.backend.targets import TARGETS, target_by_name
