@@ -225,6 +225,19 @@ class IndexCastOp(CastOperation):
     result = result_def(_INTEGERS_OR_INDICES)
 
 
+VECTOR_CASTS: dict[type[Operation], type[Operation]] = {
+    arith.SIToFPOp: SIToFPOp,
+    arith.UIToFPOp: UIToFPOp,
+    arith.FPToSIOp: FPToSIOp,
+    arith.FPToUIOp: FPToUIOp,
+    arith.ExtSIOp: ExtSIOp,
+    arith.ExtUIOp: ExtUIOp,
+    arith.TruncIOp: TruncIOp,
+    arith.IndexCastOp: IndexCastOp,
+}
+"""The conversions of scalars whose twin here converts vectors."""
+
+
 VectorExtension = Dialect(
     "vectorx",
     [

@@ -400,7 +400,7 @@ def lower_constant(state: State, op: Operation) -> None:
         if isinstance(result_type, IndexType):
             state.values[op.result] = Index(value.value.data)
         else:
-            state.values[op.result] = state.builder.constant(value.value.data, result_type)
+            state.values[op.result] = state.builder.constant(value.value.data, llvm_element(result_type))
         return
     if isinstance(value, FloatAttr):
         state.values[op.result] = state.builder.constant(value.value.data, result_type)
@@ -573,16 +573,5 @@ HANDLERS: dict[type[Operation], Handler] = {
 }
 
 # What xDSL's arith defines on scalars only has a twin on vectors.
-_VECTOR_TWINS: dict[type[Operation], type[Operation]] = {
-    vectorx.CmpfOp: arith.CmpfOp,
-    vectorx.CmpiOp: arith.CmpiOp,
-    vectorx.SIToFPOp: arith.SIToFPOp,
-    vectorx.UIToFPOp: arith.UIToFPOp,
-    vectorx.FPToSIOp: arith.FPToSIOp,
-    vectorx.FPToUIOp: arith.FPToUIOp,
-    vectorx.ExtSIOp: arith.ExtSIOp,
-    vectorx.ExtUIOp: arith.ExtUIOp,
-    vectorx.TruncIOp: arith.TruncIOp,
-    vectorx.IndexCastOp: arith.IndexCastOp,
-}
-HANDLERS |= {twin: HANDLERS[scalar] for twin, scalar in _VECTOR_TWINS.items()}
+HANDLERS |= {vectorx.CmpfOp: lower_cmpf, vectorx.CmpiOp: lower_cmpi}
+HANDLERS |= {twin: HANDLERS[scalar] for scalar, twin in vectorx.VECTOR_CASTS.items()}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from xdsl.dialects.builtin import IndexType, IntegerType, MemRefType, StringAttr, VectorType, i1, i8, i64
+from xdsl.dialects.builtin import IndexType, IntegerType, MemRefType, Signedness, StringAttr, VectorType, i1, i8, i64
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ...backend.targets import Target
@@ -47,8 +47,12 @@ Value: TypeAlias = SSAValue | Index | Tile | View
 
 
 def llvm_element(element: Attribute) -> Attribute:
-    """The type of a scalar in a register."""
-    return i64 if isinstance(element, IndexType) else element
+    """The type of a scalar in a register: what an integer's sign means is up to the ops."""
+    if isinstance(element, IndexType):
+        return i64
+    if isinstance(element, IntegerType) and element.signedness.data != Signedness.SIGNLESS:
+        return IntegerType(element.width.data)
+    return element
 
 
 def memory_element(element: Attribute) -> Attribute:

@@ -145,4 +145,6 @@ def convert(nest: LoopNest, value: SSAValue, element: Attribute) -> SSAValue:
         op = arith.UIToFPOp if is_unsigned(source) else arith.SIToFPOp
     else:
         op = arith.FPToSIOp
+    if isinstance(result, VectorType):
+        op = vectorx.VECTOR_CASTS.get(op, op)
     return nest.insert(op.create(operands=[value], result_types=[result]))

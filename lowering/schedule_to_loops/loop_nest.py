@@ -428,7 +428,8 @@ class LoopNest:
                 values[op.results[0]] = self.insert(_VECTOR_OPS[type(op)](operands, op))
                 continue
             results = [result.type if shape is None else VectorType(result.type, list(shape)) for result in op.results]
-            copy = type(op).create(
+            kind = type(op) if shape is None else vectorx.VECTOR_CASTS.get(type(op), type(op))
+            copy = kind.create(
                 operands=operands, result_types=results, properties=op.properties, attributes=op.attributes
             )
             self.block.add_op(copy)
