@@ -1,0 +1,56 @@
+// RUN: lamina-opt %s --split-input-file --verify-diagnostics --parsing-diagnostics | filecheck %s
+
+func.func @kind() {
+  %0 = schedule.buffer heap : !layout.tensor<4 x f32>
+  func.return
+}
+
+// CHECK: C1: kind 'heap' is none of arena, output, constant
+
+// -----
+
+func.func @live_range() {
+  %0 = schedule.buffer arena : !layout.tensor<4 x f32>
+  func.return
+}
+
+// CHECK: C2: a buffer of kind arena lacks its live range, index or name
+
+// -----
+
+func.func @inputs(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
+  schedule.stage @softmax0 ins(%x : !layout.tensor<4 x f32>) outs(%y : !layout.tensor<4 x f32>) {
+    %0 = kernel.dim_values ins() values [4] -> !layout.tensor<4 x f32>
+    schedule.yield %0 : !layout.tensor<4 x f32>
+  }
+  func.return
+}
+
+// CHECK: C1: the region's arguments differ from the stage's inputs in number or type
+
+// -----
+
+func.func @outputs(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
+  schedule.stage @softmax0 ins(%x : !layout.tensor<4 x f32>) outs(%y : !layout.tensor<4 x f32>) {
+  ^bb0(%a: !layout.tensor<4 x f32>):
+    %0 = kernel.reduce ins(%a : !layout.tensor<4 x f32>) kind sum axes [0] -> !layout.tensor<1 x f32>
+    schedule.yield %0 : !layout.tensor<1 x f32>
+  }
+  func.return
+}
+
+// CHECK: C2: the body must yield the types of the output buffers
+
+// -----
+
+func.func @kernels(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
+  schedule.stage @softmax0 ins(%x : !layout.tensor<4 x f32>) outs(%y : !layout.tensor<4 x f32>) {
+  ^bb0(%a: !layout.tensor<4 x f32>):
+    %0 = kernel.softmax ins(%a : !layout.tensor<4 x f32>) -> !layout.tensor<4 x f32>
+    %1 = kernel.softmax ins(%0 : !layout.tensor<4 x f32>) -> !layout.tensor<4 x f32>
+    schedule.yield %1 : !layout.tensor<4 x f32>
+  }
+  func.return
+}
+
+// CHECK: C3: the body holds 2 kernels, expected 1
