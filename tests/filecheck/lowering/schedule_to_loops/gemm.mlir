@@ -1,0 +1,33 @@
+// RUN: lamina-opt %s -p lower-schedule-to-loops | filecheck %s
+
+// One panel of 64 columns at a time; five rows of it are summed in registers over the whole depth.
+// CHECK-LABEL: func.func @gemm_
+// CHECK: %[[BEGIN:.*]] = arith.divui
+// CHECK: %[[END:.*]] = arith.divui
+// CHECK: scf.for %[[PANEL:.*]] = %[[BEGIN]] to %[[END]]
+// CHECK: memref.reinterpret_cast %1 to offset: [%{{.*}}], sizes: [64, 1, 64], strides: [64, 64, 1]
+// CHECK: scf.for
+// CHECK: %[[SUMS:.*]] = scf.for %[[K:.*]] = {{.*}} iter_args(%[[ACC:.*]] = %{{.*}}) -> (vector<5x64xf32>)
+// CHECK:   %[[A:.*]] = vector.load {{.*}} vector<5x1xf32>
+// CHECK:   vector.broadcast %[[A]] : vector<5x1xf32> to vector<5x64xf32>
+// CHECK:   %[[B:.*]] = vector.load {{.*}} vector<1x64xf32>
+// CHECK:   vector.broadcast %[[B]] : vector<1x64xf32> to vector<5x64xf32>
+// CHECK:   vector.fma {{.*}}, %[[ACC]] : vector<5x64xf32>
+// The epilogue works on the whole tile, then it is stored once.
+// CHECK: arith.maximumf %[[SUMS]], %{{.*}} : vector<5x64xf32>
+// CHECK: vector.store
+// CHECK-NOT: vector.store
+func.func @f(%x: !layout.tensor<10 x 64 x f32>, %w: !layout.tensor<64 x 128 x f32, Ba64b>) {
+  %o = schedule.buffer output 0 : !layout.tensor<10 x 128 x f32>
+  schedule.stage @g ins(%x, %w : !layout.tensor<10 x 64 x f32>, !layout.tensor<64 x 128 x f32, Ba64b>) outs(%o : !layout.tensor<10 x 128 x f32>) tile {rows = 5, columns = 64} {
+  ^bb0(%a: !layout.tensor<10 x 64 x f32>, %b: !layout.tensor<64 x 128 x f32, Ba64b>):
+    %r = kernel.gemm ins(%a, %b : !layout.tensor<10 x 64 x f32>, !layout.tensor<64 x 128 x f32, Ba64b>) epilogue {
+    ^bb1(%sum: f32):
+      %zero = arith.constant 0.0 : f32
+      %relu = arith.maximumf %sum, %zero : f32
+      kernel.yield %relu : f32
+    } -> !layout.tensor<10 x 128 x f32>
+    schedule.yield %r : !layout.tensor<10 x 128 x f32>
+  }
+  func.return
+}

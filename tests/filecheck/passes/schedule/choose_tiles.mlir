@@ -1,0 +1,38 @@
+// RUN: lamina-opt %s --machine avx512 -p schedule-choose-tiles | filecheck %s --check-prefixes CHECK,AVX512
+// RUN: lamina-opt %s --machine avx2 -p schedule-choose-tiles | filecheck %s --check-prefixes CHECK,AVX2
+
+func.func @products(%x: !layout.tensor<120 x 256 x f32>, %w: !layout.tensor<256 x 512 x f32>, %v: !layout.tensor<512 x 256 x f32>) {
+  %0 = schedule.buffer output 0 : !layout.tensor<120 x 512 x f32>
+  %1 = schedule.buffer output 1 : !layout.tensor<120 x 512 x f32>
+  // As many rows as stay in registers, dividing the 120 evenly.
+  // AVX512: schedule.stage @a {{.*}} tile {columns = 64, rows = 6}
+  // AVX2: schedule.stage @a {{.*}} tile {columns = 16, rows = 6}
+  schedule.stage @a ins(%x, %w : !layout.tensor<120 x 256 x f32>, !layout.tensor<256 x 512 x f32>) outs(%0 : !layout.tensor<120 x 512 x f32>) {
+  ^bb0(%a: !layout.tensor<120 x 256 x f32>, %b: !layout.tensor<256 x 512 x f32>):
+    %r = kernel.gemm ins(%a, %b : !layout.tensor<120 x 256 x f32>, !layout.tensor<256 x 512 x f32>) -> !layout.tensor<120 x 512 x f32>
+    schedule.yield %r : !layout.tensor<120 x 512 x f32>
+  }
+  // A transposed operand is packed in scratch memory, one panel at a time; a decision that is there stays.
+  // AVX512: schedule.stage @b {{.*}} tile {columns = 64, rows = 3} scratch [65536]
+  // AVX2: schedule.stage @b {{.*}} tile {columns = 16, rows = 3} scratch [16384]
+  schedule.stage @b ins(%x, %v : !layout.tensor<120 x 256 x f32>, !layout.tensor<512 x 256 x f32>) outs(%1 : !layout.tensor<120 x 512 x f32>) tile {rows = 3} {
+  ^bb0(%a: !layout.tensor<120 x 256 x f32>, %b: !layout.tensor<512 x 256 x f32>):
+    %r = kernel.gemm ins(%a, %b : !layout.tensor<120 x 256 x f32>, !layout.tensor<512 x 256 x f32>) transpose_b -> !layout.tensor<120 x 512 x f32>
+    schedule.yield %r : !layout.tensor<120 x 512 x f32>
+  }
+  func.return
+}
+
+// CHECK-LABEL: @convolution
+func.func @convolution(%x: !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>, %w: !layout.tensor<64 x 64 x 1 x 1 x f32, ABcd16b32a>) {
+  %0 = schedule.buffer output 0 : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
+  // A 1x1 convolution sees one row of 3136 pixels.
+  // AVX512: schedule.stage @c {{.*}} tile {channel_blocks = 2, columns = 8}
+  // AVX2: schedule.stage @c {{.*}} tile {channel_blocks = 2, columns = 2}
+  schedule.stage @c ins(%x, %w : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>, !layout.tensor<64 x 64 x 1 x 1 x f32, ABcd16b32a>) outs(%0 : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>) {
+  ^bb0(%a: !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>, %b: !layout.tensor<64 x 64 x 1 x 1 x f32, ABcd16b32a>):
+    %r = kernel.conv ins(%a, %b : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>, !layout.tensor<64 x 64 x 1 x 1 x f32, ABcd16b32a>) algorithm direct strides [1, 1] pads [0, 0, 0, 0] dilations [1, 1] -> !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
+    schedule.yield %r : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
+  }
+  func.return
+}

@@ -1,0 +1,70 @@
+// RUN: lamina-opt %s -p schedule-plan-arena | filecheck %s
+
+// A buffer lives from its first stage to its last; those alive at the same time lie apart, the others share.
+// CHECK-LABEL: @chain
+// CHECK: schedule.buffer arena lives 0 to 1 offset 0 : !layout.tensor<256 x f32>
+// CHECK: schedule.buffer arena lives 1 to 2 offset 1024 : !layout.tensor<256 x f32>
+// CHECK: schedule.buffer arena lives 2 to 3 offset 0 : !layout.tensor<256 x f32>
+func.func @chain(%x: !layout.tensor<256 x f32>) {
+  %0 = schedule.buffer arena lives 0 to 0 : !layout.tensor<256 x f32>
+  %1 = schedule.buffer arena lives 0 to 0 : !layout.tensor<256 x f32>
+  %2 = schedule.buffer arena lives 0 to 0 : !layout.tensor<256 x f32>
+  %3 = schedule.buffer output 0 : !layout.tensor<256 x f32>
+  schedule.stage @a ins(%x : !layout.tensor<256 x f32>) outs(%0 : !layout.tensor<256 x f32>) {
+  ^bb0(%i: !layout.tensor<256 x f32>):
+    %r = layout.convert %i : !layout.tensor<256 x f32> -> !layout.tensor<256 x f32>
+    schedule.yield %r : !layout.tensor<256 x f32>
+  }
+  schedule.barrier
+  schedule.stage @b ins(%0 : !layout.tensor<256 x f32>) outs(%1 : !layout.tensor<256 x f32>) {
+  ^bb0(%i: !layout.tensor<256 x f32>):
+    %r = layout.convert %i : !layout.tensor<256 x f32> -> !layout.tensor<256 x f32>
+    schedule.yield %r : !layout.tensor<256 x f32>
+  }
+  schedule.barrier
+  schedule.stage @c ins(%1 : !layout.tensor<256 x f32>) outs(%2 : !layout.tensor<256 x f32>) {
+  ^bb0(%i: !layout.tensor<256 x f32>):
+    %r = layout.convert %i : !layout.tensor<256 x f32> -> !layout.tensor<256 x f32>
+    schedule.yield %r : !layout.tensor<256 x f32>
+  }
+  schedule.barrier
+  schedule.stage @d ins(%2 : !layout.tensor<256 x f32>) outs(%3 : !layout.tensor<256 x f32>) {
+  ^bb0(%i: !layout.tensor<256 x f32>):
+    %r = layout.convert %i : !layout.tensor<256 x f32> -> !layout.tensor<256 x f32>
+    schedule.yield %r : !layout.tensor<256 x f32>
+  }
+  func.return
+}
+
+// Without barriers threads may be in either stage: both buffers live through both.
+// CHECK-LABEL: @no_barrier
+// CHECK: schedule.buffer arena lives 0 to 1 offset
+// CHECK: schedule.buffer arena lives 0 to 1 offset
+func.func @no_barrier(%x: !layout.tensor<256 x f32>) {
+  %0 = schedule.buffer arena lives 0 to 0 : !layout.tensor<256 x f32>
+  %1 = schedule.buffer arena lives 0 to 0 : !layout.tensor<256 x f32>
+  schedule.stage @a ins(%x : !layout.tensor<256 x f32>) outs(%0 : !layout.tensor<256 x f32>) {
+  ^bb0(%i: !layout.tensor<256 x f32>):
+    %r = layout.convert %i : !layout.tensor<256 x f32> -> !layout.tensor<256 x f32>
+    schedule.yield %r : !layout.tensor<256 x f32>
+  }
+  schedule.stage @b ins(%x : !layout.tensor<256 x f32>) outs(%1 : !layout.tensor<256 x f32>) {
+  ^bb0(%i: !layout.tensor<256 x f32>):
+    %r = layout.convert %i : !layout.tensor<256 x f32> -> !layout.tensor<256 x f32>
+    schedule.yield %r : !layout.tensor<256 x f32>
+  }
+  func.return
+}
+
+// Sizes that depend on symbols are placed once the symbols are bound.
+// CHECK-LABEL: @symbolic
+// CHECK: schedule.buffer arena lives 0 to 0 : !layout.tensor<N x f32>
+func.func @symbolic(%x: !layout.tensor<N x f32>) {
+  %0 = schedule.buffer arena lives 0 to 3 : !layout.tensor<N x f32>
+  schedule.stage @a ins(%x : !layout.tensor<N x f32>) outs(%0 : !layout.tensor<N x f32>) {
+  ^bb0(%i: !layout.tensor<N x f32>):
+    %r = layout.convert %i : !layout.tensor<N x f32> -> !layout.tensor<N x f32>
+    schedule.yield %r : !layout.tensor<N x f32>
+  }
+  func.return
+}
