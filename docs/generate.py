@@ -148,10 +148,10 @@ def _markdown(docstring: str) -> str:
             _close_fence(output)
             fenced = False
         if not fenced and line.endswith("::"):
-            output += [line[:-1], "", "```mlir"]
+            output += [line[:-1], "", "```text"]
             fenced = True
             continue
-        if fenced and not line and output[-1] == "```mlir":
+        if fenced and not line and output[-1] == "```text":
             continue
         output.append(line.removeprefix("    ") if fenced else line.replace("``", "`"))
         if fenced and index == len(lines) - 1:

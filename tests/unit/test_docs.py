@@ -1,0 +1,101 @@
+"""The documentation tells the truth: its code runs, its IR parses, its links lead somewhere, its tables are current."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import onnx
+import pytest
+from lamina.context import CompilerContext
+from xdsl.parser import Parser
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def load_script(name: str) -> ModuleType:
+    """A script of docs/, which is no package."""
+    path = ROOT / "docs" / f"{name}.py"
+    specification = importlib.util.spec_from_file_location(name, path)
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+load_script("example_model")
+GENERATE = load_script("generate")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for found, text in BLOCK.findall(page.read_text()) if found == language]
+
+
+def with_blocks(language: str) -> list:
+    return [pytest.param(page, id=page.stem) for page in PAGES if blocks(page, language)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a reader would be: with the model that the pages speak of."""
+    onnx.save(sys.modules["example_model"].linear_model(), tmp_path / "linear.onnx")
+    return tmp_path
+
+
+def run(command: list[str], folder: Path) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command[-1]}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("page", with_blocks("python"))
+def test_python_runs(page: Path, folder: Path) -> None:
+    run([sys.executable, "-c", "\n".join(blocks(page, "python"))], folder)
+
+
+@pytest.mark.parametrize("page", with_blocks("console"))
+def test_commands_run(page: Path, folder: Path) -> None:
+    for block in blocks(page, "console"):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                run(["bash", "-c", line.removeprefix("$ ")], folder)
+
+
+@pytest.mark.parametrize("page", with_blocks("mlir"))
+def test_ir_parses(page: Path) -> None:
+    """Whole functions; what is an excerpt or a sketch is not parsed."""
+    for block in blocks(page, "mlir"):
+        if block.startswith("func.func") and "..." not in block:
+            Parser(CompilerContext(), block).parse_module().verify()
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.stem) for page in PAGES])
+def test_links_lead_somewhere(page: Path) -> None:
+    text = BLOCK.sub("", page.read_text())
+    targets = [target for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text) if "://" not in target]
+    missing = [target for target in targets if not (page.parent / target).exists()]
+    assert not missing
+
+
+def parts() -> list:
+    return [
+        pytest.param(page, name, id=f"{page.stem}-{name}")
+        for page in PAGES
+        for _, name, _ in GENERATE.PART.findall(page.read_text())
+    ]
+
+
+@pytest.mark.parametrize(("page", "name"), parts())
+def test_generated_part_is_current(page: Path, name: str) -> None:
+    found = next(match for match in GENERATE.PART.finditer(page.read_text()) if match[2] == name)
+    text = found[0].removeprefix(found[1]).removesuffix(found[3])
+    assert text == GENERATE.part(name), "run `make docs`"
