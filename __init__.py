@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     )
     from .runtime.executable import Executable
     from .runtime.file_format import load
-    from .runtime.session import GraphOptimizationLevel, InferenceSession, SessionOptions
+    from .runtime.session import GraphOptimizationLevel, InferenceSession, SessionOptions, replace_onnxruntime
 
 __version__ = "0.1.0"
 
@@ -32,6 +32,7 @@ _EXPORTS = {
     "InferenceSession": ".runtime.session",
     "SessionOptions": ".runtime.session",
     "GraphOptimizationLevel": ".runtime.session",
+    "replace_onnxruntime": ".runtime.session",
     "LaminaError": ".runtime.errors",
     "InputError": ".runtime.errors",
     "ProgramError": ".runtime.errors",
@@ -53,6 +54,7 @@ __all__ = [
     "TargetMismatchError",
     "compile",
     "load",
+    "replace_onnxruntime",
 ]
 
 

@@ -119,6 +119,14 @@ class Executable:
         self._bound_shapes = OrderedDict()
         POOL.refresh_limits()
 
+    def set_poison(self, poison: bool) -> None:
+        """For tests: whether each run first fills its outputs and intermediate memory with NaN.
+
+        What a kernel reads without anybody having written it, or leaves unwritten, then shows in the outputs.
+        """
+        for runner in self._segments.values():
+            runner.poison = poison
+
     def __repr__(self) -> str:
         def describe(infos: tuple[TensorInfo, ...]) -> str:
             return ", ".join(f"{info.name}: {info.dtype}{describe_shape(info.shape)}" for info in infos)

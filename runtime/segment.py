@@ -189,6 +189,7 @@ class SegmentRunner:
         self._evaluate = None
         self._dtypes = [np.dtype(tensor.dtype) for tensor in segment.outputs]
         self.threads = 1
+        self.poison = False
 
     def set_threads(self, threads: int) -> None:
         self.threads = threads
@@ -226,11 +227,15 @@ class SegmentRunner:
         ]
         for position, slot, offset in binding.output_patches:
             slots[slot] = address_of(outputs[position]) + offset
+        if self.poison:
+            _poison(outputs)
         if binding.arena_bytes == 0:
             self._execute(binding, instance)
         else:
             arena = self._arenas.take(binding.arena_bytes)
             instance.move_to(binding, arena)
+            if self.poison:
+                _poison([arena.array])
             self._execute(binding, instance)
             self._arenas.give(arena)
         if len(binding.instances) < MAXIMUM_IDLE:
@@ -379,6 +384,12 @@ class SegmentRunner:
         if constant is None:
             raise ProgramError(f"segment '{self.segment.name}': no constant '{buffer.constant}'")
         return self._constants + constant.offset
+
+
+def _poison(arrays: Sequence[np.ndarray]) -> None:
+    """Fills memory with ones: NaN in every floating-point type, -1 or the largest value in every integer type."""
+    for array in arrays:
+        array.reshape(-1).view(np.uint8)[...] = 0xFF
 
 
 def _flags(stage: Stage) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import enum
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -428,6 +429,14 @@ def model_metadata(model: Any) -> dict[str, Any]:
         "version": model.model_version,
         "custom": {entry.key: entry.value for entry in model.metadata_props},
     }
+
+
+def replace_onnxruntime() -> None:
+    """From now on ``import onnxruntime`` gives this module, in this process.
+
+    Call it before the packages that shall use Lamina are imported.
+    """
+    sys.modules["onnxruntime"] = sys.modules[__name__]
 
 
 def _require_cpu(device: str) -> None:

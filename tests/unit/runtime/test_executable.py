@@ -278,6 +278,16 @@ def test_profile(kernels) -> None:
     assert all(t.nanoseconds > 0 and t.threads == 2 and t.segment == "main" for t in times)
 
 
+def test_poison_shows_what_nobody_writes(kernels) -> None:
+    tensor = TensorType("float32", [64])
+    buffers = [Buffer("x", 256, "input"), Buffer("y", 256, "output"), Buffer("t", 256, "arena", last_stage=1)]
+    copy_of_unwritten = Stage("copy", "reverse", [("buffer", "t", 0), ("buffer", "y", 0), ("dim", 60)])
+    segment = Segment("main", [tensor], [tensor], buffers, [Stage("nothing", "nothing", []), copy_of_unwritten], [])
+    executable = kernels.executable(kernels.single_segment(segment, ["x"], ["y"], []))
+    executable.set_poison(True)
+    assert np.isnan(executable.run({"x": np.zeros(64, np.float32)})["y"]).all()
+
+
 def test_the_gil_is_released(kernels) -> None:
     """Another Python thread makes progress while native code runs for long."""
     executable = kernels.executable(kernels.chain_program(200), threads=1)

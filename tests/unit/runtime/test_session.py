@@ -143,6 +143,17 @@ def test_ort_values(session) -> None:
     assert result.numpy().tolist() == [[2, 2, 2]] * 2
 
 
+def test_in_place_of_onnxruntime(compiled, monkeypatch) -> None:
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    lamina.replace_onnxruntime()
+    import onnxruntime as replaced
+    from onnxruntime import InferenceSession as Session
+
+    assert replaced is onnxruntime and Session is InferenceSession
+    assert replaced.get_device() == "CPU"
+
+
 def test_the_public_names_are_there() -> None:
     for name in lamina.__all__:
         if name != "compile":
