@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 import types
 
@@ -164,13 +165,19 @@ def test_the_public_names_are_there() -> None:
 
 
 def test_importing_is_fast() -> None:
-    import subprocess
-
-    script = (
-        "import time; t = time.perf_counter(); import lamina, lamina.runtime.session; print(time.perf_counter() - t)"
-    )
+    """Both what a program sees of the import, and what it costs beside NumPy's, in processor time."""
+    script = """
+import time
+begin = time.process_time()
+import lamina
+public = time.process_time() - begin
+import numpy
+begin = time.process_time()
+lamina.InferenceSession
+print(max(public, time.process_time() - begin))
+"""
     times = [
         float(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout)
         for _ in range(3)
     ]
-    assert min(times) < 0.3
+    assert min(times) < 0.15
