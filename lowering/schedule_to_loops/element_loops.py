@@ -136,6 +136,10 @@ def _plan(space: Sequence[Dimension], operands: int, lanes: int, unroll: int) ->
     return _Plan(outer, rows, columns, tile_rows, tile_columns, lanes)
 
 
+def _is_short(size: Dim, tile: int) -> bool:
+    return isinstance(size, int) and 2 * size <= tile
+
+
 def _can_be_rows(rows: Dimension, columns: Dimension) -> bool:
     return rows.is_regular and (rows.group is None or rows.group != columns.group)
 

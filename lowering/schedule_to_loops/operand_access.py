@@ -15,6 +15,8 @@ at one stride (a block cut by an offset, a mirrored border) is irregular: its of
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -31,15 +33,17 @@ AxisMap: TypeAlias = Callable[[LoopNest, Index], Index]
 
 @dataclass(frozen=True)
 class Operand:
-    """A tensor as a kernel walks it: element ``i`` of the walk along axis ``a`` is element ``starts[a] + i * steps[a]``.
+    """A tensor as a kernel walks it: element ``i`` of a walk along axis ``a`` is element ``starts[a] + i * steps[a]``.
 
-    ``starts``/``steps`` may be empty (0 and 1). ``maps`` replaces both for the axes it names.
+    ``starts``/``steps`` may be empty (0 and 1). ``maps`` replaces both for the axes it names. An axis of
+    length 1 is repeated, unless ``repeats`` is false.
     """
 
     tensor: Tensor
     starts: tuple[Dim, ...] = ()
     steps: tuple[int, ...] = ()
     maps: dict[int, AxisMap] = field(default_factory=dict)
+    repeats: bool = True
 
     @property
     def layout(self) -> Layout:
@@ -134,10 +138,14 @@ class Dimension:
         return not self.offsets
 
 
+def _irregular(operand: Operand, axis: int, nest: LoopNest, index: Index) -> Index:
+    return operand.irregular_offset(nest, axis, index)
+
+
 def _levels(sizes: Sequence[int]) -> list[int]:
     """Units in which an axis is walked, outermost first: every block size, then single elements."""
     units = sorted({size for size in sizes if size}, reverse=True)
-    for larger, smaller in zip(units, units[1:], strict=False):
+    for larger, smaller in itertools.pairwise(units):
         if larger % smaller:
             raise ValueError(f"blocks of {larger} and {smaller} elements along one axis do not nest")
     return [*units, 1]
@@ -154,7 +162,9 @@ def iteration_dimensions(
     ranks = [len(shape) - operand.layout.rank for operand in operands]
 
     def is_broadcast(operand: Operand, axis: int) -> bool:
-        return axis < 0 or (operand.shape[axis] == 1 and shape[axis + len(shape) - operand.layout.rank] != 1)
+        if axis < 0:
+            return True
+        return operand.repeats and operand.shape[axis] == 1 and shape[axis + len(shape) - operand.layout.rank] != 1
 
     def axis_dimensions(axis: int) -> list[Dimension]:
         owned = [(op, axis - missing) for op, missing in zip(operands, ranks, strict=True)]
@@ -200,7 +210,7 @@ def merge_dimensions(
     """Merges neighbours that are contiguous for every operand and of one kind."""
     merged: list[Dimension] = []
     for dimension in space:
-        if merged and _can_merge(merged[-1], dimension) and kinds(merged[-1]) == kinds(dimension):
+        if merged and _can_merge(merged[-1], dimension):
             outer = merged.pop()
             dimension = replace(dimension, size=dims.multiply(outer.size, dimension.size))
         merged.append(dimension)

@@ -11,7 +11,7 @@ from lamina.dialects.layout import TensorType
 from lamina.dialects.layout_algebra import Layout
 from lamina.dialects.shape import symbol
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import FloatAttr, f32, f64, i1, i32, i64
+from xdsl.dialects.builtin import FloatAttr, f32
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 N, H, C = symbol("N"), symbol("H"), symbol("C")

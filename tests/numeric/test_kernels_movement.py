@@ -21,7 +21,9 @@ def concrete(shape):
 
 def tensor(shape, order, element=f32, **margins):
     base = Layout(parse_order(order))
-    return TensorType.of([DIMS.get(size, size) for size in shape], element, base.with_margins(**margins) if margins else base)
+    return TensorType.of(
+        [DIMS.get(size, size) for size in shape], element, base.with_margins(**margins) if margins else base
+    )
 
 
 def numbers(shape, seed=0):
@@ -59,7 +61,11 @@ def test_convert(run_kernel, shape, source, result, threads: int) -> None:
     x = numbers(shape)
     out = tensor(shape, result)
     (got,) = run_kernel(
-        lambda v: layout.ConvertOp(v[0], out.layout), [(x, tensor(shape, source))], [out], symbols=SIZES, threads=threads
+        lambda v: layout.ConvertOp(v[0], out.layout),
+        [(x, tensor(shape, source))],
+        [out],
+        symbols=SIZES,
+        threads=threads,
     )
     np.testing.assert_array_equal(got, x)
 
@@ -155,7 +161,9 @@ def test_pad(run_kernel, shape, order, lower, upper, mode: str) -> None:
         symbols=SIZES,
         threads=2,
     )
-    cropped = x[tuple(slice(max(-lo, 0), size - max(-hi, 0)) for lo, hi, size in zip(lower, upper, x.shape, strict=True))]
+    cropped = x[
+        tuple(slice(max(-lo, 0), size - max(-hi, 0)) for lo, hi, size in zip(lower, upper, x.shape, strict=True))
+    ]
     widths = [(max(lo, 0), max(hi, 0)) for lo, hi in zip(lower, upper, strict=True)]
     if mode == "constant":
         expected = np.pad(cropped, widths, constant_values=2.5)

@@ -88,9 +88,7 @@ def test_layer_norm_epilogue(run_kernel) -> None:
     total = arith.AddfOp(*block.args)
     block.add_ops([total, kernel.YieldOp(total.result)])
     (got,) = run_kernel(
-        lambda v: kernel.LayerNormOp(
-            v[:3], type_, axis=1, epsilon=1e-5, epilogue_ins=v[3:], epilogue=Region(block)
-        ),
+        lambda v: kernel.LayerNormOp(v[:3], type_, axis=1, epsilon=1e-5, epilogue_ins=v[3:], epilogue=Region(block)),
         [(x, type_), (scale, row), (bias, row), (skip, type_)],
         [type_],
     )
