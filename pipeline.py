@@ -52,7 +52,21 @@ PHASES = (
     Phase(
         "graph",
         "folded, fused and simplified; split into segments at what the host must do",
-        (),
+        (
+            "graph-fold-constants",
+            "graph-eliminate-identities",
+            # Before arithmetic is simplified, which takes their parts apart.
+            "graph-fuse-layer-norm",
+            "graph-fuse-softmax",
+            "graph-simplify-arithmetic",
+            "graph-fold-padding",
+            "graph-fold-batch-norm",
+            "graph-merge-transposes",
+            "graph-eliminate-identities",
+            "graph-common-subexpressions",
+            "graph-dead-code",
+            "graph-partition",
+        ),
         _EVERYWHERE | {"graph"},
     ),
     Phase(

@@ -24,6 +24,17 @@ DIALECTS = {
 
 # Passes stay on their level; in the order of the levels, alphabetical within one.
 PASSES: dict[str, str] = {
+    "graph-common-subexpressions": "passes.graph.common_subexpressions:GraphCommonSubexpressionsPass",
+    "graph-dead-code": "passes.graph.dead_code:GraphDeadCodePass",
+    "graph-eliminate-identities": "passes.graph.eliminate_identities:GraphEliminateIdentitiesPass",
+    "graph-fold-batch-norm": "passes.graph.fold_batch_norm:GraphFoldBatchNormPass",
+    "graph-fold-constants": "passes.graph.fold_constants:GraphFoldConstantsPass",
+    "graph-fold-padding": "passes.graph.fold_padding:GraphFoldPaddingPass",
+    "graph-fuse-layer-norm": "passes.graph.fuse_layer_norm:GraphFuseLayerNormPass",
+    "graph-fuse-softmax": "passes.graph.fuse_softmax:GraphFuseSoftmaxPass",
+    "graph-merge-transposes": "passes.graph.merge_transposes:GraphMergeTransposesPass",
+    "graph-partition": "passes.graph.partition:GraphPartitionPass",
+    "graph-simplify-arithmetic": "passes.graph.simplify_arithmetic:GraphSimplifyArithmeticPass",
     "kernel-choose-algorithms": "passes.kernel.choose_algorithms:KernelChooseAlgorithmsPass",
     "kernel-choose-layouts": "passes.kernel.choose_layouts:KernelChooseLayoutsPass",
     "kernel-dead-code": "passes.kernel.dead_code:KernelDeadCodePass",
