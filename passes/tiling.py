@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..dialects import shape as dims
+from ..dialects.kernel import ConvOp
 from ..dialects.shape import Dim
 
 if TYPE_CHECKING:
@@ -38,3 +40,29 @@ def gemm_columns(size: Dim, target: Target) -> int:
     if not isinstance(size, int):
         return preferred
     return min(preferred, -(-size // target.lanes) * target.lanes)
+
+
+def im2col_tile(kernel: ConvOp, target: Target) -> tuple[int, int]:
+    """Rows (output channels of a group) and columns (pixels) of the register tile of an im2col convolution.
+
+    The fewest cycles a pixel, counting products, the loads that feed them and lanes beyond the last pixel; the
+    panel of window x columns should stay in L2.
+    """
+    groups, depth = kernel.get("groups"), dims.product(kernel.in_type(1).dims[1:])
+    channels = dims.floordiv(kernel.type.dims[1], groups)
+    pixels = dims.product(kernel.type.dims[2:])
+    best, fewest_cycles = (1, target.lanes), float("inf")
+    for vectors in (4, 3, 2, 1, 8, 6):
+        width = vectors * target.lanes
+        rows = even_tile(channels, rows_in_registers(target, vectors))
+        tiles = -(-channels // rows) if isinstance(channels, int) else 1
+        # Every sum waits for its last step: four of them at least keep the multipliers busy.
+        products = max(rows * vectors, 4.0)
+        loads = (rows + vectors) / 2.0
+        is_in_l2 = not isinstance(depth, int) or 4 * width * depth <= target.l2_bytes * 3 // 4
+        cycles = tiles * max(products, loads, 0.0 if is_in_l2 else 4.0 * vectors)
+        computed = -(-pixels // width) * width / max(1, pixels) if isinstance(pixels, int) else 1.0
+        cycles *= computed / (width * (channels if isinstance(channels, int) else rows))
+        if cycles < 0.98 * fewest_cycles:
+            best, fewest_cycles = (rows, width), cycles
+    return best

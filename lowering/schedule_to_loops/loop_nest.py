@@ -17,6 +17,9 @@ import sympy
 from xdsl.dialects import arith, func, memref, scf, vector
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
+    AffineMapAttr,
+    ArrayAttr,
+    BoolAttr,
     DenseIntOrFPElementsAttr,
     FloatAttr,
     IndexType,
@@ -30,6 +33,7 @@ from xdsl.dialects.builtin import (
     i8,
 )
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.ir.affine import AffineMap
 
 from ...dialects import vector_extension as vectorx
 from ...dialects.layout import TensorType
@@ -386,15 +390,34 @@ class LoopNest:
         type_ = VectorType(memory.type.element_type, list(shape))  # pyright: ignore[reportAttributeAccessIssue]
         if mask is None:
             return self.insert(vector.LoadOp(memory, self.values(indices), type_))
+        if len(shape) > 1:
+            return self.transfer_read(memory, indices, shape, mask)
         return self.insert(vector.MaskedLoadOp(memory, self.values(indices), mask, self.constant(0, type_), type_))
+
+    def transfer_read(
+        self, memory: SSAValue, indices: Sequence[Index], shape: Sequence[int], mask: SSAValue
+    ) -> SSAValue:
+        """As ``load_vector``, from a memref of any strides."""
+        element = memory.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
+        bounds, permutation = _transfer_properties(len(indices), len(shape))
+        zero = self.constant(0, element)
+        type_ = VectorType(element, list(shape))
+        return self.insert(vector.TransferReadOp(memory, self.values(indices), zero, type_, bounds, permutation, mask))
 
     def store_vector(
         self, value: SSAValue, memory: SSAValue, indices: Sequence[Index], mask: SSAValue | None = None
     ) -> None:
         if mask is None:
             self.insert(vector.StoreOp(value, memory, self.values(indices)))
-        else:
+            return
+        rank = value.type.get_num_dims()  # pyright: ignore[reportAttributeAccessIssue]
+        if rank == 1:
             self.insert(vector.MaskedStoreOp(memory, self.values(indices), mask, value))
+            return
+        bounds, permutation = _transfer_properties(len(indices), rank)
+        self.insert(
+            vector.TransferWriteOp(value, memory, self.values(indices), bounds, mask, permutation_map=permutation)
+        )
 
     def mask(self, shape: Sequence[int], counts: Sequence[Index]) -> SSAValue:
         """Lanes below ``counts`` along each axis of a vector of that shape."""
@@ -440,6 +463,11 @@ class LoopNest:
         number = op.value.value.data  # pyright: ignore[reportAttributeAccessIssue]
         type_ = op.result.type
         return self.constant(number, type_ if shape is None else VectorType(type_, list(shape)))
+
+
+def _transfer_properties(memory_rank: int, rank: int) -> tuple[ArrayAttr[BoolAttr], AffineMapAttr]:
+    """What a transfer of the trailing dimensions of a memref says: all in bounds, in order."""
+    return ArrayAttr([BoolAttr.from_bool(True)] * rank), AffineMapAttr(AffineMap.minor_identity(memory_rank, rank))
 
 
 _NO_OVERFLOW = {

@@ -19,12 +19,15 @@ from ...dialects.schedule import StageOp, tile_attribute
 from ...dialects.shape import Dim
 from ...dialects.storage import element_bytes
 from ...dialects.winograd import tile_of, transforms, winograd_scratch
-from ..tiling import even_tile, gemm_columns, rows_in_registers
+from ..tiling import even_tile, gemm_columns, im2col_tile, rows_in_registers
 
 if TYPE_CHECKING:
     from ...backend.targets import Target
 
 Decisions = dict[str, int | str]
+
+# Fewer pieces of work than this leave threads idle at the end of a stage.
+PIECES_TO_SHARE = 16
 
 
 @dataclass(frozen=True)
@@ -162,9 +165,45 @@ def _work_with_padding(count: int, rows: int, blocks: int) -> float:
     return -(-count // (rows * blocks)) * rows * blocks * (1 + 0.1 / rows)
 
 
+def _conv_im2col(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
+    """A register tile by the shape of the product; chunks of rows where panels are too few to share."""
+    assert isinstance(kernel, ConvOp)
+    rows, columns = im2col_tile(kernel, target)
+    w, groups = kernel.in_type(1), kernel.get("groups")
+    rows = w.layout.block_of(0) or rows
+    decisions: Decisions = {"rows": rows, "columns": columns, "lanes": target.lanes}
+    channels = w.dims[0]
+    tiles = -(-channels // groups // rows) if isinstance(channels, int) else 1
+    panels = groups * _at_least(kernel.type.dims[0]) * -(-_at_least(dims.product(kernel.type.dims[2:])) // columns)
+    if tiles > 1 and panels < PIECES_TO_SHARE:
+        decisions["row_chunks"] = min(tiles, -(-PIECES_TO_SHARE // panels))
+    if tiles <= 2 and isinstance(channels, int) and _reads_pixels_in_place(kernel):
+        return decisions | {"pack": 0}, None
+    return decisions, dims.multiply(dims.product(w.dims[1:]), 4 * columns)
+
+
+def _at_least(size: Dim) -> int:
+    return size if isinstance(size, int) else 1
+
+
+def _reads_pixels_in_place(kernel: ConvOp) -> bool:
+    """Whether x can be the panel itself: a 1x1 convolution, and what it combines with lies row-major as x does."""
+    if any(size != 1 for size in (*kernel.in_type(1).dims[2:], *kernel.get("strides"))) or any(kernel.get("pads")):
+        return False
+    x = kernel.in_type(0)
+    types = [kernel.type, *(value.type for value in kernel.epilogue_ins)]
+    return x.layout.is_row_major and all(
+        isinstance(t, TensorType)
+        and t.layout.is_row_major
+        and (t.dims[2:] == kernel.type.dims[2:] if t.rank == kernel.type.rank else t.rank == 0)
+        for t in types
+    )
+
+
 _CONVOLUTIONS: dict[str, Callable[[Operation, Target], tuple[Decisions, Dim | None]]] = {
     "depthwise": _conv_depthwise,
     "direct": _conv_direct,
+    "im2col": _conv_im2col,
     "winograd2": _conv_winograd,
     "winograd4": _conv_winograd,
 }

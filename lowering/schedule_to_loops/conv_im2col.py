@@ -1,0 +1,217 @@
+"""Convolution by im2col: a matrix product of the weights with panels of columns, each packed just before its use.
+
+::
+
+    for n, group, panel of output pixels
+      panel[c][window][pixel] = what lies under the window at each pixel      (in scratch, stays in L2)
+      for tile of the group's output channels
+        sums[channels][pixels] = bias
+        for c, window:  sums += w[channel, c, window] * panel[c, window, pixel]
+        y[n, channel, pixel] = epilogue(sums)
+
+It takes any rank, window, stride, dilation, padding, group and size, known or not. x and y are row-major; a panel
+runs over all pixels of an image, or over those of one row where y or an operand of the epilogue is not
+contiguous from row to row. The weights lie in tiles of channels (``Abcd6a``: [K/6][c][window][6]) or row-major.
+
+Decisions: ``rows`` and ``columns`` of a tile at most; ``row_chunks``: pieces of the channels that threads share
+beside panels; ``lanes`` of a vector when packing; ``pack`` = 0: read a pointwise convolution's x where it lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from xdsl.ir import SSAValue
+
+from ...dialects import shape as dims
+from ...dialects.kernel import ConvOp
+from ...dialects.layout_algebra import Layout
+from ...dialects.schedule import StageOp
+from .conv_direct import is_pointwise, strides_by_axis
+from .halo import fill_halo
+from .im2col_panel import PanelPacker
+from .loop_nest import Index, LoopNest, Tensor
+from .register_tile import ResultTile, for_each_tile, store_result_tile, sum_products
+
+CHANNEL = 1
+# Tiles of fewer products a step than this many vectors get an unrolled loop.
+FEW_VECTORS = 12
+UNROLL = 4
+
+
+def lower_conv_im2col(stage: StageOp, nest: LoopNest) -> None:
+    kernel = stage.kernel
+    assert isinstance(kernel, ConvOp)
+    fill_halo(nest, nest.operands[-1])
+    _Im2col(stage, nest, kernel).lower()
+
+
+class _Im2col:
+    def __init__(self, stage: StageOp, nest: LoopNest, kernel: ConvOp):
+        self.nest, self.kernel = nest, kernel
+        self.x, self.w, self.y = nest.operands[0], nest.operands[1], nest.operands[-1]
+        self.columns = int(stage.decisions["columns"])
+        self.lanes = int(stage.decisions.get("lanes", self.columns))
+        self.row_chunks = int(stage.decisions.get("row_chunks", 1))
+        self.groups = int(kernel.get("groups"))
+        self.depth = nest.dim(dims.product(self.w.dims[1:]))
+        self.rows = nest.floordiv(nest.dim(self.y.dims[1]), self.groups)
+        self.packed_rows = self.w.type.layout.block_of(0)
+        self.tile_rows = self.packed_rows or int(stage.decisions["rows"])
+        self.epilogue_operands = nest.operands[len(kernel.ins) : -1]
+        self.is_merged = all(_images_are_contiguous(tensor, self.y) for tensor in (self.y, *self.epilogue_operands))
+        spatial = self.y.dims[2:] if self.is_merged else self.y.dims[-1:]
+        self.pixels = nest.dim(dims.product(spatial))
+        self.is_ragged = not isinstance(self.pixels, int) or self.pixels % self.columns != 0
+        self.check()
+        self.packer: PanelPacker | None = None
+        if int(stage.decisions.get("pack", 1)):
+            memory = nest.scratch_memory(self.x.element_type, 0, nest.mul(self.depth, self.columns))
+            self.panel = nest.view(memory, 0, [self.depth, 1, self.columns], [self.columns, self.columns, 1])
+            self.packer = PanelPacker(nest, kernel, self.y, memory, self.columns, self.lanes, self.is_merged)
+        elif not is_pointwise(kernel, [self.x, self.y, *self.epilogue_operands]) or self.x.strides[-1] != 1:
+            raise ValueError("pack = 0 needs a 1x1 convolution of contiguous row-major images")
+
+    def check(self) -> None:
+        """Raises ValueError for layouts that this algorithm does not read or write."""
+        if self.y.type.layout.order != Layout.row_major(self.y.type.rank).order:
+            raise ValueError(f"im2col writes rows of pixels, not the layout {self.y.type.layout.order}")
+        if any(piece.block for piece in self.x.type.layout.pieces):
+            raise ValueError(f"im2col reads no channel blocks, x is in the layout {self.x.type.layout.order}")
+        if self.groups > 1 and self.packed_rows and int(self.rows) % self.packed_rows:  # pyright: ignore[reportArgumentType]
+            raise ValueError(f"weights in tiles of {self.packed_rows}, but {self.rows} output channels in a group")
+
+    def lower(self) -> None:
+        nest = self.nest
+        batch = nest.dim(self.y.dims[0])
+        outer = [] if self.is_merged else [nest.dim(size) for size in self.y.dims[2:-1]]
+        panels = nest.ceildiv(self.pixels, self.columns)
+        bounds = [batch, self.groups, *outer, panels, self.row_chunks]
+        total: Index = 1
+        for bound in bounds:
+            total = nest.mul(total, bound)
+        begin, end = nest.share(total)
+        with nest.loop(begin, end) as loop:
+            n, group, *rows, panel, chunk = nest.split_index(loop.index, bounds)
+            first = nest.mul(panel, self.columns)
+            count = nest.minimum(nest.sub(self.pixels, first), self.columns) if self.is_ragged else self.columns
+            if self.packer is None:
+                b_view, b_mask = self._image(n, group, first, count)
+            elif self.row_chunks == 1:
+                b_view, b_mask = self.panel, None
+                self.packer.pack(n, group, rows, first, count)
+            else:
+                b_view, b_mask = self.panel, None
+                # The chunks of one panel follow each other: the first of them that this thread meets packs it.
+                is_new = nest.compare("eq", nest.mul(chunk, nest.sub(loop.index, begin)), 0)
+                with nest.when(is_new):
+                    self.packer.pack(n, group, rows, first, count)
+            self._multiply(n, group, rows, first, count, chunk, b_view, b_mask)
+
+    def _image(self, n: Index, group: Index, first: Index, count: Index) -> tuple[SSAValue, SSAValue | None]:
+        """The panel of a 1x1 convolution is x itself, masked where pixels end."""
+        nest, strides = self.nest, strides_by_axis(self.x)
+        offset = nest.add(self.x.origin, nest.mul(n, strides[0, False]))
+        offset = nest.add(offset, nest.mul(nest.mul(group, self.depth), strides[1, False]))
+        view = nest.view(
+            self.x.memory, nest.add(offset, first), [self.depth, 1, self.columns], [strides[1, False], 0, 1]
+        )
+        return view, nest.mask([1, self.columns], [1, count]) if self.is_ragged else None
+
+    # --- the product ------------------------------------------------------------------------------------
+
+    def _multiply(
+        self,
+        n: Index,
+        group: Index,
+        rows_of_y: list[Index],
+        first: Index,
+        count: Index,
+        chunk: Index,
+        b_view: SSAValue,
+        b_mask: SSAValue | None,
+    ) -> None:
+        nest = self.nest
+        first_channel = nest.mul(group, self.rows)
+        outer = rows_of_y if not self.is_merged else [0] * (self.y.type.rank - 3)
+
+        def compute_tile(row: Index, rows: int) -> None:
+            channel = nest.add(first_channel, row)
+            tile = ResultTile(
+                starts=[n, channel, *outer, first],
+                spans=[(CHANNEL, rows), (self.y.type.rank - 1, self.columns)],
+                lanes=count if self.is_ragged else None,
+            )
+            sums = self._accumulate(self._bias(channel, tile), channel, rows, b_view, b_mask)
+            store_result_tile(nest, self.kernel, sums, self.y, tile)
+
+        if self.packed_rows:
+            self._for_each_packed_tile(chunk, compute_tile)
+            return
+        chunk_rows = nest.ceildiv(self.rows, self.row_chunks)
+        begin = nest.minimum(nest.mul(chunk, chunk_rows), self.rows)
+        rows = chunk_rows if self.row_chunks == 1 else nest.minimum(nest.sub(self.rows, begin), chunk_rows)
+        for_each_tile(nest, rows, self.tile_rows, compute_tile, begin)
+
+    def _for_each_packed_tile(self, chunk: Index, compute_tile: Callable[[Index, int], None]) -> None:
+        """The tiles in which the weights lie, then the last one, which may be smaller."""
+        nest = self.nest
+        assert isinstance(self.rows, int), "weights lie in tiles only where the number of channels is known"
+        whole, rest = divmod(self.rows, self.tile_rows)
+        chunk_tiles = -(-(whole + (rest > 0)) // self.row_chunks)
+        begin = nest.mul(chunk, chunk_tiles)
+        end = whole if self.row_chunks == 1 else nest.minimum(nest.add(begin, chunk_tiles), whole)
+        with nest.loop(begin, end) as loop:
+            compute_tile(nest.mul(loop.index, self.tile_rows), self.tile_rows)
+        if not rest:
+            return
+        if self.row_chunks == 1:
+            compute_tile(whole * self.tile_rows, rest)
+            return
+        with nest.when(nest.compare("eq", chunk, whole // chunk_tiles)):
+            compute_tile(whole * self.tile_rows, rest)
+
+    def _bias(self, channel: Index, tile: ResultTile) -> SSAValue:
+        nest = self.nest
+        if len(self.kernel.ins) < 3:
+            return nest.constant(0.0, nest.vector_type(self.y.element_type, tile.shape))
+        bias = nest.operands[2]
+        rows = tile.shape[0]
+        memory = nest.view(bias.memory, nest.add(bias.origin, channel), [rows, 1], [1, 1])
+        return nest.broadcast(nest.load_vector(memory, [0, 0], [rows, 1]), tile.shape)
+
+    def _accumulate(
+        self, start: SSAValue, channel: Index, rows: int, b_view: SSAValue, b_mask: SSAValue | None
+    ) -> SSAValue:
+        """Adds the products of ``rows`` channels from ``channel`` on with the panel."""
+        nest = self.nest
+        offset = nest.add(self.w.origin, nest.mul(channel, self.depth))
+        row_stride, depth_stride = (1, self.packed_rows) if self.packed_rows else (self.depth, 1)
+        a_view = nest.view(self.w.memory, offset, [self.depth, rows, 1], [depth_stride, row_stride, 1])
+
+        def products(sums: SSAValue, first: Index, count: Index, unroll: int) -> SSAValue:
+            def column_of_a(indices: Sequence[Index]) -> SSAValue:
+                return nest.load_vector(a_view, [nest.add(first, indices[0]), 0, 0], [rows, 1])
+
+            def row_of_b(indices: Sequence[Index]) -> SSAValue:
+                return nest.load_vector(b_view, [nest.add(first, indices[0]), 0, 0], [1, self.columns], b_mask)
+
+            return sum_products(nest, sums, [count], column_of_a, row_of_b, unroll)
+
+        # A tile of few vectors has too few products a turn to hide the loop's own instructions.
+        if rows * self.columns >= FEW_VECTORS * self.lanes or not isinstance(self.depth, int) or self.depth < UNROLL:
+            return products(start, 0, self.depth, 1)
+        whole = self.depth // UNROLL * UNROLL
+        sums = products(start, 0, whole, UNROLL)
+        return products(sums, whole, self.depth - whole, 1)
+
+
+def _images_are_contiguous(tensor: Tensor, y: Tensor) -> bool:
+    """Whether a tensor has one element a pixel, row after row without gaps, or the same for all pixels of y."""
+    layout, rank = tensor.type.layout, tensor.type.rank
+    axes = range(max(0, rank - (y.type.rank - 2)), rank)
+    if all(tensor.dims[axis] == 1 for axis in axes):
+        return True
+    if len(axes) < y.type.rank - 2 or tuple(tensor.dims[axis] for axis in axes) != y.dims[2:]:
+        return False
+    return all(layout.margin(axis) == (0, 0) for axis in axes)
