@@ -66,9 +66,14 @@ def tile_of(algorithm: str) -> int:
 def transform_weights(weights: np.ndarray, tile: int) -> np.ndarray:
     """G g G^T for every filter, in float64 until the end: [K, C, 3, 3] -> [(tile + 2)^2, C, K] float32."""
     matrix = transforms(tile).weights
-    transformed = np.einsum("ia,kcab,jb->ijck", matrix, weights.astype(np.float64), matrix, optimize=True)
-    points, _, channels, outputs = transformed.shape
-    return np.ascontiguousarray(transformed.reshape(points * points, channels, outputs).astype(np.float32))
+    outputs, channels = weights.shape[:2]
+    # One product of the taps of all filters with G (x) G; point by point, to stay small in memory.
+    taps = np.ascontiguousarray(weights.transpose(1, 0, 2, 3).reshape(channels * outputs, TAPS * TAPS), np.float64)
+    combined = np.kron(matrix, matrix)
+    transformed = np.empty((len(combined), channels, outputs), np.float32)
+    for point, coefficients in enumerate(combined):
+        transformed[point] = (taps @ coefficients).reshape(channels, outputs)
+    return transformed
 
 
 def winograd_scratch(points: int, tiles: int, channels: int, columns: int, tile: int, lanes: int) -> list[int]:
