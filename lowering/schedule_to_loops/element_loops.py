@@ -36,6 +36,7 @@ _WORTH_SPLITTING = 4096
 _TILES_IN_CHUNK_OF_UNKNOWN = 16
 
 Compute = Callable[[list[SSAValue]], SSAValue]
+Locate = Callable[["Position"], "Position"]
 
 
 def walk_elements(
@@ -51,9 +52,28 @@ def walk_elements(
 
     ``operands`` are the inputs, then the result; each broadcasts to the shape. ``compute`` gets a vector of each input.
     """
-    space = merge_dimensions(iteration_dimensions(shape, order, operands))
+    space = iteration_dimensions(shape, order, operands)
     origins = walk_origins(nest, len(shape), space, operands)
-    _Walk(nest, _plan(space, len(operands), lanes, unroll), operands, compute).run(origins)
+    walk_space(nest, space, origins, operands, compute, lanes, unroll)
+
+
+def walk_space(
+    nest: LoopNest,
+    space: Sequence[Dimension],
+    origins: Sequence[Index],
+    operands: Sequence[Operand],
+    compute: Compute,
+    lanes: int = 16,
+    unroll: int = 4,
+    outer_axes: Sequence[int] = (),
+    locate: Locate | None = None,
+) -> None:
+    """Writes the loops over a space, from the operands' offsets ``origins``.
+
+    Dimensions of ``outer_axes`` go outside of the tiles; ``locate`` may then move operands to where the data says.
+    """
+    plan = _plan(merge_dimensions(space), len(operands), lanes, unroll, outer_axes)
+    _Walk(nest, plan, operands, compute).run(origins, locate)
 
 
 def walk_origins(nest: LoopNest, rank: int, space: Sequence[Dimension], operands: Sequence[Operand]) -> list[Index]:
@@ -113,21 +133,17 @@ class _Plan:
         return [self.columns, self.rows] if single else [self.rows, self.columns]
 
 
-def _plan(space: Sequence[Dimension], operands: int, lanes: int, unroll: int) -> _Plan:
+def _plan(space: Sequence[Dimension], operands: int, lanes: int, unroll: int, outer_axes: Sequence[int] = ()) -> _Plan:
     outer = list(space)
-    if not outer or outer[-1].offsets:
+    if not outer or outer[-1].offsets or outer[-1].axis in outer_axes:
         outer.append(Dimension(1, (0,) * operands))
     columns = outer.pop()
     tile_rows, tile_columns = 1, lanes * unroll
-    rows = _transposed_rows(outer, columns)
+    candidates = [dimension for dimension in outer if dimension.axis not in outer_axes]
+    rows = _transposed_rows(candidates, columns)
     if rows is not None:
         tile_rows, tile_columns = lanes, lanes
-    elif (
-        outer
-        and isinstance(columns.size, int)
-        and 2 * columns.size <= tile_columns
-        and _can_be_rows(outer[-1], columns)
-    ):
+    elif candidates and candidates[-1] is outer[-1] and _fills_little(columns, tile_columns, outer[-1]):
         rows = outer[-1]
         tile_rows = min(8, tile_columns // (-(-columns.size // lanes) * lanes))
     if rows is not None:
@@ -136,8 +152,9 @@ def _plan(space: Sequence[Dimension], operands: int, lanes: int, unroll: int) ->
     return _Plan(outer, rows, columns, tile_rows, tile_columns, lanes)
 
 
-def _is_short(size: Dim, tile: int) -> bool:
-    return isinstance(size, int) and 2 * size <= tile
+def _fills_little(columns: Dimension, tile_columns: int, rows: Dimension) -> bool:
+    """Whether a tile should take several rows, because it has room for two at least."""
+    return isinstance(columns.size, int) and 2 * columns.size <= tile_columns and _can_be_rows(rows, columns)
 
 
 def _can_be_rows(rows: Dimension, columns: Dimension) -> bool:
@@ -147,10 +164,11 @@ def _can_be_rows(rows: Dimension, columns: Dimension) -> bool:
 def _transposed_rows(outer: Sequence[Dimension], columns: Dimension) -> Dimension | None:
     """A dimension along which an input is contiguous that is not along the columns."""
     for operand, stride in enumerate(columns.strides[:-1]):
+        # What stands still or is contiguous needs no transposing.
         if stride in (0, 1):
             continue
         for position, dimension in enumerate(outer):
-            is_last_of_group = all(d.group != dimension.group for d in outer[position + 1 :]) or dimension.group is None
+            is_last_of_group = dimension.group is None or all(d.group != dimension.group for d in outer[position + 1 :])
             if dimension.strides[operand] == 1 and is_last_of_group and _can_be_rows(dimension, columns):
                 return dimension
     return None
@@ -199,17 +217,18 @@ class _Walk:
     def __init__(self, nest: LoopNest, plan: _Plan, operands: Sequence[Operand], compute: Compute):
         self.nest, self.plan, self.operands, self.compute = nest, plan, operands, compute
         self.result = len(operands) - 1
+        self.inputs = [index for index in range(self.result) if operands[index].loaded]
 
-    def run(self, origins: Sequence[Index]) -> None:
+    def run(self, origins: Sequence[Index], locate: Locate | None) -> None:
         with outer_loops(self.nest, self.plan.outer, origins) as position:
-            self._tiles(self.plan.levels, position, {}, {})
+            self._tiles(self.plan.levels, position if locate is None else locate(position), {}, {})
 
     def _tiles(
         self, levels: Sequence[Dimension], position: Position, spans: dict[int, Span], loaded: dict[int, SSAValue]
     ) -> None:
         """Loops over the tiles of the remaining levels; ``spans`` holds those chosen, by the dimension's id."""
         loaded = dict(loaded)
-        for operand in range(self.result):
+        for operand in self.inputs:
             if operand not in loaded and all(level.strides[operand] == 0 for level in levels):
                 loaded[operand] = self._load(operand, position, spans)
         if not levels:
@@ -246,7 +265,7 @@ class _Walk:
 
     def _compute_tile(self, position: Position, spans: dict[int, Span], loaded: dict[int, SSAValue]) -> None:
         nest, tile = self.nest, self._tile(spans)
-        values = [nest.broadcast(loaded[operand], tile.shape) for operand in range(self.result)]
+        values = [nest.broadcast(loaded[operand], tile.shape) for operand in self.inputs]
         result = nest.broadcast(self.compute(values), tile.shape)
         memory = self.operands[self.result].memory
         store_tile(nest, result, memory, position.offsets[self.result], tile, *self._strides(self.result))

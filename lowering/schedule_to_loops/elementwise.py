@@ -5,9 +5,12 @@ Decisions: ``lanes`` of a vector; ``unroll`` vectors in a tile (fewer where the 
 
 from __future__ import annotations
 
-from xdsl.ir import Region
+from collections.abc import Sequence
 
-from ...dialects.kernel import MapOp
+from xdsl.dialects.builtin import VectorType
+from xdsl.ir import Region, SSAValue
+
+from ...dialects.kernel import KernelOp, MapOp
 from ...dialects.schedule import StageOp
 from .element_loops import walk_elements
 from .halo import fill_halo
@@ -36,6 +39,15 @@ def operand_positions(stage: StageOp) -> list[int]:
     """Position in ``LoopNest.operands`` of each of the kernel's operands."""
     position = {argument: index for index, argument in enumerate(stage.body.block.args)}
     return [position[operand] for operand in stage.kernel.operands]
+
+
+def apply_epilogue(nest: LoopNest, kernel: KernelOp, value: SSAValue, extras: Sequence[SSAValue]) -> SSAValue:
+    """The kernel's epilogue on a value (a scalar one is repeated to the operands' shape)."""
+    if not kernel.has_epilogue:
+        return value
+    if extras and not isinstance(value.type, VectorType) and isinstance(extras[0].type, VectorType):
+        value = nest.broadcast(value, extras[0].type.get_shape())
+    return nest.call_region(kernel.epilogue, [value, *extras])
 
 
 def vector_lanes(stage: StageOp) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import AnyFloat, IntegerType, VectorType
+from xdsl.dialects.builtin import AnyFloat, IntegerType
 from xdsl.ir import Attribute, SSAValue
 
 from ...dialects import shape as dims
@@ -19,7 +19,7 @@ from ...dialects.kernel import BroadcastOp, ConcatOp, DimValuesOp, KernelOp, Pad
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
 from .element_loops import Compute, walk_elements
-from .elementwise import operand_positions, unroll_for, vector_lanes
+from .elementwise import apply_epilogue, operand_positions, unroll_for, vector_lanes
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest, Tensor
 from .operand_access import AxisMap, Operand
@@ -59,7 +59,10 @@ class _Mover:
             return apply_epilogue(self.nest, self.kernel, element(values[:count]), values[count:])
 
         result = Operand(self.result, tuple(starts))
-        lanes, unroll = vector_lanes(self.stage), int(self.stage.decisions.get("unroll", unroll_for(self.kernel.epilogue)))
+        lanes, unroll = (
+            vector_lanes(self.stage),
+            int(self.stage.decisions.get("unroll", unroll_for(self.kernel.epilogue))),
+        )
         walk_elements(self.nest, box, result.layout, [*sources, *extras, result], compute, lanes, unroll)
 
     def _epilogue_operand(self, tensor: Tensor, starts: Sequence[Dim]) -> Operand:
@@ -69,15 +72,6 @@ class _Mover:
             for axis in range(tensor.type.rank)
         )
         return Operand(tensor, own)
-
-
-def apply_epilogue(nest: LoopNest, kernel: KernelOp, value: SSAValue, extras: Sequence[SSAValue]) -> SSAValue:
-    """The kernel's epilogue on a value (a scalar one is repeated to the operands' shape)."""
-    if not kernel.has_epilogue:
-        return value
-    if extras and not isinstance(value.type, VectorType) and isinstance(extras[0].type, VectorType):
-        value = nest.broadcast(value, extras[0].type.get_shape())
-    return nest.call_region(kernel.epilogue, [value, *extras])
 
 
 def lower_concat(stage: StageOp, nest: LoopNest) -> None:
@@ -215,9 +209,7 @@ def lower_range(stage: StageOp, nest: LoopNest) -> None:
     """start + i * delta, element by element: ranges are short."""
     kernel, result = stage.kernel, nest.operands[-1]
     assert isinstance(kernel, RangeOp)
-    start, delta = (
-        nest.load(nest.view(tensor.memory, tensor.origin, [1], [1]), [0]) for tensor in nest.operands[:2]
-    )
+    start, delta = (nest.load(nest.view(tensor.memory, tensor.origin, [1], [1]), [0]) for tensor in nest.operands[:2])
     element = result.element_type
     begin, end = nest.share(nest.dim(result.dims[0]))
     memory = nest.view(result.memory, result.origin, [nest.dim(result.dims[0])], [1])

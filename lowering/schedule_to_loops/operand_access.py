@@ -36,7 +36,7 @@ class Operand:
     """A tensor as a kernel walks it: element ``i`` of a walk along axis ``a`` is element ``starts[a] + i * steps[a]``.
 
     ``starts``/``steps`` may be empty (0 and 1). ``maps`` replaces both for the axes it names. An axis of
-    length 1 is repeated, unless ``repeats`` is false.
+    length 1 is repeated, unless ``repeats`` is false. One that is not ``loaded`` is only kept track of.
     """
 
     tensor: Tensor
@@ -44,6 +44,7 @@ class Operand:
     steps: tuple[int, ...] = ()
     maps: dict[int, AxisMap] = field(default_factory=dict)
     repeats: bool = True
+    loaded: bool = True
 
     @property
     def layout(self) -> Layout:
@@ -115,6 +116,33 @@ class Operand:
         if not block:
             return nest.mul(position, inner)
         return nest.add(nest.mul(nest.floordiv(position, block), outer), nest.mul(nest.mod(position, block), inner))
+
+
+@dataclass(frozen=True)
+class StridedOperand(Operand):
+    """A tensor seen under another shape, with one stride an axis (0 where it does not move)."""
+
+    view_shape: tuple[Dim, ...] = ()
+    view_strides: tuple[Dim, ...] = ()
+
+    @property
+    def layout(self) -> Layout:
+        return Layout.row_major(len(self.view_shape))
+
+    @property
+    def shape(self) -> tuple[Dim, ...]:
+        return self.view_shape
+
+    def strides_of(self, axis: int) -> tuple[Dim, Dim]:
+        return self.view_strides[axis], self.view_strides[axis]
+
+
+def axis_strides(tensor: Tensor) -> tuple[Dim, ...]:
+    """Elements between neighbours along each axis. Raises ValueError for a tensor in blocks."""
+    strides = tensor.type.layout.axis_strides(tensor.dims)
+    if strides is None:
+        raise ValueError(f"an operand must not lie in blocks here: {tensor.type}")
+    return strides
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,109 @@
+"""kernel.gather and kernel.gather_elements: copies from where indices say.
+
+::
+
+    for the axes before, indices, shared            for all elements, shared
+      row = x[..., indices[i], ...]                   y[i] = x[..., indices[i], ...]
+      y[...] = epilogue(row), in tiles
+
+Negative indices count from the end. What an index out of range reads is unspecified, but lies in x.
+
+Decisions: ``lanes`` of a vector; ``unroll`` vectors in a tile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import IndexType
+from xdsl.ir import SSAValue
+
+from ...dialects.kernel import GatherElementsOp, GatherOp, KernelOp
+from ...dialects.schedule import StageOp
+from .element_loops import Position, walk_origins, walk_space
+from .elementwise import apply_epilogue, operand_positions, unroll_for, vector_lanes
+from .halo import fill_halo
+from .loop_nest import Index, LoopNest, Tensor
+from .operand_access import Operand, StridedOperand, axis_strides, iteration_dimensions
+
+
+def lower_gather(stage: StageOp, nest: LoopNest) -> None:
+    kernel = stage.kernel
+    assert isinstance(kernel, GatherOp)
+    x, indices = _inputs(stage, nest)
+    axis = kernel.get("axis") % x.type.rank
+    count = indices.type.rank
+    strides = axis_strides(x)
+    source = StridedOperand(
+        x,
+        view_shape=(*x.dims[:axis], *[1] * count, *x.dims[axis + 1 :]),
+        view_strides=(*strides[:axis], *[0] * count, *strides[axis + 1 :]),
+    )
+    trailing = x.type.rank - axis - 1
+    where = StridedOperand(
+        indices,
+        view_shape=(*indices.dims, *[1] * trailing),
+        view_strides=(*axis_strides(indices), *[0] * trailing),
+    )
+    _gather(stage, nest, kernel, source, where, axis, range(axis, axis + count))
+
+
+def lower_gather_elements(stage: StageOp, nest: LoopNest) -> None:
+    kernel = stage.kernel
+    assert isinstance(kernel, GatherElementsOp)
+    x, indices = _inputs(stage, nest)
+    axis = kernel.get("axis") % x.type.rank
+    strides = list(axis_strides(x))
+    strides[axis] = 0
+    source = StridedOperand(x, view_shape=tuple(indices.dims), view_strides=tuple(strides), repeats=False)
+    _gather(stage, nest, kernel, source, Operand(indices), axis, range(x.type.rank))
+
+
+def _inputs(stage: StageOp, nest: LoopNest) -> tuple[Tensor, Tensor]:
+    x, indices, *_ = operand_positions(stage)
+    return nest.operands[x], nest.operands[indices]
+
+
+def _gather(
+    stage: StageOp,
+    nest: LoopNest,
+    kernel: KernelOp,
+    source: Operand,
+    where: Operand,
+    axis: int,
+    outer_axes: Sequence[int],
+) -> None:
+    """Walks y; ``source`` stands still along the axes that the indices decide, which are ``outer_axes``."""
+    x, y = source.tensor, nest.operands[-1]
+    fill_halo(nest, y)
+    extras = [Operand(nest.operands[position]) for position in operand_positions(stage)[2:]]
+    # The indices are walked like an operand, but read before the tiles, not with them.
+    operands = [source, *extras, replace(where, loaded=False), Operand(y)]
+    space = iteration_dimensions(y.dims, y.type.layout, operands)
+    origins = walk_origins(nest, y.type.rank, space, operands)
+    size, stride = nest.dim(x.dims[axis]), nest.dim(axis_strides(x)[axis])
+    at = len(operands) - 2
+
+    def locate(position: Position) -> Position:
+        memory = nest.view(where.memory, position.offsets[at], [1], [1])
+        index = _wrapped(nest, nest.load(memory, [0]), size)
+        offsets = list(position.offsets)
+        offsets[0] = nest.add(offsets[0], nest.mul(index, stride))
+        return Position(offsets, position.reached)
+
+    def compute(values: list[SSAValue]) -> SSAValue:
+        return apply_epilogue(nest, kernel, values[0], values[1:])
+
+    lanes, unroll = vector_lanes(stage), int(stage.decisions.get("unroll", unroll_for(kernel.epilogue)))
+    walk_space(nest, space, origins, operands, compute, lanes, unroll, outer_axes, locate)
+
+
+def _wrapped(nest: LoopNest, index: SSAValue, size: Index) -> SSAValue:
+    """An element of the index tensor as a position in [0, size)."""
+    position = nest.insert(arith.IndexCastOp(index, IndexType()))
+    is_negative = nest.compare("slt", position, 0)
+    from_end = nest.value(nest.add(position, size))
+    wrapped = nest.insert(arith.SelectOp(is_negative, from_end, position))
+    return nest.value(nest.maximum(nest.minimum(wrapped, nest.sub(size, 1)), 0))
