@@ -24,10 +24,8 @@ _X86_NAMES = {
     "amx-tile": "amx_tile",
     "amx-int8": "amx_int8",
     "amx-bf16": "amx_bf16",
+    "bmi": "bmi1",
     "lzcnt": "abm",
-    "sahf": "lahf_lm",
-    "prfchw": "3dnowprefetch",
-    "cmov": "cmov",
 }
 _AARCH64_NAMES = {
     "neon": "asimd",
@@ -39,6 +37,12 @@ _AARCH64_NAMES = {
     "crc": "crc32",
 }
 _NAMES = {"x86_64": _X86_NAMES, "aarch64": _AARCH64_NAMES}
+# What the levels of x86-64 comprise, each in addition to the one before.
+_X86_LEVELS = {
+    "x86-64-v2": ("sse3", "ssse3", "sse4.1", "sse4.2", "popcnt"),
+    "x86-64-v3": ("avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"),
+    "x86-64-v4": ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"),
+}
 _FLAG_KEYS = {"x86_64": "flags", "aarch64": "Features"}
 # What a wrong guess about would end in SIGILL; other features do not change which instructions are emitted.
 _CHECKED = {
@@ -63,12 +67,21 @@ def check_target(target: Target) -> None:
             f"the model was compiled for {target.triple} ({target.name}), this machine is "
             f"{architecture()} {platform.system()}: compile it with a target for this machine"
         )
-    missing = [feature.lstrip("+") for feature in target.features if not _has_feature(feature)]
+    needed = [*_features_of_level(target.cpu), *target.features]
+    missing = [feature.lstrip("+") for feature in needed if not _has_feature(feature)]
     if missing:
         raise TargetMismatchError(
             f"the model was compiled for target {target.name}, but this processor lacks {', '.join(missing)}: "
             "compile it for a smaller target"
         )
+
+
+def _features_of_level(cpu: str) -> list[str]:
+    """The features that the name of a processor stands for, where it is a level of x86-64."""
+    levels = list(_X86_LEVELS)
+    if cpu not in levels:
+        return []
+    return [feature for level in levels[: levels.index(cpu) + 1] for feature in _X86_LEVELS[level]]
 
 
 def _has_feature(feature: str) -> bool:

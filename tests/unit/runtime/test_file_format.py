@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lamina.backend.targets import host_target
 from lamina.runtime.errors import FileFormatError, ProgramError, TargetMismatchError
 from lamina.runtime.executable import Executable
 from lamina.runtime.file_format import from_bytes, load, to_bytes
@@ -178,6 +179,20 @@ def test_targets() -> None:
     if machine == "x86_64" and "amx_tile" not in processor_flags():
         with pytest.raises(TargetMismatchError, match="this processor lacks amx-tile"):
             check_target(Target("sapphire_rapids", "x86_64-unknown-linux-gnu", features=["+sse4.2", "+amx-tile"]))
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the levels are those of x86-64")
+def test_levels_of_x86_64(monkeypatch) -> None:
+    old = "fpu sse sse2 pni ssse3 sse4_1 sse4_2 popcnt avx f16c"
+    monkeypatch.setattr("lamina.runtime.machine.processor_flags", lambda: frozenset(old.split()))
+    check_target(Target("old", "x86_64-unknown-linux-gnu", "x86-64-v2"))
+    with pytest.raises(TargetMismatchError, match="lacks avx2, bmi, bmi2, fma, lzcnt, movbe:"):
+        check_target(Target("avx2", "x86_64-unknown-linux-gnu", "x86-64-v3"))
+
+
+def test_this_machine_has_what_its_target_needs() -> None:
+    target = host_target()
+    check_target(Target(target.name, target.triple, target.cpu, list(target.features)))
 
 
 def test_a_large_model_loads_fast(kernels, tmp_path) -> None:
