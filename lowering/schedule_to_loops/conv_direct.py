@@ -23,6 +23,7 @@ from xdsl.ir import SSAValue
 
 from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
+from ...dialects.shape import Dim
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest, Tensor
 from .register_tile import ResultTile, for_each_tile, shared_loop, store_result_tile, sum_products
@@ -74,15 +75,18 @@ def is_pointwise(kernel: ConvOp, tensors: Sequence[Tensor]) -> bool:
     window = kernel.in_type(1).dims[2:]
     if any(size != 1 for size in (*window, *kernel.get("strides"))) or any(kernel.get("pads")):
         return False
-    spatial = kernel.type.dims[2:]
+    return all(images_are_contiguous(tensor, kernel.type.dims) for tensor in tensors)
 
-    def contiguous(tensor: Tensor) -> bool:
-        layout, rank = tensor.type.layout, tensor.type.rank
-        if rank < 3 or all(size == 1 for size in tensor.dims[2:]):
-            return True
-        return tensor.dims[2:] == spatial and all(layout.margin(axis) == (0, 0) for axis in range(2, rank))
 
-    return all(contiguous(tensor) for tensor in tensors)
+def images_are_contiguous(tensor: Tensor, dims: Sequence[Dim]) -> bool:
+    """Whether a tensor, broadcast to ``dims``, has an image's rows one after another, or one number for the image."""
+    layout, rank, spatial = tensor.type.layout, tensor.type.rank, len(dims) - 2
+    axes = range(max(0, rank - spatial), rank)
+    if all(tensor.dims[axis] == 1 for axis in axes):
+        return True
+    if tuple(tensor.dims[axis] for axis in axes) != tuple(dims[2:]):
+        return False
+    return all(layout.margin(axis) == (0, 0) for axis in axes)
 
 
 def bias_tile(nest: LoopNest, kernel: ConvOp, y: Tensor, tile: ResultTile) -> SSAValue:
@@ -97,7 +101,7 @@ def bias_tile(nest: LoopNest, kernel: ConvOp, y: Tensor, tile: ResultTile) -> SS
 
 
 class _Sources:
-    """How the reduction finds x and w: both as views over (channel block, window row, window column, channel in block)."""
+    """How the reduction finds x and w: views over (channel block, window row, window column, channel in block)."""
 
     def __init__(self, nest: LoopNest, kernel: ConvOp, x: Tensor, w: Tensor, blocks: int, lanes: int, flat: bool):
         self.nest, self.x, self.w = nest, x, w

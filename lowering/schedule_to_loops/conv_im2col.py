@@ -27,10 +27,10 @@ from ...dialects import shape as dims
 from ...dialects.kernel import ConvOp
 from ...dialects.layout_algebra import Layout
 from ...dialects.schedule import StageOp
-from .conv_direct import is_pointwise, strides_by_axis
+from .conv_direct import images_are_contiguous, is_pointwise, strides_by_axis
 from .halo import fill_halo
 from .im2col_panel import PanelPacker
-from .loop_nest import Index, LoopNest, Tensor
+from .loop_nest import Index, LoopNest
 from .register_tile import ResultTile, for_each_tile, store_result_tile, sum_products
 
 CHANNEL = 1
@@ -59,7 +59,7 @@ class _Im2col:
         self.packed_rows = self.w.type.layout.block_of(0)
         self.tile_rows = self.packed_rows or int(stage.decisions["rows"])
         self.epilogue_operands = nest.operands[len(kernel.ins) : -1]
-        self.is_merged = all(_images_are_contiguous(tensor, self.y) for tensor in (self.y, *self.epilogue_operands))
+        self.is_merged = all(images_are_contiguous(tensor, self.y.dims) for tensor in (self.y, *self.epilogue_operands))
         spatial = self.y.dims[2:] if self.is_merged else self.y.dims[-1:]
         self.pixels = nest.dim(dims.product(spatial))
         self.is_ragged = not isinstance(self.pixels, int) or self.pixels % self.columns != 0
@@ -204,14 +204,3 @@ class _Im2col:
         whole = self.depth // UNROLL * UNROLL
         sums = products(start, 0, whole, UNROLL)
         return products(sums, whole, self.depth - whole, 1)
-
-
-def _images_are_contiguous(tensor: Tensor, y: Tensor) -> bool:
-    """Whether a tensor has one element a pixel, row after row without gaps, or the same for all pixels of y."""
-    layout, rank = tensor.type.layout, tensor.type.rank
-    axes = range(max(0, rank - (y.type.rank - 2)), rank)
-    if all(tensor.dims[axis] == 1 for axis in axes):
-        return True
-    if len(axes) < y.type.rank - 2 or tuple(tensor.dims[axis] for axis in axes) != y.dims[2:]:
-        return False
-    return all(layout.margin(axis) == (0, 0) for axis in axes)

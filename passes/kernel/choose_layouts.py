@@ -32,11 +32,20 @@ from ...dialects.kernel import (
     ReduceOp,
     ResizeOp,
 )
-from ...dialects.layout import ConvertOp, ReshapeOp, TensorType, TransposeOp, WindowOp, transposed_type, window_type
+from ...dialects.layout import (
+    ConvertOp,
+    ReshapeOp,
+    TensorType,
+    TransposeOp,
+    WindowOp,
+    reshaped_type,
+    transposed_type,
+    window_type,
+)
 from ...dialects.layout_algebra import Layout
 from ...dialects.shape import Dim
 from ...dialects.winograd import tile_of
-from ..tiling import even_tile, gemm_columns, rows_in_registers
+from ..tiling import even_tile, gemm_columns, im2col_tile, rows_in_registers
 from .conv_costs import channel_block
 
 if TYPE_CHECKING:
@@ -172,6 +181,7 @@ class _FunctionLayouts:
     def conv(self, op: ConvOp) -> None:
         if op.get("algorithm") == "im2col":
             self.row_major(op)
+            op.operands[1] = self.want(op.operands[1], self.im2col_weights(op), op)
             return
         channels = op.in_type(0).dims[1]
         is_narrow = isinstance(channels, int) and channels < self.block_size and op.get("algorithm") == "direct"
@@ -182,6 +192,17 @@ class _FunctionLayouts:
             op.operands[2] = self.want(op.operands[2], Layout(f"A{self.block_size}a"), op)
         self.set_layout(op.result, self.blocked())
         self.epilogue(op, len(op.ins), op.type)
+
+    def im2col_weights(self, op: ConvOp) -> Layout:
+        """Tiles of as many output channels as a register tile has rows, where they divide a group's."""
+        rank, channels = op.type.rank, op.type.dims[1]
+        if not isinstance(channels, int):
+            return Layout.row_major(rank)
+        rows, _ = im2col_tile(op, self.target)
+        groups = op.get("groups")
+        if rows == 1 or (groups > 1 and channels // groups % rows):
+            return Layout.row_major(rank)
+        return Layout(f"A{Layout.row_major(rank).order[1:]}{rows}a")
 
     def halo_of(self, op: ConvOp) -> tuple[tuple[Dim, ...], tuple[Dim, ...]]:
         """Zeros that the convolution reads before and after each axis of x."""
@@ -326,7 +347,12 @@ class _FunctionLayouts:
         Rewriter.replace_value_with_new_type(op.result, new_type)
 
     def reshape(self, op: ReshapeOp) -> None:
-        op.operands[0] = self.plain(op.source, op)
+        shape = tensor_type(op.result).dims
+        if reshaped_type(tensor_type(op.source), shape) is None:
+            op.operands[0] = self.plain(op.source, op)
+        new_type = reshaped_type(tensor_type(op.source), shape)
+        assert new_type is not None, "a row-major tensor can be seen in any shape"
+        Rewriter.replace_value_with_new_type(op.result, new_type)
 
     def window(self, op: WindowOp) -> None:
         if _is_split(tensor_type(op.source)):

@@ -190,12 +190,12 @@ def _reads_pixels_in_place(kernel: ConvOp) -> bool:
     """Whether x can be the panel itself: a 1x1 convolution, and what it combines with lies row-major as x does."""
     if any(size != 1 for size in (*kernel.in_type(1).dims[2:], *kernel.get("strides"))) or any(kernel.get("pads")):
         return False
-    x = kernel.in_type(0)
-    types = [kernel.type, *(value.type for value in kernel.epilogue_ins)]
-    return x.layout.is_row_major and all(
+    spatial = len(kernel.type.dims) - 2
+    types = [kernel.in_type(0), kernel.type, *(value.type for value in kernel.epilogue_ins)]
+    return all(
         isinstance(t, TensorType)
         and t.layout.is_row_major
-        and (t.dims[2:] == kernel.type.dims[2:] if t.rank == kernel.type.rank else t.rank == 0)
+        and (t.dims[-spatial:] == kernel.type.dims[2:] or all(size == 1 for size in t.dims[-spatial:]))
         for t in types
     )
 

@@ -24,7 +24,10 @@ Size = int | str
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution to test: sizes may be symbols. ``epilogue`` lists the shapes of operands that are added before a relu."""
+    """A convolution to test: sizes may be symbols.
+
+    ``epilogue`` lists the shapes of the operands that are added before a relu; "y" stands for the result's size.
+    """
 
     x: Sequence[Size]
     w: Sequence[Size]
@@ -191,16 +194,12 @@ def check_convolution(run_kernel):
             decisions=chosen,
             scratch=None if stage.scratch is None else stage.scratch.data,
         )
-        want = expected_output(case, _unpacked(case, arrays))
+        want = expected_output(case, arrays)
         depth = np.prod(arrays[1].shape[1:])
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=2e-6 * float(depth) ** 0.5 * 4)
         return chosen
 
     return check
-
-
-def _unpacked(case: Convolution, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-    return list(arrays)
 
 
 @pytest.fixture(scope="session")

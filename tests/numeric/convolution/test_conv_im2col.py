@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from lamina.dialects.layout_algebra import Layout
 
 # name: x, w, attributes
 CASES = {
@@ -50,35 +51,18 @@ def test_attributes(check_convolution, convolution, name: str) -> None:
         check_convolution(convolution(x, w, **attributes), threads=threads)
 
 
+ONE, ROUND = {"pads": [1, 1, 1, 1]}, {"pads": [1, 4, 1, 4]}
+# name: x, w, attributes, values of the symbols
 SYMBOLIC = {
-    "batch": (["N", 16, 14, 14], [32, 16, 3, 3], {"pads": [1, 1, 1, 1]}, [{"N": 1}, {"N": 3}]),
-    "image": (
-        [1, 6, "H", "W"],
-        [9, 6, 3, 3],
-        {"pads": [1, 1, 1, 1]},
-        [{"H": 5, "W": 7}, {"H": 20, "W": 70}, {"H": 1, "W": 1}],
-    ),
-    "strided image": (
-        ["N", 6, "H", "W"],
-        [9, 6, 3, 3],
-        {"strides": [2, 2], "pads": [1, 1, 1, 1]},
-        [{"N": 2, "H": 15, "W": 40}],
-    ),
-    "far strides": (
-        [1, 2, "H", "W"],
-        [9, 2, 3, 9],
-        {"strides": [2, 5], "pads": [1, 4, 1, 4]},
-        [{"H": 15, "W": 190}, {"H": 3, "W": 4}],
-    ),
+    "batch": (["N", 16, 14, 14], [32, 16, 3, 3], ONE, [{"N": 1}, {"N": 3}]),
+    "image": ([1, 6, "H", "W"], [9, 6, 3, 3], ONE, [{"H": 5, "W": 7}, {"H": 20, "W": 70}, {"H": 1, "W": 1}]),
+    "strided": (["N", 6, "H", "W"], [9, 6, 3, 3], {"strides": [2, 2]} | ONE, [{"N": 2, "H": 15, "W": 40}]),
+    "far": ([1, 2, "H", "W"], [9, 2, 3, 9], {"strides": [2, 5]} | ROUND, [{"H": 15, "W": 190}, {"H": 3, "W": 4}]),
     "1x1": (["N", 6, "H", "W"], [9, 6, 1, 1], {}, [{"N": 2, "H": 15, "W": 40}, {"N": 1, "H": 1, "W": 1}]),
     "signal": (["N", 1, 1, "W"], [36, 1, 1, 256], {"strides": [1, 16]}, [{"N": 2, "W": 3000}]),
-    "weights": (
-        [2, "C", 9, "W"],
-        ["K", "C", "R", 3],
-        {"pads": [1, 1, 1, 1]},
-        [{"C": 5, "W": 20, "K": 13, "R": 3}, {"C": 1, "W": 3, "K": 1, "R": 1}],
-    ),
-    "3-D": (["N", 3, "D", "H", 9], [5, 3, 3, 3, 3], {"pads": [1, 1, 1, 1, 1, 1]}, [{"N": 2, "D": 3, "H": 6}]),
+    "channels": ([2, "C", 9, "W"], ["K", "C", 3, 3], ONE, [{"C": 5, "W": 20, "K": 13}, {"C": 1, "W": 3, "K": 1}]),
+    "window": ([2, 3, 9, 20], [5, 3, "R", 3], {"pads": [0, 1, 0, 1]}, [{"R": 3}, {"R": 1}]),
+    "3-D": (["N", 3, "D", "H", 9], [5, 3, 3, 3, 3], {"pads": [1] * 6}, [{"N": 2, "D": 3, "H": 6}]),
 }
 
 
@@ -108,3 +92,23 @@ def test_epilogue(check_convolution, convolution, name: str, window: int) -> Non
     case = convolution([2, 5, 8, 21], [10, 5, window, window], pads=[pad] * 4, epilogue=EPILOGUES[name], strides=[1, 1])
     for threads in (1, 2):
         check_convolution(case, threads=threads)
+
+
+def test_margins(check_convolution, convolution) -> None:
+    """The result can have a halo, or be a part of a larger tensor; x can be one."""
+    case = convolution([2, 5, 8, 21], [10, 5, 3, 3], pads=[1] * 4, epilogue=[["y", "y", "y", "y"]])
+    halo = Layout("abcd", (0, 0, 1, 2), (0, 0, 3, 1), halo=True)
+    part = Layout("abcd", (0, 3, 0, 0), (0, 2, 0, 0))
+    crop = Layout("abcd", (0, 1, 2, 3), (1, 0, 2, 1))
+    for threads in (1, 2):
+        check_convolution(case, threads=threads, y_layout=halo)
+        check_convolution(case, threads=threads, y_layout=part, x_layout=crop)
+        check_convolution(case, threads=threads, x_layout=Layout("acdb"))
+
+
+def test_rows_in_chunks(check_convolution, convolution) -> None:
+    """Threads that share the channels of one panel all pack it."""
+    case = convolution([1, 6, 5, 5], [45, 6, 3, 3], pads=[1] * 4)
+    for threads in (1, 2, 3, 7):
+        chosen = check_convolution(case, threads=threads, decisions={"row_chunks": 3})
+    assert chosen["row_chunks"] == 3
