@@ -71,6 +71,14 @@ class GraphImporter:
                 raise InvalidModelError(f"the output '{output.name}' is not computed by any node") from None
         return found
 
+    def tensors(self, graph: onnx.GraphProto) -> list[Value]:
+        """As results. Raises UnsupportedOperatorError where an output is a sequence."""
+        found = self.results(graph)
+        for output, value in zip(graph.output, found):
+            if not isinstance(value, Value):
+                raise UnsupportedOperatorError(f"the output '{output.name}' is a sequence: only tensors can be outputs")
+        return found
+
     def add_node(self, proto: onnx.NodeProto) -> None:
         node = Node(proto, [self._input(proto, name) for name in proto.input], self.opset_of(proto.domain), self)
         self.builder.name = next((name for name in proto.output if name), proto.name)
@@ -113,18 +121,39 @@ class GraphImporter:
             schema = onnx.defs.get_schema(node.operator, node.opset, domain)
         except onnx.defs.SchemaError:
             node.unsupported("no such operator is known; express it by standard ONNX operators")
-        body = schema.get_function_with_opset_version(node.opset) if schema.has_function else None
-        if body is None:
+        function = _function_body(schema, node)
+        if function is None:
             node.unsupported("this operator cannot be imported yet")
-        function = onnx.FunctionProto.FromString(body)
         scope = GraphImporter(self.builder, {**self.opsets, **{o.domain: o.version for o in function.opset_import}})
         for name, value in zip(function.input, node.inputs):
             scope.values[name] = value
-        attributes = {attribute.name: attribute for attribute in function.attribute_proto}
+        attributes = {name: a.default_value for name, a in schema.attributes.items() if a.default_value.name}
+        attributes |= {attribute.name: attribute for attribute in function.attribute_proto}
         attributes |= {attribute.name: attribute for attribute in node.proto.attribute}
         for proto in function.node:
             scope.add_node(_with_attributes(proto, attributes))
-        return [scope.lookup(name) for name in function.output]
+        # Optional outputs that the node does not name are not computed.
+        return [scope.values.get(name) for name in function.output]
+
+
+def _function_body(schema: onnx.defs.OpSchema, node: Node) -> onnx.FunctionProto | None:
+    """The operator's definition by others, which may depend on attributes and input types."""
+    if schema.has_function:
+        body = schema.get_function_with_opset_version(node.opset)
+    elif schema.has_context_dependent_function:
+        types = [_type_proto(value).SerializeToString() for value in node.inputs]
+        proto = node.proto.SerializeToString()
+        body = schema.get_context_dependent_function_with_opset_version(node.opset, proto, types)
+    else:
+        return None
+    return onnx.FunctionProto.FromString(body) if body else None
+
+
+def _type_proto(value: Value | None) -> onnx.TypeProto:
+    if value is None:
+        return onnx.TypeProto()
+    code = onnx.helper.np_dtype_to_tensor_dtype(value.type.dtype)
+    return onnx.helper.make_tensor_type_proto(code, [d if isinstance(d, int) else str(d) for d in value.dims])
 
 
 def _with_attributes(proto: onnx.NodeProto, attributes: Mapping[str, onnx.AttributeProto]) -> onnx.NodeProto:
@@ -186,7 +215,7 @@ def import_graph(
         importer.values[info.name] = Value(argument.type, ssa=argument, name=info.name)  # pyright: ignore[reportArgumentType]
     importer.add_initializers(graph)
     importer.add_nodes(graph.node)
-    results = [builder.ssa(value) for value in importer.results(graph)]
+    results = [builder.ssa(value) for value in importer.tensors(graph)]
     block.add_op(ReturnOp(*results))
     builder.finish()
     _replace_symbols(block, symbols)

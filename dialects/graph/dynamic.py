@@ -14,7 +14,7 @@ from xdsl.irdl import operand_def, result_def
 from xdsl.utils.exceptions import VerifyException
 
 from .indexing import require_integer
-from .operation import GraphOperation, flag, graph_operation, word
+from .operation import GraphOperation, flag, graph_operation, number, numbers, word
 from .types import TensorType
 
 
@@ -97,7 +97,7 @@ class DynamicPadOp(GraphOperation):
 
 @graph_operation
 class DynamicResizeOp(GraphOperation):
-    """Nearest or linear resize to ``sizes`` (integers, one an axis) or by ``sizes`` as floating-point scales."""
+    """As resize, to ``sizes`` (integers, one an axis) or by ``sizes`` as floating-point scales."""
 
     name = "graph.dynamic_resize"
     x = operand_def(TensorType)
@@ -106,6 +106,11 @@ class DynamicResizeOp(GraphOperation):
     mode: str = word(leading=True)
     coordinates: str = word("half_pixel")
     nearest: str = word("round_prefer_floor")
+    roi: tuple[float, ...] = numbers(())
+    cubic_coefficient: float = number(-0.75)
+    exclude_outside: bool = flag()
+    extrapolation: float = number(0.0)
+    antialias: bool = flag()
 
     @classmethod
     def check(

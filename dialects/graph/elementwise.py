@@ -177,7 +177,7 @@ AndOp = _define(LogicalOp, "and", "both")
 OrOp = _define(LogicalOp, "or", "either")
 XorOp = _define(LogicalOp, "xor", "one of both")
 ShiftLeftOp = _define(LogicalOp, "shift_left", "a times two to the b, integers")
-ShiftRightOp = _define(LogicalOp, "shift_right", "bits of a moved right by b; zeros come in from the left")
+ShiftRightOp = _define(LogicalOp, "shift_right", "a divided by two to the b, rounded down, integers")
 
 
 @graph_operation

@@ -70,7 +70,10 @@ def _branch(node: Node, graph: onnx.GraphProto) -> tuple[Block, list[Value]]:
     """The block of one branch, ended with its yield."""
     block = Block()
     with node.b.inside(block):
-        results = _inlined(node, graph)
+        scope = node.importer.child()
+        scope.add_initializers(graph)
+        scope.add_nodes(graph.node)
+        results = scope.tensors(graph)
         block.add_op(YieldOp([node.b.ssa(result) for result in results]))
     return block, results
 
@@ -178,7 +181,7 @@ def _loop_body(node: Node, body: onnx.GraphProto, types: list[TensorType]) -> tu
         for info, argument in zip(body.input, block.args):
             scope.values[info.name] = Value(argument.type, ssa=argument)  # pyright: ignore[reportArgumentType]
         scope.add_nodes(body.node)
-        results = scope.results(body)
+        results = scope.tensors(body)
         results[0] = node.b.reshape(results[0], ())
         block.add_op(YieldOp([node.b.ssa(result) for result in results]))
     return block, results

@@ -117,8 +117,7 @@ def _simple_power(node: Node, base: Value, exponent: float) -> Value | None:
 @converter("Mod")
 def convert_mod(node: Node) -> Value:
     a, b = node.input(0), node.input(1)
-    fmod = bool(node.attribute("fmod", 0)) or is_float(a.element_type)
-    return node.b.op(graph.ModOp, a, b, fmod=fmod)
+    return node.b.op(graph.ModOp, a, b, fmod=bool(node.attribute("fmod", 0)))
 
 
 @converter("BitShift")

@@ -116,7 +116,7 @@ def _transposed_pads(
             total = output_padding[axis] + reach - strides[axis]
         if not isinstance(total, int):
             node.unsupported("output_shape along an axis of unknown size; fix the shape")
-        total = max(total, 0)
+        # A negative total asks for zeros after the result, which negative pads give.
         small, large = total // 2, total - total // 2
         upper = mode == "SAME_UPPER"
         begin.append(small if upper else large)

@@ -245,7 +245,8 @@ def convert_space_to_depth(node: Node) -> Value:
     batch, channels, height, width = x.dims
     rows, columns = _divided(node, height, size), _divided(node, width, size)
     split = node.b.reshape(x, (batch, channels, rows, size, columns, size))
-    mixed = node.b.transpose(split, [0, 3, 5, 1, 2, 4])
+    channels_first = node.attribute("mode", "DCR") == "CRD"
+    mixed = node.b.transpose(split, [0, 1, 3, 5, 2, 4] if channels_first else [0, 3, 5, 1, 2, 4])
     return node.b.reshape(mixed, (batch, multiply(channels, size * size), rows, columns))
 
 

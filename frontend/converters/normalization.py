@@ -135,8 +135,11 @@ def convert_lp_norm(node: Node) -> Value:
     x, b = node.input(0), node.b
     axis = node.axis(node.attribute("axis", -1), x.rank)
     if node.attribute("p", 2) == 1:
-        return b.div(x, b.reduce("sum", b.op(graph.AbsOp, x), [axis]))
-    return b.div(x, b.op(graph.SqrtOp, b.reduce("sum", b.mul(x, x), [axis])))
+        norm = b.reduce("sum", b.op(graph.AbsOp, x), [axis])
+    else:
+        norm = b.op(graph.SqrtOp, b.reduce("sum", b.mul(x, x), [axis]))
+    # All zeros stay zeros.
+    return b.div(x, b.where(b.op(graph.EqualOp, norm, b.scalar_like(0, x)), b.scalar_like(1, x), norm))
 
 
 @converter("LRN")

@@ -17,11 +17,11 @@ from .linear import convolve, explicit_pads, matmul
 def _along(node: Node, value: Value, x: Value) -> Value:
     """A scale or zero point of one axis, shaped to broadcast with x; blocks are repeated."""
     block = node.attribute("block_size", 0)
-    axis = node.axis(node.attribute("axis", 1), x.rank) if x.rank else 0
+    if value.rank == 0 or (value.dims == (1,) and not block):
+        return node.b.reshape(value, ())
+    axis = node.axis(node.attribute("axis", 1), x.rank)
     if value.rank == x.rank and block:
         return _blocks(node, value, x, axis, block)
-    if value.rank == 0 or value.dims == (1,):
-        return node.b.reshape(value, ())
     shape: list[Any] = [1] * x.rank
     shape[axis] = value.dims[0]
     return node.b.reshape(value, shape)
@@ -116,7 +116,7 @@ def convert_conv_integer(node: Node) -> Value:
 def _requantised(node: Node, total: Value, factor: Value, zero: Value) -> Value:
     """saturate(round(total * factor) + zero point)."""
     b = node.b
-    scaled = b.op(graph.RoundOp, b.mul(b.cast(total, f32), factor))
+    scaled = b.op(graph.RoundOp, b.mul(b.cast(total, f32), b.cast(factor, f32)))
     return b.cast(b.add(scaled, b.cast(zero, f32)), zero.element_type, saturate=True)
 
 

@@ -124,11 +124,10 @@ def _resized(node: Node, x: Value, dims: list[Dim], fields: dict[str, Any]) -> V
 
 def _dynamic(node: Node, x: Value, sizes: Value, axes: list[int], fields: dict[str, Any]) -> Value:
     """Sizes or scales that only the run knows."""
-    if axes != list(range(x.rank)) or fields["mode"] == "cubic":
-        node.unsupported("sizes or scales must be known when the model is compiled for this mode")
-    kept = {name: fields[name] for name in ("mode", "coordinates", "nearest")}
-    dims = [None] * x.rank
+    if axes != list(range(x.rank)) or node.attribute("keep_aspect_ratio_policy", "stretch") != "stretch":
+        node.unsupported("sizes or scales of some axes must be known when the model is compiled")
+    dims: list[Any] = [None] * x.rank
     known = sizes.known()
     if known is not None and sizes.type.dtype.kind == "i":
         dims = known.reshape(-1).tolist()
-    return node.dynamic(graph.DynamicResizeOp, [x, sizes], dims, **kept)
+    return node.dynamic(graph.DynamicResizeOp, [x, sizes], dims, **fields)

@@ -141,9 +141,13 @@ def _cast(inputs: Arrays, attributes: Attributes) -> Arrays:
     return [cast(inputs[0], np.dtype(attributes["dtype"]), attributes.get("saturate", False))]
 
 
-def _shift_right(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    unsigned = np.dtype(f"u{a.dtype.itemsize}")
-    return np.right_shift(a.view(unsigned), b.astype(unsigned)).view(a.dtype)
+def _shift(a: np.ndarray, b: np.ndarray, function: np.ufunc) -> np.ndarray:
+    """Amounts count as unsigned; one of all bits or more leaves zeros or, to the right, copies of the sign."""
+    width = a.dtype.itemsize * 8
+    amounts = b.astype(a.dtype).view(f"u{a.dtype.itemsize}")
+    shifted = function(a, np.minimum(amounts, width - 1).astype(a.dtype))
+    beyond = np.where(a < 0, -1, 0) if function is np.right_shift and a.dtype.kind == "i" else 0
+    return np.where(amounts >= width, np.array(beyond).astype(a.dtype), shifted)
 
 
 def _not(x: np.ndarray) -> np.ndarray:
@@ -198,8 +202,8 @@ ELEMENTWISE: dict[str, Operation] = {
     "and": _binary(np.bitwise_and),
     "or": _binary(np.bitwise_or),
     "xor": _binary(np.bitwise_xor),
-    "shift_left": _binary(lambda a, b: np.left_shift(a, b.astype(a.dtype))),
-    "shift_right": _binary(_shift_right),
+    "shift_left": _binary(lambda a, b: _shift(a, b, np.left_shift)),
+    "shift_right": _binary(lambda a, b: _shift(a, b, np.right_shift)),
     "where": _where,
     "cast": _cast,
 }

@@ -45,9 +45,7 @@ def pad(x: np.ndarray, pads: Sequence[int], mode: str, value: np.ndarray | float
     """Adds elements before and after each axis; negative pads cut."""
     rank = x.ndim
     begin, end = pads[:rank], pads[rank:]
-    kept = x[
-        tuple(slice(max(-b, 0), d - max(-e, 0) if e < 0 else None) for b, e, d in zip(begin, end, x.shape))
-    ]
+    kept = x[tuple(slice(max(-b, 0), d - max(-e, 0) if e < 0 else None) for b, e, d in zip(begin, end, x.shape))]
     amounts = [(max(b, 0), max(e, 0)) for b, e in zip(begin, end)]
     if mode == "constant":
         return np.pad(kept, amounts, mode="constant", constant_values=value)

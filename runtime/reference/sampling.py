@@ -54,9 +54,7 @@ def _cubic(distance: np.ndarray, a: float) -> np.ndarray:
     return np.where(d <= 1, near, np.where(d < 2, far, 0.0))
 
 
-def axis_weights(
-    mode: str, positions: np.ndarray, size: int, scale: float, attributes: dict[str, Any]
-) -> np.ndarray:
+def axis_weights(mode: str, positions: np.ndarray, size: int, scale: float, attributes: dict[str, Any]) -> np.ndarray:
     """The matrix [outputs, size] that interpolates one axis linearly or cubically."""
     cubic = mode == "cubic"
     stretch = min(scale, 1.0) if attributes.get("antialias") else 1.0
@@ -174,9 +172,7 @@ def _grid_sample(inputs: Arrays, attributes: Attributes) -> Arrays:
     return [np.stack(results).astype(inputs[0].dtype, copy=False)]
 
 
-def _interpolated(
-    image: np.ndarray, axes: list[np.ndarray], mode: str, padding: str, align: bool
-) -> np.ndarray:
+def _interpolated(image: np.ndarray, axes: list[np.ndarray], mode: str, padding: str, align: bool) -> np.ndarray:
     if mode == "nearest":
         return _sample_at(image, [np.rint(p) for p in axes], padding, align)
     offsets = range(-1, 3) if mode == "cubic" else range(2)
