@@ -80,6 +80,7 @@ PHASES = (
             "kernel-fuse-maps",
             "kernel-fuse-epilogues",
             "kernel-choose-algorithms",
+            "kernel-transform-winograd-weights",
             "kernel-choose-layouts",
             "kernel-simplify-layouts",
             # Packs the weights.
