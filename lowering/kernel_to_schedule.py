@@ -31,11 +31,11 @@ class LowerKernelToSchedulePass(ModulePass):
 
     after::
 
-        func.func @segment0(%x: T0) {
+        func.func @segment0(%x: T0) -> T2 {
           %y = schedule.buffer output 0 : T2
           %w = schedule.buffer constant @weight : T1
           schedule.stage @gemm0 ins(%x, %w : T0, T1) outs(%y : T2) {...}
-          func.return
+          func.return %y : T2
         }
     """
 
@@ -67,12 +67,6 @@ class _FunctionLowering:
                 self.replace_constant(op)
             elif isinstance(op, KernelOp | ConvertOp):
                 self.replace_kernel(op, outputs)
-        self.block.insert_op_before(func.ReturnOp(), terminator)
-        terminator.detach()
-        terminator.erase()
-        self.function.properties["function_type"] = func.FunctionType.from_lists(
-            [argument.type for argument in self.block.args], []
-        )
 
     def root(self, value: SSAValue) -> SSAValue:
         """The value whose memory this one is a view of."""

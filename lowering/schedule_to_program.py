@@ -43,7 +43,6 @@ class _SegmentBuilder:
         self.names: dict[SSAValue, str] = {}
         self.buffers: list[manifest.Buffer] = []
         self.stages: list[manifest.Stage] = []
-        self.outputs: dict[int, manifest.TensorType] = {}
         self.symbols: set[str] = set()
 
     def build(self) -> manifest.Segment:
@@ -59,10 +58,12 @@ class _SegmentBuilder:
                 self.stages[-1].barrier = True
             elif isinstance(op, VIEWS):
                 self.names[op.result] = self.names[op.source]
+        terminator = block.last_op
+        assert isinstance(terminator, func.ReturnOp)
         return manifest.Segment(
             name=self.function.sym_name.data,
             inputs=[manifest_type(argument.type) for argument in block.args],
-            outputs=[self.outputs[index] for index in sorted(self.outputs)],
+            outputs=[manifest_type(value.type) for value in terminator.operands],
             buffers=self.buffers,
             stages=self.stages,
             symbols=sorted(self.symbols),
@@ -82,7 +83,6 @@ class _SegmentBuilder:
             case "output":
                 assert op.index is not None
                 index = op.index.value.data
-                self.outputs[index] = manifest_type(op.type)
                 self._add(op.result, "output", index=index)
             case "constant":
                 assert op.constant is not None
