@@ -63,7 +63,7 @@ def axis_weights(mode: str, positions: np.ndarray, size: int, scale: float, attr
     weights = np.zeros((len(positions), size))
     base = np.floor(positions).astype(np.int64)
     rows = np.arange(len(positions))
-    exclude = attributes.get("exclude_outside") or attributes.get("antialias")
+    exclude = attributes.get("exclude_outside")
     for offset in range(-reach + 1, reach + 1):
         places = base + offset
         distance = (positions - places) * stretch
@@ -74,7 +74,7 @@ def axis_weights(mode: str, positions: np.ndarray, size: int, scale: float, attr
         if exclude:
             share = np.where((places >= 0) & (places < size), share, 0.0)
         np.add.at(weights, (rows, np.clip(places, 0, size - 1)), share)
-    return weights / np.sum(weights, 1, keepdims=True) if exclude else weights
+    return weights / np.sum(weights, 1, keepdims=True) if exclude or attributes.get("antialias") else weights
 
 
 def _resize(inputs: Arrays, attributes: Attributes) -> Arrays:
