@@ -36,8 +36,16 @@ def compile(
     run may use (None: what this process is allowed).
     Raises LaminaError for a model that is not valid or not supported; the message names the node.
     """
-    module, context = import_for(model, shapes=shapes, target=target)
-    return compile_module(module, context, threads=threads, options=options)
+    from .frontend.model import load_model
+    from .runtime.session import model_metadata
+
+    loaded = load_model(model)
+    metadata = model_metadata(loaded)
+    module, context = import_for(loaded, shapes=shapes, target=target)
+    del loaded  # Its weights are in the context by now.
+    executable = compile_module(module, context, threads=threads, options=options)
+    executable.program.metadata = metadata
+    return executable
 
 
 def import_for(

@@ -377,23 +377,7 @@ def _without_overrides(executable: Executable, dimensions: Mapping[str, int]) ->
 def _compile(model: bytes | Path, threads: int | None, dimensions: Mapping[str, int]) -> Executable:
     from ..compiler import compile
 
-    return compile(model, shapes=_override_shapes(model, dimensions), threads=threads)
-
-
-def _override_shapes(model: bytes | Path, dimensions: Mapping[str, int]) -> dict[str, list[int | str | None]] | None:
-    """Input shapes in which the free dimensions with these names are fixed; None where there is nothing to fix."""
-    if not dimensions:
-        return None
-    shapes: dict[str, list[int | str | None]] = {}
-    for value in _read_model(model).graph.input:
-        shape: list[int | str | None] = []
-        for dimension in value.type.tensor_type.shape.dim:
-            if dimension.HasField("dim_value"):
-                shape.append(dimension.dim_value)
-            else:
-                shape.append(dimensions.get(dimension.dim_param, dimension.dim_param or None))
-        shapes[value.name] = shape
-    return shapes
+    return compile(model, shapes=dict(dimensions) or None, threads=threads)
 
 
 def _read_model(model: bytes | Path) -> Any:

@@ -104,9 +104,9 @@ def test_models_are_compiled(compiled, monkeypatch, tmp_path) -> None:
         assert session.get_modelmeta().graph_name == "the graph"
         assert session.get_modelmeta().custom_metadata_map == {"key": "text"}
     assert calls == [
-        (path, {"a": [4, 3]}, 2),
-        (path, {"a": [4, 3]}, 2),
-        (path.read_bytes(), {"a": [4, 3]}, 2),
+        (path, {"N": 4}, 2),
+        (path, {"N": 4}, 2),
+        (path.read_bytes(), {"N": 4}, 2),
     ]
 
 
