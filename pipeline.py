@@ -103,8 +103,8 @@ PHASES = (
     Phase(
         "loops",
         "the schedule written out as loops over memory and register tiles",
-        ("lower-schedule-to-loops",),
-        _EVERYWHERE | _SCALAR | {"scf", "memref", "vector", "schedule"},
+        ("lower-schedule-to-loops", "loops-expand-math"),
+        _EVERYWHERE | _SCALAR | {"scf", "memref", "vector", "vectorx", "schedule"},
     ),
     Phase(
         "llvm",

@@ -12,7 +12,7 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.passes import ModulePass
 
 from ...backend.targets import Target, target_by_name
-from .functions import lower_function
+from .functions import KERNEL_ATTRIBUTE, lower_function
 
 TARGET_ATTRIBUTE = "lamina.target"
 """On the module: the name of the target that its functions were lowered for."""
@@ -30,14 +30,37 @@ def _garbage_collection_paused():
             gc.enable()
 
 
+def code_functions(module: ModuleOp) -> list[func.FuncOp]:
+    """The functions that become machine code: kernels, and what they call, in the order of the text.
+
+    Other functions, such as the plan of a model, stay as they are.
+    """
+    functions = {op.sym_name.data: op for op in module.body.block.ops if isinstance(op, func.FuncOp)}
+    pending = [name for name, function in functions.items() if KERNEL_ATTRIBUTE in function.attributes]
+    wanted = set(pending)
+    while pending:
+        for op in functions[pending.pop()].walk():
+            if not isinstance(op, func.CallOp):
+                continue
+            callee = op.callee.root_reference.data
+            if callee in functions and callee not in wanted:
+                wanted.add(callee)
+                pending.append(callee)
+    return [function for name, function in functions.items() if name in wanted]
+
+
 def lower_module(module: ModuleOp, target: Target) -> ModuleOp:
-    """A new module with every function of a loops-level module lowered to the llvm dialect."""
+    """A new module with the machine code functions of a loops-level module, lowered to the llvm dialect."""
     result = ModuleOp([])
     with _garbage_collection_paused():
-        for op in module.body.block.ops:
-            if isinstance(op, func.FuncOp):
-                result.body.block.add_ops(lower_function(op, target))
+        for function in code_functions(module):
+            result.body.block.add_ops(lower_function(function, target))
     return result
+
+
+def _target_of(context: Context) -> Target:
+    """The target of a compiler's context; this machine for any other context."""
+    return getattr(context, "target", None) or target_by_name("host")
 
 
 @dataclass(frozen=True)
@@ -61,15 +84,12 @@ class LowerLoopsToLLVMPass(ModulePass):
     """The name of the target; by default the one of the context, else this machine."""
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        name = self.target or "host"
-        target = target_by_name(name) if self.target else getattr(ctx, "target", None) or target_by_name("host")
-        lowered = lower_module(op, target)
+        target = target_by_name(self.target) if self.target else _target_of(ctx)
         block = op.body.block
-        for old in list(block.ops):
-            if isinstance(old, func.FuncOp):
-                old.detach()
-                old.erase()
-        for new in list(lowered.body.block.ops):
-            new.detach()
-            block.add_op(new)
+        with _garbage_collection_paused():
+            for function in code_functions(op):
+                for lowered in lower_function(function, target):
+                    block.insert_op_before(lowered, function)
+                function.detach()
+                function.erase()
         op.attributes[TARGET_ATTRIBUTE] = StringAttr(self.target or target.name)
