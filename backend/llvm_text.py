@@ -464,6 +464,7 @@ _WRITERS: dict[type[Operation], Writer] = {
     llvm.SIToFPOp: _cast("sitofp"),
     llvm.FPExtOp: _cast("fpext"),
     llvm.FPTruncOp: _cast("fptrunc"),
+    llvm.PtrToIntOp: _cast("ptrtoint"),
     llvmx.UIToFPOp: _cast("uitofp"),
     llvmx.FPToSIOp: _cast("fptosi"),
     llvmx.FPToUIOp: _cast("fptoui"),

@@ -205,6 +205,13 @@ def lower_byte_view(state: State, op: Operation) -> None:
     state.values[op.result] = View(pointer, result_type.element_type, ZERO, (Index(1),))
 
 
+def lower_pointer_as_index(state: State, op: Operation) -> None:
+    """memref.extract_aligned_pointer_as_index: the address of a buffer's first byte."""
+    assert isinstance(op, memref.ExtractAlignedPointerAsIndexOp)
+    address = state.builder.emit_once(llvm.PtrToIntOp, (state.view(op.source).pointer,), IntegerType(64))
+    state.bind(op.aligned_pointer, [address])
+
+
 def lower_memref_cast(state: State, op: Operation) -> None:
     """The same window under another type."""
     state.values[op.results[0]] = state.view(op.operands[0])
@@ -326,6 +333,7 @@ HANDLERS: dict[type[Operation], Handler] = {
     memref.ReinterpretCastOp: lower_reinterpret_cast,
     memref.SubviewOp: lower_subview,
     memref.CastOp: lower_memref_cast,
+    memref.ExtractAlignedPointerAsIndexOp: lower_pointer_as_index,
     memref.ViewOp: lower_byte_view,
     memref.AllocaOp: lower_alloca,
     memref.LoadOp: lower_load,

@@ -218,7 +218,8 @@ class PanelPacker:
         nest, axis = self.nest, self.last
         pixel_step = nest.mul(axis.stride, axis.step)
         done = self._copy_transposed(offset, taps, lane, pixel_step)
-        with nest.loop(done, axis.window) as tap, nest.loop(0, self.channels) as channel:
+        # Channels may lie a multiple of the page size apart: the taps of one share its cache lines while they last.
+        with nest.loop(0, self.channels) as channel, nest.loop(done, axis.window) as tap:
             at = nest.add(offset, nest.mul(tap.index, nest.mul(axis.dilation, axis.step)))
             at = nest.add(at, nest.mul(channel.index, self.x_strides[1, False]))
             pixels = load_tile(nest, self.x.memory, at, Tile(None, Span(self.lanes)), 0, pixel_step)
@@ -232,7 +233,7 @@ class PanelPacker:
             return 0
         block = min(contiguous, self.lanes)
         row_type = VectorType(self.x.element_type, [self.lanes])
-        with nest.loops([contiguous // block, self.channels]) as (number, channel):
+        with nest.loops([self.channels, contiguous // block]) as (channel, number):
             tap = nest.mul(number, block)
             at = nest.add(nest.add(offset, tap), nest.mul(channel, self.x_strides[1, False]))
             tile = load_tile(nest, self.x.memory, at, Tile(Span(block), Span(self.lanes)), 1, pixel_step)
