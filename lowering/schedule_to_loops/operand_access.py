@@ -15,7 +15,6 @@ at one stride (a block cut by an offset, a mirrored border) is irregular: its of
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -268,3 +267,8 @@ def split_dimension(dimension: Dimension, chunk: int, group: object) -> tuple[Di
     )
     inner = replace(dimension, size=chunk, group=group if ragged else None, unit=1, extent=size)
     return outer, inner
+
+
+def tracked(dimension: Dimension) -> Dimension:
+    """A dimension whose index ``Position.reached`` holds, under ("window", axis)."""
+    return replace(dimension, group=("window", dimension.axis), extent=dimension.size)

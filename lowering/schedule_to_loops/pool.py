@@ -18,7 +18,6 @@ Decisions: ``lanes`` of a vector; ``columns`` of a tile.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from xdsl.dialects.builtin import VectorType
 from xdsl.ir import SSAValue
@@ -32,7 +31,7 @@ from .element_loops import Position, for_each_span, outer_loops, walk_origins
 from .elementwise import operand_positions, vector_lanes
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest
-from .operand_access import Dimension, Operand, iteration_dimensions, merge_dimensions
+from .operand_access import Dimension, Operand, iteration_dimensions, merge_dimensions, tracked
 from .reduce import divide
 from .tile_access import Span, Tile, load_tile, store_tile
 
@@ -199,12 +198,7 @@ class _Pool:
 def _unmerged_space(shape: Sequence[Dim], layout: Layout, operands: Sequence[Operand]) -> list[Dimension]:
     """The space of y, in which each spatial dimension records how far it is (and so is never merged)."""
     space = iteration_dimensions(shape, layout, operands)
-    return [
-        replace(dimension, group=("window", dimension.axis), extent=dimension.size)
-        if dimension.axis >= 2
-        else dimension
-        for dimension in space
-    ]
+    return [tracked(dimension) if dimension.axis >= 2 else dimension for dimension in space]
 
 
 def _for_range(nest: LoopNest, begin: Index, end: Index, width: int, body: Callable[[Index, int], None]) -> None:
