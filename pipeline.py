@@ -78,6 +78,7 @@ PHASES = (
             # Before fusion, which looks for constants to make biases of.
             "kernel-fold-constants",
             "kernel-fuse-maps",
+            "kernel-fold-scales",
             "kernel-fuse-epilogues",
             "kernel-choose-algorithms",
             "kernel-transform-winograd-weights",

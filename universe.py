@@ -39,6 +39,7 @@ PASSES: dict[str, str] = {
     "kernel-choose-layouts": "passes.kernel.choose_layouts:KernelChooseLayoutsPass",
     "kernel-dead-code": "passes.kernel.dead_code:KernelDeadCodePass",
     "kernel-fold-constants": "passes.kernel.fold_constants:KernelFoldConstantsPass",
+    "kernel-fold-scales": "passes.kernel.fold_scales:KernelFoldScalesPass",
     "kernel-fuse-epilogues": "passes.kernel.fuse_epilogues:KernelFuseEpiloguesPass",
     "kernel-fuse-maps": "passes.kernel.fuse_maps:KernelFuseMapsPass",
     "kernel-simplify-layouts": "passes.kernel.simplify_layouts:KernelSimplifyLayoutsPass",

@@ -195,9 +195,9 @@ def transposed_type(source: TensorType, permutation: Sequence[int]) -> TensorTyp
 
 @irdl_op_definition
 class ReshapeOp(IRDLOperation):
-    """The same memory under another shape.
+    """The same memory under another shape of as many elements in the same order.
 
-    C1: both types are row-major without margins. C2: both have as many elements.
+    C1: that is possible in the source's layout. C2: both have as many elements. C3: the result's type is what follows.
     """
 
     name = "layout.reshape"
@@ -207,17 +207,29 @@ class ReshapeOp(IRDLOperation):
     assembly_format = "$source attr-dict `:` type($source) `->` type($result)"
 
     def __init__(self, source: SSAValue, shape: Sequence[Dim]):
+        """Raises ValueError where the source's layout does not allow it."""
         assert isinstance(source.type, TensorType)
-        super().__init__(operands=[source], result_types=[TensorType.of(shape, source.type.element_type)])
+        result = reshaped_type(source.type, shape)
+        if result is None:
+            raise ValueError(f"{source.type} cannot be seen as {list(shape)} without moving elements")
+        super().__init__(operands=[source], result_types=[result])
 
     def verify_(self) -> None:
         source, result = self.source.type, self.result.type
         assert isinstance(source, TensorType) and isinstance(result, TensorType)
-        for name, type_ in (("source", source), ("result", result)):
-            if not type_.layout.is_row_major:
-                raise VerifyException(f"C1: the {name} of layout.reshape is not row-major")
         if not dims.same_dimension(dims.product(source.dims), dims.product(result.dims)):
             raise VerifyException("C2: source and result of layout.reshape differ in their number of elements")
+        expected = reshaped_type(source, result.dims)
+        if expected is None:
+            raise VerifyException(f"C1: a tensor in layout {print_order(source.layout.order)} has no view of this shape")
+        if result != expected:
+            raise VerifyException(f"C3: the result must have type {expected}")
+
+
+def reshaped_type(source: TensorType, shape: Sequence[Dim]) -> TensorType | None:
+    """The type of the same memory under another shape; None where elements would have to move."""
+    layout = source.layout.reshaped(source.dims, shape)
+    return None if layout is None else TensorType.of(shape, source.element_type, layout)
 
 
 @irdl_op_definition

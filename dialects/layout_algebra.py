@@ -119,6 +119,39 @@ class Layout:
             order, tuple(self.lower[a] for a in permutation), tuple(self.upper[a] for a in permutation), self.halo
         )
 
+    def reshaped(self, shape: Sequence[Dim], new_shape: Sequence[Dim]) -> Layout | None:
+        """The same memory under another shape of as many elements in the same order; None if that is no layout.
+
+        An axis can always be split. Axes merge where they are neighbours in memory, the inner ones without
+        margins. An axis of length 1 comes and goes; its margins become margins of the axis right inside it.
+        """
+        if self.is_row_major:
+            return Layout.row_major(len(new_shape))
+        if self.halo or any(piece.block for piece in self.pieces):
+            return None
+        long_axes = self._without_unit_axes(shape)
+        groups = _matching_groups(shape, new_shape)
+        if long_axes is None or groups is None:
+            return None
+        placed = _regrouped(long_axes, groups, shape, new_shape)
+        return None if placed is None else _with_unit_axes(placed, len(new_shape))
+
+    def _without_unit_axes(self, shape: Sequence[Dim]) -> list[_Placed] | None:
+        """The other axes in physical order; None where a margin of a unit axis has no axis inside it to go to."""
+        placed: list[_Placed] = []
+        outside: tuple[Dim, Dim] = (0, 0)
+        for piece in self.pieces:
+            extent = self.extent(shape, piece.axis)
+            lower, upper = self.margin(piece.axis)
+            lower = dims.add(dims.multiply(outside[0], extent), lower)
+            upper = dims.add(dims.multiply(outside[1], extent), upper)
+            if shape[piece.axis] == 1:
+                outside = (lower, upper)
+            else:
+                placed.append(_Placed(piece.axis, lower, upper))
+                outside = (0, 0)
+        return placed if outside == (0, 0) else None
+
     # --- sizes and addresses -----------------------------------------------------------------
 
     def extent(self, shape: Sequence[Dim], axis: int) -> Dim:
@@ -206,6 +239,84 @@ class Layout:
             lower = int(self.margin(axis)[0])
             window.append(slice(lower, lower + int(shape[axis])))
         return _contiguous(physical.transpose(order).reshape(merged)[tuple(window)])
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """An axis at its place in physical order, with its margins."""
+
+    axis: int
+    lower: Dim
+    upper: Dim
+
+
+def _matching_groups(shape: Sequence[Dim], new_shape: Sequence[Dim]) -> list[tuple[list[int], list[int]]] | None:
+    """Runs of axes longer than 1 of either shape that hold as many elements, in order; None where they don't pair up."""
+    old = [axis for axis, size in enumerate(shape) if size != 1]
+    new = [axis for axis, size in enumerate(new_shape) if size != 1]
+    groups: list[tuple[list[int], list[int]]] = []
+    while old and new:
+        left, right = [old.pop(0)], [new.pop(0)]
+        while True:
+            left_size = dims.product(shape[axis] for axis in left)
+            right_size = dims.product(new_shape[axis] for axis in right)
+            if dims.same_dimension(left_size, right_size):
+                break
+            grows, axes = (left, old) if _is_part(left_size, right_size) else (right, new)
+            if not axes:
+                return None
+            grows.append(axes.pop(0))
+        groups.append((left, right))
+    return None if old or new else groups
+
+
+def _is_part(size: Dim, whole: Dim) -> bool:
+    """Whether more axes must come to ``size`` to make ``whole``: it is less, or divides it."""
+    if isinstance(size, int) and isinstance(whole, int):
+        return size < whole
+    return dims.modulo(whole, size) == 0
+
+
+def _regrouped(
+    placed: Sequence[_Placed],
+    groups: Sequence[tuple[list[int], list[int]]],
+    shape: Sequence[Dim],
+    new_shape: Sequence[Dim],
+) -> list[_Placed] | None:
+    """The new shape's axes in physical order; None where a group's axes are apart or its margins cut a new axis."""
+    by_first = {old[0]: (old, new) for old, new in groups}
+    result: list[_Placed] = []
+    index = 0
+    while index < len(placed):
+        if placed[index].axis not in by_first:
+            return None
+        old, new = by_first[placed[index].axis]
+        run = placed[index : index + len(old)]
+        index += len(old)
+        if [entry.axis for entry in run] != old or any(entry.lower != 0 or entry.upper != 0 for entry in run[1:]):
+            return None
+        inside_old = dims.product(shape[axis] for axis in old[1:])
+        inside_new = dims.product(new_shape[axis] for axis in new[1:])
+        margins = [dims.multiply(margin, inside_old) for margin in (run[0].lower, run[0].upper)]
+        if any(dims.modulo(margin, inside_new) != 0 for margin in margins):
+            return None
+        lower, upper = (dims.floordiv(margin, inside_new) for margin in margins)
+        result.append(_Placed(new[0], lower, upper))
+        result += [_Placed(axis, 0, 0) for axis in new[1:]]
+    return result
+
+
+def _with_unit_axes(placed: Sequence[_Placed], rank: int) -> Layout:
+    """Adds the axes that are missing, each right outside the axis that follows it."""
+    order = [entry.axis for entry in placed]
+    for axis in reversed(range(rank)):
+        if axis not in order:
+            order.insert(order.index(axis + 1) if axis + 1 < rank else len(order), axis)
+    lower: list[Dim] = [0] * rank
+    upper: list[Dim] = [0] * rank
+    for entry in placed:
+        lower[entry.axis], upper[entry.axis] = entry.lower, entry.upper
+    return Layout("".join(chr(97 + axis) for axis in order)).with_margins(lower, upper)
 
 
 def _contiguous(array: np.ndarray) -> np.ndarray:

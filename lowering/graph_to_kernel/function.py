@@ -89,13 +89,21 @@ class FunctionLowering:
         return self._plain[value]
 
     def reshape(self, value: SSAValue, shape: Sequence[Dim]) -> SSAValue:
+        """The tensor under another shape: a view of it where its layout allows one, of a row-major copy otherwise."""
         if type_of(value).dims == tuple(shape):
             return value
-        return self.add(layout.ReshapeOp(self.plain(value), shape))
+        if layout.reshaped_type(type_of(value), shape) is None:
+            value = self.plain(value)
+        return self.add(layout.ReshapeOp(value, shape))
 
     def transpose(self, value: SSAValue, permutation: Sequence[int]) -> SSAValue:
+        """The tensor with its axes in another order: a view. Where only axes of length 1 move, it stays row-major."""
+        sizes = type_of(value).dims
         if list(permutation) == list(range(len(permutation))):
             return value
+        long_axes = [axis for axis in permutation if sizes[axis] != 1]
+        if long_axes == sorted(long_axes) and type_of(value).layout.is_row_major:
+            return self.reshape(value, [sizes[axis] for axis in permutation])
         return self.add(layout.TransposeOp(value, permutation))
 
     def window(self, value: SSAValue, starts: Sequence[Dim], shape: Sequence[Dim]) -> SSAValue:

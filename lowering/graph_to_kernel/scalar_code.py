@@ -41,7 +41,7 @@ class ScalarCode:
             if isinstance(type_, IntegerType):
                 attribute: Attribute = IntegerAttr(int(value), type_, truncate_bits=True)  # pyright: ignore[reportCallIssue]
             else:
-                attribute = FloatAttr(float(value), type_)  # pyright: ignore[reportArgumentType]
+                attribute = FloatAttr(float(value), type_)  # pyright: ignore[reportArgumentType, reportCallIssue]
             op = arith.ConstantOp.create(properties={"value": attribute}, result_types=[type_])
             self.block.add_op(op)
             self._constants[key] = op.result

@@ -13,8 +13,8 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
 from ...dialects import shape as dims
-from ...dialects.kernel import KernelOp, MapOp
-from ...dialects.layout import ConvertOp, ReshapeOp, TensorType, TransposeOp, WindowOp
+from ...dialects.kernel import GemmOp, KernelOp, MapOp
+from ...dialects.layout import ConvertOp, ReshapeOp, TensorType, TransposeOp, WindowOp, reshaped_type
 from ...dialects.shape import Dim
 from .dead_code import remove_unread
 from .region_merging import set_operands
@@ -37,6 +37,7 @@ class KernelSimplifyLayoutsPass(ModulePass):
     - convert, reshape, transpose to the type that is there already: gone
     - convert of a convert, reshape of a reshape, transpose of a transpose, window of a window: one op
     - convert of a transpose that moved only axes of length 1: a reshape
+    - convert of the transpose of a matrix product or map that nobody else reads: they write it that way
     - map of a reshape of a kernel's result: reshape of a map
     """
 
@@ -97,8 +98,39 @@ def _simplify_convert(op: ConvertOp, block: Block) -> None:
         _replace(op, op.source)
         return
     source = op.source.owner
-    if isinstance(source, TransposeOp) and _is_reshape(source, tensor_type(op.result)):
+    if not isinstance(source, TransposeOp):
+        return
+    if _is_reshape(source, tensor_type(op.result)):
         _replace_by(op, ReshapeOp(source.source, tensor_type(op.result).dims), block)
+    elif _can_store_elsewhere(source, op):
+        _store_transposed(source, op)
+
+
+def _can_store_elsewhere(transpose: TransposeOp, convert: ConvertOp) -> bool:
+    """Whether a kernel's result is only read through a transpose and a copy of it, so that it may write the copy.
+
+    Its last axis must stay the one along memory, since kernels write vectors along it.
+    """
+    kernel = transpose.source.owner
+    written = tensor_type(convert.result).layout
+    return (
+        isinstance(kernel, GemmOp | MapOp)
+        and tensor_type(transpose.source).layout.is_row_major
+        and written.is_row_major
+        and list(transpose.permutation.get_values())[-1] == written.rank - 1
+        and all(use.operation is transpose for use in transpose.source.uses)
+        and all(use.operation is convert for use in transpose.result.uses)
+    )
+
+
+def _store_transposed(transpose: TransposeOp, convert: ConvertOp) -> None:
+    """Gives the kernel's result the layout in which its transpose is row-major; the copy is not needed then."""
+    permutation = list(transpose.permutation.get_values())
+    inverse = [permutation.index(axis) for axis in range(len(permutation))]
+    written = tensor_type(convert.result).layout.permuted(inverse)
+    Rewriter.replace_value_with_new_type(transpose.source, tensor_type(transpose.source).with_layout(written))
+    Rewriter.replace_value_with_new_type(transpose.result, tensor_type(convert.result))
+    _replace(convert, transpose.result)
 
 
 def _is_reshape(op: TransposeOp, result: TensorType) -> bool:
@@ -124,8 +156,10 @@ def _simplify_transpose(op: TransposeOp, block: Block) -> None:
 
 
 def _simplify_reshape(op: ReshapeOp, block: Block) -> None:
-    if isinstance(op.source.owner, ReshapeOp):
-        op.operands[0] = op.source.owner.source
+    result = tensor_type(op.result)
+    inner = op.source.owner
+    if isinstance(inner, ReshapeOp) and reshaped_type(tensor_type(inner.source), result.dims) == result:
+        op.operands[0] = inner.source
     if op.source.type == op.result.type:
         _replace(op, op.source)
 
@@ -184,8 +218,12 @@ def _shape_before(operand: TensorType, after: Sequence[Dim], before: Sequence[Di
 
     ``before`` and ``after`` hold the same elements in the same order.
     """
-    if not operand.layout.is_row_major:
-        return None
+    shape = _broadcast_shape_before(operand, after, before)
+    return None if shape is None or operand.layout.reshaped(operand.dims, shape) is None else shape
+
+
+def _broadcast_shape_before(operand: TensorType, after: Sequence[Dim], before: Sequence[Dim]) -> tuple[Dim, ...] | None:
+    """_shape_before, whatever the operand's layout."""
     if all(size == 1 for size in operand.dims):
         return (1,) * min(len(operand.dims), len(before))
     if operand.dims == tuple(after):

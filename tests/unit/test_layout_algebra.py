@@ -156,6 +156,81 @@ def test_row_major_and_channel_blocks() -> None:
     assert Layout("aB4b").axis_strides((3, 8)) is None
 
 
+@st.composite
+def whole_axes(draw: st.DrawFn) -> tuple[Layout, tuple[int, ...]]:
+    """A layout without blocks, with margins, and a shape with many equal factors and axes of length 1."""
+    rank = draw(st.integers(1, 4))
+    order = "".join(draw(st.permutations([chr(97 + axis) for axis in range(rank)])))
+    shape = tuple(draw(st.lists(st.sampled_from([1, 1, 2, 3, 4, 6]), min_size=rank, max_size=rank)))
+    margins = [draw(st.lists(st.sampled_from([0, 0, 0, 1, 2]), min_size=rank, max_size=rank)) for _ in range(2)]
+    return Layout(order).with_margins(*margins), shape
+
+
+@st.composite
+def factorisations(draw: st.DrawFn, count: int) -> tuple[int, ...]:
+    shape: list[int] = []
+    while count > 1 or (len(shape) < 5 and draw(st.booleans())):
+        size = draw(st.sampled_from([size for size in range(1, count + 1) if count % size == 0]))
+        if len(shape) >= 5:
+            size = count
+        shape.append(size)
+        count //= size
+    return tuple(shape)
+
+
+@settings(max_examples=500, deadline=None)
+@given(whole_axes(), st.data())
+def test_a_reshaped_layout_finds_the_same_elements(case: tuple[Layout, tuple[int, ...]], data: st.DataObject) -> None:
+    layout, shape = case
+    new_shape = data.draw(factorisations(int(np.prod(shape))))
+    reshaped = layout.reshaped(shape, new_shape)
+    if reshaped is None:
+        return
+    assert reshaped.element_count(new_shape) == layout.element_count(shape)
+    old_indices = itertools.product(*map(range, shape))
+    for old, new in zip(old_indices, itertools.product(*map(range, new_shape)), strict=True):
+        assert address(reshaped, new_shape, new) == address(layout, shape, old)
+
+
+@pytest.mark.parametrize(
+    ("order", "shape", "new_shape", "expected"),
+    [
+        ("abc", (2, 3, 4), (6, 4), "ab"),
+        # Attention: splitting heads off a transposed tensor, dropping and adding unit axes.
+        ("bac", (4, 3, 6), (4, 3, 2, 3), "bacd"),
+        ("dbcae", (3, 7, 1, 1, 5), (3, 7, 5), "bac"),
+        ("bac", (4, 3, 6), (1, 4, 3, 6), "cabd"),
+        # Axes that are apart in memory do not merge.
+        ("bac", (4, 3, 6), (12, 6), None),
+        ("bac", (4, 3, 6), (4, 18), None),
+        ("aB4b", (2, 8), (16,), None),
+    ],
+)
+def test_reshaped_layouts(order: str, shape: tuple, new_shape: tuple, expected: str | None) -> None:
+    reshaped = Layout(order).reshaped(shape, new_shape)
+    assert reshaped == (None if expected is None else Layout(expected))
+
+
+def test_the_margin_of_a_dropped_axis_goes_inside() -> None:
+    """The second of three matrices, seen without its axis."""
+    layout = Layout("abc").with_margins((1, 0, 0), (1, 0, 0))
+    assert layout.reshaped((1, 5, 6), (5, 6)) == Layout("ab").with_margins((5, 0), (5, 0))
+    assert layout.reshaped((1, 5, 6), (30,)) == Layout("a").with_margins((30,), (30,))
+    halo = Layout("abc").with_margins((0, 1, 1), (0, 1, 1), halo=True)
+    assert halo.reshaped((2, 5, 6), (10, 6)) is None
+
+
+def test_symbolic_shapes_reshape() -> None:
+    batch, steps = dims.symbol("N"), dims.symbol("T")
+    layout = Layout("bac")
+    assert layout.reshaped((steps, batch, 24), (steps, batch, 3, 8)) == Layout("bacd")
+    assert layout.reshaped((steps, batch, 24), (steps * batch, 24)) is None
+    window = Layout("bac").with_margins((0, 1, 0), (0, 2, 0))
+    split = window.reshaped((steps, batch, 24), (steps, batch, 1, 24))
+    assert split == Layout("bacd").with_margins((0, 1, 0, 0), (0, 2, 0, 0))
+    assert Layout("ba").reshaped((2 * steps, 6), (steps, 2, 6)) == Layout("cab")
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_a_window_sees_its_part(data: st.DataObject) -> None:

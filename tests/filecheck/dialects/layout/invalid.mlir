@@ -40,7 +40,16 @@ func.func @reshaped_layout(%x: !layout.tensor<4 x 5 x f32, ba>) {
   func.return
 }
 
-// CHECK: C1: the source of layout.reshape is not row-major
+// CHECK: C1: a tensor in layout ba has no view of this shape
+
+// -----
+
+func.func @reshaped_type(%x: !layout.tensor<4 x 6 x f32, ba>) {
+  %0 = layout.reshape %x : !layout.tensor<4 x 6 x f32, ba> -> !layout.tensor<4 x 2 x 3 x f32>
+  func.return
+}
+
+// CHECK: C3: the result must have type !layout.tensor<4 x 2 x 3 x f32, bca>
 
 // -----
 

@@ -6,6 +6,7 @@ func.func @layouts(%x: !layout.tensor<N x 64 x H x W x f32>, %w: !layout.tensor<
   %2 = layout.transpose %x [0, 2, 3, 1] : !layout.tensor<N x 64 x H x W x f32> -> !layout.tensor<N x H x W x 64 x f32, adbc>
   %3 = layout.transpose %2 [0, 3, 1, 2] : !layout.tensor<N x H x W x 64 x f32, adbc> -> !layout.tensor<N x 64 x H x W x f32>
   %4 = layout.reshape %x : !layout.tensor<N x 64 x H x W x f32> -> !layout.tensor<N x 64 x (H * W) x f32>
+  %6 = layout.reshape %2 : !layout.tensor<N x H x W x 64 x f32, adbc> -> !layout.tensor<N x H x W x 4 x 16 x f32, adebc>
   %5 = layout.window %x at [0, 16, 1, 0] : !layout.tensor<N x 64 x H x W x f32> -> !layout.tensor<N x 32 x (H - 1) x W x f32, NCHW window [0, 16, 1, 0, 0, 16, 0, 0]>
   func.return
 }
@@ -16,6 +17,7 @@ func.func @layouts(%x: !layout.tensor<N x 64 x H x W x f32>, %w: !layout.tensor<
 // CHECK-NEXT:   %2 = layout.transpose %x [0, 2, 3, 1] : !layout.tensor<N x 64 x H x W x f32> -> !layout.tensor<N x H x W x 64 x f32, adbc>
 // CHECK-NEXT:   %3 = layout.transpose %2 [0, 3, 1, 2] : !layout.tensor<N x H x W x 64 x f32, adbc> -> !layout.tensor<N x 64 x H x W x f32>
 // CHECK-NEXT:   %4 = layout.reshape %x : !layout.tensor<N x 64 x H x W x f32> -> !layout.tensor<N x 64 x (H * W) x f32>
-// CHECK-NEXT:   %5 = layout.window %x at [0, 16, 1, 0] : !layout.tensor<N x 64 x H x W x f32> -> !layout.tensor<N x 32 x (H - 1) x W x f32, NCHW window [0, 16, 1, 0, 0, 16, 0, 0]>
+// CHECK-NEXT:   %5 = layout.reshape %2 : !layout.tensor<N x H x W x 64 x f32, adbc> -> !layout.tensor<N x H x W x 4 x 16 x f32, adebc>
+// CHECK-NEXT:   %6 = layout.window %x at [0, 16, 1, 0] : !layout.tensor<N x 64 x H x W x f32> -> !layout.tensor<N x 32 x (H - 1) x W x f32, NCHW window [0, 16, 1, 0, 0, 16, 0, 0]>
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }

@@ -22,13 +22,3 @@ func.func @algorithms(%x: !layout.tensor<1 x 64 x 56 x 56 x f32>, %w3: !layout.t
   %5 = kernel.conv ins(%x, %w3 : !layout.tensor<1 x 64 x 56 x 56 x f32>, !layout.tensor<64 x 64 x 3 x 3 x f32>) algorithm winograd2 strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 64 x 56 x 56 x f32>
   func.return
 }
-
-// CHECK:      func.func @algorithms(%x: !layout.tensor<1 x 64 x 56 x 56 x f32>, %w3: !layout.tensor<64 x 64 x 3 x 3 x f32>, %w1: !layout.tensor<64 x 64 x 1 x 1 x f32>, %wd: !layout.tensor<64 x 1 x 3 x 3 x f32>, %wg: !layout.tensor<64 x 4 x 3 x 3 x f32>) {
-// CHECK-NEXT:   %0 = kernel.conv ins(%x, %w3 : !layout.tensor<1 x 64 x 56 x 56 x f32>, !layout.tensor<64 x 64 x 3 x 3 x f32>) algorithm winograd4 strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 64 x 56 x 56 x f32>
-// CHECK-NEXT:   %1 = kernel.conv ins(%x, %w3 : !layout.tensor<1 x 64 x 56 x 56 x f32>, !layout.tensor<64 x 64 x 3 x 3 x f32>) algorithm direct strides [2, 2] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 64 x 28 x 28 x f32>
-// CHECK-NEXT:   %2 = kernel.conv ins(%x, %w1 : !layout.tensor<1 x 64 x 56 x 56 x f32>, !layout.tensor<64 x 64 x 1 x 1 x f32>) algorithm direct strides [1, 1] pads [0, 0, 0, 0] dilations [1, 1] -> !layout.tensor<1 x 64 x 56 x 56 x f32>
-// CHECK-NEXT:   %3 = kernel.conv ins(%x, %wd : !layout.tensor<1 x 64 x 56 x 56 x f32>, !layout.tensor<64 x 1 x 3 x 3 x f32>) algorithm depthwise strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 64 -> !layout.tensor<1 x 64 x 56 x 56 x f32>
-// CHECK-NEXT:   %4 = kernel.conv ins(%x, %wg : !layout.tensor<1 x 64 x 56 x 56 x f32>, !layout.tensor<64 x 4 x 3 x 3 x f32>) algorithm im2col strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 16 -> !layout.tensor<1 x 64 x 56 x 56 x f32>
-// CHECK-NEXT:   %5 = kernel.conv ins(%x, %w3 : !layout.tensor<1 x 64 x 56 x 56 x f32>, !layout.tensor<64 x 64 x 3 x 3 x f32>) algorithm winograd2 strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 64 x 56 x 56 x f32>
-// CHECK-NEXT:   func.return
-// CHECK-NEXT: }

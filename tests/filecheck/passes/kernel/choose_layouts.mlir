@@ -34,29 +34,3 @@ func.func @products(%x: !layout.tensor<N x 768 x f32>) {
   %1 = kernel.gemm ins(%0, %v : !layout.tensor<N x 256 x f32>, !layout.tensor<40 x 256 x f32>) transpose_b -> !layout.tensor<N x 40 x f32>
   func.return
 }
-
-// CHECK:      func.func @chain(%x: !layout.tensor<1 x 32 x 56 x 56 x f32>, %w0: !layout.tensor<64 x 32 x 1 x 1 x f32>, %w1: !layout.tensor<64 x 64 x 3 x 3 x f32>, %b: !layout.tensor<64 x f32>) -> !layout.tensor<1 x 64 x 56 x 56 x f32> {
-// CHECK-NEXT:   %0 = layout.convert %x : !layout.tensor<1 x 32 x 56 x 56 x f32> -> !layout.tensor<1 x 32 x 56 x 56 x f32, NCHW16c>
-// CHECK-NEXT:   %1 = layout.convert %w0 : !layout.tensor<64 x 32 x 1 x 1 x f32> -> !layout.tensor<64 x 32 x 1 x 1 x f32, ABcd16b32a>
-// CHECK-NEXT:   %2 = kernel.conv ins(%0, %1 : !layout.tensor<1 x 32 x 56 x 56 x f32, NCHW16c>, !layout.tensor<64 x 32 x 1 x 1 x f32, ABcd16b32a>) algorithm direct strides [1, 1] pads [0, 0, 0, 0] dilations [1, 1] -> !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>
-// CHECK-NEXT:   %3 = layout.convert %w1 : !layout.tensor<64 x 64 x 3 x 3 x f32> -> !layout.tensor<64 x 64 x 3 x 3 x f32, ABcd16b32a>
-// CHECK-NEXT:   %4 = layout.convert %b : !layout.tensor<64 x f32> -> !layout.tensor<64 x f32, A16a>
-// CHECK-NEXT:   %5 = kernel.conv ins(%2, %3, %4 : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, !layout.tensor<64 x 64 x 3 x 3 x f32, ABcd16b32a>, !layout.tensor<64 x f32, A16a>) algorithm direct strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
-// CHECK-NEXT:   %6 = layout.convert %5 : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c> -> !layout.tensor<1 x 64 x 56 x 56 x f32>
-// CHECK-NEXT:   func.return %6 : !layout.tensor<1 x 64 x 56 x 56 x f32>
-// CHECK-NEXT: }
-// CHECK-NEXT: func.func @first_layer(%x: !layout.tensor<1 x 3 x 224 x 224 x f32>, %w: !layout.tensor<32 x 3 x 3 x 3 x f32>) {
-// CHECK-NEXT:   %0 = layout.convert %x : !layout.tensor<1 x 3 x 224 x 224 x f32> -> !layout.tensor<1 x 3 x 224 x 224 x f32, NCHW halo [0, 0, 1, 1, 0, 0, 1, 1]>
-// CHECK-NEXT:   %1 = layout.convert %w : !layout.tensor<32 x 3 x 3 x 3 x f32> -> !layout.tensor<32 x 3 x 3 x 3 x f32, Acdb32a>
-// CHECK-NEXT:   %2 = kernel.conv ins(%0, %1 : !layout.tensor<1 x 3 x 224 x 224 x f32, NCHW halo [0, 0, 1, 1, 0, 0, 1, 1]>, !layout.tensor<32 x 3 x 3 x 3 x f32, Acdb32a>) algorithm direct strides [2, 2] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 32 x 112 x 112 x f32, NCHW16c>
-// CHECK-NEXT:   func.return
-// CHECK-NEXT: }
-// CHECK-NEXT: func.func @products(%x: !layout.tensor<N x 768 x f32>) {
-// CHECK-NEXT:   %w = kernel.constant @w : !layout.tensor<768 x 256 x f32>
-// CHECK-NEXT:   %0 = layout.convert %w : !layout.tensor<768 x 256 x f32> -> !layout.tensor<768 x 256 x f32, Ba64b>
-// CHECK-NEXT:   %1 = kernel.gemm ins(%x, %0 : !layout.tensor<N x 768 x f32>, !layout.tensor<768 x 256 x f32, Ba64b>) -> !layout.tensor<N x 256 x f32>
-// CHECK-NEXT:   %v = kernel.constant @v : !layout.tensor<40 x 256 x f32>
-// CHECK-NEXT:   %2 = layout.convert %v : !layout.tensor<40 x 256 x f32> -> !layout.tensor<40 x 256 x f32, Ab48a>
-// CHECK-NEXT:   %3 = kernel.gemm ins(%1, %2 : !layout.tensor<N x 256 x f32>, !layout.tensor<40 x 256 x f32, Ab48a>) transpose_b -> !layout.tensor<N x 40 x f32>
-// CHECK-NEXT:   func.return
-// CHECK-NEXT: }
