@@ -1,6 +1,6 @@
 // RUN: lamina-opt %s -p lower-kernel-to-schedule | filecheck %s
 
-// CHECK-LABEL: func.func @segment0(%x: !layout.tensor<2 x 8 x f32>) {
+// CHECK-LABEL: func.func @segment0(%x: !layout.tensor<2 x 8 x f32>) -> (!layout.tensor<2 x 4 x f32>, !layout.tensor<2 x 8 x f32>) {
 // CHECK-NEXT: %[[W:.*]] = schedule.buffer constant @w : !layout.tensor<8 x 4 x f32>
 // CHECK-NEXT: %[[G:.*]] = schedule.buffer arena lives 0 to 0 : !layout.tensor<2 x 4 x f32>
 // CHECK-NEXT: schedule.stage @gemm0 ins(%x, %[[W]] : {{.*}}) outs(%[[G]] : {{.*}}) {
