@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 # Registers kept free beside the sums and one row of B: LLVM's scheduler loads that many columns of A ahead.
 LOADED_AHEAD = 4
+# Each row of an indirect convolution's tile has a pointer of its own in a general register.
+INDIRECT_ROWS = 8
 
 
 def rows_in_registers(target: Target, vectors: int) -> int:
@@ -65,4 +67,22 @@ def im2col_tile(kernel: ConvOp, target: Target) -> tuple[int, int]:
         cycles *= computed / (width * (channels if isinstance(channels, int) else rows))
         if cycles < 0.98 * fewest_cycles:
             best, fewest_cycles = (rows, width), cycles
+    return best
+
+
+def indirect_columns(kernel: ConvOp, target: Target) -> int:
+    """Output channels in a panel of an indirect convolution's weights; 0 where no panel divides a group's channels."""
+    groups = kernel.get("groups")
+    channels = kernel.type.dims[1]
+    if not isinstance(channels, int):
+        return 0
+    best, fewest_cycles = 0, float("inf")
+    for vectors in (4, 3, 2, 1):
+        width = vectors * target.lanes
+        if groups > 1 and channels // groups % width:
+            continue
+        rows = min(rows_in_registers(target, vectors), INDIRECT_ROWS)
+        cycles = -(-channels // groups // width) * max(rows * vectors, 4, (rows + vectors) / 2) / rows
+        if cycles < 0.98 * fewest_cycles:
+            best, fewest_cycles = width, cycles
     return best

@@ -21,6 +21,7 @@ from xdsl.dialects.builtin import (
     ArrayAttr,
     BoolAttr,
     DenseIntOrFPElementsAttr,
+    DictionaryAttr,
     FloatAttr,
     IndexType,
     IntegerAttr,
@@ -376,6 +377,13 @@ class LoopNest:
             strides.append(self.mul(strides[-1], size))
         memory = self.scratch_memory(element, byte_offset, strides[-1])
         return self.view(memory, 0, sizes, list(reversed(strides[:-1])))
+
+    def reach_scratch_through(self, memory: SSAValue) -> None:
+        """Says that scratch memory is also read at offsets from this operand, so that they count as one memory."""
+        shared = (memory, self._scratch)
+        plain, may_alias = DictionaryAttr({}), DictionaryAttr({"lamina.may_alias": UnitAttr()})
+        attributes = [may_alias if argument in shared else plain for argument in self._entry.args]
+        self.function.arg_attrs = ArrayAttr(attributes)
 
     def load(self, memory: SSAValue, indices: Sequence[Index]) -> SSAValue:
         return self.insert(memref.LoadOp.get(memory, self.values(indices)))

@@ -45,7 +45,7 @@ from ...dialects.layout import (
 from ...dialects.layout_algebra import Layout
 from ...dialects.shape import Dim
 from ...dialects.winograd import tile_of
-from ..tiling import even_tile, gemm_columns, im2col_tile, rows_in_registers
+from ..tiling import even_tile, gemm_columns, im2col_tile, indirect_columns, rows_in_registers
 from .conv_costs import channel_block
 
 if TYPE_CHECKING:
@@ -183,6 +183,9 @@ class _FunctionLayouts:
             self.row_major(op)
             op.operands[1] = self.want(op.operands[1], self.im2col_weights(op), op)
             return
+        if op.get("algorithm") == "indirect":
+            self.conv_indirect(op)
+            return
         channels = op.in_type(0).dims[1]
         is_narrow = isinstance(channels, int) and channels < self.block_size and op.get("algorithm") == "direct"
         x_order = Layout.row_major(4).order if is_narrow else self.blocked().order
@@ -192,6 +195,27 @@ class _FunctionLayouts:
             op.operands[2] = self.want(op.operands[2], Layout(f"A{self.block_size}a"), op)
         self.set_layout(op.result, self.blocked())
         self.epilogue(op, len(op.ins), op.type)
+
+    def conv_indirect(self, op: ConvOp) -> None:
+        """NHWC throughout; sizes that are known get a halo, others find their zeros through the kernel's table."""
+        order = "acdb"
+        if dims.is_static(op.in_type(0).dims[2:]):
+            op.operands[0] = self.with_halo(op.operands[0], order, self.halo_of(op), op)
+        else:
+            op.operands[0] = self.want_order(op.operands[0], order, op)
+        op.operands[1] = self.want(op.operands[1], Layout(f"Acdb{indirect_columns(op, self.target)}a"), op)
+        if len(op.ins) > 2:
+            op.operands[2] = self.plain(op.operands[2], op)
+        self.set_layout(op.result, Layout(order))
+        for index in range(len(op.ins), len(op.operands)):
+            value = op.operands[index]
+            missing = 4 - tensor_type(value).rank
+            if missing > 2 or tensor_type(value).dims[1 - missing] == 1:
+                op.operands[index] = self.plain(value, op)
+                continue
+            if missing:
+                value = self._with_leading_axes(self.plain(value, op), missing, op)
+            op.operands[index] = self.want_order(value, order, op)
 
     def im2col_weights(self, op: ConvOp) -> Layout:
         """Tiles of as many output channels as a register tile has rows, where they divide a group's."""

@@ -19,7 +19,7 @@ from ...dialects.schedule import StageOp, tile_attribute
 from ...dialects.shape import Dim
 from ...dialects.storage import element_bytes
 from ...dialects.winograd import tile_of, transforms, winograd_scratch
-from ..tiling import even_tile, gemm_columns, im2col_tile, rows_in_registers
+from ..tiling import INDIRECT_ROWS, even_tile, gemm_columns, im2col_tile, rows_in_registers
 
 if TYPE_CHECKING:
     from ...backend.targets import Target
@@ -28,6 +28,8 @@ Decisions = dict[str, int | str]
 
 # Fewer pieces of work than this leave threads idle at the end of a stage.
 PIECES_TO_SHARE = 16
+# Pixels that an indirect convolution multiplies with a panel of weights before it goes to the next one.
+PIXELS_IN_BLOCK = 96
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,28 @@ def _conv_im2col(kernel: Operation, target: Target) -> tuple[Decisions, Dim | No
     return decisions, dims.multiply(dims.product(w.dims[1:]), 4 * columns)
 
 
+def _conv_indirect(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
+    """Tiles of pixels, in blocks that use a panel of weights often enough and leave work for all threads."""
+    assert isinstance(kernel, ConvOp)
+    x, w = kernel.in_type(0), kernel.in_type(1)
+    columns, window = w.layout.block_of(0), dims.product(w.dims[2:])
+    batch, channels, height, width = kernel.type.dims
+    most = min(rows_in_registers(target, max(1, columns // target.lanes)), INDIRECT_ROWS)
+    padded = any(kernel.get("pads")) and not x.layout.halo
+    # Rows of pixels that tiles fill need no table: the next pixel is always as far.
+    table = padded or (window != 1 and (not isinstance(width, int) or width < 2 * most))
+    pixels = dims.product([height, width]) if table or window == 1 else width
+    rows = even_tile(pixels, most)
+    panels = -(-int(channels) // kernel.get("groups") // columns)
+    block = rows * max(1, PIXELS_IN_BLOCK // rows)
+    blocks = kernel.get("groups") * -(-_at_least(dims.product(kernel.type.dims[2:])) // block) * _at_least(batch)
+    decisions: Decisions = {"rows": rows, "block": block, "lanes": target.lanes, "table": int(table)}
+    if panels > 1 and blocks < PIECES_TO_SHARE:
+        decisions["panel_chunks"] = min(panels, -(-PIECES_TO_SHARE // blocks))
+    scratch = dims.add(dims.multiply(window, 8 * block), dims.multiply(w.dims[1], 4))
+    return decisions, scratch if table else None
+
+
 def _at_least(size: Dim) -> int:
     return size if isinstance(size, int) else 1
 
@@ -204,6 +228,7 @@ _CONVOLUTIONS: dict[str, Callable[[Operation, Target], tuple[Decisions, Dim | No
     "depthwise": _conv_depthwise,
     "direct": _conv_direct,
     "im2col": _conv_im2col,
+    "indirect": _conv_indirect,
     "winograd2": _conv_winograd,
     "winograd4": _conv_winograd,
 }

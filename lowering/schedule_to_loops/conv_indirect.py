@@ -1,0 +1,308 @@
+"""Indirect convolution: NHWC in and out, rows of a matrix product found through a table of offsets.
+
+::
+
+    for n, group, block of output pixels
+      table[tap][pixel] = where the pixel's channels under that tap begin      (in scratch; zeros in the padding)
+      for panel of output channels, tile of the block's pixels
+        sums[pixels][channels] = bias
+        for tap:  rows = table[tap][pixels]
+          for c:  sums += x[rows + c] * w[panel][tap][c][channels]
+        y[n, pixel, channel] = epilogue(sums)
+
+Nothing is copied, whatever the stride, dilation or number of channels. The zeros that padding pixels read lie in
+scratch beside the table; their offset from x is the difference of the two addresses. Where no pixel reads padding,
+because x has a halo or the convolution none, tiles of neighbouring pixels in a row need no table (``table`` = 0).
+
+The weights lie in panels: ``Acdb64a`` is [K/64][window][c][64].
+Decisions: ``rows`` (pixels) of a tile at most; ``block`` pixels that share a table; ``panel_chunks``: pieces of the
+panels that threads share beside blocks; ``table``; ``lanes`` of a vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+
+from xdsl.dialects import arith, memref, vector
+from xdsl.dialects.builtin import VectorType
+from xdsl.ir import SSAValue
+
+from ...dialects import shape as dims
+from ...dialects.kernel import ConvOp
+from ...dialects.schedule import StageOp
+from .conv_direct import images_are_contiguous, strides_by_axis
+from .halo import fill_halo
+from .im2col_panel import window_axes
+from .loop_nest import INDEX, Index, LoopNest
+from .register_tile import ResultTile, for_each_tile, store_result_tile
+
+# Physical dimensions of y in NHWC order.
+ROW, COLUMN, CHANNEL = 1, 2, 3
+# Tiles of fewer vectors than this get an unrolled loop.
+FEW_VECTORS = 12
+UNROLL = 4
+OFFSET_BYTES = 8
+
+
+def lower_conv_indirect(stage: StageOp, nest: LoopNest) -> None:
+    kernel = stage.kernel
+    assert isinstance(kernel, ConvOp)
+    fill_halo(nest, nest.operands[-1])
+    _Indirect(stage, nest, kernel).lower()
+
+
+class _Indirect:
+    def __init__(self, stage: StageOp, nest: LoopNest, kernel: ConvOp):
+        self.nest, self.kernel = nest, kernel
+        self.x, self.w, self.y = nest.operands[0], nest.operands[1], nest.operands[-1]
+        self.check()
+        decisions = stage.decisions
+        self.tile_rows, self.block = int(decisions["rows"]), int(decisions["block"])
+        self.lanes = int(decisions["lanes"])
+        self.panel_chunks = int(decisions.get("panel_chunks", 1))
+        self.groups = int(kernel.get("groups"))
+        self.columns = self.w.type.layout.block_of(0)
+        self.channels = int(self.w.dims[1])
+        self.group_channels = int(self.y.dims[1]) // self.groups
+        self.panels = -(-self.group_channels // self.columns)
+        self.is_ragged = self.group_channels % self.columns != 0
+        self.axes = window_axes(nest, kernel)
+        self.taps = int(dims.product(self.w.dims[2:]))
+        self.x_strides = strides_by_axis(self.x)
+        operands = [self.y, *nest.operands[len(kernel.ins) : -1]]
+        contiguous = all(images_are_contiguous(tensor, self.y.dims) for tensor in operands)
+        self.table = _Table(self) if int(decisions.get("table", 1)) else None
+        if self.table is None and self.reads_padding:
+            raise ValueError("table = 0, but pixels read padding that is not in a halo of x")
+        is_pointwise = self.taps == 1 and not any(axis.is_padded or axis.stride != 1 for axis in self.axes)
+        x_contiguous = images_are_contiguous(self.x, self.y.dims)
+        self.is_merged = contiguous and (self.table is not None or (is_pointwise and x_contiguous))
+        self.pixels = nest.dim(dims.product(self.y.dims[2:]) if self.is_merged else self.y.dims[3])
+
+    def check(self) -> None:
+        """Raises ValueError for layouts that this algorithm does not read or write."""
+        for name, tensor in (("x", self.x), ("y", self.y)):
+            if tensor.type.layout.order != "acdb":
+                raise ValueError(f"indirect convolution wants NHWC, {name} is in the layout {tensor.type.layout.order}")
+        columns = self.w.type.layout.block_of(0)
+        if self.w.type.layout.order != f"Acdb{columns}a":
+            raise ValueError(f"indirect convolution reads panels of weights, not {self.w.type.layout.order}")
+        groups = int(self.kernel.get("groups"))
+        if groups > 1 and int(self.y.dims[1]) // groups % columns:
+            raise ValueError(f"panels of {columns} output channels do not divide a group's")
+
+    @property
+    def reads_padding(self) -> bool:
+        """Whether the window reaches beyond x and its halo."""
+        layout = self.x.type.layout
+        if not any(axis.is_padded for axis in self.axes):
+            return False
+        margins = [layout.margin(axis + 2) if layout.halo else (0, 0) for axis in range(2)]
+        return any(
+            not isinstance(have, int) or have < need
+            for axis, margin in zip(self.axes, margins, strict=True)
+            for have, need in zip(margin, (axis.begin, axis.end), strict=True)
+        )
+
+    def lower(self) -> None:
+        nest = self.nest
+        if self.table is not None and self.reads_padding:
+            self.table.fill_zeros()
+        rows = [] if self.is_merged else [nest.dim(self.y.dims[2])]
+        blocks = nest.ceildiv(self.pixels, self.block)
+        bounds = [nest.dim(self.y.dims[0]), self.groups, *rows, blocks, self.panel_chunks]
+        total = reduce(nest.mul, bounds)
+        begin, end = nest.share(total)
+        chunk_panels = -(-self.panels // self.panel_chunks)
+        with nest.loop(begin, end) as loop:
+            n, group, *row, block, chunk = nest.split_index(loop.index, bounds)
+            first = nest.mul(block, self.block)
+            count = nest.minimum(nest.sub(self.pixels, first), self.block)
+            output_row = row[0] if row else None
+            if self.table is not None:
+                # The chunks of one block follow each other: the first that this thread meets makes the table.
+                is_new = nest.compare("eq", nest.mul(chunk, nest.sub(loop.index, begin)), 0)
+                with nest.when(is_new):
+                    self.table.fill(n, group, output_row, first, count)
+            first_panel = nest.mul(chunk, chunk_panels)
+            last_panel = nest.minimum(nest.add(first_panel, chunk_panels), self.panels)
+            with nest.loop(first_panel, last_panel) as panel:
+                self.multiply(n, group, output_row, first, count, panel.index)
+
+    def multiply(self, n: Index, group: Index, row: Index | None, first: Index, count: Index, panel: Index) -> None:
+        """The block's pixels times one panel."""
+        nest = self.nest
+        in_group = nest.mul(panel, self.columns)
+        channel = nest.add(nest.mul(group, self.group_channels), in_group)
+        lanes = nest.minimum(nest.sub(self.group_channels, in_group), self.columns) if self.is_ragged else None
+        w_view = self._weights(nest.add(nest.mul(group, self.panels), panel))
+
+        def compute_tile(start: Index, rows: int) -> None:
+            pixel = nest.add(first, start)
+            starts = [n, 0 if row is None else row, pixel, channel]
+            tile = ResultTile(starts, [(COLUMN, rows), (CHANNEL, self.columns)], lanes)
+            sums = self._bias(channel, tile)
+            if self.table is not None:
+                find = self.table.rows_of_x(start, rows)
+            else:
+                find = self._neighbours(n, group, row, pixel, rows)
+            store_result_tile(nest, self.kernel, self._accumulate(sums, rows, w_view, find), self.y, tile)
+
+        for_each_tile(nest, self._tiled_count(count), self.tile_rows, compute_tile)
+
+    def _tiled_count(self, count: Index) -> Index:
+        """The number of pixels in a block, which is known where blocks divide the pixels."""
+        if isinstance(self.pixels, int) and self.pixels % self.block == 0:
+            return self.block
+        return count
+
+    def _bias(self, channel: Index, tile: ResultTile) -> SSAValue:
+        nest = self.nest
+        if len(self.kernel.ins) < 3:
+            return nest.constant(0.0, nest.vector_type(self.y.element_type, tile.shape))
+        bias = nest.operands[2]
+        memory = nest.view(bias.memory, nest.add(bias.origin, channel), [self.columns], [1])
+        row = nest.load_vector(memory, [0], [self.columns], tile.mask(nest, [self.columns]))
+        return nest.broadcast(row, tile.shape)
+
+    def _weights(self, panel: Index) -> SSAValue:
+        """The panel as [tap][c][1][channel]."""
+        nest, width = self.nest, self.columns
+        size = self.taps * self.channels * width
+        offset = nest.add(self.w.origin, nest.mul(panel, size))
+        shape = [self.taps, self.channels, 1, width]
+        return nest.view(self.w.memory, offset, shape, [self.channels * width, width, 0, 1])
+
+    # --- the product --------------------------------------------------------------------------------
+
+    def _accumulate(
+        self, start: SSAValue, rows: int, w_view: SSAValue, find: Callable[[Index], list[SSAValue]]
+    ) -> SSAValue:
+        """``find`` gives, for a tap, a view of the channels of each pixel of the tile."""
+        nest = self.nest
+        with nest.loop(0, self.taps, carried=[start]) as tap:
+            pixels = find(tap.index)
+            sums = tap.carried[0]
+            is_small = rows * self.columns < FEW_VECTORS * self.lanes and self.channels >= UNROLL
+            whole = self.channels // UNROLL * UNROLL if is_small else self.channels
+            for first, last, unroll in ((0, whole, UNROLL if is_small else 1), (whole, self.channels, 1)):
+                with nest.loop(first, last, carried=[sums], unroll=unroll) as channel:
+                    column = self._column(pixels, channel.index, rows)
+                    weights = nest.load_vector(w_view, [tap.index, channel.index, 0, 0], [1, self.columns])
+                    shape = [rows, self.columns]
+                    column, weights = nest.broadcast(column, shape), nest.broadcast(weights, shape)
+                    channel.yield_(nest.fma(column, weights, channel.carried[0]))
+                sums = channel.results[0]
+            tap.yield_(sums)
+        return tap.results[0]
+
+    def _column(self, pixels: Sequence[SSAValue], channel: Index, rows: int) -> SSAValue:
+        """One channel of each pixel, as a column."""
+        nest = self.nest
+        type_ = VectorType(self.x.element_type, [rows, 1])
+        column = nest.constant(0.0, type_)
+        for row, view in enumerate(pixels):
+            column = nest.insert(vector.InsertOp(nest.load(view, [channel]), column, [row, 0]))
+        return column
+
+    def _neighbours(
+        self, n: Index, group: Index, row: Index | None, pixel: Index, rows: int
+    ) -> Callable[[Index], list[SSAValue]]:
+        """Finds neighbouring pixels of a row (of the image, where it is one long row) without a table."""
+        nest, (vertical, horizontal) = self.nest, self.axes
+        base = self.image_offset(n, group)
+        if row is None:
+            base = nest.add(base, nest.mul(pixel, horizontal.step))
+        else:
+            base = nest.add(base, nest.mul(vertical.position(nest, row, 0), vertical.step))
+            base = nest.add(base, nest.mul(horizontal.position(nest, pixel, 0), horizontal.step))
+
+        def find(tap: Index) -> list[SSAValue]:
+            tap_row, tap_column = nest.split_index(tap, [vertical.window, horizontal.window])
+            offset = nest.add(base, nest.mul(tap_row, nest.mul(vertical.dilation, vertical.step)))
+            offset = nest.add(offset, nest.mul(tap_column, nest.mul(horizontal.dilation, horizontal.step)))
+            step = nest.mul(1 if row is None else horizontal.stride, horizontal.step)
+            starts = [nest.add(offset, nest.mul(number, step)) for number in range(rows)]
+            return [nest.view(self.x.memory, start, [self.channels], [1]) for start in starts]
+
+        return find
+
+    def image_offset(self, n: Index, group: Index) -> Index:
+        """Where the group's channels of an image's first pixel begin in x."""
+        nest = self.nest
+        offset = nest.add(self.x.origin, nest.mul(n, self.x_strides[0, False]))
+        return nest.add(offset, nest.mul(nest.mul(group, self.channels), self.x_strides[1, False]))
+
+
+class _Table:
+    """Offsets in x, by tap and pixel of a block, and the zeros that pixels in the padding read; both in scratch."""
+
+    def __init__(self, conv: _Indirect):
+        self.conv, self.nest = conv, conv.nest
+        nest = self.nest
+        entries = conv.taps * conv.block
+        memory = nest.scratch_memory(INDEX, 0, entries)
+        self.zeros = nest.scratch_memory(conv.x.element_type, OFFSET_BYTES * entries, conv.channels)
+        self.offsets = nest.view(memory, 0, [conv.taps, conv.block], [conv.block, 1])
+        if conv.reads_padding:
+            # Zeros are read through x's pointer: the compiler must not think that x and scratch lie apart.
+            nest.reach_scratch_through(conv.x.memory)
+
+    def fill_zeros(self) -> None:
+        nest, conv = self.nest, self.conv
+        zero = nest.constant(0, conv.x.element_type)
+        row = nest.view(self.zeros, 0, [conv.channels], [1])
+        with nest.loop(0, conv.channels) as channel:
+            nest.store(zero, row, [channel.index])
+
+    def _zero_offset(self) -> Index:
+        """Elements from x to the zeros."""
+        nest, conv = self.nest, self.conv
+        here, there = (
+            nest.insert(memref.ExtractAlignedPointerAsIndexOp.get(memory)) for memory in (conv.x.memory, self.zeros)
+        )
+        difference = nest.sub(there, here)
+        return nest.insert(arith.DivSIOp(nest.value(difference), nest.constant(4)))
+
+    def fill(self, n: Index, group: Index, row: Index | None, first: Index, count: Index) -> None:
+        """Entries of ``count`` pixels from ``first`` on: of the image, or of one output row."""
+        nest, conv = self.nest, self.conv
+        vertical, horizontal = conv.axes
+        base = conv.image_offset(n, group)
+        zero_offset = self._zero_offset() if conv.reads_padding else None
+        width = nest.dim(conv.y.dims[3])
+        with nest.loop(0, count) as pixel:
+            number = nest.add(first, pixel.index)
+            output_row, column = row, number
+            if output_row is None:
+                output_row, column = nest.floordiv(number, width), nest.mod(number, width)
+            with nest.loops([vertical.window, horizontal.window]) as (tap_row, tap_column):
+                y, x = vertical.position(nest, output_row, tap_row), horizontal.position(nest, column, tap_column)
+                offset = nest.add(base, nest.add(nest.mul(y, vertical.step), nest.mul(x, horizontal.step)))
+                if zero_offset is not None:
+                    offset = self._outside(offset, zero_offset, y, x)
+                tap = nest.add(nest.mul(tap_row, horizontal.window), tap_column)
+                nest.store(nest.value(offset), self.offsets, [tap, pixel.index])
+
+    def _outside(self, offset: Index, zero_offset: Index, y: Index, x: Index) -> Index:
+        """The offset, or that of the zeros where the position is in the padding."""
+        nest = self.nest
+        conditions = []
+        for axis, position in zip(self.conv.axes, (y, x), strict=True):
+            if axis.begin != 0:
+                conditions.append(nest.compare("sge", position, 0))
+            if axis.end != 0:
+                conditions.append(nest.compare("slt", position, axis.size))
+        inside = reduce(lambda a, b: nest.insert(arith.AndIOp(a, b)), conditions)
+        return nest.insert(arith.SelectOp(inside, nest.value(offset), nest.value(zero_offset)))
+
+    def rows_of_x(self, start: Index, rows: int) -> Callable[[Index], list[SSAValue]]:
+        """Finds the pixels of a tile that begins ``start`` pixels into the block."""
+        nest, conv = self.nest, self.conv
+
+        def find(tap: Index) -> list[SSAValue]:
+            offsets = [nest.load(self.offsets, [tap, nest.add(start, row)]) for row in range(rows)]
+            return [nest.view(conv.x.memory, offset, [conv.channels], [1]) for offset in offsets]
+
+        return find
