@@ -197,7 +197,8 @@ def transposed_type(source: TensorType, permutation: Sequence[int]) -> TensorTyp
 class ReshapeOp(IRDLOperation):
     """The same memory under another shape of as many elements in the same order.
 
-    C1: that is possible in the source's layout. C2: both have as many elements. C3: the result's type is what follows.
+    C1: that is possible in the source's layout. C2: the numbers of elements are not known to differ (that symbols make
+    them equal may be a check of the whole model). C3: the result's type is what follows.
     """
 
     name = "layout.reshape"
@@ -217,7 +218,7 @@ class ReshapeOp(IRDLOperation):
     def verify_(self) -> None:
         source, result = self.source.type, self.result.type
         assert isinstance(source, TensorType) and isinstance(result, TensorType)
-        if not dims.same_dimension(dims.product(source.dims), dims.product(result.dims)):
+        if dims.surely_differ(dims.product(source.dims), dims.product(result.dims)):
             raise VerifyException("C2: source and result of layout.reshape differ in their number of elements")
         expected = reshaped_type(source, result.dims)
         if expected is None:

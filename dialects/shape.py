@@ -121,6 +121,14 @@ def same_dimension(left: Dim, right: Dim) -> bool:
     return canonical(left - right) == 0
 
 
+def surely_differ(left: Dim, right: Dim) -> bool:
+    """Whether no values of the symbols are known to make both equal: 6 N and 8 N, but not H floordiv 2 and 1."""
+    if isinstance(left, int) and isinstance(right, int):
+        return left != right
+    difference = canonical(left - right)
+    return difference != 0 if isinstance(difference, int) else difference.is_zero is False
+
+
 def is_static(shape: Sequence[Dim]) -> bool:
     return all(isinstance(dimension, int) for dimension in shape)
 
