@@ -211,6 +211,9 @@ def iteration_dimensions(
         written, own = owned[-1]
         shared = not is_broadcast(written, own) and written.layout.margin(own)[1] != 0
         guard = ragged and (shared or axis in guarded_axes or any(block != units[0] for block in blocks))
+        while guard and len(units) > 1 and dims.ceildiv(extent, units[0]) == 1:
+            # One block that is not full: its index never moves, its inside ends where the axis ends.
+            units = units[1:]
         result = []
         for level, unit in enumerate(units):
             size = dims.ceildiv(extent, unit) if level == 0 else units[level - 1] // unit

@@ -21,6 +21,9 @@ from lamina.universe import UNIVERSE
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 
+# Elements before and after each result that no kernel may touch.
+_GUARD = 64
+
 MakeKernel = Callable[[Sequence[SSAValue]], Operation]
 
 
@@ -50,11 +53,15 @@ class KernelRunner:
         if key not in self._images:
             self._images[key] = compile_stage(stage)
         memories = [pack(array, type_, symbols) for array, type_ in inputs]
-        results = [sentinel_memory(type_, symbols) for type_ in outputs]
+        guarded = [sentinel_memory(type_, symbols) for type_ in outputs]
+        results = [memory[_GUARD:-_GUARD] for memory in guarded]
         extra = [] if scratch is None else [np.full(int(bind(scratch, symbols)) * threads, 0xCC, np.uint8)]
         dims = [symbols[name] for name in stage_symbols(stage)]
         for thread in range(threads):
             self._images[key](*memories, *results, *extra, *dims, thread=thread, threads=threads)
+        for memory, result in zip(guarded, results, strict=True):
+            assert_untouched(memory[:_GUARD], "memory before a result")
+            assert_untouched(memory[_GUARD + result.size :], "memory after a result")
         self.last_memory = results
         return [unpack(memory, type_, symbols) for memory, type_ in zip(results, outputs, strict=True)]
 
@@ -111,10 +118,19 @@ def pack(array: np.ndarray, type_: TensorType, symbols: dict[str, int]) -> np.nd
 
 
 def sentinel_memory(type_: TensorType, symbols: dict[str, int]) -> np.ndarray:
+    """Memory for a result, between two guards, all of it filled with the same number."""
     layout, shape = bound_layout(type_, symbols)
     count = int(np.prod(layout.physical_shape(shape), dtype=np.int64))
     dtype = np.dtype(dtype_name(type_.element_type))
-    return np.full(count, True if dtype.kind == "b" else 55, dtype)
+    return np.full(count + 2 * _GUARD, _sentinel(dtype), dtype)
+
+
+def _sentinel(dtype: np.dtype) -> np.ndarray:
+    return np.array(True if dtype.kind == "b" else 55, dtype)
+
+
+def assert_untouched(memory: np.ndarray, what: str) -> None:
+    assert (memory == _sentinel(memory.dtype)).all(), f"{what} was written to"
 
 
 def unpack(memory: np.ndarray, type_: TensorType, symbols: dict[str, int]) -> np.ndarray:
@@ -124,7 +140,10 @@ def unpack(memory: np.ndarray, type_: TensorType, symbols: dict[str, int]) -> np
         inside = layout.pack(np.ones(shape, bool)).reshape(-1)
         outside = memory[~inside]
         if not any(layout.block_of(axis) and shape[axis] % layout.block_of(axis) for axis in range(layout.rank)):
-            assert (outside == (0 if layout.halo else np.array(55, memory.dtype))).all(), "margins"
+            if layout.halo:
+                assert (outside == 0).all(), "the halo is not zero"
+            else:
+                assert_untouched(outside, "memory around a window")
     return layout.unpack(memory, shape)
 
 
