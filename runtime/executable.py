@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 import numpy as np
 
@@ -18,10 +18,11 @@ from .cpus import default_threads
 from .errors import InputError, LaminaError
 from .expressions import Dimension, evaluate
 from .image import MappedImage
+from .inspection import MemoryGuard, Poison, StageTime, StageTimer, observed_by
 from .memory import address_of, aligned_bytes
 from .plan import PlanRunner, Values
 from .program import Call, Program, TensorType
-from .segment import ArenaPool, SegmentRunner, StageTime, recorded_stages
+from .segment import ArenaPool, SegmentRunner
 from .shapes import Binder, describe_shape
 from .threads import POOL
 from .validation import validate
@@ -119,14 +120,6 @@ class Executable:
         self._bound_shapes = OrderedDict()
         POOL.refresh_limits()
 
-    def set_poison(self, poison: bool) -> None:
-        """For tests: whether each run first fills its outputs and intermediate memory with NaN.
-
-        What a kernel reads without anybody having written it, or leaves unwritten, then shows in the outputs.
-        """
-        for runner in self._segments.values():
-            runner.poison = poison
-
     def __repr__(self) -> str:
         def describe(infos: tuple[TensorInfo, ...]) -> str:
             return ", ".join(f"{info.name}: {info.dtype}{describe_shape(info.shape)}" for info in infos)
@@ -216,11 +209,31 @@ class Executable:
         unknown = [name for name in feeds if name not in expected]
         return InputError(f"the model has no inputs {unknown}: expected {expected}")
 
+    # --- looking at it ----------------------------------------------------------------------------
+
     def profile(self, feeds: Mapping[str, Any]) -> list[StageTime]:
         """The time of each stage of one run, in order. Stages are timed one by one, each with a barrier after it."""
-        with recorded_stages() as times:
+        timer = StageTimer()
+        with observed_by(timer):
             self.run(feeds)
-        return times
+        return timer.times
+
+    def run_poisoned(self, feeds: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """As ``run``, with NaN in the outputs and in all intermediate memory at the start; the result is the same.
+
+        If not, a kernel reads what nobody has written, or leaves something unwritten.
+        """
+        with observed_by(Poison()):
+            return self.run(feeds)
+
+    def run_guarded(self, feeds: Mapping[str, Any], trace: TextIO | None = None) -> dict[str, np.ndarray]:
+        """As ``run``, each buffer between pages that cannot be touched; slow. The result is the same.
+
+        Raises ExecutionError for a kernel that writes around its buffers; one that goes further ends the process, and
+        the last line in ``trace`` names it.
+        """
+        with observed_by(MemoryGuard(trace)):
+            return self.run(feeds)
 
     # --- keeping ----------------------------------------------------------------------------------
 

@@ -50,6 +50,12 @@ def unmap_pages(address: int, size: int) -> None:
     c_library().munmap(address, align_up(max(size, 1), mmap.PAGESIZE))
 
 
+def protect_pages(address: int, size: int) -> None:
+    """From now on these pages can be neither read nor written."""
+    if c_library().mprotect(address, size, 0) != 0:
+        raise ExecutionError(f"cannot protect {size} bytes: {os.strerror(ctypes.get_errno())}")
+
+
 def map_code(code: bytes | memoryview) -> int:
     """Address of a copy of ``code`` in pages that may be read and executed but not written."""
     if sys.platform != "linux":

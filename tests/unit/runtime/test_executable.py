@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import io
 import pickle
+import signal
+import subprocess
+import sys
 import threading
 
 import numpy as np
 import pytest
-from lamina.runtime.errors import InputError, LaminaError
+from lamina.runtime.errors import ExecutionError, InputError, LaminaError
 from lamina.runtime.program import Buffer, Check, Segment, Stage, TensorType
 
 
@@ -284,8 +288,48 @@ def test_poison_shows_what_nobody_writes(kernels) -> None:
     copy_of_unwritten = Stage("copy", "reverse", [("buffer", "t", 0), ("buffer", "y", 0), ("dim", 60)])
     segment = Segment("main", [tensor], [tensor], buffers, [Stage("nothing", "nothing", []), copy_of_unwritten], [])
     executable = kernels.executable(kernels.single_segment(segment, ["x"], ["y"], []))
-    executable.set_poison(True)
-    assert np.isnan(executable.run({"x": np.zeros(64, np.float32)})["y"]).all()
+    assert np.isnan(executable.run_poisoned({"x": np.zeros(64, np.float32)})["y"]).all()
+    assert np.isnan(executable.run_guarded({"x": np.zeros(64, np.float32)})["y"]).all()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_guarded_runs_give_the_same(kernels, threads: int) -> None:
+    executable = kernels.executable(kernels.chain_program(5, work=10**9), threads)
+    for size in (0, 1, 100, 5000):
+        x = np.random.default_rng(size).standard_normal(size, np.float32)
+        expected = kernels.chain_expected(x, 5)
+        np.testing.assert_array_equal(executable.run_poisoned({"x": x})["y"], expected)
+        trace = io.StringIO()
+        np.testing.assert_array_equal(executable.run_guarded({"x": x}, trace)["y"], expected)
+        assert trace.getvalue().splitlines()[:2] == ["main turned0 reverse", "main sum0 add"]
+
+
+def overrunning_executable(kernels, extra: int):
+    """Its only stage writes ``extra`` elements more than there are, into a buffer of 63 elements."""
+    count = 63 + extra
+    tensor = TensorType("float32", [count])
+    buffers = [Buffer("x", 4 * count, "input"), Buffer("y", 4 * count, "output"), Buffer("t", 252, "arena")]
+    copy = Stage("copy", "reverse", [("buffer", "x", 0), ("buffer", "t", 0), ("dim", count)])
+    segment = Segment("main", [tensor], [tensor], buffers, [copy], [])
+    return kernels.executable(kernels.single_segment(segment, ["x"], ["y"], []))
+
+
+def test_a_write_beyond_a_buffer_is_found(kernels) -> None:
+    with pytest.raises(ExecutionError, match=r"stage 'copy' \(reverse\) wrote after buffer 't' of 252 bytes"):
+        overrunning_executable(kernels, 1).run_guarded({"x": np.zeros(64, np.float32)})
+
+
+def test_a_write_far_beyond_a_buffer_ends_the_process(kernels, tmp_path) -> None:
+    path = tmp_path / "model.lamina"
+    overrunning_executable(kernels, 20).save(path)
+    script = """
+import sys, numpy as np
+from lamina import load
+load(sys.argv[1]).run_guarded({"x": np.zeros(83, np.float32)}, sys.stdout)
+"""
+    finished = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=60)
+    assert finished.returncode == -signal.SIGSEGV
+    assert finished.stdout.splitlines()[-1] == "main copy reverse"
 
 
 def test_the_gil_is_released(kernels) -> None:

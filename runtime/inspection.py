@@ -1,0 +1,198 @@
+"""Ways to look at a model while it runs: the time of each stage, and whether the kernels keep to their memory."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter_ns
+from typing import TextIO
+
+import numpy as np
+
+from .binding import RECORD_WORDS, WORD_BYTES, Binding, Instance, Tables
+from .errors import ExecutionError
+from .memory import ALIGNMENT, address_of, align_up, map_pages, protect_pages, unmap_pages
+from .program import Buffer, Stage
+from .segment import OBSERVER, Observer, SegmentRunner
+from .threads import POOL
+
+_RECORD_BYTES = RECORD_WORDS * WORD_BYTES
+_CANARY = 0xA5
+
+
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """Nanoseconds of one stage in one run, and how many threads it had."""
+
+    segment: str
+    stage: str
+    function: str
+    threads: int
+    nanoseconds: int
+
+
+@contextmanager
+def observed_by(observer: Observer) -> Iterator[None]:
+    """Within it, runs of this Python thread (or task) go through ``observer``."""
+    token = OBSERVER.set(observer)
+    try:
+        yield
+    finally:
+        OBSERVER.reset(token)
+
+
+class StageTimer:
+    """Runs the stages one by one, and records how long each takes."""
+
+    def __init__(self) -> None:
+        self.times: list[StageTime] = []
+
+    def run(self, runner: SegmentRunner, binding: Binding, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        def execute(_binding: Binding, instance: Instance) -> None:
+            with _team(runner, binding.participants) as (team, participants):
+                for number, stage in enumerate(runner.segment.stages):
+                    threads = 1 if stage.serial else participants
+                    record = instance.records_address + number * _RECORD_BYTES
+                    begin = perf_counter_ns()
+                    runner.image.run(team, record, 1, threads)
+                    elapsed = perf_counter_ns() - begin
+                    self.times.append(StageTime(runner.segment.name, stage.name, stage.function, threads, elapsed))
+
+        return runner.run_with(binding, arrays, execute)
+
+
+@contextmanager
+def _team(runner: SegmentRunner, threads: int) -> Iterator[tuple[int | None, int]]:
+    team, participants = POOL.acquire(runner.image, threads)
+    try:
+        yield None if team is None else team.address, participants
+    finally:
+        POOL.release(team, participants)
+
+
+class Poison:
+    """Fills intermediate memory and outputs with ones before each run: NaN in every floating-point type.
+
+    What a kernel reads without anybody having written it, or leaves unwritten, then shows in the outputs.
+    """
+
+    def run(self, runner: SegmentRunner, binding: Binding, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        outputs: list[tuple[int, int]] = []
+
+        def execute(_binding: Binding, instance: Instance) -> None:
+            for position, slot, offset in binding.output_patches:
+                outputs.append((instance.slots[slot] - offset, binding.outputs[position][2]))
+            for address, size in outputs:
+                ctypes.memset(address, 0xFF, size)
+            if binding.arena_bytes:
+                ctypes.memset(instance.arena_base, 0xFF, binding.arena_bytes)
+            with _team(runner, binding.participants) as (team, participants):
+                runner.image.run(team, instance.records_address, binding.stage_count, participants)
+
+        return runner.run_with(binding, arrays, execute)
+
+
+@dataclass(slots=True)
+class _Region:
+    """A buffer between two pages that cannot be touched; it ends at the second one, but for alignment."""
+
+    name: str
+    mapping: int
+    mapped: int
+    address: int
+    size: int
+
+    def bytes_at(self, address: int, size: int) -> np.ndarray:
+        return np.frombuffer(memoryview((ctypes.c_uint8 * size).from_address(address)), np.uint8)
+
+    def surroundings(self) -> tuple[np.ndarray, np.ndarray]:
+        """The bytes before and after the buffer that can be touched but must not be written."""
+        begin = self.mapping + mmap.PAGESIZE
+        end = self.mapping + self.mapped - mmap.PAGESIZE
+        after = self.address + self.size
+        return self.bytes_at(begin, self.address - begin), self.bytes_at(after, end - after)
+
+
+class MemoryGuard:
+    """Runs the stages one by one, each buffer in pages of its own between pages that cannot be touched.
+
+    A kernel that leaves its buffers far enough to matter ends the process with SIGSEGV: ``trace`` gets the name of each
+    stage before it runs, so that the last line names the culprit. One that writes into the few bytes around a buffer
+    raises ExecutionError. Memory that nobody has written holds NaN.
+    """
+
+    def __init__(self, trace: TextIO | None = None):
+        self._trace = trace
+
+    def run(self, runner: SegmentRunner, binding: Binding, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        values = runner.evaluator.evaluate(binding.key)
+        tables = Tables(runner.segment, values.arguments, runner.image.address)
+        regions: dict[str, _Region] = {}
+        try:
+            for buffer in runner.segment.buffers:
+                size = values.sizes[buffer.name] * (runner.threads if buffer.per_thread else 1)
+                regions[buffer.name] = region = _map_region(buffer, size)
+                self._fill(runner, buffer, region, arrays)
+                for slot in tables.places[buffer.name]:
+                    tables.words[slot] += region.address
+            words = tables.as_array()
+            words[tables.pointers] += np.uint64(address_of(words))
+            records = address_of(words) + tables.records_start * WORD_BYTES
+            self._run_stages(runner, records, regions)
+            return _outputs(runner, binding, regions)
+        finally:
+            for region in regions.values():
+                unmap_pages(region.mapping, region.mapped)
+
+    def _fill(self, runner: SegmentRunner, buffer: Buffer, region: _Region, arrays: Sequence[np.ndarray]) -> None:
+        ctypes.memset(region.mapping + mmap.PAGESIZE, _CANARY, region.mapped - 2 * mmap.PAGESIZE)
+        if buffer.kind == "input":
+            ctypes.memmove(region.address, address_of(arrays[buffer.index]), region.size)
+        elif buffer.kind == "constant":
+            ctypes.memmove(region.address, runner.constant_address(buffer.constant or ""), region.size)
+        else:
+            ctypes.memset(region.address, 0xFF, region.size)
+
+    def _run_stages(self, runner: SegmentRunner, records: int, regions: dict[str, _Region]) -> None:
+        with _team(runner, runner.threads) as (team, participants):
+            for number, stage in enumerate(runner.segment.stages):
+                if self._trace is not None:
+                    print(f"{runner.segment.name} {stage.name} {stage.function}", file=self._trace, flush=True)
+                threads = 1 if stage.serial else participants
+                runner.image.run(team, records + number * _RECORD_BYTES, 1, threads)
+                _check_surroundings(stage, regions)
+
+
+def _map_region(buffer: Buffer, size: int) -> _Region:
+    alignment = 1 if buffer.kind in ("input", "output") else ALIGNMENT
+    occupied = align_up(size, alignment)
+    inner = align_up(max(occupied, 1), mmap.PAGESIZE)
+    mapped = inner + 2 * mmap.PAGESIZE
+    mapping = map_pages(mapped)
+    end = mapping + mmap.PAGESIZE + inner
+    protect_pages(mapping, mmap.PAGESIZE)
+    protect_pages(end, mmap.PAGESIZE)
+    return _Region(buffer.name, mapping, mapped, end - occupied, size)
+
+
+def _check_surroundings(stage: Stage, regions: dict[str, _Region]) -> None:
+    names = {argument[1] for argument in stage.arguments if argument[0] == "buffer"}
+    for region in (regions[str(name)] for name in sorted(names, key=str)):
+        for where, canaries in zip(("before", "after"), region.surroundings(), strict=True):
+            if (canaries != _CANARY).any():
+                raise ExecutionError(
+                    f"stage '{stage.name}' ({stage.function}) wrote {where} buffer '{region.name}' "
+                    f"of {region.size} bytes"
+                )
+
+
+def _outputs(runner: SegmentRunner, binding: Binding, regions: dict[str, _Region]) -> list[np.ndarray]:
+    outputs = [np.empty(shape, dtype) for shape, dtype, _ in binding.outputs]
+    for buffer in runner.segment.buffers:
+        if buffer.kind == "output":
+            output = outputs[buffer.index]
+            ctypes.memmove(address_of(output), regions[buffer.name].address, output.nbytes)
+    return outputs
