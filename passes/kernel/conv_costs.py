@@ -7,10 +7,12 @@ reaches; it ranks algorithms, and is not a promise of time.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...dialects.kernel import ConvOp
 from ...dialects.shape import Dim
+from ..tiling import im2col_tile, indirect_columns
 
 if TYPE_CHECKING:
     from ...backend.targets import Target
@@ -23,6 +25,10 @@ TYPICAL_BATCH = 1
 # products and transforms reach together where V and M stay in half of L2.
 WINOGRAD_TILES = {"winograd2": 2, "winograd4": 4}
 GIGAHERTZ = 3.6
+
+# Cycles to copy one vector of a column into im2col's panel; bytes a second that a change of layout moves.
+PACKED_VECTOR_CYCLES = 4.0
+CONVERTED_BYTES = 10e9
 
 
 def channel_block(target: Target) -> int:
@@ -44,6 +50,8 @@ def applicable_algorithms(kernel: ConvOp, target: Target) -> list[str]:
         return [*algorithms, "depthwise"]
     if groups == 1 or (in_group % block == 0 and out_group % block == 0):
         algorithms.append("direct")
+    if indirect_columns(kernel, target):
+        algorithms.append("indirect")
     if _suits_winograd(kernel):
         algorithms += list(WINOGRAD_TILES)
     return algorithms
@@ -62,15 +70,46 @@ def estimate_seconds(kernel: ConvOp, algorithm: str, target: Target) -> float:
     operations = direct_operations(kernel)
     match algorithm:
         case "direct":
-            return operations / peak
+            block = channel_block(target)
+            channels = _known(kernel.type.dims[1])
+            padding = -(-channels // block) * block - channels
+            # Lanes without a channel are computed and stored like the others.
+            return operations / peak * (1 + padding / channels) + 4 * padding * _pixels(kernel) / CONVERTED_BYTES
         case "depthwise":
             return operations / (0.6 * peak)
         case "im2col":
-            return (
-                operations / (0.4 * peak)
-                + 8 * _pixels(kernel) * math.prod(_known(d) for d in kernel.in_type(1).dims[1:]) / 20e9
-            )
+            return operations / (0.93 * peak) * _idle_lanes(kernel, target) + _packing_seconds(kernel, target)
+        case "indirect":
+            columns, channels = indirect_columns(kernel, target), _known(kernel.type.dims[1]) // kernel.get("groups")
+            padded = -(-channels // columns) * columns
+            # Finding the rows of a tap costs about as much as two channels of it.
+            overhead = 1 + 2 / _known(kernel.in_type(1).dims[1])
+            return operations / (0.97 * peak) * padded / channels * overhead + _conversion_seconds(kernel, target)
     return _winograd_seconds(kernel, WINOGRAD_TILES[algorithm], peak, target)
+
+
+def _idle_lanes(kernel: ConvOp, target: Target) -> float:
+    """Pixels that im2col's panels compute for each that exists."""
+    _, columns = im2col_tile(kernel, target)
+    pixels = math.prod(_known(size) for size in kernel.type.dims[2:])
+    return -(-pixels // columns) * columns / pixels
+
+
+def _packing_seconds(kernel: ConvOp, target: Target) -> float:
+    """Time to copy all columns, and to bring x and y from channel blocks into rows."""
+    taps = math.prod(_known(size) for size in kernel.in_type(0).dims[1:2] + kernel.in_type(1).dims[2:])
+    vectors = _pixels(kernel) * taps / target.lanes
+    pointwise = taps == _known(kernel.in_type(0).dims[1]) and _known(kernel.type.dims[1]) <= target.lanes
+    copies = 0.0 if pointwise else vectors * PACKED_VECTOR_CYCLES / (GIGAHERTZ * 1e9)
+    return copies + _conversion_seconds(kernel, target)
+
+
+def _conversion_seconds(kernel: ConvOp, target: Target) -> float:
+    """Time to read and write again what neighbours most likely keep in channel blocks."""
+    block = channel_block(target)
+    tensors = [type_ for type_ in (kernel.in_type(0), kernel.type) if _known(type_.dims[1]) >= block]
+    elements = sum(math.prod(_extents(type_.dims)) for type_ in tensors)
+    return 8.0 * elements / CONVERTED_BYTES
 
 
 def direct_operations(kernel: ConvOp) -> float:
@@ -93,11 +132,13 @@ def _winograd_seconds(kernel: ConvOp, tile: int, peak: float, target: Target) ->
 
 
 def _pixels(kernel: ConvOp) -> float:
-    return math.prod(
-        _known(size, TYPICAL_BATCH if axis == 0 else TYPICAL_EXTENT)
-        for axis, size in enumerate(kernel.type.dims)
-        if axis != 1
-    )
+    batch, _, *spatial = _extents(kernel.type.dims)
+    return math.prod([batch, *spatial])
+
+
+def _extents(dims: Sequence[Dim]) -> list[int]:
+    """Dimensions of a tensor, unknown ones guessed."""
+    return [_known(size, TYPICAL_BATCH if axis == 0 else TYPICAL_EXTENT) for axis, size in enumerate(dims)]
 
 
 def _known(size: Dim, otherwise: int = TYPICAL_EXTENT) -> int:
