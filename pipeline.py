@@ -75,6 +75,8 @@ PHASES = (
         (
             "lower-graph-to-kernel",
             "kernel-simplify-layouts",
+            "kernel-sink-views",
+            "kernel-simplify-layouts",
             # Before fusion, which looks for constants to make biases of.
             "kernel-fold-constants",
             "kernel-fuse-maps",

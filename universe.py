@@ -43,6 +43,7 @@ PASSES: dict[str, str] = {
     "kernel-fuse-epilogues": "passes.kernel.fuse_epilogues:KernelFuseEpiloguesPass",
     "kernel-fuse-maps": "passes.kernel.fuse_maps:KernelFuseMapsPass",
     "kernel-simplify-layouts": "passes.kernel.simplify_layouts:KernelSimplifyLayoutsPass",
+    "kernel-sink-views": "passes.kernel.sink_views:KernelSinkViewsPass",
     "kernel-transform-winograd-weights": "passes.kernel.transform_winograd_weights:KernelTransformWinogradWeightsPass",
     "loops-expand-math": "passes.loops.expand_math:LoopsExpandMathPass",
     "schedule-choose-tiles": "passes.schedule.choose_tiles:ScheduleChooseTilesPass",

@@ -13,15 +13,19 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects.kernel import (
+    ConcatOp,
     ConstantOp,
     ConvOp,
+    GatherOp,
     GemmOp,
     KernelOp,
     LayerNormOp,
     MapOp,
+    PadOp,
     PoolOp,
     ReduceOp,
     ResizeOp,
+    SliceOp,
     SoftmaxOp,
 )
 from ...dialects.layout import TensorType
@@ -30,8 +34,10 @@ from .region_merging import drop_repeated_constants, only_user_is, prepend_code,
 if TYPE_CHECKING:
     from ...context import ConstantStore
 
-# Kernels that take an epilogue, the ones that gain most from it first.
-HOSTS: tuple[type[KernelOp], ...] = (ConvOp, GemmOp, PoolOp, ReduceOp, ResizeOp, LayerNormOp, SoftmaxOp)
+# Kernels that take an epilogue.
+HOSTS: tuple[type[KernelOp], ...] = (
+    ConvOp, GemmOp, PoolOp, ReduceOp, ResizeOp, LayerNormOp, SoftmaxOp, ConcatOp, PadOp, SliceOp, GatherOp,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,6 @@ def fuse_epilogues(block: Block, constants: ConstantStore) -> None:
 
 def _host_of(op: MapOp, position: dict[Operation, int]) -> KernelOp | None:
     hosts = [operand.owner for operand in op.ins if isinstance(operand.owner, HOSTS) and _can_take(operand.owner, op)]
-    # The order in HOSTS decides up to gemm; the rest are as good as one another.
     return max(hosts, key=lambda host: (isinstance(host, ConvOp | GemmOp), position[host]), default=None)
 
 

@@ -10,8 +10,15 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, SSAValue
 from xdsl.passes import ModulePass
 
-from ...dialects.kernel import MapOp, YieldOp
-from .region_merging import drop_repeated_constants, only_user_is, prepend_code, set_operands
+from ...dialects.kernel import BroadcastOp, MapOp, YieldOp
+from .dead_code import remove_unread
+from .region_merging import (
+    drop_repeated_constants,
+    merge_repeated_operands,
+    only_user_is,
+    prepend_code,
+    set_operands,
+)
 
 MOST_OPERANDS = 16
 # A producer that is this short may be computed again by each of its readers.
@@ -32,8 +39,9 @@ class KernelFuseMapsPass(ModulePass):
 
         %1 = kernel.map ins(%y, %x) { ^bb0(%f, %e): %n = arith.negf %e ; %s = arith.addf %n, %f ; kernel.yield %s }
 
-    A map that only casts, or gives a constant, is also copied into several readers. A result that its
-    reader broadcasts is left alone: it would be computed once for each copy of an element.
+    A map that only casts is also copied into several readers, and what a ``kernel.broadcast`` repeats is read as it
+    is, since a map broadcasts by itself. A result that its reader broadcasts is left alone: it
+    would be computed once for each copy of an element.
     """
 
     name = "kernel-fuse-maps"
@@ -48,9 +56,18 @@ def fuse_maps(block: Block) -> None:
     """Fuses all maps of a block, first ones first, so that a producer is whole when its reader is looked at."""
     for op in list(block.ops):
         if isinstance(op, MapOp):
+            _read_before_broadcasts(op)
             while (producer := _fusible_producer(op)) is not None:
                 _fuse(producer, op)
             drop_repeated_constants(op.epilogue.block)
+    remove_unread(block)
+
+
+def _read_before_broadcasts(reader: MapOp) -> None:
+    for index, operand in enumerate(reader.ins):
+        if isinstance(operand.owner, BroadcastOp) and not operand.owner.has_epilogue:
+            reader.operands[index] = operand.owner.ins[0]
+    merge_repeated_operands(reader)
 
 
 def _fusible_producer(reader: MapOp) -> MapOp | None:

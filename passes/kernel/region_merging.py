@@ -8,7 +8,7 @@ from xdsl.dialects import arith
 from xdsl.dialects.builtin import DenseArrayBase, i32
 from xdsl.ir import Attribute, Block, SSAValue
 
-from ...dialects.kernel import KernelOp, YieldOp
+from ...dialects.kernel import KernelOp, MapOp, YieldOp
 
 
 def set_operands(kernel: KernelOp, ins: Sequence[SSAValue], epilogue_ins: Sequence[SSAValue] = ()) -> None:
@@ -60,3 +60,16 @@ def drop_repeated_constants(block: Block) -> None:
 def only_user_is(value: SSAValue, user: KernelOp) -> bool:
     """Whether nothing but ``user`` reads the value, as however many of its operands."""
     return all(use.operation is user for use in value.uses)
+
+
+def merge_repeated_operands(op: MapOp) -> None:
+    """Lets a map read once what it has as several operands."""
+    arguments: dict[SSAValue, SSAValue] = {}
+    block = op.epilogue.block
+    for operand, argument in list(zip(op.ins, block.args, strict=True)):
+        if operand in arguments:
+            argument.replace_all_uses_with(arguments[operand])
+            block.erase_arg(argument)
+        else:
+            arguments[operand] = argument
+    set_operands(op, list(arguments))

@@ -22,11 +22,14 @@ from lamina.passes.kernel.fold_scales import KernelFoldScalesPass
 from lamina.passes.kernel.fuse_epilogues import KernelFuseEpiloguesPass
 from lamina.passes.kernel.fuse_maps import KernelFuseMapsPass
 from lamina.passes.kernel.simplify_layouts import KernelSimplifyLayoutsPass
+from lamina.passes.kernel.sink_views import KernelSinkViewsPass
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp, f16, f32, i1, i8, i32, i64
 from xdsl.ir import Block, Region, SSAValue
 
 PASSES = (
+    KernelSimplifyLayoutsPass,
+    KernelSinkViewsPass,
     KernelSimplifyLayoutsPass,
     KernelFoldConstantsPass,
     KernelFuseMapsPass,
@@ -459,6 +462,26 @@ def test_transpose_and_reshape() -> None:
         return m.add(graph.NegOp([flat]))
 
     check(build, random(3, 4, 5))
+
+
+def test_residual_behind_a_transpose_joins_the_product() -> None:
+    """A block of ConvNeXt: the product is in rows of channels, the residual in planes."""
+
+    def build(m: Model, x: SSAValue) -> SSAValue:
+        rows = m.add(graph.TransposeOp([x], permutation=(0, 2, 3, 1)))
+        mixed = m.add(graph.MatmulOp([rows, m.constant(random(3, 3))]))
+        planes = m.add(graph.TransposeOp([mixed], permutation=(0, 3, 1, 2)))
+        scaled = m.add(graph.MulOp([planes, m.constant(random(3, 1, 1))]))
+        return m.add(graph.AddOp([scaled, x]))
+
+    module = check(build, random(2, 3, 4, 5), symbolic=[0, 2], tolerance=1e-5)
+    assert kernels_in(module) == [
+        "layout.transpose",
+        "layout.transpose",
+        "kernel.gemm",
+        "layout.transpose",
+        "layout.convert",
+    ]
 
 
 def test_transpose_of_unit_axes_is_a_reshape() -> None:

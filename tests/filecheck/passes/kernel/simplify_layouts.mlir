@@ -20,18 +20,17 @@ func.func @unit_axes(%x: !layout.tensor<N x 1 x 6 x f32>) -> !layout.tensor<N x 
   func.return %1 : !layout.tensor<N x 6 x 1 x f32>
 }
 
-// The map moves before the reshape, where it can become the kernel's epilogue.
+// The product and the copy write what the copies of their transposes would.
 
-func.func @map(%x: !layout.tensor<N x 4 x 6 x 6 x f32>, %c: !layout.tensor<4 x f32>, %y: !layout.tensor<N x 4 x f32>) -> !layout.tensor<N x 4 x f32> {
-  %0 = kernel.reduce ins(%x : !layout.tensor<N x 4 x 6 x 6 x f32>) kind mean axes [2, 3] -> !layout.tensor<N x 4 x 1 x 1 x f32>
-  %1 = layout.reshape %0 : !layout.tensor<N x 4 x 1 x 1 x f32> -> !layout.tensor<N x 4 x f32>
-  %2 = kernel.map ins(%1, %c, %y : !layout.tensor<N x 4 x f32>, !layout.tensor<4 x f32>, !layout.tensor<N x 4 x f32>) epilogue {
-  ^bb0(%e: f32, %f: f32, %g: f32):
-    %sum = arith.addf %e, %f : f32
-    %product = arith.mulf %sum, %g : f32
-    kernel.yield %product : f32
-  } -> !layout.tensor<N x 4 x f32>
-  func.return %2 : !layout.tensor<N x 4 x f32>
+func.func @store_transposed(%a: !layout.tensor<N x 2 x 5 x 3 x f32>, %b: !layout.tensor<3 x 4 x f32>, %c: !layout.tensor<N x 16 x 5 x 6 x f32, NCHW16c>) -> (!layout.tensor<N x 5 x 8 x f32>, !layout.tensor<N x 5 x 6 x 16 x f32>) {
+  %0 = kernel.gemm ins(%a, %b : !layout.tensor<N x 2 x 5 x 3 x f32>, !layout.tensor<3 x 4 x f32>) -> !layout.tensor<N x 2 x 5 x 4 x f32>
+  %1 = layout.transpose %0 [0, 2, 1, 3] : !layout.tensor<N x 2 x 5 x 4 x f32> -> !layout.tensor<N x 5 x 2 x 4 x f32, acbd>
+  %2 = layout.convert %1 : !layout.tensor<N x 5 x 2 x 4 x f32, acbd> -> !layout.tensor<N x 5 x 2 x 4 x f32>
+  %3 = layout.reshape %2 : !layout.tensor<N x 5 x 2 x 4 x f32> -> !layout.tensor<N x 5 x 8 x f32>
+  %4 = layout.convert %c : !layout.tensor<N x 16 x 5 x 6 x f32, NCHW16c> -> !layout.tensor<N x 16 x 5 x 6 x f32>
+  %5 = layout.transpose %4 [0, 2, 3, 1] : !layout.tensor<N x 16 x 5 x 6 x f32> -> !layout.tensor<N x 5 x 6 x 16 x f32, adbc>
+  %6 = layout.convert %5 : !layout.tensor<N x 5 x 6 x 16 x f32, adbc> -> !layout.tensor<N x 5 x 6 x 16 x f32>
+  func.return %3, %6 : !layout.tensor<N x 5 x 8 x f32>, !layout.tensor<N x 5 x 6 x 16 x f32>
 }
 
 // CHECK:      func.func @chains(%x: !layout.tensor<N x 4 x 6 x f32>) -> (!layout.tensor<N x 4 x 6 x f32>, !layout.tensor<(6 * N) x 4 x f32>, !layout.tensor<N x 2 x 6 x f32>) {
@@ -44,16 +43,11 @@ func.func @map(%x: !layout.tensor<N x 4 x 6 x 6 x f32>, %c: !layout.tensor<4 x f
 // CHECK-NEXT:   %0 = layout.reshape %x : !layout.tensor<N x 1 x 6 x f32> -> !layout.tensor<N x 6 x 1 x f32>
 // CHECK-NEXT:   func.return %0 : !layout.tensor<N x 6 x 1 x f32>
 // CHECK-NEXT: }
-// CHECK-NEXT: func.func @map(%x: !layout.tensor<N x 4 x 6 x 6 x f32>, %c: !layout.tensor<4 x f32>, %y: !layout.tensor<N x 4 x f32>) -> !layout.tensor<N x 4 x f32> {
-// CHECK-NEXT:   %0 = kernel.reduce ins(%x : !layout.tensor<N x 4 x 6 x 6 x f32>) kind mean axes [2, 3] -> !layout.tensor<N x 4 x 1 x 1 x f32>
-// CHECK-NEXT:   %1 = layout.reshape %c : !layout.tensor<4 x f32> -> !layout.tensor<1 x 4 x 1 x 1 x f32>
-// CHECK-NEXT:   %2 = layout.reshape %y : !layout.tensor<N x 4 x f32> -> !layout.tensor<N x 4 x 1 x 1 x f32>
-// CHECK-NEXT:   %3 = kernel.map ins(%0, %1, %2 : !layout.tensor<N x 4 x 1 x 1 x f32>, !layout.tensor<1 x 4 x 1 x 1 x f32>, !layout.tensor<N x 4 x 1 x 1 x f32>) epilogue {
-// CHECK-NEXT:   ^bb0(%e: f32, %f: f32, %g: f32):
-// CHECK-NEXT:     %sum = arith.addf %e, %f : f32
-// CHECK-NEXT:     %product = arith.mulf %sum, %g : f32
-// CHECK-NEXT:     kernel.yield %product : f32
-// CHECK-NEXT:   } -> !layout.tensor<N x 4 x 1 x 1 x f32>
-// CHECK-NEXT:   %4 = layout.reshape %3 : !layout.tensor<N x 4 x 1 x 1 x f32> -> !layout.tensor<N x 4 x f32>
-// CHECK-NEXT:   func.return %4 : !layout.tensor<N x 4 x f32>
+// CHECK-NEXT: func.func @store_transposed(%a: !layout.tensor<N x 2 x 5 x 3 x f32>, %b: !layout.tensor<3 x 4 x f32>, %c: !layout.tensor<N x 16 x 5 x 6 x f32, NCHW16c>) -> (!layout.tensor<N x 5 x 8 x f32>, !layout.tensor<N x 5 x 6 x 16 x f32>) {
+// CHECK-NEXT:   %0 = kernel.gemm ins(%a, %b : !layout.tensor<N x 2 x 5 x 3 x f32>, !layout.tensor<3 x 4 x f32>) -> !layout.tensor<N x 2 x 5 x 4 x f32, acbd>
+// CHECK-NEXT:   %1 = layout.transpose %0 [0, 2, 1, 3] : !layout.tensor<N x 2 x 5 x 4 x f32, acbd> -> !layout.tensor<N x 5 x 2 x 4 x f32>
+// CHECK-NEXT:   %2 = layout.reshape %1 : !layout.tensor<N x 5 x 2 x 4 x f32> -> !layout.tensor<N x 5 x 8 x f32>
+// CHECK-NEXT:   %3 = layout.convert %c : !layout.tensor<N x 16 x 5 x 6 x f32, NCHW16c> -> !layout.tensor<N x 16 x 5 x 6 x f32, NHWC>
+// CHECK-NEXT:   %4 = layout.transpose %3 [0, 2, 3, 1] : !layout.tensor<N x 16 x 5 x 6 x f32, NHWC> -> !layout.tensor<N x 5 x 6 x 16 x f32>
+// CHECK-NEXT:   func.return %2, %4 : !layout.tensor<N x 5 x 8 x f32>, !layout.tensor<N x 5 x 6 x 16 x f32>
 // CHECK-NEXT: }
