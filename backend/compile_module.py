@@ -1,30 +1,87 @@
-"""From an llvm-level module to an image that runs."""
+"""From an llvm-level module to an image that runs.
+
+Every kernel is a unit of its own: LLVM text under a neutral name, an object, cached. Kernels that differ in name only
+share one object, also between models.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cache
 
+from xdsl.dialects import llvm
 from xdsl.dialects.builtin import ModuleOp
 
-from .image import Image, link
+from .image import Image, Input, link
+from .llvm_text import print_functions
+from .object_cache import load_object, object_key, store_object
 from .object_code import emit_object
 from .support import support_text
 from .targets import Target
 
+_NEUTRAL_NAME = "kernel"
+
+
 @cache
 def support_objects(target: Target) -> tuple[bytes, ...]:
     """The objects that every image carries: the driver of the threads."""
-    return (emit_object(support_text(target.architecture), target),)
+    return (cached_object(support_text(target.architecture), target),)
+
+
+def cached_object(text: str, target: Target, optimization_level: int = 2) -> bytes:
+    """The object of LLVM IR text, from the cache if it was made before."""
+    key = object_key(text, target, optimization_level)
+    data = load_object(key)
+    if data is None:
+        data = emit_object(text, target, optimization_level)
+        store_object(key, data)
+    return data
 
 
 def compile_module(
     module: ModuleOp | str, target: Target, *, support: bool = True, optimization_level: int = 2
 ) -> Image:
     """Compiles an llvm-level module, or LLVM IR text, and links it with the support code."""
-    return link_objects([emit_object(module, target, optimization_level)], target, support=support)
+    extra = [Input(data) for data in support_objects(target)] if support else []
+    if isinstance(module, str):
+        return link([Input(cached_object(module, target, optimization_level)), *extra])
+    return link([*_compile_kernels(module, target, optimization_level), *extra])
 
 
-def link_objects(objects: Iterable[bytes], target: Target, *, support: bool = True) -> Image:
-    """One image from kernels compiled before, and the support code."""
-    return link([*objects, *(support_objects(target) if support else ())])
+def _compile_kernels(module: ModuleOp, target: Target, optimization_level: int) -> list[Input]:
+    """One object for each distinct kernel, with all the names it goes by."""
+    names: dict[str, list[str]] = {}
+    for name, functions in kernel_units(module).items():
+        text = print_functions(functions, target)
+        neutral = text.replace(f'@"{name}"', f'@"{_NEUTRAL_NAME}"').replace(f'@"{name}.', f'@"{_NEUTRAL_NAME}.')
+        names.setdefault(neutral, []).append(name)
+    return [
+        Input(cached_object(text, target, optimization_level), {_NEUTRAL_NAME: tuple(aliases)})
+        for text, aliases in names.items()
+    ]
+
+
+def kernel_units(module: ModuleOp) -> dict[str, list[llvm.FuncOp]]:
+    """For each visible function the functions it needs, itself first."""
+    functions = {op.sym_name.data: op for op in module.body.block.ops if isinstance(op, llvm.FuncOp)}
+    units: dict[str, list[llvm.FuncOp]] = {}
+    for name, function in functions.items():
+        if function.linkage.linkage.data == "internal":
+            continue
+        unit = {name: function}
+        pending = [function]
+        while pending:
+            for callee in _callees(pending.pop()):
+                if callee in functions and callee not in unit:
+                    unit[callee] = functions[callee]
+                    pending.append(functions[callee])
+        units[name] = list(unit.values())
+    return units
+
+
+def _callees(function: llvm.FuncOp) -> list[str]:
+    return [
+        op.callee.root_reference.data
+        for block in function.body.blocks
+        for op in block.ops
+        if isinstance(op, llvm.CallOp) and op.callee is not None
+    ]

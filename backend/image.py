@@ -6,8 +6,8 @@ distance. It has no external symbols and no places that depend on its address, s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from .elf import EM_AARCH64, EM_X86_64, ObjectFile, Relocation, Section, Symbol, read_object
 from .relocations import RelocationError, apply_aarch64, apply_x86_64
@@ -28,6 +28,14 @@ class Image:
     symbols: dict[str, int]
 
 
+@dataclass(frozen=True)
+class Input:
+    """An object to link, and the names under which its functions are visible where they differ from its own."""
+
+    data: bytes
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class _Placed:
     object: ObjectFile
@@ -35,12 +43,13 @@ class _Placed:
     address: int
 
 
-def link(objects: Iterable[bytes]) -> Image:
+def link(inputs: Iterable[Input]) -> Image:
     """One image from relocatable objects.
 
     Raises `LinkError` for undefined or duplicate symbols, and for absolute addresses.
     """
-    files = [read_object(data) for data in objects]
+    inputs = list(inputs)
+    files = [read_object(given.data) for given in inputs]
     if not files:
         raise LinkError("an image needs at least one object")
     machine = files[0].machine
@@ -48,7 +57,7 @@ def link(objects: Iterable[bytes]) -> Image:
         raise LinkError(f"expected objects of one known machine, got {sorted({file.machine for file in files})}")
     placed, data = _lay_out(files, _PADDING[machine])
     addresses = {(id(item.object), item.section.index): item.address for item in placed}
-    exported = _exported_symbols(files, addresses)
+    exported, functions = _exported_symbols(inputs, files, addresses)
 
     def address_of(file: ObjectFile, symbol: Symbol) -> int:
         if symbol.section is not None:
@@ -63,12 +72,6 @@ def link(objects: Iterable[bytes]) -> Image:
     apply = apply_x86_64 if machine == EM_X86_64 else apply_aarch64
     for item in placed:
         _relocate(item, data, address_of, apply)
-    functions = {
-        symbol.name
-        for file in files
-        for symbol in file.symbols
-        if symbol.is_global and symbol.is_function and symbol.section is not None
-    }
     return Image(bytes(data), {name: exported[name] for name in sorted(functions)})
 
 
@@ -88,16 +91,23 @@ def _lay_out(files: list[ObjectFile], padding: bytes) -> tuple[list[_Placed], by
     return placed, data
 
 
-def _exported_symbols(files: list[ObjectFile], addresses: dict[tuple[int, int], int]) -> dict[str, int]:
+def _exported_symbols(
+    inputs: Sequence[Input], files: Sequence[ObjectFile], addresses: dict[tuple[int, int], int]
+) -> tuple[dict[str, int], set[str]]:
+    """Where all visible symbols lie, and which of them are functions."""
     exported: dict[str, int] = {}
-    for file in files:
+    functions: set[str] = set()
+    for given, file in zip(inputs, files, strict=True):
         for symbol in file.symbols:
             if not symbol.is_global or symbol.section is None:
                 continue
-            if symbol.name in exported:
-                raise LinkError(f"symbol '{symbol.name}' is defined twice")
-            exported[symbol.name] = addresses[(id(file), symbol.section)] + symbol.value
-    return exported
+            for name in given.names.get(symbol.name, (symbol.name,)):
+                if name in exported:
+                    raise LinkError(f"symbol '{name}' is defined twice")
+                exported[name] = addresses[(id(file), symbol.section)] + symbol.value
+                if symbol.is_function:
+                    functions.add(name)
+    return exported, functions
 
 
 def _relocate(

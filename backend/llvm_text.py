@@ -35,15 +35,18 @@ class UnsupportedOperationError(Exception):
 
 def print_llvm(module: ModuleOp, target: Target) -> str:
     """LLVM IR of all functions of a module, compiled for `target`."""
-    functions = [_FunctionText(op).text() for op in module.body.block.ops if isinstance(op, llvm.FuncOp)]
+    return print_functions([op for op in module.body.block.ops if isinstance(op, llvm.FuncOp)], target)
+
+
+def print_functions(functions: Sequence[llvm.FuncOp], target: Target) -> str:
+    """LLVM IR of some functions of a module, which must contain what they call."""
+    body = "\n".join(_FunctionText(function).text() for function in functions)
     header = f'target triple = "{target.triple}"\n'
-    body = "\n".join(functions)
-    declarations = _declarations(module)
-    return f"{header}\n{body}\n{declarations}\n{_attributes(target)}{_LOOP_METADATA}"
+    return f"{header}\n{body}\n{_declarations(functions)}\n{_attributes(target)}{_LOOP_METADATA}"
 
 
 def _attributes(target: Target) -> str:
-    """The attribute groups: #0 for every function, #1 for those that must stay out of line."""
+    """The attribute groups: #0 for visible functions, #1 for bodies, which stay out of line, #2 for helpers."""
     pairs = {
         "target-cpu": target.cpu,
         "tune-cpu": target.tune,
@@ -55,7 +58,8 @@ def _attributes(target: Target) -> str:
     }
     words = [f'"{name}"' if value is None else f'"{name}"="{value}"' for name, value in pairs.items() if value != ""]
     common = " ".join(words)
-    return f"attributes #0 = {{ nounwind {common} }}\nattributes #1 = {{ nounwind noinline {common} }}\n"
+    kinds = ("nounwind", "nounwind noinline", "nounwind alwaysinline")
+    return "".join(f"attributes #{number} = {{ {kind} {common} }}\n" for number, kind in enumerate(kinds))
 
 
 _LOOP_METADATA = """
@@ -65,11 +69,11 @@ _LOOP_METADATA = """
 """
 
 
-def _declarations(module: ModuleOp) -> str:
+def _declarations(functions: Sequence[llvm.FuncOp]) -> str:
     """A declaration for every intrinsic that is called."""
     lines: dict[str, str] = {}
-    for function in module.body.block.ops:
-        for block in function.regions[0].blocks:
+    for function in functions:
+        for block in function.body.blocks:
             for op in block.ops:
                 if not isinstance(op, llvm.CallIntrinsicOp):
                     continue
@@ -225,7 +229,7 @@ class _FunctionText:
             noalias = number < len(given) and "llvm.noalias" in given[number].data
             words = [type_text(argument.type), "noalias" if noalias else "", self._names[argument]]
             parameters.append(" ".join(word for word in words if word))
-        group = "#1" if function.no_inline is not None else "#0"
+        group = "#1" if function.no_inline is not None else "#2" if linkage else "#0"
         return f'define {linkage}{result} @"{function.sym_name.data}"({", ".join(parameters)}) {group}'
 
     @staticmethod
