@@ -120,7 +120,9 @@ class _Indirect:
             first = nest.mul(block, self.block)
             count = nest.minimum(nest.sub(self.pixels, first), self.block)
             output_row = row[0] if row else None
-            if self.table is not None:
+            if self.table is not None and self.panel_chunks == 1:
+                self.table.fill(n, group, output_row, first, count)
+            elif self.table is not None:
                 # The chunks of one block follow each other: the first that this thread meets makes the table.
                 is_new = nest.compare("eq", nest.mul(chunk, nest.sub(loop.index, begin)), 0)
                 with nest.when(is_new):

@@ -1,0 +1,24 @@
+// RUN: lamina-opt %s -p lower-schedule-to-loops | filecheck %s
+
+// Threads share blocks of 32 output channels and rows; 7 pixels of a row are summed over the whole window.
+// CHECK-LABEL: func.func @conv_direct_
+// CHECK: scf.for %[[WORK:.*]] = %{{.*}} to %{{.*}} step
+// x is seen as overlapping windows, w as one block; the halo makes up for the padding.
+// CHECK: %[[X:.*]] = memref.reinterpret_cast %0 to offset: [%{{.*}}], sizes: [2, 3, 3, 7, 1, 16], strides: [4096, 256, 16, 16, 0, 1]
+// CHECK: %[[W:.*]] = memref.reinterpret_cast %1 to offset: [%{{.*}}], sizes: [2, 3, 3, 16, 1, 2, 16], strides: [4608, 1536, 512, 32, 0, 16, 1]
+// CHECK-COUNT-4: iter_args({{.*}}) -> (vector<7x2x16xf32>)
+// CHECK: vector.load %[[X]][{{.*}}] : {{.*}}, vector<7x1x1xf32>
+// CHECK: vector.load %[[W]][{{.*}}] : {{.*}}, vector<1x2x16xf32>
+// CHECK: vector.fma {{.*}} : vector<7x2x16xf32>
+// CHECK: memref.reinterpret_cast %2 to offset: [%{{.*}}], sizes: [7, 2, 16], strides: [16, 3136, 1]
+// CHECK: vector.store {{.*}}, vector<7x2x16xf32>
+// CHECK-NOT: vector.store
+func.func @f(%x: !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, %w: !layout.tensor<32 x 32 x 3 x 3 x f32, ABcd16b32a>) {
+  %o = schedule.buffer output 0 : !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c>
+  schedule.stage @c ins(%x, %w : !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, !layout.tensor<32 x 32 x 3 x 3 x f32, ABcd16b32a>) outs(%o : !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c>) tile {channel_blocks = 2, columns = 7} {
+  ^bb0(%a: !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, %b: !layout.tensor<32 x 32 x 3 x 3 x f32, ABcd16b32a>):
+    %r = kernel.conv ins(%a, %b : !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, !layout.tensor<32 x 32 x 3 x 3 x f32, ABcd16b32a>) algorithm direct strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c>
+    schedule.yield %r : !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c>
+  }
+  func.return
+}

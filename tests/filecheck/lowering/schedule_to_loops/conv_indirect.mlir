@@ -1,0 +1,44 @@
+// RUN: lamina-opt %s -p lower-schedule-to-loops | filecheck %s
+
+// Padding reads zeros in scratch through x's pointer, so these two may alias.
+// CHECK-LABEL: func.func @conv_indirect_
+// CHECK-SAME: (%0: memref<?xf32> {lamina.may_alias}, %1: memref<?xf32>, %2: memref<?xf32>, %3: memref<?xi8> {lamina.may_alias}, %H: index, %W: index
+// CHECK: %[[MEMORY:.*]] = memref.view %3[%{{.*}}][%{{.*}}] : memref<?xi8> to memref<?xindex>
+// CHECK: %[[ZEROS:.*]] = memref.view %3[%{{.*}}][%{{.*}}] : memref<?xi8> to memref<?xf32>
+// CHECK: %[[TABLE:.*]] = memref.reinterpret_cast %[[MEMORY]] to offset: [0], sizes: [9, 96], strides: [96, 1]
+// Each tap of each pixel of the block gets an offset from x: its own or that of the zeros.
+// CHECK: %[[FROM:.*]] = "memref.extract_aligned_pointer_as_index"(%0)
+// CHECK: %[[TO:.*]] = "memref.extract_aligned_pointer_as_index"(%[[ZEROS]])
+// CHECK: arith.subi %[[TO]], %[[FROM]] : index
+// CHECK: %[[OFFSET:.*]] = arith.select
+// CHECK: memref.store %[[OFFSET]], %[[TABLE]]
+// A tile's six rows are loaded from the table once a tap.
+// CHECK: scf.for %[[TAP:.*]] = {{.*}} iter_args({{.*}}) -> (vector<6x64xf32>)
+// CHECK-COUNT-6: memref.load %[[TABLE]][%[[TAP]], %{{.*}}]
+// CHECK: iter_args({{.*}}) -> (vector<6x64xf32>)
+// CHECK-COUNT-6: vector.insert
+// CHECK: vector.fma {{.*}} : vector<6x64xf32>
+// CHECK: vector.store {{.*}}, vector<6x64xf32>
+func.func @f(%x: !layout.tensor<1 x 24 x H x W x f32, NHWC>, %w: !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>) {
+  %o = schedule.buffer output 0 : !layout.tensor<1 x 64 x H x W x f32, NHWC>
+  schedule.stage @c ins(%x, %w : !layout.tensor<1 x 24 x H x W x f32, NHWC>, !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>) outs(%o : !layout.tensor<1 x 64 x H x W x f32, NHWC>) tile {block = 96, lanes = 16, rows = 6, table = 1} scratch [7040] {
+  ^bb0(%a: !layout.tensor<1 x 24 x H x W x f32, NHWC>, %b: !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>):
+    %r = kernel.conv ins(%a, %b : !layout.tensor<1 x 24 x H x W x f32, NHWC>, !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>) algorithm indirect strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 64 x H x W x f32, NHWC>
+    schedule.yield %r : !layout.tensor<1 x 64 x H x W x f32, NHWC>
+  }
+  func.return
+}
+
+// A halo around x takes the place of the table.
+// CHECK-LABEL: func.func @conv_indirect_
+// CHECK-NOT: memref.view
+// CHECK: vector.fma {{.*}} : vector<5x64xf32>
+func.func @halo(%x: !layout.tensor<1 x 24 x 14 x 14 x f32, NHWC halo [0, 0, 1, 1, 0, 0, 1, 1]>, %w: !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>) {
+  %o = schedule.buffer output 0 : !layout.tensor<1 x 64 x 14 x 14 x f32, NHWC>
+  schedule.stage @c ins(%x, %w : !layout.tensor<1 x 24 x 14 x 14 x f32, NHWC halo [0, 0, 1, 1, 0, 0, 1, 1]>, !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>) outs(%o : !layout.tensor<1 x 64 x 14 x 14 x f32, NHWC>) tile {block = 96, lanes = 16, rows = 5, table = 0} {
+  ^bb0(%a: !layout.tensor<1 x 24 x 14 x 14 x f32, NHWC halo [0, 0, 1, 1, 0, 0, 1, 1]>, %b: !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>):
+    %r = kernel.conv ins(%a, %b : !layout.tensor<1 x 24 x 14 x 14 x f32, NHWC halo [0, 0, 1, 1, 0, 0, 1, 1]>, !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>) algorithm indirect strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 64 x 14 x 14 x f32, NHWC>
+    schedule.yield %r : !layout.tensor<1 x 64 x 14 x 14 x f32, NHWC>
+  }
+  func.return
+}
