@@ -11,7 +11,7 @@ from lamina.dialects.layout import TensorType
 from lamina.dialects.layout_algebra import Layout
 from lamina.dialects.shape import symbol
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import FloatAttr, f32
+from xdsl.dialects.builtin import FloatAttr, f16, f32, f64, i1, i8, i32, i64
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 N, H, C = symbol("N"), symbol("H"), symbol("C")
@@ -91,3 +91,86 @@ def test_add_relu(run_kernel, case: int, threads: int) -> None:
     )[0]
     expected = np.broadcast_to(np.maximum(sum(arrays[1:], arrays[0]), 0), concrete(shape))
     np.testing.assert_array_equal(got, expected)
+
+
+def apply(run_kernel, arrays, types, result, build, **options) -> np.ndarray:
+    """A map without broadcasts, in row-major memory."""
+    tensors = [TensorType.of(array.shape, element) for array, element in zip(arrays, types, strict=True)]
+    out = TensorType.of(arrays[0].shape, result)
+    (got,) = run_kernel(
+        lambda v: kernel.MapOp(v, out, epilogue=region(types, build)),
+        list(zip(arrays, tensors, strict=True)),
+        [out],
+        **options,
+    )
+    return got
+
+
+@pytest.mark.parametrize("size", [1, 5, 16, 100, 1000])
+def test_compare_gives_booleans(run_kernel, size: int) -> None:
+    a, b = (np.random.default_rng(seed).integers(-3, 3, size).astype(np.float32) for seed in (0, 1))
+    got = apply(run_kernel, [a, b], [f32, f32], i1, lambda x, y: [arith.CmpfOp(x, y, "olt")])
+    np.testing.assert_array_equal(got, a < b)
+    whole = [np.random.default_rng(seed).integers(-3, 3, size) for seed in (0, 1)]
+    got = apply(run_kernel, whole, [i64, i64], i1, lambda x, y: [arith.CmpiOp(x, y, "sge")])
+    np.testing.assert_array_equal(got, whole[0] >= whole[1])
+
+
+@pytest.mark.parametrize("size", [1, 5, 100])
+def test_booleans_choose(run_kernel, size: int) -> None:
+    generator = np.random.default_rng(0)
+    condition = generator.integers(0, 2, size).astype(bool)
+    a, b = (generator.standard_normal(size).astype(np.float32) for _ in range(2))
+    got = apply(run_kernel, [condition, a, b], [i1, f32, f32], f32, lambda c, x, y: [arith.SelectOp(c, x, y)])
+    np.testing.assert_array_equal(got, np.where(condition, a, b))
+
+
+def test_boolean_that_is_broadcast(run_kernel) -> None:
+    mask = np.random.default_rng(0).integers(0, 2, (3, 1, 19)).astype(bool)
+    x = np.random.default_rng(1).standard_normal((3, 5, 19)).astype(np.float32)
+    out = TensorType.of([3, 5, 19], f32)
+
+    def choose(c, value):
+        low = arith.ConstantOp(FloatAttr(-1e4, f32))
+        return [low, arith.SelectOp(c, value, low.result)]
+
+    (got,) = run_kernel(
+        lambda v: kernel.MapOp(v, out, epilogue=region([i1, f32], choose)),
+        [(mask, TensorType.of([3, 1, 19], i1)), (x, TensorType.of([3, 5, 19], f32))],
+        [out],
+    )
+    np.testing.assert_array_equal(got, np.where(mask, x, np.float32(-1e4)))
+
+
+@pytest.mark.parametrize(
+    ("source", "result", "cast"),
+    [
+        (i64, f32, arith.SIToFPOp),
+        (i32, f32, arith.SIToFPOp),
+        (i8, f32, arith.SIToFPOp),
+        (f32, i32, arith.FPToSIOp),
+        (f32, i64, arith.FPToSIOp),
+        (i64, i32, arith.TruncIOp),
+        (i32, i64, arith.ExtSIOp),
+        (f32, f64, arith.ExtFOp),
+        (f64, f32, arith.TruncFOp),
+        (f32, f16, arith.TruncFOp),
+        (f16, f32, arith.ExtFOp),
+        (i1, f32, arith.UIToFPOp),
+        (i1, i64, arith.ExtUIOp),
+    ],
+)
+@pytest.mark.parametrize("size", [3, 77, 640])
+def test_casts(run_kernel, source, result, cast, size: int) -> None:
+    dtypes = {i1: bool, i8: np.int8, i32: np.int32, i64: np.int64, f16: np.float16, f32: np.float32, f64: np.float64}
+    numbers = np.random.default_rng(0).uniform(-100, 100, size)
+    x = (numbers > 0) if source == i1 else numbers.astype(dtypes[source])
+    got = apply(run_kernel, [x], [source], result, lambda value: [cast(value, result)])
+    np.testing.assert_array_equal(got, x.astype(dtypes[result]))
+
+
+def test_tuned_width(run_kernel) -> None:
+    x = np.random.default_rng(0).standard_normal(1003).astype(np.float32)
+    for decisions in ({"lanes": 4}, {"lanes": 8, "unroll": 1}, {"lanes": 16, "unroll": 8}):
+        got = apply(run_kernel, [x, x], [f32, f32], f32, lambda a, b: [arith.AddfOp(a, b)], decisions=decisions)
+        np.testing.assert_array_equal(got, x + x)
