@@ -1,10 +1,12 @@
 // RUN: lamina-opt %s --machine avx512 -p kernel-choose-algorithms | filecheck %s
 // RUN: lamina-opt %s --machine avx512 -p kernel-choose-algorithms{force=im2col} | filecheck %s --check-prefix FORCED
+// RUN: lamina-opt %s --machine avx512 -p kernel-choose-algorithms{force=indirect} | filecheck %s --check-prefix INDIRECT
 
 func.func @algorithms(%x: !layout.tensor<1 x 64 x 56 x 56 x f32>, %w3: !layout.tensor<64 x 64 x 3 x 3 x f32>, %w1: !layout.tensor<64 x 64 x 1 x 1 x f32>, %wd: !layout.tensor<64 x 1 x 3 x 3 x f32>, %wg: !layout.tensor<64 x 4 x 3 x 3 x f32>) {
   // Winograd's F(4, 3) saves most products of a large 3x3 convolution.
   // CHECK: kernel.conv {{.*}} algorithm winograd4
   // FORCED: kernel.conv {{.*}} algorithm im2col
+  // INDIRECT: kernel.conv {{.*}} algorithm indirect
   %0 = kernel.conv ins(%x, %w3 : !layout.tensor<1 x 64 x 56 x 56 x f32>, !layout.tensor<64 x 64 x 3 x 3 x f32>) strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 64 x 56 x 56 x f32>
   // A stride rules Winograd out.
   // CHECK: kernel.conv {{.*}} algorithm direct
@@ -13,8 +15,10 @@ func.func @algorithms(%x: !layout.tensor<1 x 64 x 56 x 56 x f32>, %w3: !layout.t
   %2 = kernel.conv ins(%x, %w1 : !layout.tensor<1 x 64 x 56 x 56 x f32>, !layout.tensor<64 x 64 x 1 x 1 x f32>) strides [1, 1] pads [0, 0, 0, 0] dilations [1, 1] -> !layout.tensor<1 x 64 x 56 x 56 x f32>
   // CHECK: kernel.conv {{.*}} algorithm depthwise
   %3 = kernel.conv ins(%x, %wd : !layout.tensor<1 x 64 x 56 x 56 x f32>, !layout.tensor<64 x 1 x 3 x 3 x f32>) strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 64 -> !layout.tensor<1 x 64 x 56 x 56 x f32>
-  // Groups of four channels fill no vector.
+  // Groups of four channels fill no vector: im2col is all that can compute them.
   // CHECK: kernel.conv {{.*}} algorithm im2col
+  // INDIRECT: kernel.conv {{.*}} algorithm depthwise
+  // INDIRECT: kernel.conv {{.*}} algorithm im2col
   %4 = kernel.conv ins(%x, %wg : !layout.tensor<1 x 64 x 56 x 56 x f32>, !layout.tensor<64 x 4 x 3 x 3 x f32>) strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] groups 16 -> !layout.tensor<1 x 64 x 56 x 56 x f32>
   // What a person chose stays.
   // CHECK: kernel.conv {{.*}} algorithm winograd2

@@ -34,3 +34,19 @@ func.func @products(%x: !layout.tensor<N x 768 x f32>) {
   %1 = kernel.gemm ins(%0, %v : !layout.tensor<N x 256 x f32>, !layout.tensor<40 x 256 x f32>) transpose_b -> !layout.tensor<N x 40 x f32>
   func.return
 }
+
+// im2col keeps rows of pixels, its weights lie in tiles of output channels; an indirect convolution sees NHWC.
+func.func @other_algorithms(%x: !layout.tensor<1 x 24 x 20 x 20 x f32>, %w: !layout.tensor<36 x 24 x 3 x 3 x f32>, %s: !layout.tensor<N x 24 x H x W x f32>) {
+  // CHECK: layout.convert %w : {{.*}} -> !layout.tensor<36 x 24 x 3 x 3 x f32, Abcd18a>
+  // CHECK: kernel.conv ins(%x, {{.*}} algorithm im2col {{.*}} -> !layout.tensor<1 x 36 x 20 x 20 x f32>
+  %0 = kernel.conv ins(%x, %w : !layout.tensor<1 x 24 x 20 x 20 x f32>, !layout.tensor<36 x 24 x 3 x 3 x f32>) algorithm im2col strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 36 x 20 x 20 x f32>
+  // CHECK: layout.convert %x : {{.*}} -> !layout.tensor<1 x 24 x 20 x 20 x f32, NHWC halo [0, 0, 1, 1, 0, 0, 1, 1]>
+  // CHECK: layout.convert %w : {{.*}} -> !layout.tensor<36 x 24 x 3 x 3 x f32, Acdb48a>
+  // CHECK: kernel.conv {{.*}} algorithm indirect {{.*}} -> !layout.tensor<1 x 36 x 20 x 20 x f32, NHWC>
+  %1 = kernel.conv ins(%x, %w : !layout.tensor<1 x 24 x 20 x 20 x f32>, !layout.tensor<36 x 24 x 3 x 3 x f32>) algorithm indirect strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 36 x 20 x 20 x f32>
+  // Where sizes are not known the padding is found through a table instead.
+  // CHECK: layout.convert %s : {{.*}} -> !layout.tensor<N x 24 x H x W x f32, NHWC>
+  // CHECK: kernel.conv {{.*}} algorithm indirect {{.*}} -> !layout.tensor<N x 36 x H x W x f32, NHWC>
+  %2 = kernel.conv ins(%s, %w : !layout.tensor<N x 24 x H x W x f32>, !layout.tensor<36 x 24 x 3 x 3 x f32>) algorithm indirect strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<N x 36 x H x W x f32>
+  func.return
+}
