@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import onnx
     from xdsl.dialects.builtin import ModuleOp
 
     from ..context import CompilerContext
-    from .model import ModelSource
 
 
 def import_model(
-    model: ModelSource, *, shapes: Mapping[str, Any] | None = None, context: CompilerContext
+    model: bytes | str | PathLike[str] | onnx.ModelProto,
+    *,
+    shapes: Mapping[str, Any] | None = None,
+    context: CompilerContext,
 ) -> ModuleOp:
     """The model as a module with @main at the graph level; its weights go to ``context.constants``.
 
@@ -24,9 +28,9 @@ def import_model(
 
     Raises InvalidModelError and UnsupportedOperatorError, which name the node and say what to do.
     """
-    from . import converters  # noqa: F401  (registers the converters)
+    from . import converters as _registered  # noqa: F401
     from .importer import import_graph
-    from .model import load_model, opset_versions
+    from .model_file import load_model, opset_versions
 
     loaded = load_model(model)
     return import_graph(loaded.graph, opset_versions(loaded), shapes, context)

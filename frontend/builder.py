@@ -194,7 +194,10 @@ class Builder:
         if size > max(MAX_FOLDED_BYTES, sum(array.nbytes for array in arrays)):
             return None
         results = evaluate(name, arrays, attributes)
-        return [self.constant(result.astype(t.dtype, copy=False), self._folded_name(result)) for result, t in zip(results, types)]
+        return [
+            self.constant(result.astype(t.dtype, copy=False), self._folded_name(result))
+            for result, t in zip(results, types)
+        ]
 
     def _folded_name(self, result: np.ndarray) -> str:
         return self.name if result.size > 64 else ""

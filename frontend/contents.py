@@ -6,7 +6,6 @@ dimension expressions as elements turns a computed shape into a static one.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -74,14 +73,19 @@ def _elementwise(function: Callable[..., Any]) -> Rule:
             exact = [as_exact(element) for element in elements]
             return None if any(element is None for element in exact) else function(*exact)
 
-        shape = tuple(result.dims)
+        shape = _sizes(result)
         known = np.frompyfunc(on_elements, len(operands), 1)(*operands)
         return _as_objects(known, shape)
 
     return rule
 
 
-def _as_objects(value: Any, shape: tuple[Any, ...]) -> Known:
+def _sizes(result: TensorType) -> tuple[int, ...]:
+    """The shape of a result, which is known here."""
+    return tuple(int(dimension) for dimension in result.dims)  # pyright: ignore[reportArgumentType]
+
+
+def _as_objects(value: Any, shape: tuple[int, ...]) -> Known:
     result = np.empty(shape, object)
     result[...] = value
     return result
@@ -138,7 +142,7 @@ def _where(operands: Sequence[Known], values: Mapping[str, Any], result: TensorT
             return left if left is not None and left is right else None
         return left if condition else right
 
-    return _as_objects(np.frompyfunc(choose, 3, 1)(*operands), tuple(result.dims))
+    return _as_objects(np.frompyfunc(choose, 3, 1)(*operands), _sizes(result))
 
 
 def _cast(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
@@ -152,7 +156,7 @@ def _cast(operands: Sequence[Known], values: Mapping[str, Any], result: TensorTy
         # Dimensions are positive, so rounding towards zero is rounding down.
         return element if is_float(result.element_type) else floordiv(element, 1)
 
-    return _as_objects(np.frompyfunc(convert, 1, 1)(operands[0]), tuple(result.dims))
+    return _as_objects(np.frompyfunc(convert, 1, 1)(operands[0]), _sizes(result))
 
 
 def _round(down: bool) -> Rule:
@@ -171,7 +175,7 @@ def _reduce(operands: Sequence[Known], values: Mapping[str, Any], result: Tensor
         if reduced.shape[axis] == 0:
             return None
         reduced = function.reduce(reduced, axis=axis)
-    return _as_objects(reduced, ()) if not result.dims else np.asarray(reduced, object).reshape(tuple(result.dims))
+    return _as_objects(reduced, ()) if not result.dims else np.asarray(reduced, object).reshape(_sizes(result))
 
 
 def _gather(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
@@ -179,7 +183,7 @@ def _gather(operands: Sequence[Known], values: Mapping[str, Any], result: Tensor
     if not all(isinstance(index, int) for index in indices.reshape(-1)):
         return None
     picked = np.take(x, indices.astype(np.int64), values["axis"])
-    return _as_objects(picked, tuple(result.dims))
+    return _as_objects(picked, _sizes(result))
 
 
 def _slice(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
@@ -196,11 +200,11 @@ def _concat(operands: Sequence[Known], values: Mapping[str, Any], result: Tensor
 
 
 def _reshape(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
-    return operands[0].reshape(tuple(result.dims))
+    return operands[0].reshape(_sizes(result))
 
 
 def _broadcast_to(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
-    return np.broadcast_to(operands[0], tuple(result.dims))
+    return np.broadcast_to(operands[0], _sizes(result))
 
 
 def _transpose(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
@@ -215,7 +219,7 @@ def _range(operands: Sequence[Known], values: Mapping[str, Any], result: TensorT
     return _as_objects([start + index * step for index in range(count)], (count,))
 
 
-def _logical(function: Callable[[bool, bool], bool]) -> Rule:
+def _logical(function: Callable[[int, int], int]) -> Rule:
     return _elementwise(lambda a, b: function(a, b) if isinstance(a, int) and isinstance(b, int) else None)
 
 

@@ -78,9 +78,7 @@ _RULES: Sequence[tuple[type, Callable[[Sequence[TensorType], Mapping[str, Any]],
 )
 
 
-def required_equalities(
-    operation: type, types: Sequence[TensorType], values: Mapping[str, Any]
-) -> Iterator[Pair]:
+def required_equalities(operation: type, types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     """Pairs of dimensions that must be equal for the operation to make sense."""
     for base, rule in _RULES:
         if issubclass(operation, base):

@@ -136,7 +136,7 @@ class GraphImporter:
         return [scope.values.get(name) for name in function.output]
 
 
-def _function_body(schema: onnx.defs.OpSchema, node: Node) -> onnx.FunctionProto | None:
+def _function_body(schema: Any, node: Node) -> onnx.FunctionProto | None:
     """The operator's definition by others, which may depend on attributes and input types."""
     if schema.has_function:
         body = schema.get_function_with_opset_version(node.opset)
@@ -283,7 +283,9 @@ def _input_type(info: onnx.ValueInfoProto, symbols: Symbols, wanted: Sequence[An
             )
         return TensorType.of([_fixed(info.name, i, d, declared, symbols) for i, d in enumerate(wanted)], element)
     if not tensor.HasField("shape"):
-        raise UnsupportedOperatorError(f"the input '{info.name}' has no shape: give one, e.g. shapes={{'{info.name}': [1, 3]}}")
+        raise UnsupportedOperatorError(
+            f"the input '{info.name}' has no shape: give one, e.g. shapes={{'{info.name}': [1, 3]}}"
+        )
     return TensorType.of([_declared(info.name, i, d, symbols) for i, d in enumerate(declared)], element)
 
 
@@ -298,10 +300,17 @@ def _declared(name: str, axis: int, dimension: Any, symbols: Symbols) -> Dim:
 
 def _fixed(name: str, axis: int, wanted: Any, declared: Sequence[Any], symbols: Symbols) -> Dim:
     if wanted is None or wanted == -1 or wanted == "?":
-        return _declared(name, axis, declared[axis], symbols) if axis < len(declared) else symbols.fresh(f"{name}_{axis}")
+        return (
+            _declared(name, axis, declared[axis], symbols) if axis < len(declared) else symbols.fresh(f"{name}_{axis}")
+        )
     if axis < len(declared):
         size = declared[axis].dim_value
-        if declared[axis].WhichOneof("value") == "dim_value" and size > 0 and isinstance(wanted, int) and wanted != size:
+        if (
+            declared[axis].WhichOneof("value") == "dim_value"
+            and size > 0
+            and isinstance(wanted, int)
+            and wanted != size
+        ):
             raise InvalidModelError(f"dimension {axis} of '{name}' is {size} in the model, {wanted} was given")
         if declared[axis].dim_param and isinstance(wanted, int):
             symbols.bind(declared[axis].dim_param, wanted)
@@ -348,7 +357,7 @@ def _rewrite_block(block: Block, replace: Any) -> None:
 
 def _set_type(value: Any, new_type: Attribute) -> None:
     if value.type != new_type:
-        value._type = new_type  # noqa: SLF001
+        value._type = new_type
 
 
 def _replaced(attribute: Attribute, symbols: Symbols) -> Attribute:
@@ -359,6 +368,3 @@ def _replaced(attribute: Attribute, symbols: Symbols) -> Attribute:
     if isinstance(attribute, ArrayAttr):
         return ArrayAttr([_replaced(element, symbols) for element in attribute.data])
     return attribute
-
-
-

@@ -108,7 +108,7 @@ class Node:
         elements = value.integers()
         if elements is None:
             self.unsupported(f"{what} (input #{index}) must be known when the model is compiled")
-        return np.array(elements, value.type.dtype).reshape(tuple(value.dims))
+        return np.array(elements, value.type.dtype).reshape([int(d) for d in value.dims])  # pyright: ignore[reportArgumentType]
 
     def scalar_input(self, index: int, default: float | int) -> float | int | None:
         """The number in an optional input of one element; None where it is not known."""

@@ -98,7 +98,7 @@ class Symbols:
     def _with_terms_replaced(self, dimension: Dim) -> Dim:
         if isinstance(dimension, int) or not self._equal_terms or dimension.is_Symbol:
             return dimension
-        return canonical(dimension.xreplace(self._equal_terms))
+        return canonical(dimension.xreplace(self._equal_terms))  # pyright: ignore[reportArgumentType]
 
     def _with_symbols_replaced(self, dimension: Dim) -> Dim:
         if isinstance(dimension, int) or not self._replacements:
@@ -118,8 +118,8 @@ class Symbols:
         if same_dimension(left, right):
             return True
         for one, other in ((right, left), (left, right)):
-            if not isinstance(one, int) and self._replaceable(one) and one.name not in symbols_of(other):
-                self._replacements[one.name] = other
+            if not isinstance(one, int) and self._replaceable(one) and str(one) not in symbols_of(other):
+                self._replacements[str(one)] = other
                 return True
         difference = canonical(left - right)
         if isinstance(difference, int):
@@ -139,7 +139,7 @@ class Symbols:
                 return
 
     def _replaceable(self, dimension: sympy.Expr) -> bool:
-        return dimension.is_Symbol and (self._local is None or dimension.name in self._local)
+        return dimension.is_Symbol and (self._local is None or str(dimension) in self._local)
 
     def _check(self, left: Dim, right: Dim, why: str) -> None:
         texts = print_dimension(left), print_dimension(right)

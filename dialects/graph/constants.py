@@ -27,9 +27,7 @@ class ConstantOp(GraphOperation):
     handle: str = symbol_name()
 
     @classmethod
-    def check(
-        cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]
-    ) -> None:
+    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
         if not result_types[0].is_static:
             raise VerifyException(f"C1: a constant must have a known shape, got {result_types[0]}")
 
@@ -47,9 +45,7 @@ class DimValuesOp(GraphOperation):
     dimensions: tuple[Dim, ...] = dimensions(leading=True)
 
     @classmethod
-    def check(
-        cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]
-    ) -> None:
+    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
         count = len(values["dimensions"])
         if result_types[0].dims not in ((count,), () if count == 1 else (count,)):
             raise VerifyException(f"C1: the result must be a vector of {count} elements, got {result_types[0]}")
@@ -68,9 +64,7 @@ class RangeOp(GraphOperation):
     result = result_def(TensorType)
 
     @classmethod
-    def check(
-        cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]
-    ) -> None:
+    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
         if any(t.rank != 0 or t.element_type != types[0].element_type for t in types):
             raise VerifyException("C1: start, limit and step must be scalars of one type")
         if result_types[0].rank != 1 or result_types[0].element_type != types[0].element_type:
@@ -85,8 +79,6 @@ class IotaOp(GraphOperation):
     result = result_def(TensorType)
 
     @classmethod
-    def check(
-        cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]
-    ) -> None:
+    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
         if result_types[0].rank != 1:
             raise VerifyException(f"C1: the result must be a vector, got {result_types[0]}")

@@ -22,9 +22,7 @@ class DynamicOp(GraphOperation):
     """Base. C1: the result has x's element type; C2: operands after the first are integers."""
 
     @classmethod
-    def check(
-        cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]
-    ) -> None:
+    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
         if result_types[0].element_type != types[0].element_type:
             raise VerifyException(f"C1: the result must have elements of {types[0].element_type}")
         for index, operand in enumerate(types[1:], 1):
@@ -87,9 +85,7 @@ class DynamicPadOp(GraphOperation):
     mode: str = word("constant")
 
     @classmethod
-    def check(
-        cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]
-    ) -> None:
+    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
         if result_types[0].element_type != types[0].element_type or result_types[0].rank != types[0].rank:
             raise VerifyException(f"C1: the result must have rank and elements of x {types[0]}")
         require_integer("C2", "operand #2", types[2])
@@ -113,8 +109,6 @@ class DynamicResizeOp(GraphOperation):
     antialias: bool = flag()
 
     @classmethod
-    def check(
-        cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]
-    ) -> None:
+    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
         if result_types[0].element_type != types[0].element_type or result_types[0].rank != types[0].rank:
             raise VerifyException(f"C1: the result must have rank and elements of x {types[0]}")

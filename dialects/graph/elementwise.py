@@ -19,7 +19,7 @@ C2: their shapes broadcast; C3: the result has the broadcast shape.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from xdsl.ir import Attribute
 from xdsl.irdl import operand_def, result_def
@@ -127,57 +127,298 @@ class LogicalOp(BinaryOp):
     EXPECTED: ClassVar[str] = "i1 or integer"
 
 
-_OpT = TypeVar("_OpT", bound=ElementwiseOp)
+@graph_operation
+class AbsOp(NumberUnaryOp):
+    """|x|."""
+
+    name = "graph.abs"
 
 
-def _define(base: type[_OpT], name: str, documentation: str) -> type[_OpT]:
-    class_name = "".join(part.capitalize() for part in name.split("_")) + "Op"
-    body = {"name": f"graph.{name}", "__doc__": documentation, "__module__": __name__, "__annotations__": {}}
-    return graph_operation(type(class_name, (base,), body))
+@graph_operation
+class NegOp(NumberUnaryOp):
+    """-x."""
+
+    name = "graph.neg"
 
 
-AbsOp = _define(NumberUnaryOp, "abs", "|x|")
-NegOp = _define(NumberUnaryOp, "neg", "-x")
-SignOp = _define(NumberUnaryOp, "sign", "-1, 0 or 1")
-ReluOp = _define(NumberUnaryOp, "relu", "max(x, 0); NaN stays NaN")
-ExpOp = _define(UnaryOp, "exp", "e to the x")
-LogOp = _define(UnaryOp, "log", "natural logarithm")
-SqrtOp = _define(UnaryOp, "sqrt", "square root")
-ReciprocalOp = _define(UnaryOp, "reciprocal", "1 / x")
-ErfOp = _define(UnaryOp, "erf", "Gauss error function")
-TanhOp = _define(UnaryOp, "tanh", "hyperbolic tangent")
-SigmoidOp = _define(UnaryOp, "sigmoid", "1 / (1 + exp(-x))")
-SinOp = _define(UnaryOp, "sin", "sine")
-CosOp = _define(UnaryOp, "cos", "cosine")
-TanOp = _define(UnaryOp, "tan", "tangent")
-AsinOp = _define(UnaryOp, "asin", "inverse sine")
-AcosOp = _define(UnaryOp, "acos", "inverse cosine")
-AtanOp = _define(UnaryOp, "atan", "inverse tangent")
-SinhOp = _define(UnaryOp, "sinh", "hyperbolic sine")
-CoshOp = _define(UnaryOp, "cosh", "hyperbolic cosine")
-AsinhOp = _define(UnaryOp, "asinh", "inverse hyperbolic sine")
-AcoshOp = _define(UnaryOp, "acosh", "inverse hyperbolic cosine")
-AtanhOp = _define(UnaryOp, "atanh", "inverse hyperbolic tangent")
-FloorOp = _define(UnaryOp, "floor", "rounded down")
-CeilOp = _define(UnaryOp, "ceil", "rounded up")
-RoundOp = _define(UnaryOp, "round", "rounded to nearest, halves to even")
-IsNanOp = _define(TestOp, "is_nan", "whether x is NaN")
-AddOp = _define(BinaryOp, "add", "a + b; integers wrap around")
-SubOp = _define(BinaryOp, "sub", "a - b; integers wrap around")
-MulOp = _define(BinaryOp, "mul", "a * b; integers wrap around")
-DivOp = _define(BinaryOp, "div", "a / b; integers round towards zero")
-MaximumOp = _define(BinaryOp, "maximum", "the larger; NaN where either is NaN")
-MinimumOp = _define(BinaryOp, "minimum", "the smaller; NaN where either is NaN")
-EqualOp = _define(CompareOp, "equal", "a == b")
-LessOp = _define(CompareOp, "less", "a < b")
-LessEqualOp = _define(CompareOp, "less_equal", "a <= b")
-GreaterOp = _define(CompareOp, "greater", "a > b")
-GreaterEqualOp = _define(CompareOp, "greater_equal", "a >= b")
-AndOp = _define(LogicalOp, "and", "both")
-OrOp = _define(LogicalOp, "or", "either")
-XorOp = _define(LogicalOp, "xor", "one of both")
-ShiftLeftOp = _define(LogicalOp, "shift_left", "a times two to the b, integers")
-ShiftRightOp = _define(LogicalOp, "shift_right", "a divided by two to the b, rounded down, integers")
+@graph_operation
+class SignOp(NumberUnaryOp):
+    """-1, 0 or 1."""
+
+    name = "graph.sign"
+
+
+@graph_operation
+class ReluOp(NumberUnaryOp):
+    """max(x, 0); NaN stays NaN."""
+
+    name = "graph.relu"
+
+
+@graph_operation
+class ExpOp(UnaryOp):
+    """e to the power of x."""
+
+    name = "graph.exp"
+
+
+@graph_operation
+class LogOp(UnaryOp):
+    """Natural logarithm."""
+
+    name = "graph.log"
+
+
+@graph_operation
+class SqrtOp(UnaryOp):
+    """Square root."""
+
+    name = "graph.sqrt"
+
+
+@graph_operation
+class ReciprocalOp(UnaryOp):
+    """1 / x."""
+
+    name = "graph.reciprocal"
+
+
+@graph_operation
+class ErfOp(UnaryOp):
+    """Gauss error function."""
+
+    name = "graph.erf"
+
+
+@graph_operation
+class TanhOp(UnaryOp):
+    """Hyperbolic tangent."""
+
+    name = "graph.tanh"
+
+
+@graph_operation
+class SigmoidOp(UnaryOp):
+    """1 / (1 + exp(-x))."""
+
+    name = "graph.sigmoid"
+
+
+@graph_operation
+class SinOp(UnaryOp):
+    """Sine."""
+
+    name = "graph.sin"
+
+
+@graph_operation
+class CosOp(UnaryOp):
+    """Cosine."""
+
+    name = "graph.cos"
+
+
+@graph_operation
+class TanOp(UnaryOp):
+    """Tangent."""
+
+    name = "graph.tan"
+
+
+@graph_operation
+class AsinOp(UnaryOp):
+    """Inverse sine."""
+
+    name = "graph.asin"
+
+
+@graph_operation
+class AcosOp(UnaryOp):
+    """Inverse cosine."""
+
+    name = "graph.acos"
+
+
+@graph_operation
+class AtanOp(UnaryOp):
+    """Inverse tangent."""
+
+    name = "graph.atan"
+
+
+@graph_operation
+class SinhOp(UnaryOp):
+    """Hyperbolic sine."""
+
+    name = "graph.sinh"
+
+
+@graph_operation
+class CoshOp(UnaryOp):
+    """Hyperbolic cosine."""
+
+    name = "graph.cosh"
+
+
+@graph_operation
+class AsinhOp(UnaryOp):
+    """Inverse hyperbolic sine."""
+
+    name = "graph.asinh"
+
+
+@graph_operation
+class AcoshOp(UnaryOp):
+    """Inverse hyperbolic cosine."""
+
+    name = "graph.acosh"
+
+
+@graph_operation
+class AtanhOp(UnaryOp):
+    """Inverse hyperbolic tangent."""
+
+    name = "graph.atanh"
+
+
+@graph_operation
+class FloorOp(UnaryOp):
+    """Rounded down."""
+
+    name = "graph.floor"
+
+
+@graph_operation
+class CeilOp(UnaryOp):
+    """Rounded up."""
+
+    name = "graph.ceil"
+
+
+@graph_operation
+class RoundOp(UnaryOp):
+    """Rounded to nearest, halves to even."""
+
+    name = "graph.round"
+
+
+@graph_operation
+class IsNanOp(TestOp):
+    """Whether x is NaN."""
+
+    name = "graph.is_nan"
+
+
+@graph_operation
+class AddOp(BinaryOp):
+    """a + b; integers wrap around."""
+
+    name = "graph.add"
+
+
+@graph_operation
+class SubOp(BinaryOp):
+    """a - b; integers wrap around."""
+
+    name = "graph.sub"
+
+
+@graph_operation
+class MulOp(BinaryOp):
+    """a * b; integers wrap around."""
+
+    name = "graph.mul"
+
+
+@graph_operation
+class DivOp(BinaryOp):
+    """a / b; integers round towards zero."""
+
+    name = "graph.div"
+
+
+@graph_operation
+class MaximumOp(BinaryOp):
+    """The larger; NaN where either is NaN."""
+
+    name = "graph.maximum"
+
+
+@graph_operation
+class MinimumOp(BinaryOp):
+    """The smaller; NaN where either is NaN."""
+
+    name = "graph.minimum"
+
+
+@graph_operation
+class EqualOp(CompareOp):
+    """a == b."""
+
+    name = "graph.equal"
+
+
+@graph_operation
+class LessOp(CompareOp):
+    """a < b."""
+
+    name = "graph.less"
+
+
+@graph_operation
+class LessEqualOp(CompareOp):
+    """a <= b."""
+
+    name = "graph.less_equal"
+
+
+@graph_operation
+class GreaterOp(CompareOp):
+    """a > b."""
+
+    name = "graph.greater"
+
+
+@graph_operation
+class GreaterEqualOp(CompareOp):
+    """a >= b."""
+
+    name = "graph.greater_equal"
+
+
+@graph_operation
+class AndOp(LogicalOp):
+    """Both."""
+
+    name = "graph.and"
+
+
+@graph_operation
+class OrOp(LogicalOp):
+    """Either."""
+
+    name = "graph.or"
+
+
+@graph_operation
+class XorOp(LogicalOp):
+    """One of both."""
+
+    name = "graph.xor"
+
+
+@graph_operation
+class ShiftLeftOp(LogicalOp):
+    """A times two to the b, integers."""
+
+    name = "graph.shift_left"
+
+
+@graph_operation
+class ShiftRightOp(LogicalOp):
+    """A divided by two to the b, rounded down, integers."""
+
+    name = "graph.shift_right"
 
 
 @graph_operation
@@ -244,9 +485,7 @@ class CastOp(ElementwiseOp):
     saturate: bool = flag()
 
     @classmethod
-    def check(
-        cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]
-    ) -> None:
+    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
         if types[0].shape != result_types[0].shape and not types[0].same_shape(result_types[0]):
             raise VerifyException(f"C4: the result must have the shape of operand #0 {types[0]}, got {result_types[0]}")
 

@@ -157,9 +157,7 @@ class OneHotOp(GraphOperation):
     axis: int = integer()
 
     @classmethod
-    def check(
-        cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]
-    ) -> None:
+    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
         indices, hot_values = types
         if hot_values.dims != (2,):
             raise VerifyException(f"C1: operand #1 must have shape [2], got {hot_values}")
@@ -184,9 +182,7 @@ class TopKOp(GraphOperation):
     smallest: bool = flag()
 
     @classmethod
-    def check(
-        cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]
-    ) -> None:
+    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
         check_axes("C1", [values["axis"]], types[0].rank)
         require_integer("C2", "k", types[1])
 
@@ -203,9 +199,7 @@ class NonzeroOp(GraphOperation):
     result = result_def(TensorType)
 
     @classmethod
-    def check(
-        cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]
-    ) -> None:
+    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
         rows = max(types[0].rank, 1)
         if result_types[0].rank != 2 or result_types[0].dims[0] not in (rows, types[0].rank):
             raise VerifyException(f"C1: the result must have {rows} rows, got {result_types[0]}")
@@ -228,9 +222,7 @@ class UniqueOp(GraphOperation):
     unsorted: bool = flag()
 
     @classmethod
-    def check(
-        cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]
-    ) -> None:
+    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
         check_axes("C1", values["axes"], types[0].rank)
 
 
@@ -253,9 +245,7 @@ class NonMaxSuppressionOp(GraphOperation):
     center_point_box: bool = flag()
 
     @classmethod
-    def check(
-        cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]
-    ) -> None:
+    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
         if types[0].rank != 3 or types[1].rank != 3:
             raise VerifyException(f"C1: boxes and scores must have rank 3, got {types[0]} and {types[1]}")
         if result_types[0].rank != 2 or result_types[0].dims[1] != 3 or result_types[0].element_type != i64:

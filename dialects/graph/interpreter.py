@@ -85,11 +85,13 @@ class _Interpreter:
             if isinstance(dimension, int):
                 expected = dimension
             elif dimension.is_Symbol:
-                expected = self.symbols.setdefault(dimension.name, size)
+                expected = self.symbols.setdefault(str(dimension), size)
             else:
                 expected = self.value_of(dimension)
             if expected != size:
-                raise GraphExecutionError(f"{what}: expected {tensor}, got shape {array.shape}: {dimension} is {expected}")
+                raise GraphExecutionError(
+                    f"{what}: expected {tensor}, got shape {array.shape}: {dimension} is {expected}"
+                )
 
     def value_of(self, dimension: Dim) -> int:
         value = substitute(dimension, self.symbols)

@@ -31,9 +31,7 @@ class ReshapeOp(GraphOperation):
     result = result_def(TensorType)
 
     @classmethod
-    def check(
-        cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]
-    ) -> None:
+    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
         x, result = types[0], result_types[0]
         if x.element_type != result.element_type:
             raise VerifyException(f"C1: the result must have elements of {x.element_type}, got {result}")
@@ -60,16 +58,17 @@ class TransposeOp(GraphOperation):
 
 @graph_operation
 class BroadcastToOp(GraphOperation):
-    """x repeated to the shape of the result, as NumPy broadcasts. C1: the element type stays; C2: x broadcasts to it."""
+    """x repeated to the shape of the result, as NumPy broadcasts.
+
+    C1: the element type stays; C2: x broadcasts to the result.
+    """
 
     name = "graph.broadcast_to"
     x = operand_def(TensorType)
     result = result_def(TensorType)
 
     @classmethod
-    def check(
-        cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]
-    ) -> None:
+    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
         x, result = types[0], result_types[0]
         if x.element_type != result.element_type:
             raise VerifyException(f"C1: the result must have elements of {x.element_type}, got {result}")
@@ -112,7 +111,7 @@ class SliceOp(GraphOperation):
             if step == 0:
                 raise VerifyException(f"C2: the step along axis {axis} is 0")
             for bound in (start, end):
-                if isinstance(bound, int) and (bound < -1 or isinstance(dims[axis], int) and bound > dims[axis]):
+                if isinstance(bound, int) and (bound < -1 or (isinstance(dims[axis], int) and bound > dims[axis])):
                     raise VerifyException(f"C3: {bound} lies outside axis {axis} of {x}")
             dims[axis] = slice_size(start, end, step)
         return [x.with_dims(dims)]

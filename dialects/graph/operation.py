@@ -251,9 +251,7 @@ class GraphOperation(IRDLOperation, ABC):
         raise VerifyException(f"{cls.name}: the result type does not follow from the operands; give it")
 
     @classmethod
-    def check(
-        cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]
-    ) -> None:
+    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
         """Raises VerifyException where the result types don't agree with what is inferred."""
         inferred = cls.infer(types, values)
         for index, (expected, actual) in enumerate(zip(inferred, result_types, strict=True)):
@@ -330,9 +328,7 @@ class GraphOperation(IRDLOperation, ABC):
         parser.parse_punctuation(":")
         operand_types, result_types = parse_signature(parser, len(unresolved or ()), cls._result_count())
         operands = parser.resolve_operands(unresolved or (), operand_types, position)
-        return cls.create(
-            operands=operands, result_types=result_types, properties=properties, attributes=attributes
-        )
+        return cls.create(operands=operands, result_types=result_types, properties=properties, attributes=attributes)
 
     @classmethod
     def _result_count(cls) -> int:

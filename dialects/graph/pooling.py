@@ -127,9 +127,7 @@ class ResizeOp(GraphOperation):
     antialias: bool = flag()
 
     @classmethod
-    def check(
-        cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]
-    ) -> None:
+    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
         known = (("mode", RESIZE_MODES), ("coordinates", COORDINATE_MODES), ("nearest", NEAREST_MODES))
         for name, choices in known:
             if values[name] not in choices:

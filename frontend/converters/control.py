@@ -144,9 +144,7 @@ def _unrolled(node: Node, body: onnx.GraphProto, rounds: int, carried: Sequence[
     return outputs
 
 
-def _loop(
-    node: Node, body: onnx.GraphProto, trips: Value, condition: Value, carried: list[Value]
-) -> list[Value]:
+def _loop(node: Node, body: onnx.GraphProto, trips: Value, condition: Value, carried: list[Value]) -> list[Value]:
     """A loop operation. Carried dimensions that change from round to round become symbols."""
     types = [value.type for value in carried]
     while True:
@@ -228,5 +226,3 @@ def _stacked(node: Node, outputs: list[list[Value]]) -> list[Value]:
         ordered = parts[::-1] if reverse else parts
         results.append(node.b.concat([node.b.unsqueeze(part, [axis]) for part in ordered], axis))
     return results
-
-

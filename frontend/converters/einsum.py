@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...dialects.shape import product
 from ..node import Node
 from ..registry import converter
@@ -79,9 +81,7 @@ def _arranged(node: Node, value: Value, letters: str, output: str) -> Value:
     return node.b.transpose(value, [letters.index(letter) for letter in output])
 
 
-def _contract(
-    node: Node, left: tuple[Value, str], right: tuple[Value, str], needed: set[str]
-) -> tuple[Value, str]:
+def _contract(node: Node, left: tuple[Value, str], right: tuple[Value, str], needed: set[str]) -> tuple[Value, str]:
     """Two operands to one, by one batched matrix product."""
     b = node.b
     (a, a_letters), (c, c_letters) = left, right
@@ -112,10 +112,10 @@ def _contract(
     return b.reshape(result, [sizes[letter] for letter in letters]), "".join(letters)
 
 
-def _spread(node: Node, value: Value, letters: str, shared: list[str], sizes: dict[str, object]) -> Value:
+def _spread(node: Node, value: Value, letters: str, shared: list[str], sizes: dict[str, Any]) -> Value:
     """Shared axes of length 1 repeated to their common length."""
     dims = [sizes[letter] if letter in shared else d for letter, d in zip(letters, value.dims)]
-    return node.b.broadcast_to(value, dims)  # pyright: ignore[reportArgumentType]
+    return node.b.broadcast_to(value, dims)
 
 
 def _outer(

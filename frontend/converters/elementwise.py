@@ -255,5 +255,3 @@ def convert_hardmax(node: Node) -> Value:
     values = node.b.constant(np.array([0, 1], x.type.dtype))
     (hot,) = node.b.emit(graph.OneHotOp, [best, values], [x.type], axis=axis)
     return hot
-
-

@@ -165,9 +165,7 @@ def _through_conv(
     reach = [(k - 1) * d for k, d in zip(kernel, dilations)]
     conv_pads = [r - p for r, p in zip(reach, pads[:rank])]
     conv_pads += [r - p + extra for r, p, extra in zip(reach, pads[rank:], output_padding)]
-    return convolve(
-        node, [stretched, flipped], strides=[1] * rank, pads=conv_pads, dilations=dilations, group=group
-    )
+    return convolve(node, [stretched, flipped], strides=[1] * rank, pads=conv_pads, dilations=dilations, group=group)
 
 
 def with_zeros_between(node: Node, x: Value, strides: list[int]) -> Value:

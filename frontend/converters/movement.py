@@ -122,9 +122,7 @@ def _in_order(start: Dim, end: Dim, step: int) -> Dim:
     return maximum(start, end)
 
 
-def _dynamic_slice(
-    node: Node, x: Value, starts: Value, ends: Value, axes: list[int], steps: Value | None
-) -> Value:
+def _dynamic_slice(node: Node, x: Value, starts: Value, ends: Value, axes: list[int], steps: Value | None) -> Value:
     b = node.b
     count = len(axes)
     dims: list[Any] = [None if axis in axes else d for axis, d in enumerate(x.dims)]
@@ -138,9 +136,7 @@ def _dynamic_slice(
     return node.dynamic(graph.DynamicSliceOp, [x, *operands], dims)
 
 
-def _known_widths(
-    x: Value, starts: Value, ends: Value, axes: list[int], steps: Value | None, dims: list[Any]
-) -> None:
+def _known_widths(x: Value, starts: Value, ends: Value, axes: list[int], steps: Value | None, dims: list[Any]) -> None:
     """Axes whose bounds are all known keep a computed size although others are not."""
     known = [value.known() for value in (starts, ends)]
     step_list = [1] * len(axes) if steps is None else steps.integers()
@@ -180,7 +176,7 @@ def split_sizes(node: Node, size: Dim) -> list[Dim]:
         node.b.symbols.unify(multiply(even, count), size, f"Split in {node.b.name}: the size must divide")
         return [even] * count
     even = -(-size // count)
-    return [even] * (count - 1) + [size - even * (count - 1)]
+    return [*[even] * (count - 1), size - even * (count - 1)]
 
 
 # --- pad ------------------------------------------------------------------------------------------
@@ -210,7 +206,7 @@ def convert_pad(node: Node) -> Value:
 
 
 def _for_all_axes(amounts: list[Dim], axes: list[int], rank: int) -> list[Dim]:
-    pads: list[Dim] = [0] * 2 * rank
+    pads: list[Dim] = [0 for _ in range(2 * rank)]
     for index, axis in enumerate(axes):
         pads[axis] = amounts[index]
         pads[rank + axis] = amounts[len(axes) + index]

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from ...dialects import graph
-from ...dialects.shape import ceildiv, product
+from ...dialects.shape import product
 from ..node import Node
 from ..registry import converter
 from ..values import Value
@@ -40,11 +40,11 @@ def _overhang(
         return 0
     if not isinstance(free, int) or not isinstance(size, int):
         node.unsupported(f"ceil_mode with stride {stride} along an axis of unknown size; fix the shape")
-    count = ceildiv(free, stride) + 1
+    count = -(-free // stride) + 1
     # A window that would begin in the padding at the end is left out.
     if (count - 1) * stride >= size + pads[axis]:
         count -= 1
-    return max((count - 1) * stride - free, 0)
+    return max((int(count) - 1) * stride - free, 0)
 
 
 @converter("MaxPool")

@@ -25,7 +25,9 @@ def _activations(node: Node, default: str, directions: int) -> str:
     return default if words in ("", "_".join([default] * directions)) else words
 
 
-def _layer(node: Node, operation: Any, gates: int, states: int, default: str, extra_fields: dict[str, Any]) -> list[Value]:
+def _layer(
+    node: Node, operation: Any, gates: int, states: int, default: str, extra_fields: dict[str, Any]
+) -> list[Value]:
     b, direction = node.b, node.attribute("direction", "forward")
     directions = DIRECTIONS.get(direction) or node.invalid(f"unknown direction '{direction}'")
     batch_first = bool(node.attribute("layout", 0))

@@ -82,9 +82,10 @@ def _by_scales(node: Node, x: Value, scales: Value, axes: list[int], fields: dic
 def _scaled(node: Node, size: Dim, factor: Any, fields: dict[str, Any], axis: int, rank: int) -> Dim:
     """floor(size * (end - start of the region) * factor)."""
     if isinstance(size, int) and isinstance(factor, int | float):
-        roi = fields.get("roi")
-        extent = roi[rank + axis] - roi[axis] if roi else 1.0
-        return int(np.floor(np.float32(size) * np.float32(extent) * np.float32(factor)))
+        roi: list[float] = fields.get("roi", [])
+        extent: float = roi[rank + axis] - roi[axis] if roi else 1.0
+        # In float32, as onnxruntime has it: 0.6 * 5 is 3 there.
+        return int(np.floor(np.float32(float(size) * extent) * np.float32(factor)))
     exact = as_exact(factor)
     if exact is None or "roi" in fields:
         node.unsupported(f"the scale {factor} along an axis of unknown size; fix the shape")
@@ -105,12 +106,13 @@ def _by_sizes(node: Node, x: Value, sizes: Value, axes: list[int], fields: dict[
 
 
 def _keeping_ratio(node: Node, current: list[Dim], wanted: list[Dim], policy: str) -> list[Dim]:
-    pairs = list(zip(current, wanted))
-    if not all(isinstance(c, int) and isinstance(w, int) for c, w in pairs):
+    known = [size for size in current if isinstance(size, int)]
+    targets = [size for size in wanted if isinstance(size, int)]
+    if len(known) < len(current) or len(targets) < len(wanted):
         node.unsupported("keep_aspect_ratio_policy along an axis of unknown size; fix the shape")
-    ratios = [w / c for c, w in pairs]  # pyright: ignore[reportOperatorIssue]
+    ratios = [target / size for size, target in zip(known, targets)]
     scale = min(ratios) if policy == "not_larger" else max(ratios)
-    return [int(np.floor(scale * c + 0.5)) for c in current]  # pyright: ignore[reportOperatorIssue]
+    return [int(np.floor(scale * size + 0.5)) for size in known]
 
 
 def _resized(node: Node, x: Value, dims: list[Dim], fields: dict[str, Any]) -> Value:

@@ -50,7 +50,7 @@ def convert_reshape(node: Node) -> Value:
     allow_zero = bool(node.attribute("allowzero", 0))
     if not allow_zero:
         wanted = [x.dims[i] if d == 0 and i < x.rank else d for i, d in enumerate(wanted)]
-    unknown = [d is None or not isinstance(d, int) and d.is_negative for d in wanted]
+    unknown = [d is None or (not isinstance(d, int) and d.is_negative) for d in wanted]
     if any(unknown):
         dims = [None if d is None or d == -1 else d for d in wanted]
         return node.dynamic(graph.DynamicReshapeOp, [x, shape], dims, allow_zero=allow_zero)

@@ -90,7 +90,9 @@ def _cast(operation: graph.CastOp, rewriter: Rewriter) -> SSAValue | None:
         return None
     middle = type_of(operation.x)
     wider = middle.dtype.itemsize > operation.result_types[0].dtype.itemsize
-    same_kind = is_float(middle.element_type) == is_float(target) and is_integer(middle.element_type) == is_integer(target)
+    same_kind = is_float(middle.element_type) == is_float(target) and is_integer(middle.element_type) == is_integer(
+        target
+    )
     return before.x if wider and same_kind and not operation.saturate else None
 
 

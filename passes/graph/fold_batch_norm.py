@@ -57,8 +57,12 @@ def fold_after(operation: graph.BinaryOp, rewriter: Rewriter) -> None:
         amount = rewriter.array(other)
         if amount is None or amount.dtype.kind != "f":
             continue
-        fold = _fold_into_conv if isinstance(producer, graph.ConvOp) else _fold_into_matmul
-        if fold(operation, producer, amount.astype(np.float64), rewriter):
+        wide = amount.astype(np.float64)
+        if isinstance(producer, graph.ConvOp):
+            folded = _fold_into_conv(operation, producer, wide, rewriter)
+        else:
+            folded = _fold_into_matmul(operation, producer, wide, rewriter)
+        if folded:
             return
 
 
@@ -75,9 +79,7 @@ def per_channel(amount: np.ndarray, rank: int, channels: int, axis: int) -> np.n
     return np.broadcast_to(amount.reshape(-1), (channels,)) if amount.size in (1, channels) else None
 
 
-def _fold_into_conv(
-    operation: graph.BinaryOp, conv: graph.ConvOp, amount: np.ndarray, rewriter: Rewriter
-) -> bool:
+def _fold_into_conv(operation: graph.BinaryOp, conv: graph.ConvOp, amount: np.ndarray, rewriter: Rewriter) -> bool:
     weights = rewriter.array(conv.w)
     bias = rewriter.array(conv.bias) if conv.bias is not None else None
     if weights is None or (conv.bias is not None and bias is None):
@@ -194,5 +196,3 @@ def _of_each_weight(vector: np.ndarray, weights: np.ndarray, group: int) -> np.n
     """The entry of the input channel that each weight meets, shaped to broadcast with the weights."""
     per_group = np.repeat(vector.reshape(group, -1), weights.shape[0] // group, axis=0)
     return per_group.reshape(*per_group.shape, *[1] * (weights.ndim - 2))
-
-

@@ -116,5 +116,3 @@ def _cancel(operation: graph.TransposeOp, rewriter: Rewriter) -> None:
     if before.result.first_use is None:
         before.detach()
         before.erase()
-
-

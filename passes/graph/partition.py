@@ -67,8 +67,7 @@ def split_block(block: Block, bound: set[str], segments: list[FuncOp]) -> None:
     pending = [o for o in block.ops if not isinstance(o, ConstantOp) and not o.has_trait(IsTerminator)]
     terminator = block.last_op
     assert terminator is not None
-    computed_here = {result for operation in pending for result in operation.results}
-    waiting_for = set(computed_here)
+    waiting_for: set[SSAValue] = {result for operation in pending for result in operation.results}
     while pending:
         native = _take_ready(pending, waiting_for, bound, compiled=True)
         if native:
@@ -85,7 +84,9 @@ def split_block(block: Block, bound: set[str], segments: list[FuncOp]) -> None:
     _drop_unread_constants(block)
 
 
-def _take_ready(pending: list[Operation], waiting_for: set[SSAValue], bound: set[str], *, compiled: bool) -> list[Operation]:
+def _take_ready(
+    pending: list[Operation], waiting_for: set[SSAValue], bound: set[str], *, compiled: bool
+) -> list[Operation]:
     """Operations that can run now and are compiled, or are not, in their order; they leave ``pending``.
 
     Compiled ones may feed each other. Of the host's only those are taken that need no other of the round,

@@ -48,8 +48,6 @@ def defined_by(value: SSAValue, operation: type[_OpT]) -> _OpT | None:
     return owner if isinstance(owner, operation) else None
 
 
-
-
 class Rewriter:
     """Replaces operations by others built in their place."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .elementwise import Arrays, Attributes, Operation
@@ -32,8 +34,8 @@ def _gather_elements(inputs: Arrays, attributes: Attributes) -> Arrays:
 def _gather_nd(inputs: Arrays, attributes: Attributes) -> Arrays:
     x, indices = inputs
     batch, depth = attributes.get("batch_dims", 0), indices.shape[-1]
-    shared = np.indices(indices.shape[:batch], sparse=True)
-    places = [axis.reshape(*axis.shape, *[1] * (indices.ndim - 1 - batch)) for axis in shared]
+    shared: Any = np.indices(indices.shape[:batch], sparse=True)
+    places: list[np.ndarray] = [axis.reshape(*axis.shape, *[1] * (indices.ndim - 1 - batch)) for axis in shared]
     for i in range(depth):
         places.append(_in_range(indices[..., i], x.shape[batch + i], "gather_nd"))
     return [np.asarray(x[tuple(places)])]
