@@ -36,12 +36,15 @@ def compile(
     run may use (None: what this process is allowed).
     Raises LaminaError for a model that is not valid or not supported; the message names the node.
     """
-    from .frontend.model import load_model
+    from .frontend.model_file import load_model
     from .runtime.session import model_metadata
 
-    loaded = load_model(model)
+    options = options or PipelineOptions()
+    with options.timed("import", "read the model"):
+        loaded = load_model(model)
     metadata = model_metadata(loaded)
-    module, context = import_for(loaded, shapes=shapes, target=target)
+    with options.timed("import", "convert the model"):
+        module, context = import_for(loaded, shapes=shapes, target=target)
     del loaded  # Its weights are in the context by now.
     executable = compile_module(module, context, threads=threads, options=options)
     executable.program.metadata = metadata
@@ -73,11 +76,15 @@ def compile_module(
     from .backend.compile_module import compile_module as generate_code
     from .lowering.schedule_to_program import build_program
 
+    options = options or PipelineOptions()
     if start != "schedule":
         compile_through(module, context, start=start, stop="schedule", options=options)
-    program, constants = build_program(module, dict(context.constants), describe_target(context.target))
+    with options.timed("schedule", "build the program"):
+        program, constants = build_program(module, dict(context.constants), describe_target(context.target))
     compile_through(module, context, start="schedule", options=options)
-    return Executable(program, generate_code(module, context.target), constants, threads=threads)
+    with options.timed("llvm", "emit machine code"):
+        image = generate_code(module, context.target)
+    return Executable(program, image, constants, threads=threads)
 
 
 def describe_target(target: Target) -> manifest.Target:
