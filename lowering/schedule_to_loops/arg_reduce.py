@@ -16,11 +16,11 @@ from xdsl.ir import SSAValue
 
 from ...dialects.kernel import ArgReduceOp
 from ...dialects.schedule import StageOp
-from .arithmetic import compare, identity, is_unsigned, reduce_lanes, select
+from .arithmetic import compare, identity, index_as, is_unsigned, reduce_lanes, select
 from .element_loops import Position, Segment, segments_of, walk_segment
 from .loop_nest import Index, LoopNest
 from .operand_access import Dimension
-from .reduce import ReductionWalk, index_as
+from .reduce import ReductionWalk
 from .tile_access import Span, Tile, load_tile
 
 _LARGEST_INDEX = 2**63 - 1

@@ -14,11 +14,12 @@ from xdsl.dialects.builtin import (
     Signedness,
     VectorType,
     f32,
+    i64,
 )
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from ...dialects import vector_extension as vectorx
-from .loop_nest import LoopNest
+from .loop_nest import Index, LoopNest
 
 _FLOAT_OPS: dict[str, type[Operation]] = {
     "sum": arith.AddfOp,
@@ -148,3 +149,21 @@ def convert(nest: LoopNest, value: SSAValue, element: Attribute) -> SSAValue:
     if isinstance(result, VectorType):
         op = vectorx.VECTOR_CASTS.get(op, op)
     return nest.insert(op.create(operands=[value], result_types=[result]))
+
+
+def divide(nest: LoopNest, value: SSAValue, count: Index) -> SSAValue:
+    """A scalar or vector by a count of elements."""
+    element = value.type.element_type if isinstance(value.type, VectorType) else value.type
+    divisor = index_as(nest, count, element)
+    if isinstance(value.type, VectorType):
+        divisor = nest.broadcast(divisor, value.type.get_shape())
+    op = arith.DivfOp if isinstance(element, AnyFloat) else arith.DivSIOp
+    return nest.insert(op(value, divisor))
+
+
+def index_as(nest: LoopNest, index: Index, element: Attribute) -> SSAValue:
+    """An index as a number of an element type."""
+    if isinstance(index, int):
+        return nest.constant(index, element)
+    whole = nest.insert(arith.IndexCastOp(index, i64))
+    return convert(nest, whole, element)

@@ -55,7 +55,7 @@ def vector_lanes(stage: StageOp) -> int:
 
 
 def unroll_for(region: Region) -> int:
-    """Vectors in a tile: many cheap ones hide latency; functions such as exp are long enough to fill the machine alone."""
+    """Vectors in a tile: many cheap ones hide latency; functions such as exp fill the machine alone."""
     if not region.blocks:
         return 4
     ops = list(region.block.ops)

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import AnyFloat, IntegerType
-from xdsl.ir import Attribute, SSAValue
+from xdsl.dialects.builtin import AnyFloat
+from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
 from ...dialects.kernel import BroadcastOp, ConcatOp, DimValuesOp, KernelOp, PadOp, RangeOp, SliceOp
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
+from .arithmetic import index_as
 from .element_loops import Compute, walk_elements
 from .elementwise import apply_epilogue, operand_positions, unroll_for, vector_lanes
 from .halo import fill_halo
@@ -191,18 +192,8 @@ def lower_dim_values(stage: StageOp, nest: LoopNest) -> None:
     begin, end = nest.share(1)
     with nest.loop(begin, end):
         for position, size in enumerate(kernel.get("values")):
-            value = from_index(nest, nest.dim(size), result.element_type)
+            value = index_as(nest, nest.dim(size), result.element_type)
             nest.store(value, nest.view(result.memory, nest.add(result.origin, position), [1], [1]), [0])
-
-
-def from_index(nest: LoopNest, index: Index, type_: Attribute) -> SSAValue:
-    """An index as a scalar of a tensor's element type."""
-    if isinstance(index, int):
-        return nest.constant(index, type_)
-    if isinstance(type_, IntegerType):
-        return nest.insert(arith.IndexCastOp(index, type_))
-    whole = nest.insert(arith.IndexCastOp(index, IntegerType(64)))
-    return nest.insert(arith.SIToFPOp(whole, type_))
 
 
 def lower_range(stage: StageOp, nest: LoopNest) -> None:
@@ -214,7 +205,7 @@ def lower_range(stage: StageOp, nest: LoopNest) -> None:
     begin, end = nest.share(nest.dim(result.dims[0]))
     memory = nest.view(result.memory, result.origin, [nest.dim(result.dims[0])], [1])
     with nest.loop(begin, end) as loop:
-        index = from_index(nest, loop.index, element)
+        index = index_as(nest, loop.index, element)
         if isinstance(element, AnyFloat):
             product = nest.insert(arith.MulfOp(index, delta))
             value = nest.insert(arith.AddfOp(start, product))

@@ -26,13 +26,12 @@ from ...dialects.kernel import PoolOp
 from ...dialects.layout_algebra import Layout
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
-from .arithmetic import accumulator_element, combine, convert, identity
+from .arithmetic import accumulator_element, combine, convert, divide, identity
 from .element_loops import Position, for_each_span, outer_loops, walk_origins
 from .elementwise import operand_positions, vector_lanes
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest
 from .operand_access import Dimension, Operand, iteration_dimensions, merge_dimensions, tracked
-from .reduce import divide
 from .tile_access import Span, Tile, load_tile, store_tile
 
 # Wider windows go in a loop instead of being written out.
@@ -97,7 +96,7 @@ class _Pool:
         begin = nest.minimum(-(-pad // step), columns)
         fitting = nest.floordiv(nest.maximum(nest.add(size, pad - reach - 1 + step), 0), step)
         end = nest.maximum(begin, nest.minimum(fitting, columns))
-        full = [(0, self.window[-1])]
+        full: list[tuple[Index, Index]] = [(0, self.window[-1])]
         _for_range(nest, begin, end, self.tile_columns, lambda at, count: self._tile(position, at, count, lanes, full))
         with nest.loop(0, nest.add(begin, nest.sub(columns, end))) as loop:
             is_right = nest.maximum(nest.minimum(nest.add(nest.sub(loop.index, begin), 1), 1), 0)

@@ -12,7 +12,7 @@ LSTM, one direction::
 The four gates of a tile stay in registers; h is read from the result's previous step, c is updated in the
 output that holds the last one.
 
-Decisions: ``lanes`` of a vector; ``rows``: batch elements in a tile; ``unit_vectors``: vectors of hidden units in a tile.
+Decisions: ``lanes`` of a vector; a tile has ``rows`` of the batch by ``unit_vectors`` vectors of hidden units.
 """
 
 from __future__ import annotations

@@ -18,9 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from xdsl.dialects import arith
-from xdsl.dialects.builtin import AnyFloat, VectorType, i64
-from xdsl.ir import Attribute, SSAValue
+from xdsl.dialects.builtin import VectorType
+from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
 from ...dialects.kernel import KernelOp, ReduceOp
@@ -30,6 +29,7 @@ from .arithmetic import (
     combine,
     combine_all,
     convert,
+    divide,
     identity,
     reduce_lanes,
     rows_of,
@@ -217,21 +217,3 @@ class _Reduction(ReductionWalk):
         x = self.operands[0]
         count = nest.dim(dims.product(x.shape[axis] for axis in self.axes))
         return divide(nest, total, count)
-
-
-def divide(nest: LoopNest, value: SSAValue, count: Index) -> SSAValue:
-    """A scalar or vector by a count of elements."""
-    element = value.type.element_type if isinstance(value.type, VectorType) else value.type
-    divisor = index_as(nest, count, element)
-    if isinstance(value.type, VectorType):
-        divisor = nest.broadcast(divisor, value.type.get_shape())
-    op = arith.DivfOp if isinstance(element, AnyFloat) else arith.DivSIOp
-    return nest.insert(op(value, divisor))
-
-
-def index_as(nest: LoopNest, index: Index, element: Attribute) -> SSAValue:
-    """An index as a number of an element type."""
-    if isinstance(index, int):
-        return nest.constant(index, element)
-    whole = nest.insert(arith.IndexCastOp(index, i64))
-    return convert(nest, whole, element)

@@ -24,13 +24,12 @@ from xdsl.ir import SSAValue
 from ...dialects.kernel import ResizeOp
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
-from .arithmetic import convert, select
+from .arithmetic import convert, index_as, select
 from .element_loops import Position, for_each_span, outer_loops, walk_elements, walk_origins, walk_space
 from .elementwise import apply_epilogue, operand_positions, unroll_for, vector_lanes
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest
 from .operand_access import AxisMap, Dimension, Operand, iteration_dimensions, merge_dimensions, tracked
-from .reduce import index_as
 from .tile_access import Span, Tile, load_tile, store_tile
 
 

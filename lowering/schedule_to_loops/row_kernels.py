@@ -24,13 +24,12 @@ from xdsl.ir import SSAValue
 from ...dialects import shape as dims
 from ...dialects.kernel import KernelOp, LayerNormOp, SoftmaxOp
 from ...dialects.schedule import StageOp
-from .arithmetic import accumulator_element, combine, combine_all, convert, identity, reduce_lanes, select
+from .arithmetic import accumulator_element, combine, combine_all, convert, identity, index_as, reduce_lanes, select
 from .element_loops import Position, outer_loops, segments_of, walk_origins, walk_segment
 from .elementwise import operand_positions, vector_lanes
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest
 from .operand_access import Dimension, Operand, iteration_dimensions, merge_dimensions
-from .reduce import index_as
 from .tile_access import Span, Tile, load_tile, store_tile
 
 

@@ -53,7 +53,7 @@ class Tile:
 def load_tile(
     nest: LoopNest, memory: SSAValue, offset: Index, tile: Tile, row_stride: Index, column_stride: Index
 ) -> SSAValue:
-    """The elements of an operand for a tile, without the copies of what has stride 0 (``LoopNest.broadcast`` adds them)."""
+    """The elements of an operand for a tile; ``LoopNest.broadcast`` adds the copies of what has stride 0."""
     rows, columns = tile.rows, tile.columns
     if rows is None or row_stride == 0:
         return _load_row(nest, memory, offset, columns, column_stride)
@@ -84,7 +84,13 @@ def _load_row(nest: LoopNest, memory: SSAValue, offset: Index, columns: Span, st
 
 
 def store_tile(
-    nest: LoopNest, value: SSAValue, memory: SSAValue, offset: Index, tile: Tile, row_stride: Index, column_stride: Index
+    nest: LoopNest,
+    value: SSAValue,
+    memory: SSAValue,
+    offset: Index,
+    tile: Tile,
+    row_stride: Index,
+    column_stride: Index,
 ) -> None:
     """Writes a tile; no two of its elements may share a place."""
     strides = [column_stride] if tile.rows is None else [row_stride, column_stride]
