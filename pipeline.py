@@ -6,6 +6,7 @@ A phase ends on the level it is named after. ``compile_through`` runs any range 
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -126,7 +127,7 @@ class IllegalOperationError(DiagnosticException):
 
 @dataclass
 class PassTiming:
-    """How long one pass took, in seconds."""
+    """How long one pass, or another step of compiling, took in seconds."""
 
     phase: str
     name: str
@@ -146,6 +147,13 @@ class PipelineOptions:
     dump_folder: Path | None = None
     timings: list[PassTiming] = field(default_factory=list)
     dumped_constants: ConstantStore = field(default_factory=ConstantStore)
+
+    @contextlib.contextmanager
+    def timed(self, phase: str, name: str) -> Iterator[None]:
+        """Adds what happens inside to the timings."""
+        begin = time.perf_counter()
+        yield
+        self.timings.append(PassTiming(phase, name, time.perf_counter() - begin))
 
 
 def phase_range(start: str | None, stop: str | None) -> tuple[Phase, ...]:
@@ -194,9 +202,8 @@ def compile_through(
 def run_phase(module: ModuleOp, context: CompilerContext, phase: Phase, options: PipelineOptions) -> None:
     """Runs one phase's passes, in place, timing each."""
     for module_pass in phase_passes(phase):
-        begin = time.perf_counter()
-        module_pass.apply(context, module)
-        options.timings.append(PassTiming(phase.name, str(module_pass), time.perf_counter() - begin))
+        with options.timed(phase.name, str(module_pass)):
+            module_pass.apply(context, module)
         if options.verify_each:
             module.verify()
 

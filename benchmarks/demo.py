@@ -108,8 +108,8 @@ def _print_times(
         return lambda: [engine(name, pixels) for name, pixels in calls]
 
     times = measure_in_turn({name: runner(engine) for name, engine in engines.items()}, seconds=4.0)
-    table = Table("engine", title=f"{len(calls)} network runs for this picture, {threads} threads, medians")
-    table.add_column("ms", justify="right")
+    table = Table("engine")
+    table.add_column(f"ms for the {len(calls)} network runs of this picture, on {threads} threads", justify="right")
     for name, row in times.items():
         table.add_row(name, f"{row['median_ms']:.1f}")
     console.print(table)

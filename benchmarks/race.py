@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import platform
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,7 +34,8 @@ def race(
     unknown = sorted({*(names or ())} - NETWORKS.keys()) + sorted({*(only or ())} - {*SECTIONS})
     if unknown:
         raise typer.BadParameter(f"'{unknown[0]}': expected a network ({', '.join(NETWORKS)}) or a section")
-    console = Console()
+    # Where the output is no terminal rich takes 80 columns, in which no table fits.
+    console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=140)
     wanted = only or SECTIONS
     report: dict[str, Any] = {"machine": _machine()}
     console.print(", ".join(f"{key} {value}" for key, value in report["machine"].items()))

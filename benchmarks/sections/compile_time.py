@@ -13,6 +13,9 @@ from rich.table import Table
 
 from ..networks import Network
 
+_WORTH_A_ROW = 0.05
+"""Seconds; what takes less in every network is in the line of the rest."""
+
 # Prints, as its last line, the seconds by pass and in all. Imports count: a user waits for them too.
 _SCRIPT = """
 import json, sys, time
@@ -49,15 +52,15 @@ def table(rows: list[dict[str, Any]]) -> Table:
         result.add_column(row["network"], justify="right")
     steps = list(dict.fromkeys((phase, name) for row in rows for phase, name, _ in row.get("passes", ())))
     times = [_seconds_by_step(row) for row in rows]
+    listed = {step for step in steps if max(seconds.get(step, 0.0) for seconds in times) >= _WORTH_A_ROW}
     for step in steps:
-        result.add_row(*step, *(f"{seconds.get(step, 0.0):.2f}" for seconds in times))
-    known = [_known_seconds(row, seconds) for row, seconds in zip(rows, times, strict=True)]
+        if step in listed:
+            result.add_row(*step, *(f"{seconds.get(step, 0.0):.2f}" for seconds in times))
     result.add_section()
     result.add_row("", "imports", *("" if row["failure"] else f"{row['imports']:.2f}" for row in rows))
-    result.add_row("", "the rest", *("" if rest is None else f"{rest:.2f}" for rest in known))
-    result.add_row(
-        "", "in all", *(f"[red]{row['failure']}[/]" if row["failure"] else f"{row['total']:.2f}" for row in rows)
-    )
+    result.add_row("", "the rest", *(_rest(row, seconds, listed) for row, seconds in zip(rows, times, strict=True)))
+    totals = [f"[red]{row['failure']}[/]" if row["failure"] else f"{row['total']:.2f}" for row in rows]
+    result.add_row("", "in all", *totals)
     return result
 
 
@@ -68,6 +71,8 @@ def _seconds_by_step(row: dict[str, Any]) -> dict[tuple[str, str], float]:
     return seconds
 
 
-def _known_seconds(row: dict[str, Any], seconds: dict[tuple[str, str], float]) -> float | None:
-    """What neither a pass nor the imports took."""
-    return None if row["failure"] else row["total"] - row["imports"] - sum(seconds.values())
+def _rest(row: dict[str, Any], seconds: dict[tuple[str, str], float], listed: set[tuple[str, str]]) -> str:
+    """What neither the imports nor a step in the table took."""
+    if row["failure"]:
+        return ""
+    return f"{row['total'] - row['imports'] - sum(seconds.get(step, 0.0) for step in listed):.2f}"

@@ -91,7 +91,7 @@ def table(rows: list[Row]) -> Table:
             result.add_column(column, justify="right")
     for column in ("2t / 1t", "error"):
         result.add_column(column, justify="right")
-    result.add_column("")
+    result.add_column("", max_width=60)
     for row in rows:
         if row["failure"]:
             result.add_row(row["network"], *[""] * 8, f"[red]{row['failure'].splitlines()[0]}[/]")
