@@ -14,12 +14,13 @@ runs over all pixels of an image, or over those of one row where y or an operand
 contiguous from row to row. The weights lie in tiles of channels (``Abcd6a``: [K/6][c][window][6]) or row-major.
 
 Decisions: ``rows`` and ``columns`` of a tile at most; ``row_chunks``: pieces of the channels that threads share
-beside panels; ``lanes`` of a vector when packing; ``pack`` = 0: read a pointwise convolution's x where it lies.
+beside panels; ``lanes`` of a vector when packing; ``pack`` = 0: read columns where they lie (``im2col_in_place``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from xdsl.ir import SSAValue
 
@@ -29,6 +30,7 @@ from ...dialects.layout_algebra import Layout
 from ...dialects.schedule import StageOp
 from .conv_direct import images_are_contiguous, is_pointwise, strides_by_axis
 from .halo import fill_halo
+from .im2col_in_place import ColumnsInPlace
 from .im2col_panel import PanelPacker
 from .loop_nest import Index, LoopNest
 from .register_tile import ResultTile, for_each_tile, store_result_tile, sum_products
@@ -46,6 +48,18 @@ def lower_conv_im2col(stage: StageOp, nest: LoopNest) -> None:
     _Im2col(stage, nest, kernel).lower()
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """``count`` pixels from ``first`` on, of an image or of its row at ``rows``, and a chunk of output channels."""
+
+    n: Index
+    group: Index
+    rows: list[Index]
+    first: Index
+    count: Index
+    chunk: Index
+
+
 class _Im2col:
     def __init__(self, stage: StageOp, nest: LoopNest, kernel: ConvOp):
         self.nest, self.kernel = nest, kernel
@@ -58,19 +72,20 @@ class _Im2col:
         self.rows = nest.floordiv(nest.dim(self.y.dims[1]), self.groups)
         self.packed_rows = self.w.type.layout.block_of(0)
         self.tile_rows = self.packed_rows or int(stage.decisions["rows"])
-        self.epilogue_operands = nest.operands[len(kernel.ins) : -1]
-        self.is_merged = all(images_are_contiguous(tensor, self.y.dims) for tensor in (self.y, *self.epilogue_operands))
-        spatial = self.y.dims[2:] if self.is_merged else self.y.dims[-1:]
-        self.pixels = nest.dim(dims.product(spatial))
-        self.is_ragged = not isinstance(self.pixels, int) or self.pixels % self.columns != 0
         self.check()
+        operands = [self.y, *nest.operands[len(kernel.ins) : -1]]
+        packs = bool(stage.decisions.get("pack", 1))
+        self.is_image = not packs and is_pointwise(kernel, [self.x, *operands]) and self.x.strides[-1] == 1
+        contiguous = all(images_are_contiguous(tensor, self.y.dims) for tensor in operands)
+        self.is_merged = contiguous and (packs or self.is_image)
+        self.pixels = nest.dim(dims.product(self.y.dims[2:]) if self.is_merged else self.y.dims[-1])
+        self.is_ragged = not isinstance(self.pixels, int) or self.pixels % self.columns != 0
+        self.in_place = None if packs or self.is_image else ColumnsInPlace(nest, kernel, self.columns)
         self.packer: PanelPacker | None = None
-        if int(stage.decisions.get("pack", 1)):
+        if packs:
             memory = nest.scratch_memory(self.x.element_type, 0, nest.mul(self.depth, self.columns))
             self.panel = nest.view(memory, 0, [self.depth, 1, self.columns], [self.columns, self.columns, 1])
             self.packer = PanelPacker(nest, kernel, self.y, memory, self.columns, self.lanes, self.is_merged)
-        elif not is_pointwise(kernel, [self.x, self.y, *self.epilogue_operands]) or self.x.strides[-1] != 1:
-            raise ValueError("pack = 0 needs a 1x1 convolution of contiguous row-major images")
 
     def check(self) -> None:
         """Raises ValueError for layouts that this algorithm does not read or write."""
@@ -95,54 +110,39 @@ class _Im2col:
             n, group, *rows, panel, chunk = nest.split_index(loop.index, bounds)
             first = nest.mul(panel, self.columns)
             count = nest.minimum(nest.sub(self.pixels, first), self.columns) if self.is_ragged else self.columns
-            if self.packer is None:
-                b_view, b_mask = self._image(n, group, first, count)
-            elif self.row_chunks == 1:
-                b_view, b_mask = self.panel, None
+            piece = _Piece(n, group, rows, first, count, chunk)
+            if self.packer is not None and self.row_chunks == 1:
                 self.packer.pack(n, group, rows, first, count)
-            else:
-                b_view, b_mask = self.panel, None
+            elif self.packer is not None:
                 # The chunks of one panel follow each other: the first of them that this thread meets packs it.
                 is_new = nest.compare("eq", nest.mul(chunk, nest.sub(loop.index, begin)), 0)
                 with nest.when(is_new):
                     self.packer.pack(n, group, rows, first, count)
-            self._multiply(n, group, rows, first, count, chunk, b_view, b_mask)
-
-    def _image(self, n: Index, group: Index, first: Index, count: Index) -> tuple[SSAValue, SSAValue | None]:
-        """The panel of a 1x1 convolution is x itself, masked where pixels end."""
-        nest, strides = self.nest, strides_by_axis(self.x)
-        offset = nest.add(self.x.origin, nest.mul(n, strides[0, False]))
-        offset = nest.add(offset, nest.mul(nest.mul(group, self.depth), strides[1, False]))
-        view = nest.view(
-            self.x.memory, nest.add(offset, first), [self.depth, 1, self.columns], [strides[1, False], 0, 1]
-        )
-        return view, nest.mask([1, self.columns], [1, count]) if self.is_ragged else None
+            self._multiply(piece)
 
     # --- the product ------------------------------------------------------------------------------------
 
-    def _multiply(
-        self,
-        n: Index,
-        group: Index,
-        rows_of_y: list[Index],
-        first: Index,
-        count: Index,
-        chunk: Index,
-        b_view: SSAValue,
-        b_mask: SSAValue | None,
-    ) -> None:
-        nest = self.nest
-        first_channel = nest.mul(group, self.rows)
-        outer = rows_of_y if not self.is_merged else [0] * (self.y.type.rank - 3)
+    def _multiply(self, piece: _Piece) -> None:
+        nest, chunk = self.nest, piece.chunk
+        first_channel = nest.mul(piece.group, self.rows)
+        outer = [0] * (self.y.type.rank - 3) if self.is_merged else piece.rows
+        columns = self._image(piece) if self.is_image else None if self.in_place else (self.panel, None)
 
         def compute_tile(row: Index, rows: int) -> None:
             channel = nest.add(first_channel, row)
             tile = ResultTile(
-                starts=[n, channel, *outer, first],
+                starts=[piece.n, channel, *outer, piece.first],
                 spans=[(CHANNEL, rows), (self.y.type.rank - 1, self.columns)],
-                lanes=count if self.is_ragged else None,
+                lanes=piece.count if self.is_ragged else None,
             )
-            sums = self._accumulate(self._bias(channel, tile), channel, rows, b_view, b_mask)
+            bias = self._bias(channel, tile)
+            if self.in_place is not None:
+                position = (piece.n, piece.group, piece.rows, piece.first)
+                weights = self._window_weights(channel, rows)
+                sums = self.in_place.accumulate(bias, weights, position, piece.count)
+            else:
+                assert columns is not None
+                sums = self._accumulate(bias, channel, rows, *columns)
             store_result_tile(nest, self.kernel, sums, self.y, tile)
 
         if self.packed_rows:
@@ -180,13 +180,39 @@ class _Im2col:
         memory = nest.view(bias.memory, nest.add(bias.origin, channel), [rows, 1], [1, 1])
         return nest.broadcast(nest.load_vector(memory, [0, 0], [rows, 1]), tile.shape)
 
+    def _image(self, piece: _Piece) -> tuple[SSAValue, SSAValue | None]:
+        """The panel of a 1x1 convolution is x itself, masked where pixels end."""
+        nest, strides = self.nest, strides_by_axis(self.x)
+        offset = nest.add(self.x.origin, nest.mul(piece.n, strides[0, False]))
+        offset = nest.add(offset, nest.mul(nest.mul(piece.group, self.depth), strides[1, False]))
+        offset = nest.add(offset, piece.first)
+        view = nest.view(self.x.memory, offset, [self.depth, 1, self.columns], [strides[1, False], 0, 1])
+        return view, nest.mask([1, self.columns], [1, piece.count]) if self.is_ragged else None
+
+    def _weight_strides(self) -> tuple[Index, Index]:
+        """Elements between the weights of neighbouring channels of a tile, and of neighbouring taps."""
+        return (1, self.packed_rows) if self.packed_rows else (self.depth, 1)
+
+    def _window_weights(self, channel: Index, rows: int) -> Callable[[Sequence[Index], Index], SSAValue]:
+        """The weights of ``rows`` channels as a function of the tap and the channel of x."""
+        nest = self.nest
+        row_stride, stride = self._weight_strides()
+        sizes = [nest.dim(size) for size in self.w.dims[1:]]
+        strides: list[Index] = []
+        for size in reversed(sizes):
+            strides.insert(0, stride)
+            stride = nest.mul(stride, size)
+        offset = nest.add(self.w.origin, nest.mul(channel, self.depth))
+        view = nest.view(self.w.memory, offset, [*sizes, rows, 1], [*strides, row_stride, 1])
+        return lambda taps, channel_of_x: nest.load_vector(view, [channel_of_x, *taps, 0, 0], [rows, 1])
+
     def _accumulate(
         self, start: SSAValue, channel: Index, rows: int, b_view: SSAValue, b_mask: SSAValue | None
     ) -> SSAValue:
         """Adds the products of ``rows`` channels from ``channel`` on with the panel."""
         nest = self.nest
         offset = nest.add(self.w.origin, nest.mul(channel, self.depth))
-        row_stride, depth_stride = (1, self.packed_rows) if self.packed_rows else (self.depth, 1)
+        row_stride, depth_stride = self._weight_strides()
         a_view = nest.view(self.w.memory, offset, [self.depth, rows, 1], [depth_stride, row_stride, 1])
 
         def products(sums: SSAValue, first: Index, count: Index, unroll: int) -> SSAValue:

@@ -51,6 +51,18 @@ def test_attributes(check_convolution, convolution, name: str) -> None:
         check_convolution(convolution(x, w, **attributes), threads=threads)
 
 
+IN_PLACE = [name for name, (_, w, a) in CASES.items() if a.get("strides", [1])[-1] == 1]
+
+
+@pytest.mark.parametrize("columns", [16, 64])
+@pytest.mark.parametrize("name", IN_PLACE)
+def test_columns_in_place(check_convolution, convolution, name: str, columns: int) -> None:
+    x, w, attributes = CASES[name]
+    decisions = {"pack": 0, "columns": columns}
+    for threads in (1, 2):
+        check_convolution(convolution(x, w, **attributes), threads=threads, decisions=decisions)
+
+
 ONE, ROUND = {"pads": [1, 1, 1, 1]}, {"pads": [1, 4, 1, 4]}
 # name: x, w, attributes, values of the symbols
 SYMBOLIC = {
@@ -70,8 +82,10 @@ SYMBOLIC = {
 @pytest.mark.parametrize("name", SYMBOLIC)
 def test_symbolic_sizes(check_convolution, convolution, name: str, threads: int) -> None:
     x, w, attributes, bindings = SYMBOLIC[name]
+    choices = [{}, {"pack": 0}] if attributes.get("strides", [1])[-1] == 1 else [{}]
     for symbols in bindings:
-        check_convolution(convolution(x, w, **attributes), symbols, threads)
+        for decisions in choices:
+            check_convolution(convolution(x, w, **attributes), symbols, threads, decisions)
 
 
 EPILOGUES = {
