@@ -11,6 +11,7 @@ from .arena import LiveRange, barrier_epochs, plan
 from .errors import InputError
 from .expressions import compile_dimensions
 from .memory import ALIGNMENT, address_of
+from .pace import Pace
 from .program import Segment, Stage
 from .shapes import describe_shape
 
@@ -131,6 +132,7 @@ class Binding:
         "key",
         "output_patches",
         "outputs",
+        "pace",
         "participants",
         "records_start",
         "stage_count",
@@ -149,6 +151,7 @@ class Binding:
     ):
         self.key = key
         self.instances: list[Instance] = []
+        self.pace = Pace()
         self.input_shapes = values.input_shapes
         self.outputs = [
             (shape, dtype, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
+from time import perf_counter_ns
 from typing import Protocol
 
 import numpy as np
@@ -168,11 +169,22 @@ class SegmentRunner:
     def _execute(self, binding: Binding, instance: Instance) -> None:
         if binding.participants == 1:
             self.image.run(None, instance.records_address, binding.stage_count, 1)
-            return
-        team, participants = POOL.acquire(self.image, binding.participants, binding.eager)
+        else:
+            self._execute_together(binding, instance)
+
+    def _execute_together(self, binding: Binding, instance: Instance) -> None:
+        pace = binding.pace
+        wanted = pace.threads(binding.participants)
+        team, participants = POOL.acquire(self.image, wanted, binding.eager)
         try:
+            begin = perf_counter_ns()
             address = None if team is None else team.address
             self.image.run(address, instance.records_address, binding.stage_count, participants)
+            elapsed = perf_counter_ns() - begin
+            if team is not None:
+                pace.report(participants, elapsed, team.waiting_share())
+            elif wanted == 1:
+                pace.report(1, elapsed, 0.0)
         finally:
             POOL.release(team, participants)
 

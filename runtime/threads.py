@@ -37,11 +37,13 @@ MAXIMUM_WORKERS = 512
 """Of one team."""
 
 _STACK_BYTES = 4 << 20
-_TEAM_BYTES = 256
+_TEAM_BYTES = 384
 _WORKER_BYTES = 64
 _SPIN_FIELDS_OFFSET = 24
 _PARKED_OFFSET = 40
+_WAITED_OFFSET, _ELAPSED_OFFSET = 256, 264
 _load_word = ctypes.c_uint32.from_address
+_load_long = ctypes.c_uint64.from_address
 _SYNCHRONOUS_SIGNALS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGABRT}
 
 
@@ -82,6 +84,11 @@ class Team:
     def parked(self) -> bool:
         """Whether any of its workers is parked."""
         return _load_word(self.address + _PARKED_OFFSET).value != 0
+
+    def waiting_share(self) -> float:
+        """The part of the last run that the caller spent waiting for the workers."""
+        elapsed = _load_long(self.address + _ELAPSED_OFFSET).value
+        return _load_long(self.address + _WAITED_OFFSET).value / elapsed if elapsed else 0.0
 
     def dismiss(self) -> None:
         """Ends all workers. The team must be idle, and must not be used again."""

@@ -15,6 +15,8 @@
 ;   40      i32   parked        idle workers that are parked or about to be
 ;   128     i32   arrivals      arrivals at the barriers of this job, all barriers together (a futex word)
 ;   132     i32   sleeping      participants that are parked at a barrier or about to be
+;   256     i64   waited        ticks that the caller has waited at the barriers of the last job
+;   264     i64   elapsed       ticks of the last job
 ;
 ; A worker record (64 bytes): {ptr team, i64 participant number, i32 number of the last job it need not join}.
 ; A stage record (32 bytes): {ptr function, ptr arguments, i64 flags, i64 reserved}; flag 1: barrier after the
@@ -27,9 +29,11 @@
 ; Who parks first counts itself (a sequentially consistent read-modify-write), then lets the kernel compare the
 ; futex word; who wakes first changes the word, then reads the count. One of them always sees the other.
 
-%Team = type { i64, ptr, i64, i64, i64, i32, [84 x i8], i32, i32, [120 x i8] }
+%Team = type { i64, ptr, i64, i64, i64, i32, [84 x i8], i32, i32, [120 x i8], i64, i64, [112 x i8] }
 %Stage = type { ptr, ptr, i64, i64 }
 %Worker = type { ptr, i64, i32 }
+
+declare i64 @llvm.readcyclecounter()
 
 ; The version of the layouts above; the runtime refuses an image that has another one.
 define i64 @lamina_support_version() nounwind {
@@ -63,6 +67,7 @@ alone:
   call void @run_alone(ptr %stages, i64 %stage_count)
   br label %leave
 publish:
+  %begin = call i64 @llvm.readcyclecounter()
   %stages_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 1
   store ptr %stages, ptr %stages_field, align 8
   %count_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 2
@@ -84,11 +89,18 @@ wake:
   call void @machine_futex_wake(ptr %team)
   br label %work
 work:
-  %end = call i32 @participate(ptr %team, ptr %stages, i64 %stage_count, i64 0, i64 %threads)
-  %is_last = call i1 @arrive(ptr %team, i32 %end)
-  br i1 %is_last, label %leave, label %wait
-wait:
-  call void @await_arrivals(ptr %team, i32 %end)
+  %result = call { i32, i64 } @participate(ptr %team, ptr %stages, i64 %stage_count, i64 0, i64 %threads)
+  %end = extractvalue { i32, i64 } %result, 0
+  %waited_before = extractvalue { i32, i64 } %result, 1
+  call void @arrive(ptr %team, i32 %end)
+  %waited_last = call i64 @await_arrivals(ptr %team, i32 %end)
+  %waited = add i64 %waited_before, %waited_last
+  %waited_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 10
+  store i64 %waited, ptr %waited_field, align 8
+  %now = call i64 @llvm.readcyclecounter()
+  %elapsed = sub i64 %now, %begin
+  %elapsed_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 11
+  store i64 %elapsed, ptr %elapsed_field, align 8
   br label %leave
 leave:
   call void @machine_restore_mode(i64 %mode)
@@ -120,8 +132,9 @@ work:
   %stages = load ptr, ptr %stages_field, align 8
   %count_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 2
   %stage_count = load i64, ptr %count_field, align 8
-  %end = call i32 @participate(ptr %team, ptr %stages, i64 %stage_count, i64 %thread, i64 %threads)
-  %ignored = call i1 @arrive(ptr %team, i32 %end)
+  %result = call { i32, i64 } @participate(ptr %team, ptr %stages, i64 %stage_count, i64 %thread, i64 %threads)
+  %end = extractvalue { i32, i64 } %result, 0
+  call void @arrive(ptr %team, i32 %end)
   br label %next
 leave:
   call void @machine_restore_mode(i64 %mode)
@@ -149,8 +162,8 @@ leave:
 }
 
 ; The share of participant `thread` in a job. The barrier after the last stage is left to the end of the job;
-; returns how many arrivals that has.
-define internal i32 @participate(ptr %team, ptr %stages, i64 %stage_count, i64 %thread, i64 %threads) nounwind {
+; returns how many arrivals that has, and the ticks that were waited at the barriers before.
+define internal { i32, i64 } @participate(ptr %team, ptr %stages, i64 %stage_count, i64 %thread, i64 %threads) nounwind {
 entry:
   %last = sub i64 %stage_count, 1
   %is_worker = icmp ne i64 %thread, 0
@@ -159,6 +172,7 @@ entry:
 head:
   %index = phi i64 [ 0, %entry ], [ %next, %advance ]
   %target = phi i32 [ %participants, %entry ], [ %next_target, %advance ]
+  %waited = phi i64 [ 0, %entry ], [ %next_waited, %advance ]
   %more = icmp ult i64 %index, %stage_count
   br i1 %more, label %body, label %leave
 body:
@@ -183,21 +197,23 @@ meet:
   br i1 %waits, label %arrive, label %advance
 arrive:
   %beyond = add i32 %target, %participants
-  %is_last = call i1 @arrive(ptr %team, i32 %target)
-  br i1 %is_last, label %advance, label %wait
-wait:
-  call void @await_arrivals(ptr %team, i32 %target)
+  call void @arrive(ptr %team, i32 %target)
+  %ticks = call i64 @await_arrivals(ptr %team, i32 %target)
+  %more_waited = add i64 %waited, %ticks
   br label %advance
 advance:
-  %next_target = phi i32 [ %target, %meet ], [ %beyond, %arrive ], [ %beyond, %wait ]
+  %next_target = phi i32 [ %target, %meet ], [ %beyond, %arrive ]
+  %next_waited = phi i64 [ %waited, %meet ], [ %more_waited, %arrive ]
   %next = add i64 %index, 1
   br label %head
 leave:
-  ret i32 %target
+  %first = insertvalue { i32, i64 } poison, i32 %target, 0
+  %both = insertvalue { i32, i64 } %first, i64 %waited, 1
+  ret { i32, i64 } %both
 }
 
-; Counts an arrival; true for the one that makes it `target`, which wakes those that are parked.
-define internal i1 @arrive(ptr %team, i32 %target) alwaysinline nounwind {
+; Counts an arrival; the one that makes it `target` wakes those that are parked.
+define internal void @arrive(ptr %team, i32 %target) alwaysinline nounwind {
 entry:
   %arrivals_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 7
   %sleeping_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 8
@@ -213,19 +229,37 @@ wake:
   call void @machine_futex_wake(ptr %arrivals_field)
   br label %leave
 leave:
-  ret i1 %is_last
+  ret void
 }
 
-; Returns when there are at least `target` arrivals.
-define internal void @await_arrivals(ptr %team, i32 %target) alwaysinline nounwind {
+; Returns when there are at least `target` arrivals, and says how many ticks that has taken; the first 64 pauses, about a
+; microsecond, are not counted, since reading the clock costs as much as a barrier.
+define internal i64 @await_arrivals(ptr %team, i32 %target) alwaysinline nounwind {
 entry:
   %arrivals_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 7
+  br label %glance
+glance:
+  %glances = phi i64 [ 0, %entry ], [ %next_glances, %blink ]
+  %glanced = load atomic i32, ptr %arrivals_field acquire, align 4
+  %early = icmp uge i32 %glanced, %target
+  br i1 %early, label %at_once, label %consider
+consider:
+  %brief = icmp ult i64 %glances, 64
+  br i1 %brief, label %blink, label %wait
+blink:
+  call void @machine_pause()
+  %next_glances = add i64 %glances, 1
+  br label %glance
+at_once:
+  ret i64 0
+wait:
+  %begin = call i64 @llvm.readcyclecounter()
   %sleeping_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 8
   %limit_field = getelementptr inbounds %Team, ptr %team, i64 0, i32 4
   %limit = load i64, ptr %limit_field, align 8
   br label %spin
 spin:
-  %count = phi i64 [ 0, %entry ], [ %next_count, %pause ]
+  %count = phi i64 [ 64, %wait ], [ %next_count, %pause ]
   %seen = load atomic i32, ptr %arrivals_field acquire, align 4
   %short = icmp ult i32 %seen, %target
   br i1 %short, label %check, label %leave
@@ -250,7 +284,9 @@ rise:
   %ignored_decrement = atomicrmw sub ptr %sleeping_field, i32 1 monotonic, align 4
   br label %leave
 leave:
-  ret void
+  %end = call i64 @llvm.readcyclecounter()
+  %ticks = sub i64 %end, %begin
+  ret i64 %ticks
 }
 
 ; Waits for a job other than number `seen`; returns the job word. Number and participants are read together, so

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from lamina.runtime.pace import Pace
+
+
+@pytest.fixture(autouse=True)
+def usual_suspicion(monkeypatch) -> None:
+    monkeypatch.setattr("lamina.runtime.pace.SUSPICIOUS_RUNS", 2)
+
+
+def play(pace: Pace, runs: int, alone: Callable[[int], float], together: Callable[[int], tuple[float, float]]):
+    """The threads of each run of a series on two threads, and the time of all; times are given by number of run."""
+    threads, total = [], 0.0
+    for number in range(runs):
+        count = pace.threads(2)
+        elapsed, share = (alone(number), 0.0) if count == 1 else together(number)
+        pace.report(count, elapsed, share)
+        threads.append(count)
+        total += elapsed
+    return threads, total
+
+
+def test_without_waiting_nothing_is_tried() -> None:
+    threads, _ = play(Pace(), 1000, lambda _: 100.0, lambda _: (55.0, 0.1))
+    assert threads == [2] * 1000
+
+
+def test_one_thread_where_it_is_faster() -> None:
+    threads, total = play(Pace(), 5000, lambda _: 100.0, lambda _: (4000.0, 0.9))
+    assert threads[:3] == [2, 2, 1]
+    assert threads.count(2) < 10
+    assert total < 5000 * 100 * 1.1
+
+
+def test_waiting_alone_is_no_reason() -> None:
+    """The other thread may have more to do by design: several threads still win, and trials cost little."""
+    threads, total = play(Pace(), 5000, lambda _: 150.0, lambda _: (100.0, 0.6))
+    assert 1 in threads
+    assert total < 5000 * 100 * 1.03
+
+
+def test_back_to_all_threads_when_the_others_have_gone() -> None:
+    def together(number: int) -> tuple[float, float]:
+        return (4000.0, 0.9) if number < 100 else (60.0, 0.1)
+
+    threads, _ = play(Pace(), 10_000, lambda _: 100.0, together)
+    assert threads[50:100] == [1] * 50
+    assert threads[-5000:] == [2] * 5000
+
+
+def test_a_single_slow_run_is_no_reason() -> None:
+    threads, _ = play(Pace(), 100, lambda _: 100.0, lambda number: (900.0, 0.9) if number % 5 == 0 else (60.0, 0.1))
+    assert threads == [2] * 100
