@@ -87,7 +87,7 @@ class _CompareOp(IRDLOperation):
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" {self.PREDICATES[self.predicate.value.data]}, ")
-        printer.print_operands_simple(self.operands)
+        printer.print_list(self.operands, printer.print_ssa_value)
         printer.print_string(" : ")
         printer.print_attribute(self.lhs.type)
 

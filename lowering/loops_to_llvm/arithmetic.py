@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from xdsl.dialects import arith, llvm, math, vector
 from xdsl.dialects.builtin import (
@@ -409,7 +410,7 @@ def lower_constant(state: State, op: Operation) -> None:
         raise fail(op, f"no such constant: {value}")
     cut = cut_of(result_type.get_shape(), state.target.lanes)
     element = llvm_element(result_type.element_type)
-    numbers = list(value.get_values())
+    numbers: list[Any] = list(value.get_values())
     if len(numbers) == 1 or value.is_splat():
         row = [state.builder.constant(numbers[0], element, width) for width in cut.widths]
         state.values[op.result] = Tile(cut, element, row * cut.rows)

@@ -210,7 +210,7 @@ class Builder:
         if isinstance(element, IntegerType):
             scalar = IntegerAttr(int(value), element, truncate_bits=True)
         else:
-            scalar = FloatAttr(float(value), element)  # pyright: ignore[reportArgumentType]
+            scalar = FloatAttr(float(value), element)  # pyright: ignore[reportArgumentType, reportCallIssue]
         if lanes == 1:
             attribute = scalar
         else:

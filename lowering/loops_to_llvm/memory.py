@@ -159,7 +159,7 @@ def _mixed(state: State, static: DenseArrayBase, dynamic: Sequence[SSAValue]) ->
     remaining = iter(dynamic)
     return [
         state.index_of(next(remaining)) if number == DYNAMIC_INDEX else Index(int(number))
-        for number in static.get_values()
+        for number in static.get_values()  # pyright: ignore[reportAttributeAccessIssue]
     ]
 
 

@@ -66,7 +66,7 @@ def _constant_of(value: SSAValue) -> float | None:
     if isinstance(owner.value, FloatAttr):
         return owner.value.value.data
     if isinstance(owner.value, DenseIntOrFPElementsAttr) and owner.value.is_splat():
-        return float(next(iter(owner.value.get_values())))
+        return float(next(iter(owner.value.get_values())))  # pyright: ignore[reportArgumentType]
     return None
 
 

@@ -24,8 +24,8 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ....dialects import vector_extension as vectorx
 
-_NO_FLAGS = {"fastmath": arith.FastMathFlagsAttr("none")}
-_NO_OVERFLOW = {"overflowFlags": arith.IntegerOverflowAttr("none")}
+_NO_FLAGS: dict[str, Attribute] = {"fastmath": arith.FastMathFlagsAttr("none")}
+_NO_OVERFLOW: dict[str, Attribute] = {"overflowFlags": arith.IntegerOverflowAttr("none")}
 
 
 class Lanes:
@@ -74,14 +74,16 @@ class Lanes:
         if known is not None:
             return known
         value_type = self.type_of(element)
-        scalar: Attribute
+        scalar: IntegerAttr | FloatAttr
         if isinstance(element, IntegerType):
             scalar = IntegerAttr(int(number), element, truncate_bits=True)
         else:
-            scalar = FloatAttr(float(number), element)  # pyright: ignore[reportArgumentType]
+            scalar = FloatAttr(float(number), element)  # pyright: ignore[reportArgumentType, reportCallIssue]
         if isinstance(value_type, VectorType):
-            scalar = DenseIntOrFPElementsAttr.from_list(value_type, [scalar.value.data])
-        op = arith.ConstantOp.create(result_types=(value_type,), properties={"value": scalar})
+            value: Attribute = DenseIntOrFPElementsAttr.from_list(value_type, [scalar.value.data])
+        else:
+            value = scalar
+        op = arith.ConstantOp.create(result_types=(value_type,), properties={"value": value})
         self._block.insert_op_before(op, self._before)
         result = self._constants[key] = Lane(self, op.results[0])
         return result
