@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from xdsl.context import Context
 
+from .errors import MissingConstantError
+
 if TYPE_CHECKING:
     from .backend.targets import Target
 
@@ -32,7 +34,7 @@ class ConstantStore(MutableMapping[str, np.ndarray]):
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._arrays:
-            raise KeyError(f"no constant is called '{name}'; was constants.npz given along with the text?")
+            raise MissingConstantError(f"no constant is called '{name}'; was constants.npz given along with the text?")
         return self._arrays[name]
 
     def __setitem__(self, name: str, array: np.ndarray) -> None:

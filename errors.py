@@ -13,4 +13,10 @@ class UnsupportedOperatorError(LaminaError, NotImplementedError):
     """The model uses an operator, or a case of one, that cannot be imported."""
 
 
-__all__ = ["InvalidModelError", "LaminaError", "UnsupportedOperatorError"]
+class MissingConstantError(LaminaError, KeyError):
+    """A text refers to an array by a name that the store does not have."""
+
+    __str__ = Exception.__str__  # KeyError would quote the message.
+
+
+__all__ = ["InvalidModelError", "LaminaError", "MissingConstantError", "UnsupportedOperatorError"]
