@@ -14,6 +14,7 @@ import typer
 from .bench import bench
 from .compile import compile_model
 from .doctor import doctor
+from .profile import profile
 from .run import run
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command("run")(run)
 app.command("compile")(compile_model)
 app.command("bench")(bench)
+app.command("profile")(profile)
 app.command("doctor")(doctor)
 
 

@@ -104,6 +104,14 @@ def test_bench_reports_both_engines(lamina, model: Path) -> None:
     assert all(row["min_ms"] <= row["median_ms"] <= row["p99_ms"] for row in engines.values())
 
 
+def test_profile_shows_every_stage(lamina, model: Path) -> None:
+    code, output, _ = lamina("profile", model, "--dim", "N=100", "--threads", "1", "--json")
+    stages = json.loads(output)["stages"]
+    assert code == 0
+    assert [stage["stage"] for stage in stages] == ["map0"]
+    assert sum(stage["share"] for stage in stages) == pytest.approx(1)
+
+
 def test_doctor_finds_this_machine_well(lamina) -> None:
     code, output, _ = lamina("doctor", "--json")
     findings = {finding["subject"]: finding for finding in json.loads(output)}
@@ -111,7 +119,7 @@ def test_doctor_finds_this_machine_well(lamina) -> None:
     assert findings["small model"]["ok"] is True
 
 
-@pytest.mark.parametrize("command", ["run", "compile", "bench", "doctor"])
+@pytest.mark.parametrize("command", ["run", "compile", "bench", "profile", "doctor"])
 def test_help_shows_an_example(lamina, command: str) -> None:
     code, output, _ = lamina(command, "--help")
     assert code == 0
