@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..dialects import shape as dims
@@ -44,30 +45,63 @@ def gemm_columns(size: Dim, target: Target) -> int:
     return min(preferred, -(-size // target.lanes) * target.lanes)
 
 
-def im2col_tile(kernel: ConvOp, target: Target) -> tuple[int, int]:
+@dataclass(frozen=True)
+class Im2colTile:
     """Rows (output channels of a group) and columns (pixels) of the register tile of an im2col convolution.
 
-    The fewest cycles a pixel, counting products, the loads that feed them and lanes beyond the last pixel; the
-    panel of window x columns should stay in L2.
+    ``packs``: columns are copied to a panel first; otherwise they are read from x where they lie.
     """
-    groups, depth = kernel.get("groups"), dims.product(kernel.in_type(1).dims[1:])
+
+    rows: int
+    columns: int
+    packs: bool
+    cycles: float
+    """Estimated time of one step of the sum, a pixel and output channel."""
+
+
+# Cycles that a vector of columns costs beside its products: copied to a panel, or read in place by each row tile
+# (across cache lines) and once more for finding it.
+PACKED_VECTOR_CYCLES = 4.0
+SPLIT_LOAD_CYCLES = 0.5
+
+
+def im2col_tile(kernel: ConvOp, target: Target) -> Im2colTile:
+    """The tile that takes the fewest cycles a pixel.
+
+    Counts products, the loads that feed them, the packing and lanes beyond the last pixel: of the image where
+    columns are packed, of each of its rows where they are read in place, which needs a stride of 1.
+    """
+    groups, window = kernel.get("groups"), kernel.in_type(1).dims[2:]
     channels = dims.floordiv(kernel.type.dims[1], groups)
-    pixels = dims.product(kernel.type.dims[2:])
-    best, fewest_cycles = (1, target.lanes), float("inf")
-    for vectors in (4, 3, 2, 1, 8, 6):
-        width = vectors * target.lanes
-        rows = even_tile(channels, rows_in_registers(target, vectors))
-        tiles = -(-channels // rows) if isinstance(channels, int) else 1
-        # Every sum waits for its last step: four of them at least keep the multipliers busy.
-        products = max(rows * vectors, 4.0)
-        loads = (rows + vectors) / 2.0
-        is_in_l2 = not isinstance(depth, int) or 4 * width * depth <= target.l2_bytes * 3 // 4
-        cycles = tiles * max(products, loads, 0.0 if is_in_l2 else 4.0 * vectors)
-        computed = -(-pixels // width) * width / max(1, pixels) if isinstance(pixels, int) else 1.0
-        cycles *= computed / (width * (channels if isinstance(channels, int) else rows))
-        if cycles < 0.98 * fewest_cycles:
-            best, fewest_cycles = (rows, width), cycles
+    image = dims.product(kernel.type.dims[2:])
+    is_pointwise = not any(kernel.get("pads")) and all(size == 1 for size in (*window, *kernel.get("strides")))
+    choices = [_im2col_tile(kernel, channels, image, vectors, True, target) for vectors in (4, 3, 2, 1, 8, 6)]
+    if kernel.get("strides")[-1] == 1:
+        pixels = image if is_pointwise else kernel.type.dims[-1]
+        choices += [_im2col_tile(kernel, channels, pixels, vectors, False, target) for vectors in (4, 3, 2, 1, 6, 8)]
+    best = choices[0]
+    for choice in choices[1:]:
+        if choice.cycles < 0.98 * best.cycles:
+            best = choice
     return best
+
+
+def _im2col_tile(kernel: ConvOp, channels: Dim, pixels: Dim, vectors: int, packs: bool, target: Target) -> Im2colTile:
+    """A tile of that many vectors of columns, where ``pixels`` follow each other."""
+    width = vectors * target.lanes
+    rows = even_tile(channels, rows_in_registers(target, vectors))
+    count = channels if isinstance(channels, int) else rows
+    tiles = -(-count // rows)
+    # Every sum waits for its last step: four of them at least keep the multipliers busy.
+    step = max(rows * vectors, (rows + vectors) / 2.0, 4.0)
+    if packs:
+        depth = dims.product(kernel.in_type(1).dims[1:])
+        is_in_l2 = not isinstance(depth, int) or 4 * width * depth <= target.l2_bytes * 3 // 4
+        cycles = tiles * (step if is_in_l2 else max(step, 4.0 * vectors)) + PACKED_VECTOR_CYCLES * vectors
+    else:
+        cycles = tiles * (step + SPLIT_LOAD_CYCLES * vectors) + SPLIT_LOAD_CYCLES * vectors
+    computed = -(-pixels // width) * width / max(1, pixels) if isinstance(pixels, int) else 1.0
+    return Im2colTile(rows, width, packs, cycles * computed / (width * max(1, count)))
 
 
 def indirect_columns(kernel: ConvOp, target: Target) -> int:
@@ -86,3 +120,10 @@ def indirect_columns(kernel: ConvOp, target: Target) -> int:
         if cycles < 0.98 * fewest_cycles:
             best, fewest_cycles = width, cycles
     return best
+
+
+def tiles_along_height(height: Dim, width: Dim, largest: int) -> bool:
+    """Whether register tiles of up to ``largest`` pixels lie better along an image's height: a narrow, long image."""
+    if not isinstance(width, int) or width >= largest // 2:
+        return False
+    return not isinstance(height, int) or height > width

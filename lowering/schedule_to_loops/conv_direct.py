@@ -11,7 +11,8 @@
 y is split in channel blocks. x may lie in any layout whose images have a halo of zeros at least as wide
 as the padding, so no address is ever checked. A 1x1 convolution of contiguous images sees one long row.
 
-Decisions: ``columns`` of a tile at most; ``channel_blocks`` of y in a tile (it divides y's blocks, in a group).
+Decisions: ``columns`` of a tile at most; ``channel_blocks`` of y in a tile (it divides y's blocks, in a group);
+``along = height`` lays tiles along the image's height instead, for images that are narrow.
 """
 
 from __future__ import annotations
@@ -50,24 +51,27 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
     blocks = int(stage.decisions["channel_blocks"])
     channel_tiles = -(-int(y.dims[1]) // (lanes * blocks))
     batch, _, height, width = (nest.dim(size) for size in y.dims)
-    flat = is_pointwise(kernel, [x, y, *nest.operands[len(kernel.ins) : -1]])
+    along_height = stage.decisions.get("along") == "height"
+    flat = not along_height and is_pointwise(kernel, [x, y, *nest.operands[len(kernel.ins) : -1]])
     if flat:
         height, width = 1, nest.mul(height, width)
-    sources = _Sources(nest, kernel, x, w, blocks, lanes, flat)
+    sources = _Sources(nest, kernel, x, w, blocks, lanes, flat, along_height)
+    rows, columns_in_row, across = (width, height, ROW) if along_height else (height, width, COLUMN)
 
-    with shared_loop(nest, [channel_tiles, batch, height]) as (co, n, oh):
+    with shared_loop(nest, [channel_tiles, batch, rows]) as (co, n, row):
 
         def compute_tile(column: Index, columns: int) -> None:
+            place = [column, row] if along_height else [row, column]
             tile = ResultTile(
-                starts=[n, nest.mul(co, blocks), oh, column, 0],
-                spans=[(COLUMN, columns), (CHANNEL_BLOCK, blocks), (LANE, lanes)],
+                starts=[n, nest.mul(co, blocks), *place, 0],
+                spans=[(across, columns), (CHANNEL_BLOCK, blocks), (LANE, lanes)],
             )
             sums = bias_tile(nest, kernel, y, tile)
             for run in sources.channel_runs:
-                sums = sources.accumulate(sums, run, co, n, oh, column, columns)
+                sums = sources.accumulate(sums, run, co, n, place, columns)
             store_result_tile(nest, kernel, sums, y, tile)
 
-        for_each_tile(nest, width, int(stage.decisions["columns"]), compute_tile)
+        for_each_tile(nest, columns_in_row, int(stage.decisions["columns"]), compute_tile)
 
 
 def is_pointwise(kernel: ConvOp, tensors: Sequence[Tensor]) -> bool:
@@ -103,9 +107,21 @@ def bias_tile(nest: LoopNest, kernel: ConvOp, y: Tensor, tile: ResultTile) -> SS
 class _Sources:
     """How the reduction finds x and w: views over (channel block, window row, window column, channel in block)."""
 
-    def __init__(self, nest: LoopNest, kernel: ConvOp, x: Tensor, w: Tensor, blocks: int, lanes: int, flat: bool):
+    def __init__(
+        self,
+        nest: LoopNest,
+        kernel: ConvOp,
+        x: Tensor,
+        w: Tensor,
+        blocks: int,
+        lanes: int,
+        flat: bool,
+        along_height: bool = False,
+    ):
         self.nest, self.x, self.w = nest, x, w
         self.blocks, self.lanes, self.flat = blocks, lanes, flat
+        self.across = 0 if along_height else 1
+        """The spatial axis along which a tile's pixels lie."""
         self.groups = kernel.get("groups")
         self.group_channels = int(w.dims[1])
         self.tiles_per_group = -(-int(kernel.type.dims[1]) // (lanes * blocks)) // self.groups
@@ -127,10 +143,11 @@ class _Sources:
         return runs + ([ChannelRun(whole, 1, rest)] if rest else [])
 
     def accumulate(
-        self, sums: SSAValue, run: ChannelRun, co: Index, n: Index, oh: Index, column: Index, columns: int
+        self, sums: SSAValue, run: ChannelRun, co: Index, n: Index, place: Sequence[Index], columns: int
     ) -> SSAValue:
+        """The sums plus a run's products for ``columns`` pixels from ``place`` (row, column) on."""
         window_height, window_width = self.window
-        x_view = self._x_view(run, co, n, oh, column, columns)
+        x_view = self._x_view(run, co, n, place, columns)
         w_view = self._w_view(run, co)
         shape_a = [columns, 1, 1]
         shape_b = [1, self.blocks, self.lanes]
@@ -145,17 +162,16 @@ class _Sources:
         bounds = [run.blocks, window_height, window_width, run.count]
         return sum_products(self.nest, sums, bounds, column_of_x, row_of_w)
 
-    def _x_view(self, run: ChannelRun, co: Index, n: Index, oh: Index, column: Index, columns: int) -> SSAValue:
-        """x as [channel block][window row][window column][output column][1][channel]: overlapping windows, no copy."""
+    def _x_view(self, run: ChannelRun, co: Index, n: Index, place: Sequence[Index], columns: int) -> SSAValue:
+        """x as [channel block][window row][window column][output pixel][1][channel]: overlapping windows, no copy."""
         nest, strides = self.nest, self.x_strides
         offset = nest.add(self.x.origin, nest.mul(n, strides[0, False]))
         if self.flat:
-            offset = nest.add(offset, nest.mul(column, strides[3, False]))
+            offset = nest.add(offset, nest.mul(place[1], strides[3, False]))
         else:
-            top = nest.sub(nest.mul(oh, self.strides[0]), self.pads[0])
-            left = nest.sub(nest.mul(column, self.strides[1]), self.pads[1])
-            offset = nest.add(offset, nest.mul(top, strides[2, False]))
-            offset = nest.add(offset, nest.mul(left, strides[3, False]))
+            for axis in range(2):
+                first_read = nest.sub(nest.mul(place[axis], self.strides[axis]), self.pads[axis])
+                offset = nest.add(offset, nest.mul(first_read, strides[2 + axis, False]))
         first = nest.mul(nest.floordiv(co, self.tiles_per_group), self.group_channels) if self.groups > 1 else 0
         if self.x_block:
             block_stride = strides[1, True]
@@ -171,7 +187,7 @@ class _Sources:
                 block_stride,
                 nest.mul(self.dilations[0], strides[2, False]),
                 nest.mul(self.dilations[1], strides[3, False]),
-                nest.mul(1 if self.flat else self.strides[1], strides[3, False]),
+                nest.mul(1 if self.flat else self.strides[self.across], strides[2 + self.across, False]),
                 0,
                 strides[1, False],
             ],

@@ -222,7 +222,7 @@ class _FunctionLayouts:
         rank, channels = op.type.rank, op.type.dims[1]
         if not isinstance(channels, int):
             return Layout.row_major(rank)
-        rows, _ = im2col_tile(op, self.target)
+        rows = im2col_tile(op, self.target).rows
         groups = op.get("groups")
         if rows == 1 or (groups > 1 and channels // groups % rows):
             return Layout.row_major(rank)
@@ -296,7 +296,10 @@ class _FunctionLayouts:
         for blocks in (2, 3, 4, 1):
             if per_group % blocks:
                 continue
-            sums = blocks * even_tile(op.type.dims[-1], rows_in_registers(self.target, blocks * vectors))
+            largest = rows_in_registers(self.target, blocks * vectors)
+            height, width = op.type.dims[2:]
+            extent = height if tiles_along_height(height, width, largest) else width
+            sums = blocks * even_tile(extent, largest)
             if sums > best_sums:
                 best, best_sums = blocks, sums
         return best

@@ -15,6 +15,7 @@ from ...dialects import shape as dims
 from ...dialects.dimension_attribute import DimensionAttr
 from ...dialects.kernel import ConvOp, GemmOp
 from ...dialects.layout import TensorType
+from ...dialects.layout_algebra import Layout
 from ...dialects.schedule import StageOp, tile_attribute
 from ...dialects.shape import Dim
 from ...dialects.storage import element_bytes
@@ -58,6 +59,8 @@ def choose_tiles(stage: StageOp, target: Target) -> None:
     kernel = stage.kernel
     chosen, scratch = _chooser(kernel)(kernel, target)
     decisions = chosen | stage.decisions
+    if kernel_scratch := _SCRATCH.get(kernel.get("algorithm") if isinstance(kernel, ConvOp) else kernel.name):
+        scratch = kernel_scratch(kernel, decisions)
     stage.tile = tile_attribute(dict(sorted(decisions.items())))
     if scratch is not None and stage.scratch is None:
         stage.scratch = DimensionAttr(dims.multiply(dims.ceildiv(scratch, 64), 64))
@@ -84,7 +87,12 @@ def _conv_direct(kernel: Operation, target: Target) -> tuple[Decisions, Dim | No
     vectors = lanes // target.lanes or 1
     blocks = kernel.in_type(1).layout.block_of(0) // lanes
     largest = rows_in_registers(target, blocks * vectors)
-    return {"channel_blocks": blocks, "columns": even_tile(_row_length(kernel), largest)}, None
+    decisions: Decisions = {"channel_blocks": blocks}
+    length = _row_length(kernel)
+    height, width = kernel.type.dims[2:]
+    if length == width and tiles_along_height(height, width, largest):
+        decisions["along"], length = "height", height
+    return decisions | {"columns": even_tile(length, largest)}, None
 
 
 def _row_length(kernel: ConvOp) -> Dim:
@@ -170,18 +178,26 @@ def _work_with_padding(count: int, rows: int, blocks: int) -> float:
 def _conv_im2col(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
     """A register tile by the shape of the product; chunks of rows where panels are too few to share."""
     assert isinstance(kernel, ConvOp)
-    rows, columns = im2col_tile(kernel, target)
-    w, groups = kernel.in_type(1), kernel.get("groups")
-    rows = w.layout.block_of(0) or rows
-    decisions: Decisions = {"rows": rows, "columns": columns, "lanes": target.lanes}
+    tile, x, w = im2col_tile(kernel, target), kernel.in_type(0), kernel.in_type(1)
+    rows, groups = w.layout.block_of(0) or tile.rows, kernel.get("groups")
+    decisions: Decisions = {"rows": rows, "columns": tile.columns, "lanes": target.lanes}
     channels = w.dims[0]
     tiles = -(-channels // groups // rows) if isinstance(channels, int) else 1
-    panels = groups * _at_least(kernel.type.dims[0]) * -(-_at_least(dims.product(kernel.type.dims[2:])) // columns)
+    pixels = _at_least(dims.product(kernel.type.dims[2:]))
+    panels = groups * _at_least(kernel.type.dims[0]) * -(-pixels // tile.columns)
     if tiles > 1 and panels < PIECES_TO_SHARE:
         decisions["row_chunks"] = min(tiles, -(-PIECES_TO_SHARE // panels))
-    if tiles <= 2 and isinstance(channels, int) and _reads_pixels_in_place(kernel):
-        return decisions | {"pack": 0}, None
-    return decisions, dims.multiply(dims.product(w.dims[1:]), 4 * columns)
+    if not tile.packs and x.layout.order == Layout.row_major(x.rank).order:
+        decisions["pack"] = 0
+    return decisions, None
+
+
+def _im2col_scratch(kernel: Operation, decisions: Decisions) -> Dim | None:
+    """One panel."""
+    assert isinstance(kernel, ConvOp)
+    if not decisions.get("pack", 1):
+        return None
+    return dims.multiply(dims.product(kernel.in_type(1).dims[1:]), 4 * int(decisions["columns"]))
 
 
 def _conv_indirect(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
@@ -202,26 +218,20 @@ def _conv_indirect(kernel: Operation, target: Target) -> tuple[Decisions, Dim | 
     decisions: Decisions = {"rows": rows, "block": block, "lanes": target.lanes, "table": int(table)}
     if panels > 1 and blocks < PIECES_TO_SHARE:
         decisions["panel_chunks"] = min(panels, -(-PIECES_TO_SHARE // blocks))
-    scratch = dims.add(dims.multiply(window, 8 * block), dims.multiply(w.dims[1], 4))
-    return decisions, scratch if table else None
+    return decisions, None
+
+
+def _indirect_scratch(kernel: Operation, decisions: Decisions) -> Dim | None:
+    """The table, and the channels of a pixel of zeros."""
+    assert isinstance(kernel, ConvOp)
+    w = kernel.in_type(1)
+    if not decisions["table"]:
+        return None
+    return dims.add(dims.multiply(dims.product(w.dims[2:]), 8 * int(decisions["block"])), dims.multiply(w.dims[1], 4))
 
 
 def _at_least(size: Dim) -> int:
     return size if isinstance(size, int) else 1
-
-
-def _reads_pixels_in_place(kernel: ConvOp) -> bool:
-    """Whether x can be the panel itself: a 1x1 convolution, and what it combines with lies row-major as x does."""
-    if any(size != 1 for size in (*kernel.in_type(1).dims[2:], *kernel.get("strides"))) or any(kernel.get("pads")):
-        return False
-    spatial = len(kernel.type.dims) - 2
-    types = [kernel.in_type(0), kernel.type, *(value.type for value in kernel.epilogue_ins)]
-    return all(
-        isinstance(t, TensorType)
-        and t.layout.is_row_major
-        and (t.dims[-spatial:] == kernel.type.dims[2:] or all(size == 1 for size in t.dims[-spatial:]))
-        for t in types
-    )
 
 
 _CONVOLUTIONS: dict[str, Callable[[Operation, Target], tuple[Decisions, Dim | None]]] = {
@@ -231,4 +241,10 @@ _CONVOLUTIONS: dict[str, Callable[[Operation, Target], tuple[Decisions, Dim | No
     "indirect": _conv_indirect,
     "winograd2": _conv_winograd,
     "winograd4": _conv_winograd,
+}
+
+# Scratch memory that follows from the decisions, whoever made them.
+_SCRATCH: dict[str, Callable[[Operation, Decisions], Dim | None]] = {
+    "im2col": _im2col_scratch,
+    "indirect": _indirect_scratch,
 }
