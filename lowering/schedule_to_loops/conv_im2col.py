@@ -80,7 +80,7 @@ class _Im2col:
         self.is_merged = contiguous and (packs or self.is_image)
         self.pixels = nest.dim(dims.product(self.y.dims[2:]) if self.is_merged else self.y.dims[-1])
         self.is_ragged = not isinstance(self.pixels, int) or self.pixels % self.columns != 0
-        self.in_place = None if packs or self.is_image else ColumnsInPlace(nest, kernel, self.columns)
+        self.in_place = None if packs or self.is_image else ColumnsInPlace(nest, kernel, self.columns, self.lanes)
         self.packer: PanelPacker | None = None
         if packs:
             memory = nest.scratch_memory(self.x.element_type, 0, nest.mul(self.depth, self.columns))

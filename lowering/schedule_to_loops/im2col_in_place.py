@@ -7,6 +7,7 @@ channels use each column. Rows of the window in the padding are left out; column
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import reduce
 
@@ -19,16 +20,16 @@ from .conv_direct import strides_by_axis
 from .im2col_panel import WindowAxis, window_axes
 from .loop_nest import Index, Loop, LoopNest
 
-# Longer rows of the window stay a loop.
-MOST_UNROLLED_TAPS = 8
+# Rows of the window with more vector products than this stay a loop.
+MOST_UNROLLED_PRODUCTS = 96
 
 
 class ColumnsInPlace:
     """Sums products of weights with ``columns`` pixels of a row of the output."""
 
-    def __init__(self, nest: LoopNest, kernel: ConvOp, columns: int):
+    def __init__(self, nest: LoopNest, kernel: ConvOp, columns: int, lanes: int):
         """Raises ValueError where neighbouring pixels' columns are not side by side."""
-        self.nest, self.columns = nest, columns
+        self.nest, self.columns, self.lanes = nest, columns, lanes
         self.x = nest.operands[0]
         self.axes = window_axes(nest, kernel)
         self.x_strides = strides_by_axis(self.x)
@@ -133,12 +134,18 @@ class ColumnsInPlace:
                     channel.yield_(step)
                 tap.yield_(channel.results[0])
             return tap.results[0]
-        unroll = axis.window if isinstance(axis.window, int) and axis.window <= MOST_UNROLLED_TAPS else 1
+        unroll = self._unroll(sums)
         with nest.loop(0, self.channels, carried=[sums]) as channel:
             with nest.loop(0, axis.window, carried=[channel.carried[0]], unroll=unroll) as tap:
                 tap.yield_(self._step(tap, load_weights, offset, [*taps, tap.index], channel.index, first, None))
             channel.yield_(tap.results[0])
         return channel.results[0]
+
+    def _unroll(self, sums: SSAValue) -> int:
+        """Taps to write out: a whole row of the window, where that is not too much code."""
+        window = self.last.window
+        products = math.prod(sums.type.get_shape()) // self.lanes  # pyright: ignore[reportAttributeAccessIssue]
+        return window if isinstance(window, int) and window * products <= MOST_UNROLLED_PRODUCTS else 1
 
     def _step(
         self,

@@ -39,6 +39,7 @@ from xdsl.ir.affine import AffineMap
 from ...dialects import vector_extension as vectorx
 from ...dialects.layout import TensorType
 from ...dialects.shape import Dim
+from ...dialects.storage import element_bytes
 
 Index: TypeAlias = int | SSAValue
 INDEX = IndexType()
@@ -364,8 +365,15 @@ class LoopNest:
         return self.view(tensor.memory, tensor.origin, sizes, tensor.strides)
 
     def scratch_memory(self, element: Attribute, byte_offset: Index, size: Index) -> SSAValue:
-        """A flat memref of ``size`` elements in this thread's private scratch memory."""
+        """A flat memref of ``size`` elements in this thread's private scratch memory.
+
+        Raises ValueError where the stage has less than that.
+        """
         assert self._scratch is not None and self._scratch_bytes is not None, "the kernel asked for no scratch memory"
+        if isinstance(byte_offset, int) and isinstance(size, int) and isinstance(self._scratch_bytes, int):
+            end = byte_offset + size * (8 if element == INDEX else element_bytes(element))
+            if end > self._scratch_bytes:
+                raise ValueError(f"the decisions take {end} bytes of scratch, the stage has {self._scratch_bytes}")
         own = self.add(self.mul(self.thread, self.dim(self._scratch_bytes)), byte_offset)
         type_ = MemRefType(element, [DYNAMIC_INDEX])
         return self.insert(memref.ViewOp(self._scratch, self.value(own), [self.value(size)], type_))

@@ -45,7 +45,14 @@ from ...dialects.layout import (
 from ...dialects.layout_algebra import Layout
 from ...dialects.shape import Dim
 from ...dialects.winograd import tile_of
-from ..tiling import even_tile, gemm_columns, im2col_tile, indirect_columns, rows_in_registers
+from ..tiling import (
+    even_tile,
+    gemm_columns,
+    im2col_tile,
+    indirect_columns,
+    rows_in_registers,
+    tiles_along_height,
+)
 from .conv_costs import channel_block
 
 if TYPE_CHECKING:

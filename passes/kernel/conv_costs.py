@@ -26,8 +26,7 @@ TYPICAL_BATCH = 1
 WINOGRAD_TILES = {"winograd2": 2, "winograd4": 4}
 GIGAHERTZ = 3.6
 
-# Cycles to copy one vector of a column into im2col's panel; bytes a second that a change of layout moves.
-PACKED_VECTOR_CYCLES = 4.0
+# Bytes a second that a change of layout moves.
 CONVERTED_BYTES = 10e9
 
 
@@ -78,7 +77,8 @@ def estimate_seconds(kernel: ConvOp, algorithm: str, target: Target) -> float:
         case "depthwise":
             return operations / (0.6 * peak)
         case "im2col":
-            return operations / (0.93 * peak) * _idle_lanes(kernel, target) + _packing_seconds(kernel, target)
+            cycles = im2col_tile(kernel, target).cycles / target.fma_per_cycle
+            return operations / 2 * cycles / (0.95 * GIGAHERTZ * 1e9) + _conversion_seconds(kernel, target)
         case "indirect":
             columns, channels = indirect_columns(kernel, target), _known(kernel.type.dims[1]) // kernel.get("groups")
             padded = -(-channels // columns) * columns
@@ -86,22 +86,6 @@ def estimate_seconds(kernel: ConvOp, algorithm: str, target: Target) -> float:
             overhead = 1 + 2 / _known(kernel.in_type(1).dims[1])
             return operations / (0.97 * peak) * padded / channels * overhead + _conversion_seconds(kernel, target)
     return _winograd_seconds(kernel, WINOGRAD_TILES[algorithm], peak, target)
-
-
-def _idle_lanes(kernel: ConvOp, target: Target) -> float:
-    """Pixels that im2col's panels compute for each that exists."""
-    _, columns = im2col_tile(kernel, target)
-    pixels = math.prod(_known(size) for size in kernel.type.dims[2:])
-    return -(-pixels // columns) * columns / pixels
-
-
-def _packing_seconds(kernel: ConvOp, target: Target) -> float:
-    """Time to copy all columns, and to bring x and y from channel blocks into rows."""
-    taps = math.prod(_known(size) for size in kernel.in_type(0).dims[1:2] + kernel.in_type(1).dims[2:])
-    vectors = _pixels(kernel) * taps / target.lanes
-    pointwise = taps == _known(kernel.in_type(0).dims[1]) and _known(kernel.type.dims[1]) <= target.lanes
-    copies = 0.0 if pointwise else vectors * PACKED_VECTOR_CYCLES / (GIGAHERTZ * 1e9)
-    return copies + _conversion_seconds(kernel, target)
 
 
 def _conversion_seconds(kernel: ConvOp, target: Target) -> float:

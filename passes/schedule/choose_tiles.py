@@ -20,7 +20,14 @@ from ...dialects.schedule import StageOp, tile_attribute
 from ...dialects.shape import Dim
 from ...dialects.storage import element_bytes
 from ...dialects.winograd import tile_of, transforms, winograd_scratch
-from ..tiling import INDIRECT_ROWS, even_tile, gemm_columns, im2col_tile, rows_in_registers
+from ..tiling import (
+    INDIRECT_ROWS,
+    even_tile,
+    gemm_columns,
+    im2col_tile,
+    rows_in_registers,
+    tiles_along_height,
+)
 
 if TYPE_CHECKING:
     from ...backend.targets import Target

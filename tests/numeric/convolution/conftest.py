@@ -180,8 +180,9 @@ def check_convolution(run_kernel):
         if y_layout is not None:
             result = result.with_layout(y_layout)
         stage = _stage(case, types, result)
+        stage.tile = schedule.tile_attribute(decisions or {})
         choose_tiles(stage, host_target())
-        chosen = stage.decisions | (decisions or {})
+        chosen = stage.decisions
         generator = np.random.default_rng(1)
         shapes = [[int(substitute(size, symbols)) for size in type_.dims] for type_ in types]
         arrays = [np.asarray(generator.standard_normal(shape), np.float32) for shape in shapes]
