@@ -66,6 +66,13 @@ def combine(nest: LoopNest, kind: str, left: SSAValue, right: SSAValue) -> SSAVa
     return nest.insert((op or _INTEGER_OPS[kind])(left, right))
 
 
+def combine_numbers(nest: LoopNest, kind: str, left: SSAValue, right: SSAValue) -> SSAValue:
+    """As ``combine``, in one instruction where that leaves it open which operand the result is if one is NaN."""
+    if kind not in ("max", "min") or not isinstance(element_of(left.type), AnyFloat):
+        return combine(nest, kind, left, right)
+    return select(nest, compare(nest, "ogt" if kind == "max" else "olt", left, right), left, right)
+
+
 def combine_all(nest: LoopNest, kind: str, values: Sequence[SSAValue]) -> SSAValue:
     """Pairwise, so that rounding errors stay small."""
     values = list(values)

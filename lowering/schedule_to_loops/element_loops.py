@@ -19,7 +19,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xdsl.ir import SSAValue
 
@@ -53,8 +53,27 @@ def walk_elements(
     ``operands`` are the inputs, then the result; each broadcasts to the shape. ``compute`` gets a vector of each input.
     """
     space = iteration_dimensions(shape, order, operands)
-    origins = walk_origins(nest, len(shape), space, operands)
-    walk_space(nest, space, origins, operands, compute, lanes, unroll)
+    ragged = next((d for d in space if d.group is not None and d.unit > 1 and isinstance(d.extent, int)), None)
+    if ragged is None:
+        origins = walk_origins(nest, len(shape), space, operands)
+        walk_space(nest, space, origins, operands, compute, lanes, unroll)
+        return
+    # The full blocks and the last one, whose size is known, need no masks when they are walked apart.
+    axis, whole = ragged.axis, int(ragged.extent) // ragged.unit * ragged.unit
+    rest = [_beyond(operand, shape, axis, whole) for operand in operands]
+    for size, part in ((whole, operands), (int(ragged.extent) - whole, rest)):
+        box = [*shape[:axis], size, *shape[axis + 1 :]]
+        walk_elements(nest, box, order, part, compute, lanes, unroll)
+
+
+def _beyond(operand: Operand, shape: Sequence[Dim], axis: int, distance: int) -> Operand:
+    """The operand from ``distance`` elements further along an axis of the walk."""
+    own = axis - len(shape) + operand.layout.rank
+    if own < 0 or (operand.shape[own] == 1 and shape[axis] != 1):
+        return operand
+    starts = [operand.start(each) for each in range(operand.layout.rank)]
+    starts[own] = dims.add(starts[own], distance * operand.step(own))
+    return replace(operand, starts=tuple(starts))
 
 
 def walk_space(

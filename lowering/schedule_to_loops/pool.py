@@ -26,7 +26,7 @@ from ...dialects.kernel import PoolOp
 from ...dialects.layout_algebra import Layout
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
-from .arithmetic import accumulator_element, combine, convert, divide, identity
+from .arithmetic import accumulator_element, combine_numbers, convert, divide, identity
 from .element_loops import Position, for_each_span, outer_loops, walk_origins
 from .elementwise import operand_positions, vector_lanes
 from .halo import fill_halo
@@ -157,7 +157,7 @@ class _Pool:
         """``start`` combined with the elements under the taps from a spatial axis on."""
         nest = self.nest
         if axis == len(taps):
-            return combine(nest, self.kind, start, self._load(0, offset, tile))
+            return combine_numbers(nest, self.kind, start, self._load(0, offset, tile))
         stride = nest.mul(self.strides[axis], self.dilations[axis])
         begin, end = taps[axis]
         written_out = axis == len(taps) - 1 and isinstance(end, int) and end <= _MOST_TAPS_WRITTEN_OUT and begin == 0

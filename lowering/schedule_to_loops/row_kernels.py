@@ -24,7 +24,16 @@ from xdsl.ir import SSAValue
 from ...dialects import shape as dims
 from ...dialects.kernel import KernelOp, LayerNormOp, SoftmaxOp
 from ...dialects.schedule import StageOp
-from .arithmetic import accumulator_element, combine, combine_all, convert, identity, index_as, reduce_lanes, select
+from .arithmetic import (
+    accumulator_element,
+    combine_all,
+    combine_numbers,
+    convert,
+    identity,
+    index_as,
+    reduce_lanes,
+    select,
+)
 from .element_loops import Position, outer_loops, segments_of, walk_origins, walk_segment
 from .elementwise import operand_positions, vector_lanes
 from .halo import fill_halo
@@ -95,7 +104,7 @@ class _Rows:
 
             def step(start: Index, span: Span, carried: list[SSAValue]) -> list[SSAValue]:
                 part = self._part(position, start, span)
-                return [combine(nest, kind, carried[0], self.masked(part, element(part), kind))]
+                return [combine_numbers(nest, kind, carried[0], self.masked(part, element(part), kind))]
 
             partial += walk_segment(nest, segment, self.row, position, self.width, step, [neutral])
         if not partial:
