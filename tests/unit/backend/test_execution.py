@@ -7,32 +7,10 @@ from __future__ import annotations
 import ml_dtypes
 import numpy as np
 import pytest
-from lamina.backend.jit import load_module
-from lamina.backend.targets import TARGETS, host_target, target_by_name
+from lamina.backend.targets import TARGETS
 from lamina.context import CompilerContext
 from lamina.lowering.loops_to_llvm import LoopsToLLVMError, lower_module
 from xdsl.parser import Parser
-
-_CAPABILITIES = {"x86_64": "sse2", "avx2": "fma", "avx512": "avx512vl", "avx512_vnni_bf16": "avx512bf16"}
-
-
-def _runnable() -> list[str]:
-    features = host_target().features
-    names = [name for name, needed in _CAPABILITIES.items() if f"+{needed}" in features]
-    return names or ["host"]
-
-
-@pytest.fixture(params=_runnable())
-def target(request):
-    return target_by_name(request.param)
-
-
-def compile_kernel(text: str, target, name: str = "kernel"):
-    module = Parser(CompilerContext(target=target), text).parse_module()
-    module.verify()
-    lowered = lower_module(module, target)
-    lowered.verify()
-    return load_module(lowered, target)[name]
 
 
 def kernel(parameters: str, body: str) -> str:
@@ -69,7 +47,7 @@ def random(*shape: int, dtype=np.float32) -> np.ndarray:
 
 
 @pytest.mark.parametrize("columns", [1, 2, 3, 7, 16, 24, 40, 67])
-def test_load_and_store_of_ragged_tiles(target, columns):
+def test_load_and_store_of_ragged_tiles(compile_kernel, target, columns):
     view, kind = flat("v", "x", f"3, {columns}", "%stride, 1", "f32", "%offset")
     out, out_kind = flat("o", "y", f"3, {columns}", f"{columns}, 1", "f32")
     run = compile_kernel(
@@ -90,7 +68,7 @@ def test_load_and_store_of_ragged_tiles(target, columns):
 @pytest.mark.parametrize("rows", [0, 1, 3])
 @pytest.mark.parametrize("columns", [-4, 0, 1, 5, 16, 19, 37, 90])
 @pytest.mark.parametrize("element", ["f32", "i8", "f64"])
-def test_masked_transfers_touch_nothing_else(target, rows, columns, element):
+def test_masked_transfers_touch_nothing_else(compile_kernel, target, rows, columns, element):
     dtype = {"f32": np.float32, "i8": np.int8, "f64": np.float64}[element]
     width = 37
     view, kind = flat("v", "x", f"3, {width}", f"{width}, 1", element)
@@ -121,7 +99,7 @@ def test_masked_transfers_touch_nothing_else(target, rows, columns, element):
 
 
 @pytest.mark.parametrize("length", [1, 5, 16, 33])
-def test_maskedload_and_maskedstore(target, length):
+def test_maskedload_and_maskedstore(compile_kernel, target, length):
     run = compile_kernel(
         kernel(
             "%x: memref<?xf32>, %y: memref<?xf32>, %n: index",
@@ -143,7 +121,7 @@ def test_maskedload_and_maskedstore(target, length):
 
 @pytest.mark.parametrize("stride", [2, 3, 4, 5, 0])
 @pytest.mark.parametrize("length", [3, 16, 40])
-def test_strided_reads_and_writes(target, stride, length):
+def test_strided_reads_and_writes(compile_kernel, target, stride, length):
     step = "%s" if stride == 0 else str(stride)
     view, kind = flat("v", "x", f"{length}", step, "f32")
     out, out_kind = flat("o", "y", f"{length}", step, "f32")
@@ -168,7 +146,7 @@ def test_strided_reads_and_writes(target, stride, length):
 
 @pytest.mark.parametrize(("rows", "columns"), [(16, 16), (4, 8), (5, 13), (16, 3), (1, 20), (33, 18)])
 @pytest.mark.parametrize("element", ["f32", "i8"])
-def test_transposed_reads_and_writes(target, rows, columns, element):
+def test_transposed_reads_and_writes(compile_kernel, target, rows, columns, element):
     dtype = {"f32": np.float32, "i8": np.int8}[element]
     view, kind = flat("v", "x", f"{columns}, {rows}", f"{rows}, 1", element)
     out, out_kind = flat("o", "y", f"{rows}, {columns}", f"{columns}, 1", element)
@@ -193,7 +171,7 @@ def test_transposed_reads_and_writes(target, rows, columns, element):
     np.testing.assert_array_equal(z, x)
 
 
-def test_masked_transposed_and_broadcast_reads(target):
+def test_masked_transposed_and_broadcast_reads(compile_kernel, target):
     view, kind = flat("v", "x", "20, 3", "3, 1", "f32")
     out, out_kind = flat("o", "y", "2, 3, 20", "60, 20, 1", "f32")
     run = compile_kernel(
@@ -215,7 +193,7 @@ def test_masked_transposed_and_broadcast_reads(target):
         np.testing.assert_array_equal(y, np.broadcast_to(expected.T, (2, 3, 20)))
 
 
-def test_booleans_are_bytes_in_memory(target):
+def test_booleans_are_bytes_in_memory(compile_kernel, target):
     run = compile_kernel(
         kernel(
             "%x: memref<?xi1>, %y: memref<?xi1>, %z: memref<?xi1>",
@@ -236,7 +214,7 @@ def test_booleans_are_bytes_in_memory(target):
     assert z[0]
 
 
-def test_stack_scratch_and_subviews(target):
+def test_stack_scratch_and_subviews(compile_kernel, target):
     run = compile_kernel(
         kernel(
             "%x: memref<?xf32>, %y: memref<?xf32>",
@@ -258,7 +236,7 @@ def test_stack_scratch_and_subviews(target):
 # --- vectors
 
 
-def test_broadcasts(target):
+def test_broadcasts(compile_kernel, target):
     out, kind = flat("o", "y", "3, 3, 20", "60, 20, 1", "f32")
     run = compile_kernel(
         kernel(
@@ -288,7 +266,7 @@ def test_broadcasts(target):
     np.testing.assert_array_equal(y[2], np.broadcast_to(x[:3, None], (3, 20)))
 
 
-def test_extract_insert_and_shuffle(target):
+def test_extract_insert_and_shuffle(compile_kernel, target):
     run = compile_kernel(
         kernel(
             "%x: memref<?xf32>, %y: memref<?xf32>",
@@ -313,7 +291,7 @@ def test_extract_insert_and_shuffle(target):
 
 @pytest.mark.parametrize("shape", ["1", "5", "16", "37", "3x21"])
 @pytest.mark.parametrize("kind", ["add", "mul", "maxnumf", "minnumf", "maximumf", "minimumf"])
-def test_float_reductions(target, shape, kind):
+def test_float_reductions(compile_kernel, target, shape, kind):
     count = int(np.prod([int(size) for size in shape.split("x")]))
     sizes = [int(size) for size in shape.split("x")]
     view, view_kind = flat(
@@ -343,7 +321,7 @@ def test_float_reductions(target, shape, kind):
 
 
 @pytest.mark.parametrize("kind", ["add", "maxsi", "minui", "xor"])
-def test_integer_reductions(target, kind):
+def test_integer_reductions(compile_kernel, target, kind):
     run = compile_kernel(
         kernel(
             "%x: memref<?xi32>, %y: memref<?xi32>",
@@ -370,7 +348,9 @@ def test_integer_reductions(target, kind):
 # --- arithmetic
 
 
-def elementwise(target, element: str, result: str, body: str, *inputs: np.ndarray, shape: str = "2x21") -> np.ndarray:
+def elementwise(
+    compile_kernel, target, element: str, result: str, body: str, *inputs: np.ndarray, shape: str = "2x21"
+) -> np.ndarray:
     """Runs `body`, which computes %r from %a, %b ..., on tiles."""
     dtypes = {
         "f32": np.float32, "f64": np.float64, "f16": np.float16, "bf16": ml_dtypes.bfloat16, "i8": np.int8,
@@ -402,10 +382,12 @@ def interesting(dtype) -> np.ndarray:
 
 @pytest.mark.parametrize("element", ["f32", "f64", "f16", "bf16"])
 @pytest.mark.parametrize("name", ["addf", "subf", "mulf", "divf", "maximumf", "minimumf", "maxnumf", "minnumf"])
-def test_float_arithmetic(target, element, name):
+def test_float_arithmetic(compile_kernel, target, element, name):
     dtype = {"f32": np.float32, "f64": np.float64, "f16": np.float16, "bf16": ml_dtypes.bfloat16}[element]
     a, b = interesting(dtype), interesting(dtype)[::-1, ::-1].copy()
-    result = elementwise(target, element, element, f"  %r = arith.{name} %a, %b : vector<2x21x{element}>", a, b)
+    result = elementwise(
+        compile_kernel, target, element, element, f"  %r = arith.{name} %a, %b : vector<2x21x{element}>", a, b
+    )
     compute = {
         "addf": np.add, "subf": np.subtract, "mulf": np.multiply, "divf": np.divide,
         "maximumf": np.maximum, "minimumf": np.minimum, "maxnumf": np.fmax, "minnumf": np.fmin,
@@ -418,21 +400,21 @@ def test_float_arithmetic(target, element, name):
 
 @pytest.mark.parametrize("order", ["%a, %k", "%k, %a"])
 @pytest.mark.parametrize("name", ["maximumf", "minimumf"])
-def test_maximum_with_a_constant_propagates_nan(target, name, order):
+def test_maximum_with_a_constant_propagates_nan(compile_kernel, target, name, order):
     a = interesting(np.float32)
     body = f"  %k = arith.constant dense<0.25> : vector<2x21xf32>\n  %r = arith.{name} {order} : vector<2x21xf32>"
-    result = elementwise(target, "f32", "f32", body, a)
+    result = elementwise(compile_kernel, target, "f32", "f32", body, a)
     np.testing.assert_array_equal(result, (np.maximum if name == "maximumf" else np.minimum)(a, np.float32(0.25)))
 
 
 @pytest.mark.parametrize("element", ["f32", "f64", "f16", "bf16"])
 @pytest.mark.parametrize("name", ["floor", "ceil", "trunc", "roundeven", "sqrt", "absf"])
-def test_rounding_and_roots(target, element, name):
+def test_rounding_and_roots(compile_kernel, target, element, name):
     dtype = {"f32": np.float32, "f64": np.float64, "f16": np.float16, "bf16": ml_dtypes.bfloat16}[element]
     a = interesting(dtype)
     if element in ("f32", "f64"):
         a.reshape(-1)[10:16] = [8388607.5, -8388609.0, 1e30, 0.49999997, -0.49999997, 3.0]
-    result = elementwise(target, element, element, f"  %r = math.{name} %a : vector<2x21x{element}>", a)
+    result = elementwise(compile_kernel, target, element, element, f"  %r = math.{name} %a : vector<2x21x{element}>", a)
     compute = {
         "floor": np.floor,
         "ceil": np.ceil,
@@ -448,23 +430,23 @@ def test_rounding_and_roots(target, element, name):
     np.testing.assert_array_equal(np.signbit(result)[numbers], np.signbit(expected)[numbers])
 
 
-def test_fma_negation_and_copysign(target):
+def test_fma_negation_and_copysign(compile_kernel, target):
     a, b, c = random(2, 21), random(21, 2).reshape(2, 21), random(42).reshape(2, 21)
     body = """  %f = vector.fma %a, %b, %c : vector<2x21xf32>
   %g = math.fma %a, %b, %f : vector<2x21xf32>
   %n = arith.negf %g : vector<2x21xf32>
   %r = math.copysign %n, %a : vector<2x21xf32>"""
-    result = elementwise(target, "f32", "f32", body, a, b, c)
+    result = elementwise(compile_kernel, target, "f32", "f32", body, a, b, c)
     expected = np.copysign(2 * a.astype(np.float64) * b + c, a)
     np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("predicate", ["oeq", "ogt", "oge", "olt", "ole", "one", "ord", "ueq", "une", "uno", "ult"])
-def test_float_comparison_and_select(target, predicate):
+def test_float_comparison_and_select(compile_kernel, target, predicate):
     a, b = interesting(np.float32), interesting(np.float32)[::-1].copy()
     body = f"""  %m = vectorx.cmpf {predicate}, %a, %b : vector<2x21xf32>
   %r = vectorx.select %m, %a, %b : vector<2x21xi1>, vector<2x21xf32>"""
-    result = elementwise(target, "f32", "f32", body, a, b)
+    result = elementwise(compile_kernel, target, "f32", "f32", body, a, b)
     unordered = np.isnan(a) | np.isnan(b)
     compare = {"eq": a == b, "gt": a > b, "ge": a >= b, "lt": a < b, "le": a <= b, "ne": a != b}
     if predicate in ("ord", "uno"):
@@ -480,7 +462,7 @@ def test_float_comparison_and_select(target, predicate):
     "name", ["addi", "subi", "muli", "andi", "ori", "xori", "minsi", "maxsi", "minui", "maxui", "divsi", "remsi", "divui",
              "remui", "floordivsi", "ceildivsi", "ceildivui", "shli", "shrsi", "shrui"]
 )  # fmt: skip
-def test_integer_arithmetic(target, element, name):
+def test_integer_arithmetic(compile_kernel, target, element, name):
     dtype = np.dtype(element.replace("i", "int"))
     unsigned = np.dtype(element.replace("i", "uint"))
     a, b = random(2, 21, dtype=dtype), random(21, 2, dtype=dtype).reshape(2, 21)
@@ -489,7 +471,9 @@ def test_integer_arithmetic(target, element, name):
         b[b == -1] = 2
     if "sh" in name:
         b = (np.abs(b) % 7).astype(dtype)
-    result = elementwise(target, element, element, f"  %r = arith.{name} %a, %b : vector<2x21x{element}>", a, b)
+    result = elementwise(
+        compile_kernel, target, element, element, f"  %r = arith.{name} %a, %b : vector<2x21x{element}>", a, b
+    )
     ua, ub = a.view(unsigned), b.view(unsigned)
     truncated = (np.abs(a.astype(np.int64)) // np.abs(b.astype(np.int64)) if "div" in name or "rem" in name else a) * (
         np.sign(a).astype(np.int64) * np.sign(b) if "div" in name or "rem" in name else 1
@@ -518,12 +502,13 @@ _IN_ARITH = ("extf", "truncf", "bitcast")
      ("f32", "f64", "extf"), ("f64", "f32", "truncf"), ("f16", "f32", "extf"), ("bf16", "f32", "extf"),
      ("f16", "f64", "extf"), ("f64", "bf16", "truncf"), ("i32", "f32", "bitcast"), ("f64", "i64", "bitcast")],
 )  # fmt: skip
-def test_conversions(target, source, result, op):
+def test_conversions(compile_kernel, target, source, result, op):
     names = {"f16": np.float16, "f32": np.float32, "f64": np.float64, "bf16": ml_dtypes.bfloat16}
     source_type = names.get(source) or np.dtype(source.replace("i", "int"))
     result_type = names.get(result) or np.dtype(result.replace("i", "int"))
     a = (random(2, 21) * 40).astype(source_type)
     computed = elementwise(
+        compile_kernel,
         target,
         source,
         result,
@@ -540,7 +525,7 @@ def test_conversions(target, source, result, op):
 
 
 @pytest.mark.parametrize("narrow", ["f16", "bf16"])
-def test_every_narrow_float_converts_exactly_and_back(target, narrow):
+def test_every_narrow_float_converts_exactly_and_back(compile_kernel, target, narrow):
     dtype = np.float16 if narrow == "f16" else ml_dtypes.bfloat16
     everything = np.arange(1 << 16, dtype=np.uint16).view(dtype)
     run = compile_kernel(
@@ -570,7 +555,7 @@ def test_every_narrow_float_converts_exactly_and_back(target, narrow):
 
 
 @pytest.mark.parametrize("narrow", ["f16", "bf16"])
-def test_narrowing_rounds_to_nearest_even(target, narrow):
+def test_narrowing_rounds_to_nearest_even(compile_kernel, target, narrow):
     dtype = np.float16 if narrow == "f16" else ml_dtypes.bfloat16
     generator = np.random.default_rng(1)
     bits = generator.integers(0, 1 << 32, 1 << 16, dtype=np.uint64).astype(np.uint32)
@@ -599,7 +584,7 @@ def test_narrowing_rounds_to_nearest_even(target, narrow):
     np.testing.assert_array_equal(z.astype(np.float32), expected.astype(np.float32))
 
 
-def test_vector_bitcast_between_widths(target):
+def test_vector_bitcast_between_widths(compile_kernel, target):
     run = compile_kernel(
         kernel(
             "%x: memref<?xi32>, %y: memref<?xi8>, %z: memref<?xi32>",
@@ -624,7 +609,7 @@ def test_vector_bitcast_between_widths(target):
 @pytest.mark.parametrize("unroll", [1, 2, 4, 7, 100])
 @pytest.mark.parametrize("static", [True, False])
 @pytest.mark.parametrize("trips", [0, 1, 3, 4, 9, 16])
-def test_loops_unrolled_or_not(target, unroll, static, trips):
+def test_loops_unrolled_or_not(compile_kernel, target, unroll, static, trips):
     bound = "%bound" if static else "%n"
     run = compile_kernel(
         kernel(
@@ -657,7 +642,7 @@ def test_loops_unrolled_or_not(target, unroll, static, trips):
     np.testing.assert_allclose(y[1:], x[3:end:2].astype(np.float64).sum(), rtol=1e-4, atol=1e-5)
 
 
-def test_conditions_and_while(target):
+def test_conditions_and_while(compile_kernel, target):
     run = compile_kernel(
         kernel(
             "%y: memref<?xi64>, %n: index",
@@ -699,7 +684,7 @@ def test_conditions_and_while(target):
         assert y.tolist() == [steps, 7 if steps > 2 else 0]
 
 
-def test_index_arithmetic_with_unknowns(target):
+def test_index_arithmetic_with_unknowns(compile_kernel, target):
     run = compile_kernel(
         kernel(
             "%y: memref<?xi64>, %a: index, %b: index",
@@ -733,7 +718,7 @@ def test_index_arithmetic_with_unknowns(target):
         assert y[a : a + 4 * b : b].tolist() == [(a + 5) * t * 5, t // 5, -(-t // 5), min(a, b)]
 
 
-def test_helper_functions_take_and_return_tiles(target):
+def test_helper_functions_take_and_return_tiles(compile_kernel, target):
     text = """
 func.func @twice(%m: memref<?xf32>, %t: vector<2x20xf32>, %i: index) -> (vector<2x20xf32>, index) {
   %r = arith.addf %t, %t : vector<2x20xf32>
@@ -760,7 +745,7 @@ func.func @twice(%m: memref<?xf32>, %t: vector<2x20xf32>, %i: index) -> (vector<
     np.testing.assert_allclose(y, 4 * x + 2 * x[0, 0] + x[0, 1], rtol=1e-6, atol=1e-6)
 
 
-def test_thread_numbers_arrive(target):
+def test_thread_numbers_arrive(compile_kernel, target):
     run = compile_kernel(
         kernel(
             "%y: memref<?xi64>",
