@@ -89,10 +89,12 @@ class _Lstm:
         single = nest.sub(self.batch, nest.mul(whole, self.rows))
         begin, end = nest.share(nest.add(whole, single))
         # Tiles of rows come first, then single rows: both are pieces of work for the threads.
-        with nest.loop(begin, nest.minimum(end, whole)) as loop:
-            self._sequence(nest.mul(loop.index, self.rows), self.rows)
-        with nest.loop(nest.maximum(begin, whole), end) as loop:
-            self._sequence(nest.add(loop.index, nest.mul(whole, self.rows - 1)), 1)
+        if whole != 0:
+            with nest.loop(begin, nest.minimum(end, whole)) as loop:
+                self._sequence(nest.mul(loop.index, self.rows), self.rows)
+        if single != 0:
+            with nest.loop(nest.maximum(begin, whole), end) as loop:
+                self._sequence(nest.add(loop.index, nest.mul(whole, self.rows - 1)), 1)
 
     def _sequence(self, row: Index, rows: int) -> None:
         """All steps of some rows of the batch."""
@@ -100,11 +102,16 @@ class _Lstm:
         self._copy(self.first_c, self.c, row, rows)
         first = nest.sub(self.steps, 1) if self.reverse else 0
         self._step(first, row, rows, self.first_h, self.first_h.at(row))
+        if self.steps == 1:
+            self._keep_last(0, row, rows)
+            return
         with nest.loop(1, self.steps) as loop:
             step = nest.sub(nest.sub(self.steps, 1), loop.index) if self.reverse else loop.index
             before = nest.add(step, 1) if self.reverse else nest.sub(step, 1)
             self._step(step, row, rows, self.all_h, self.all_h.at(before, row))
-        last = 0 if self.reverse else nest.sub(self.steps, 1)
+        self._keep_last(0 if self.reverse else nest.sub(self.steps, 1), row, rows)
+
+    def _keep_last(self, last: Index, row: Index, rows: int) -> None:
         self._for_units(lambda unit, tile: self._move(self.all_h, (last, row), self.last_h, (row,), unit, tile), rows)
 
     def _copy(self, source: _Matrix, result: _Matrix, row: Index, rows: int) -> None:

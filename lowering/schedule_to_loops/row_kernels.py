@@ -45,14 +45,14 @@ from .tile_access import Span, Tile, load_tile, store_tile
 def lower_softmax(stage: StageOp, nest: LoopNest) -> None:
     kernel = stage.kernel
     assert isinstance(kernel, SoftmaxOp)
-    rows = _Rows(stage, nest, kernel, kernel.type.rank - 1)
+    rows = _Rows(stage, nest, kernel, kernel.type.rank - 1, unroll=2)
     rows.for_each(lambda position: _softmax_in_registers(rows, position) if rows.fits else _softmax(rows, position))
 
 
 def lower_layer_norm(stage: StageOp, nest: LoopNest) -> None:
     kernel = stage.kernel
     assert isinstance(kernel, LayerNormOp)
-    rows = _Rows(stage, nest, kernel, kernel.get("axis") % kernel.type.rank)
+    rows = _Rows(stage, nest, kernel, kernel.get("axis") % kernel.type.rank, unroll=4)
     rows.for_each(lambda position: _layer_norm(rows, position, kernel.get("epsilon")))
 
 
@@ -67,7 +67,7 @@ class _Part:
 class _Rows:
     """The rows of x and y: a walk over them, and passes over the elements of one."""
 
-    def __init__(self, stage: StageOp, nest: LoopNest, kernel: KernelOp, axis: int):
+    def __init__(self, stage: StageOp, nest: LoopNest, kernel: KernelOp, axis: int, unroll: int):
         self.nest, self.kernel = nest, kernel
         positions = operand_positions(stage)
         self.operands = [*(Operand(nest.operands[position]) for position in positions), Operand(nest.operands[-1])]
@@ -83,9 +83,9 @@ class _Rows:
             raise ValueError(f"{kernel.name} needs rows with one stride, got {x.tensor.type} and {kernel.type}")
         self.row = row[0] if row else Dimension(1, (0,) * len(self.operands))
         self.length = nest.dim(dims.product(x.shape[axis:]))
-        most = int(stage.decisions.get("row_vectors", 16)) * self.lanes
+        most = int(stage.decisions.get("row_vectors", 8)) * self.lanes
         self.fits = isinstance(self.length, int) and 0 < self.length <= most
-        unroll = int(stage.decisions.get("unroll", 4))
+        unroll = int(stage.decisions.get("unroll", unroll))
         self.width = -(-self.length // self.lanes) * self.lanes if isinstance(self.length, int) and self.fits else 0
         self.width = self.width or self.lanes * unroll
 
