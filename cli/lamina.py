@@ -16,6 +16,7 @@ from .compile import compile_model
 from .doctor import doctor
 from .profile import profile
 from .run import run
+from .verify import verify
 
 app = typer.Typer(
     name="lamina",
@@ -31,6 +32,7 @@ app.command("run")(run)
 app.command("compile")(compile_model)
 app.command("bench")(bench)
 app.command("profile")(profile)
+app.command("verify")(verify)
 app.command("doctor")(doctor)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 from lamina.cli.lamina import main
 from lamina.cli.options import name_the_only_input, parse_constants, parse_dims, parse_shapes
 from lamina.cli.timing import measure_in_turn
+from lamina.cli.verify import Check, compare, same_bits
+from lamina.dialects.graph import ConstantOp
 from onnx import TensorProto, helper
 
 
@@ -112,6 +115,42 @@ def test_profile_shows_every_stage(lamina, model: Path) -> None:
     assert sum(stage["share"] for stage in stages) == pytest.approx(1)
 
 
+def test_verify_checks_passes_and_code(lamina, model: Path) -> None:
+    code, output, _ = lamina("verify", model, "--dim", "N=5", "--json")
+    checks = {check["subject"]: check for check in json.loads(output)}
+    assert code == 0
+    for subject in ("meaning against onnxruntime", "after lower-graph-to-kernel", "machine code, one thread"):
+        assert checks[subject]["error"] <= 1e-6
+    assert all(check["ok"] for check in checks.values())
+
+
+def test_verify_names_the_pass_that_changes_the_meaning(lamina, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def double_constants(self, ctx, op) -> None:
+        for operation in op.walk():
+            if isinstance(operation, ConstantOp):
+                name = ctx.constants.add(ctx.constants[operation.handle] * 2, "doubled")
+                operation.properties["handle"] = type(operation.properties["handle"])(name)
+
+    monkeypatch.setattr("lamina.passes.graph.fuse_softmax.GraphFuseSoftmaxPass.apply", double_constants)
+    code, output, _ = lamina("verify", model, "--dim", "N=5")
+    assert code == 1
+    assert re.search(r"after graph-fuse-softmax\W+differs", output)
+    assert "after graph-fold-padding" not in output
+
+
+def test_compared_outputs() -> None:
+    ones = {"y": np.ones((2, 2), np.float32)}
+    assert compare("", ones, ones).ok
+    assert compare("", {"y": np.ones((2, 2), np.float32) * 1.001}, ones) == Check(
+        "", False, pytest.approx(1e-3, rel=1e-2)
+    )
+    assert "is float32[4]" in compare("", {"y": np.ones(4, np.float32)}, ones).note
+    infinite = {"y": np.array([np.inf, np.nan, 1.0])}
+    assert compare("", infinite, infinite).ok
+    assert "infinities" in compare("", {"y": np.ones(3)}, infinite).note
+    assert same_bits("", {"y": -0.0 * np.ones(1)}, {"y": np.zeros(1)}).note == "differs: y"
+
+
 def test_doctor_finds_this_machine_well(lamina) -> None:
     code, output, _ = lamina("doctor", "--json")
     findings = {finding["subject"]: finding for finding in json.loads(output)}
@@ -119,7 +158,7 @@ def test_doctor_finds_this_machine_well(lamina) -> None:
     assert findings["small model"]["ok"] is True
 
 
-@pytest.mark.parametrize("command", ["run", "compile", "bench", "profile", "doctor"])
+@pytest.mark.parametrize("command", ["run", "compile", "bench", "profile", "verify", "doctor"])
 def test_help_shows_an_example(lamina, command: str) -> None:
     code, output, _ = lamina(command, "--help")
     assert code == 0
