@@ -29,7 +29,7 @@ def lower_conv(lowering: FunctionLowering, op: graph.ConvOp) -> Sequence[SSAValu
 
 
 def conv_obstacle(op: graph.ConvOp) -> str | None:
-    if op.operand_types[0].rank > 4:
+    if op.operand_types[0].rank > 5:
         return f"convolutions of {op.operand_types[0].rank - 2} spatial axes have no kernel"
     return only_f32(op)
 
