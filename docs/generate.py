@@ -153,7 +153,7 @@ def _markdown(docstring: str) -> str:
             continue
         if fenced and not line and output[-1] == "```text":
             continue
-        output.append(line.removeprefix("    ") if fenced else line.replace("``", "`"))
+        output.append(line.removeprefix("    ") if fenced else re.sub(r"(?<!`)``(?!`)", "`", line))
         if fenced and index == len(lines) - 1:
             _close_fence(output)
     return "\n".join(output)
