@@ -1,0 +1,90 @@
+"""Object code between processes."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from lamina.backend import compile_module as unit
+from lamina.backend.object_cache import _folder, _trim, load_object, object_key, store_object
+from lamina.backend.targets import TARGETS
+from lamina.context import CompilerContext
+from lamina.lowering.loops_to_llvm import lower_module
+from xdsl.parser import Parser
+
+TEXT = "define void @f() { ret void }"
+OBJECT = b"\x7fELF and more"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("LAMINA_CACHE_DIR", str(tmp_path))
+    monkeypatch.delenv("LAMINA_CACHE", raising=False)
+    return tmp_path / "objects"
+
+
+def test_what_is_stored_is_found():
+    assert load_object("key") is None
+    store_object("key", OBJECT)
+    assert load_object("key") == OBJECT
+
+
+def test_other_files_are_not_believed(folder):
+    store_object("key", OBJECT)
+    (folder / "key.o").write_bytes(b"")
+    assert load_object("key") is None
+
+
+@pytest.mark.parametrize("word", ["off", "0", "OFF"])
+def test_switched_off(word, monkeypatch):
+    store_object("key", OBJECT)
+    monkeypatch.setenv("LAMINA_CACHE", word)
+    assert load_object("key") is None
+
+
+def test_a_folder_that_cannot_be_made_costs_nothing(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LAMINA_CACHE_DIR", str(tmp_path / "file"))
+    store_object("key", OBJECT)
+    assert load_object("key") is None
+
+
+def test_the_key_tells_text_target_and_level_apart():
+    keys = {object_key(TEXT, target, level) for target in TARGETS.values() for level in (0, 2)}
+    assert len(keys) == 2 * len(TARGETS)
+    assert object_key(TEXT + " ", TARGETS["avx2"], 2) not in keys
+
+
+def test_the_oldest_go_first(folder):
+    for number in range(4):
+        store_object(str(number), OBJECT.ljust(100))
+        os.utime(folder / f"{number}.o", (number, number))
+    _trim(folder, limit=250)
+    assert sorted(path.name for path in folder.glob("*.o")) == ["3.o"]
+    _folder.cache_clear()
+
+
+def kernels(names: str) -> str:
+    return "".join(
+        f"""
+func.func @{name}(%x: memref<?xf32>, %thread: index, %threads: index) attributes {{lamina.kernel}} {{
+  %c0 = arith.constant 0 : index
+  %f = arith.constant {1.0 if name != "other" else 2.0} : f32
+  memref.store %f, %x[%c0] : memref<?xf32>
+  func.return
+}}"""
+        for name in names.split()
+    )
+
+
+def test_kernels_that_differ_in_name_share_an_object(monkeypatch):
+    target = TARGETS["avx2"]
+    module = lower_module(Parser(CompilerContext(target=target), kernels("one two other")).parse_module(), target)
+    emitted: list[str] = []
+    emit = unit.emit_object
+    monkeypatch.setattr(unit, "emit_object", lambda text, *rest: emitted.append(text) or emit(text, *rest))
+    image = unit.compile_module(module, target, support=False)
+    assert image.symbols["one"] == image.symbols["two"] != image.symbols["other"]
+    assert len(emitted) == 2
+    assert unit.compile_module(module, target, support=False) == image
+    assert len(emitted) == 2

@@ -1,0 +1,59 @@
+"""Targets as data."""
+
+from __future__ import annotations
+
+import json
+
+import llvmlite.binding as llvm
+import pytest
+from lamina.backend.object_code import emit_assembly
+from lamina.backend.targets import TARGETS, Target, host_target, target_by_name
+from lamina.backend.targets.host import _parse_size, family_of
+
+
+@pytest.mark.parametrize("target", [*TARGETS.values(), host_target()], ids=[*TARGETS, "host"])
+def test_a_target_survives_json(target):
+    assert Target.from_dict(json.loads(json.dumps(target.to_dict()))) == target
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+def test_the_register_tile_fits_the_registers(target):
+    rows, columns = target.gemm_tile
+    accumulators = rows * columns // target.lanes
+    assert columns % target.lanes == 0
+    assert accumulators + columns // target.lanes + 1 <= target.vector_registers
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+def test_llvm_knows_the_target(target):
+    assert "f:" in emit_assembly("define void @f() { ret void }", target)
+
+
+def test_names():
+    assert target_by_name("avx2") is TARGETS["avx2"]
+    assert target_by_name("host") is host_target()
+    with pytest.raises(ValueError, match="unknown target 'z80': expected host or one of x86_64, avx2"):
+        target_by_name("z80")
+
+
+def test_families():
+    features = dict.fromkeys(["avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "movbe"], True)
+    assert family_of("x86_64", features).name == "avx2"
+    assert family_of("AMD64", features | {"fma": False}).name == "x86_64"
+    wide = features | dict.fromkeys(["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"], True)
+    assert family_of("x86_64", wide).name == "avx512"
+    assert family_of("x86_64", wide | {"avx512vnni": True, "avx512bf16": True}).name == "avx512_vnni_bf16"
+    assert family_of("aarch64", {}).name == "aarch64_neon"
+    with pytest.raises(ValueError, match="no target for architecture 'riscv64'"):
+        family_of("riscv64", {})
+
+
+def test_the_host_is_tuned():
+    host = host_target()
+    assert host.cpu == llvm.get_host_cpu_name()
+    assert host.l1_bytes >= 8 << 10 and host.l2_bytes > host.l1_bytes
+
+
+@pytest.mark.parametrize(("text", "size"), [("32K", 32 << 10), ("1M\n", 1 << 20), ("512", 512)])
+def test_cache_sizes(text, size):
+    assert _parse_size(text) == size
