@@ -12,7 +12,7 @@ from ...dialects import graph
 from .function import FunctionLowering, result_type
 from .rules import SHORT_FLOATS, Rule, signless
 from .scalar_code import ScalarCode
-from .scalar_rules import SCALAR_RULES, TRANSCENDENTAL, Element
+from .scalar_rules import ONLY_SINGLE, SCALAR_RULES, Element
 
 
 def lower_elementwise(lowering: FunctionLowering, op: graph.ElementwiseOp) -> Sequence[SSAValue]:
@@ -46,7 +46,7 @@ def _arithmetic_type(element: Attribute) -> Attribute:
 
 def elementwise_obstacle(op: graph.ElementwiseOp) -> str | None:
     element = op.operand_types[0].element_type
-    if op.name in TRANSCENDENTAL and element == f64:
+    if op.name in ONLY_SINGLE and element == f64:
         return "there is no f64 code for it"
     if isinstance(op, graph.PowOp) and element not in (f32, *SHORT_FLOATS):
         return f"powers are compiled for floats up to f32, got {element}"

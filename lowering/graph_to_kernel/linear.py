@@ -8,7 +8,7 @@ from xdsl.ir import SSAValue
 
 from ...dialects import graph, kernel, layout
 from .function import FunctionLowering, result_type, type_of
-from .rules import Rule, only_f32
+from .rules import Rule, only_floats
 from .spatial import with_unit_height, without_unit_height
 
 
@@ -31,7 +31,7 @@ def lower_conv(lowering: FunctionLowering, op: graph.ConvOp) -> Sequence[SSAValu
 def conv_obstacle(op: graph.ConvOp) -> str | None:
     if op.operand_types[0].rank > 5:
         return f"convolutions of {op.operand_types[0].rank - 2} spatial axes have no kernel"
-    return only_f32(op)
+    return only_floats(op)
 
 
 def lower_matmul(lowering: FunctionLowering, op: graph.MatmulOp) -> Sequence[SSAValue]:
@@ -54,6 +54,6 @@ def _rows_along_memory(lowering: FunctionLowering, value: SSAValue, transpose: b
 
 
 RULES = {
-    "graph.conv": Rule(lower_conv, conv_obstacle),
-    "graph.matmul": Rule(lower_matmul, only_f32),
+    "graph.conv": Rule(lower_conv, conv_obstacle, in_f32=True),
+    "graph.matmul": Rule(lower_matmul, only_floats, in_f32=True),
 }

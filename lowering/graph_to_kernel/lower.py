@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 from xdsl.context import Context
 from xdsl.dialects import func
-from xdsl.dialects.builtin import FunctionType, ModuleOp, UnrealizedConversionCastOp
-from xdsl.ir import Attribute, Operation
+from xdsl.dialects.builtin import FunctionType, ModuleOp, UnrealizedConversionCastOp, f32
+from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects import graph
 from ...errors import UnsupportedOperatorError
 from .function import FunctionLowering, kernel_type
+from .rules import SHORT_FLOATS
 from .table import RULES, obstacle_of
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ PLAN = "main"
 
 @dataclass(frozen=True)
 class LowerGraphToKernelPass(ModulePass):
-    """Graph operations -> kernels on row-major tensors, in every function but a @main that calls others.
+    """Graph operations -> kernels on row-major tensors, in every function but @main, which is the plan that calls them.
 
     ::
 
@@ -53,14 +55,12 @@ class LowerGraphToKernelPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         constants: ConstantStore = ctx.constants  # pyright: ignore[reportAttributeAccessIssue]
-        functions = [function for function in op.body.block.ops if isinstance(function, func.FuncOp)]
-        plans = [function for function in functions if len(functions) > 1 and function.sym_name.data == PLAN]
-        for function in functions:
-            if function not in plans:
-                lower_function(function, constants)
-        lowered = {function.sym_name.data: function for function in functions if function not in plans}
-        for plan in plans:
-            cast_around_calls(plan, lowered)
+        functions = {f.sym_name.data: f for f in op.body.block.ops if isinstance(f, func.FuncOp)}
+        plan = functions.pop(PLAN, None)
+        for function in functions.values():
+            lower_function(function, constants)
+        if plan is not None:
+            cast_around_calls(plan, functions)
 
 
 def lower_function(function: func.FuncOp, constants: ConstantStore) -> None:
@@ -85,8 +85,47 @@ def _lower_operation(lowering: FunctionLowering, op: Operation) -> None:
     obstacle = obstacle_of(op)
     if obstacle is not None:
         raise UnsupportedOperatorError(f"{op.name} cannot be compiled: {obstacle}\n  in {op}")
-    for result, value in zip(op.results, RULES[op.name].lower(lowering, op), strict=True):  # pyright: ignore[reportArgumentType]
+    assert isinstance(op, graph.GraphOperation)
+    rule = RULES[op.name]
+    if rule.in_f32 and any(type_.element_type in SHORT_FLOATS for type_ in op.operand_types):
+        _lower_in_f32(lowering, op)
+        return
+    for result, value in zip(op.results, rule.lower(lowering, op), strict=True):
         lowering.bind(result, value)
+
+
+def _lower_in_f32(lowering: FunctionLowering, op: graph.GraphOperation) -> None:
+    """Lowers the same operation on f32 between casts; constants are cast here and now."""
+    operands = [_widened(lowering, operand) for operand in op.operands]
+    wide = op.with_values(operands, [_wide_type(type_) for type_ in op.result_types])
+    _lower_operation(lowering, wide)
+    for narrow_result, wide_result in zip(op.results, wide.results, strict=True):
+        if narrow_result.type == wide_result.type:
+            lowering.bind(narrow_result, lowering.value(wide_result))
+            continue
+        cast = graph.CastOp([wide_result], [narrow_result.type])
+        _lower_operation(lowering, cast)
+        lowering.bind(narrow_result, lowering.value(cast.result))
+
+
+def _widened(lowering: FunctionLowering, operand: SSAValue) -> SSAValue:
+    type_ = operand.type
+    assert isinstance(type_, graph.TensorType)
+    wide = _wide_type(type_)
+    if wide == type_:
+        return operand
+    array = lowering.array(operand)
+    if array is not None:
+        assert isinstance(operand.owner, graph.ConstantOp)
+        name = lowering.constants.add(array.astype(np.float32), f"{operand.owner.handle}.f32")
+        return graph.ConstantOp([], [wide], handle=name).result
+    cast = graph.CastOp([operand], [wide])
+    _lower_operation(lowering, cast)
+    return cast.result
+
+
+def _wide_type(type_: graph.TensorType) -> graph.TensorType:
+    return type_.with_element(f32) if type_.element_type in SHORT_FLOATS else type_
 
 
 def _lowered_type(type_: Attribute) -> Attribute:

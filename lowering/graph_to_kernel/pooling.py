@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import f32
 from xdsl.ir import SSAValue
 
 from ...dialects import graph, kernel, layout
 from ...dialects import shape as dims
 from .function import FunctionLowering, result_type, type_of
-from .rules import Rule
+from .rules import Rule, only_floats
 from .spatial import with_unit_height, without_unit_height
 
 
@@ -70,11 +69,8 @@ def _pool(
 
 
 def pool_obstacle(op: graph.MaxPoolOp | graph.AvgPoolOp) -> str | None:
-    element = op.operand_types[0].element_type
-    if element != f32:
-        return f"its kernel takes f32 elements, got {element}"
     rank = op.operand_types[0].rank
-    return f"pools of {rank - 2} spatial axes have no kernel" if rank > 5 else None
+    return f"pools of {rank - 2} spatial axes have no kernel" if rank > 5 else only_floats(op)
 
 
 def lower_resize(lowering: FunctionLowering, op: graph.ResizeOp) -> Sequence[SSAValue]:
@@ -97,13 +93,11 @@ def resize_obstacle(op: graph.ResizeOp) -> str | None:
         return "cropping while resizing has no kernel"
     if op.antialias or op.exclude_outside:
         return "antialias and exclude_outside have no kernel"
-    if op.operand_types[0].element_type != f32:
-        return f"its kernel takes f32 elements, got {op.operand_types[0].element_type}"
-    return None
+    return only_floats(op)
 
 
 RULES = {
-    "graph.max_pool": Rule(lower_max_pool, pool_obstacle),
-    "graph.avg_pool": Rule(lower_avg_pool, pool_obstacle),
-    "graph.resize": Rule(lower_resize, resize_obstacle),
+    "graph.max_pool": Rule(lower_max_pool, pool_obstacle, in_f32=True),
+    "graph.avg_pool": Rule(lower_avg_pool, pool_obstacle, in_f32=True),
+    "graph.resize": Rule(lower_resize, resize_obstacle, in_f32=True),
 }

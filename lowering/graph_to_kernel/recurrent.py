@@ -10,7 +10,7 @@ from xdsl.ir import SSAValue
 from ...dialects import graph, kernel, layout
 from ...dialects import shape as dims
 from .function import FunctionLowering, result_type, type_of
-from .rules import Rule, only_f32
+from .rules import Rule, only_floats
 
 
 def lower_lstm(lowering: FunctionLowering, op: graph.LstmOp) -> Sequence[SSAValue]:
@@ -82,7 +82,7 @@ def lstm_obstacle(op: graph.LstmOp) -> str | None:
         return f"its kernel computes with sigmoid and tanh, not {op.activations}"
     if op.clip or op.input_forget or op.extra:
         return "its kernel has no clipping, coupled gates, sequence lengths or peepholes"
-    return only_f32(op)
+    return only_floats(op)
 
 
-RULES = {"graph.lstm": Rule(lower_lstm, lstm_obstacle)}
+RULES = {"graph.lstm": Rule(lower_lstm, lstm_obstacle, in_f32=True)}

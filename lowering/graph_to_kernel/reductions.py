@@ -12,7 +12,7 @@ from ...dialects import graph, kernel, layout
 from ...dialects import shape as dims
 from ...dialects.graph.types import is_bool, is_float
 from .function import FunctionLowering, result_type, type_of
-from .rules import SHORT_FLOATS, Rule, is_unsigned, only_f32, ordered_obstacle
+from .rules import Rule, is_unsigned, no_obstacle, only_floats, ordered_obstacle
 
 
 def _kept(type_: layout.TensorType, axes: Sequence[int], element: Attribute) -> layout.TensorType:
@@ -34,7 +34,7 @@ def lower_reduce(lowering: FunctionLowering, op: graph.ReduceOp) -> Sequence[SSA
 
 def reduce_obstacle(op: graph.ReduceOp) -> str | None:
     element = op.operand_types[0].element_type
-    if element in SHORT_FLOATS or is_bool(element):
+    if is_bool(element):
         return f"its kernel has no {element}"
     if op.kind == "mean" and not is_float(element):
         return "means are compiled for floats"
@@ -91,16 +91,11 @@ def lower_cumsum(lowering: FunctionLowering, op: graph.CumsumOp) -> Sequence[SSA
     return [lowering.add(running)]
 
 
-def cumsum_obstacle(op: graph.CumsumOp) -> str | None:
-    element = op.operand_types[0].element_type
-    return f"its kernel has no {element}" if element in SHORT_FLOATS else None
-
-
 RULES = {
-    "graph.reduce": Rule(lower_reduce, reduce_obstacle),
-    "graph.arg_max": Rule(lower_arg_reduce, ordered_obstacle),
-    "graph.arg_min": Rule(lower_arg_reduce, ordered_obstacle),
-    "graph.softmax": Rule(lower_softmax, only_f32),
-    "graph.layer_norm": Rule(lower_layer_norm, only_f32),
-    "graph.cumsum": Rule(lower_cumsum, cumsum_obstacle),
+    "graph.reduce": Rule(lower_reduce, reduce_obstacle, in_f32=True),
+    "graph.arg_max": Rule(lower_arg_reduce, ordered_obstacle, in_f32=True),
+    "graph.arg_min": Rule(lower_arg_reduce, ordered_obstacle, in_f32=True),
+    "graph.softmax": Rule(lower_softmax, only_floats, in_f32=True),
+    "graph.layer_norm": Rule(lower_layer_norm, only_floats, in_f32=True),
+    "graph.cumsum": Rule(lower_cumsum, no_obstacle, in_f32=True),
 }

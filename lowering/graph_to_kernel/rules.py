@@ -24,22 +24,24 @@ class Rule:
     """How one graph operation becomes kernels.
 
     ``lower`` adds the ops and returns the value that stands for each result; ``obstacle`` says why a
-    particular operation can't be compiled, or None if it can.
+    particular operation can't be compiled, or None if it can. ``in_f32``: the kernels compute in f32; operands of
+    shorter floats are converted before, and results after.
     """
 
     lower: Callable[[FunctionLowering, Any], Sequence[SSAValue]]
     obstacle: Callable[[Any], str | None]
+    in_f32: bool = False
 
 
 def no_obstacle(op: graph.GraphOperation) -> str | None:
     return None
 
 
-def only_f32(op: graph.GraphOperation) -> str | None:
-    """For contractions and normalisations, whose kernels exist for f32."""
+def only_floats(op: graph.GraphOperation) -> str | None:
+    """For contractions and normalisations, whose kernels exist for f32; shorter floats are converted."""
     for type_ in op.operand_types:
-        if type_.element_type != f32:
-            return f"its kernel takes f32 elements, got {type_.element_type}"
+        if type_.element_type not in (f32, *SHORT_FLOATS):
+            return f"its kernel takes floats up to f32, got {type_.element_type}"
     return None
 
 
@@ -56,8 +58,6 @@ def signless(element: Attribute) -> Attribute:
 
 
 def ordered_obstacle(op: graph.GraphOperation) -> str | None:
-    """For kernels that compare elements themselves: they take signed integers and f32."""
+    """For kernels that compare elements themselves: they take signed integers and floats."""
     element = op.operand_types[0].element_type
-    if is_unsigned(element):
-        return f"its kernel compares signed integers and floats, got {element}"
-    return None if element not in SHORT_FLOATS else f"its kernel has no {element}"
+    return f"its kernel compares signed integers and floats, got {element}" if is_unsigned(element) else None

@@ -244,16 +244,28 @@ def _integer_power(code: ScalarCode, base: SSAValue, exponent: int) -> SSAValue:
 # --- bits and casts --------------------------------------------------------------------------------------
 
 
-def _shift(shift_op: type[Operation]) -> ScalarRule:
-    """By the type's width or more everything is shifted out."""
+def _shift_left(code: ScalarCode, elements: list[Element], op: graph.ElementwiseOp) -> SSAValue:
+    """By the type's width or more everything is shifted out; amounts count as unsigned."""
+    a, b = elements
+    return _shift(code, arith.ShLIOp, a, b, code.constant(0, a.type))
 
-    def rule(code: ScalarCode, elements: list[Element], op: graph.ElementwiseOp) -> SSAValue:
-        a, b = (element.value for element in elements)
-        width = a.type.width.data  # pyright: ignore[reportAttributeAccessIssue]
-        inside = code.compare("ult", b, code.constant(width, b.type))
-        return code.select(inside, code.emit(shift_op, a, b), code.constant(0, a.type))
 
-    return rule
+def _shift_right(code: ScalarCode, elements: list[Element], op: graph.ElementwiseOp) -> SSAValue:
+    """Zeros come in from the left, or copies of the sign of a signed number."""
+    a, b = elements
+    if is_unsigned(_element_type(op)):
+        return _shift(code, arith.ShRUIOp, a, b, code.constant(0, a.type))
+    last = code.constant(_width(a) - 1, a.type)
+    return _shift(code, arith.ShRSIOp, a, b, code.emit(arith.ShRSIOp, a.value, last))
+
+
+def _shift(code: ScalarCode, op: type[Operation], a: Element, b: Element, beyond: SSAValue) -> SSAValue:
+    is_within = code.compare("ult", b.value, code.constant(_width(a), b.type))
+    return code.select(is_within, code.emit(op, a.value, b.value), beyond)
+
+
+def _width(element: Element) -> int:
+    return element.type.width.data  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _cast(code: ScalarCode, elements: list[Element], op: graph.ElementwiseOp) -> SSAValue:
@@ -339,6 +351,14 @@ SCALAR_RULES: dict[str, ScalarRule] = {
     "graph.sin": _plain(math.SinOp),
     "graph.cos": _plain(math.CosOp),
     "graph.tan": _plain(math.TanOp),
+    "graph.asin": _plain(math.AsinOp),
+    "graph.acos": _plain(math.AcosOp),
+    "graph.atan": _plain(math.AtanOp),
+    "graph.sinh": _plain(math.SinhOp),
+    "graph.cosh": _plain(math.CoshOp),
+    "graph.asinh": _plain(math.AsinhOp),
+    "graph.acosh": _plain(math.AcoshOp),
+    "graph.atanh": _plain(math.AtanhOp),
     "graph.floor": _plain(math.FloorOp),
     "graph.ceil": _plain(math.CeilOp),
     "graph.round": _plain(math.RoundEvenOp),
@@ -359,12 +379,17 @@ SCALAR_RULES: dict[str, ScalarRule] = {
     "graph.and": _plain(arith.AndIOp),
     "graph.or": _plain(arith.OrIOp),
     "graph.xor": _plain(arith.XOrIOp),
-    "graph.shift_left": _shift(arith.ShLIOp),
-    "graph.shift_right": _shift(arith.ShRUIOp),
+    "graph.shift_left": _shift_left,
+    "graph.shift_right": _shift_right,
     "graph.not": _not,
     "graph.where": _where,
     "graph.cast": _cast,
 }
 
-# What is expanded into polynomials later, for f32 elements (and through f32 for shorter ones).
-TRANSCENDENTAL = frozenset(f"graph.{name}" for name in ("exp", "log", "erf", "tanh", "sigmoid", "sin", "cos", "tan"))
+# Functions that are approximated for f32 elements only (shorter ones go through f32).
+ONLY_SINGLE = frozenset(
+    f"graph.{name}"
+    for name in (
+        "erf", "tanh", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh",
+    )
+)  # fmt: skip

@@ -24,7 +24,7 @@ from lamina.passes.kernel.fuse_maps import KernelFuseMapsPass
 from lamina.passes.kernel.simplify_layouts import KernelSimplifyLayoutsPass
 from lamina.passes.kernel.sink_views import KernelSinkViewsPass
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ModuleOp, f16, f32, i1, i8, i32, i64
+from xdsl.dialects.builtin import ModuleOp, StringAttr, f16, f32, i1, i8, i32, i64
 from xdsl.ir import Block, Region, SSAValue
 
 PASSES = (
@@ -62,10 +62,10 @@ class Model:
         self.block.add_op(op)
         return op.results[0]
 
-    def finish(self, results: Sequence[SSAValue]) -> ModuleOp:
+    def finish(self, results: Sequence[SSAValue], name: str = "segment0") -> ModuleOp:
         self.block.add_op(func.ReturnOp(*results))
         types = ([argument.type for argument in self.block.args], [result.type for result in results])
-        return ModuleOp([func.FuncOp("main", types, Region(self.block))])
+        return ModuleOp([func.FuncOp(name, types, Region(self.block))])
 
 
 def check(
@@ -74,17 +74,16 @@ def check(
     """Lowers what ``build(model, *arguments)`` makes, runs it at each stage, and gives the module in the end."""
     model = Model()
     results = build(model, *[model.argument(array, symbolic) for array in arrays])
-    module = model.finish(results if isinstance(results, list | tuple) else [results])
+    module = model.finish(results if isinstance(results, list | tuple) else [results], "main")
     module.verify()
     feeds = {str(index): array for index, array in enumerate(arrays)}
     expected = list(interpret_graph(module, feeds, model.store).values())
+    compiled_function(module).sym_name = StringAttr("segment0")
     context = CompilerContext(constants=model.store, target="generic")
     for compiler_pass in (LowerGraphToKernelPass, *PASSES):
         compiler_pass().apply(context, module)
         module.verify()
-        function = module.body.block.first_op
-        assert isinstance(function, func.FuncOp)
-        actual = interpret_kernels(function, arrays, context.constants)
+        actual = interpret_kernels(compiled_function(module), arrays, context.constants)
         for have, want in zip(actual, expected, strict=True):
             assert have.shape == want.shape
             if want.dtype.kind == "f":
@@ -94,11 +93,15 @@ def check(
     return module
 
 
-def kernels_in(module: ModuleOp) -> list[str]:
-    """Names of all kernel and layout ops but constants, in order."""
+def compiled_function(module: ModuleOp) -> func.FuncOp:
     function = module.body.block.first_op
     assert isinstance(function, func.FuncOp)
-    names = [op.name for op in function.body.block.ops]
+    return function
+
+
+def kernels_in(module: ModuleOp) -> list[str]:
+    """Names of all kernel and layout ops but constants, in order."""
+    names = [op.name for op in compiled_function(module).body.block.ops]
     return [name for name in names if name not in ("kernel.constant", "func.return")]
 
 
@@ -115,7 +118,7 @@ def random(*shape: int, dtype: Any = np.float32, low: int = -3, high: int = 4) -
 
 FLOAT_UNARY = (
     "abs", "neg", "sign", "relu", "exp", "sqrt", "reciprocal", "erf", "tanh", "sigmoid", "sin", "cos", "tan", "floor",
-    "ceil", "round", "is_nan", "log",
+    "ceil", "round", "is_nan", "log", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh",
 )  # fmt: skip
 
 
@@ -164,7 +167,7 @@ def test_integer_division_never_traps(divisor: int) -> None:
         LowerGraphToKernelPass().apply(CompilerContext(constants=model.store), module)
         (divide,) = [op for op in module.walk() if op.name == "arith.divsi"]
         assert divide.operands[1].owner.name == "arith.select"
-        return interpret_kernels(module.body.block.first_op, [dividend, by], model.store)[0]
+        return interpret_kernels(compiled_function(module), [dividend, by], model.store)[0]
 
     expected = {0: x, -1: -x}[divisor] if divisor in (0, -1) else np.trunc(x / divisor).astype(np.int32)
     np.testing.assert_array_equal(run(x, np.array([divisor], np.int32)), expected)
@@ -193,9 +196,10 @@ def test_pow_with_integer_exponents() -> None:
     check(lambda m, x, y: m.add(graph.PowOp([x, y])), x, y, tolerance=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32])
 @pytest.mark.parametrize("name", ["and", "or", "xor", "shift_left", "shift_right"])
-def test_bits(name: str) -> None:
-    a, b = random(3, 5, dtype=np.uint8, high=200), random(3, 5, dtype=np.uint8, high=8)
+def test_bits(name: str, dtype: type) -> None:
+    a, b = random(3, 5, dtype=dtype, low=-200, high=200), random(3, 5, dtype=dtype, low=0, high=40)
     check(lambda m, a, b: m.add(operation(name)([a, b])), a, b)
 
 
@@ -613,11 +617,23 @@ def test_an_operation_without_kernel_is_named() -> None:
         LowerGraphToKernelPass().apply(CompilerContext(constants=model.store), module)
 
 
+def test_short_floats_are_computed_with_in_f32() -> None:
+    def build(m: Model, x: SSAValue) -> SSAValue:
+        weights = m.constant(random(3, 2, 1, 1, dtype=np.float16))
+        pooled = m.add(graph.ReduceOp([m.add(graph.ConvOp([x, weights]))], kind="mean", axes=(2, 3)))
+        return m.add(graph.SoftmaxOp([pooled], axis=1))
+
+    module = check(build, random(1, 2, 4, 4, dtype=np.float16), symbolic=[2], tolerance=2e-3)
+    assert all(op.type.element_type == f32 for op in module.walk() if isinstance(op, kernels.ConvOp))
+
+
 def test_obstacles_depend_on_types_and_fields() -> None:
     model = Model()
-    short, double = model.argument(random(1, 2, 3, 3, dtype=np.float16)), model.argument(random(4, dtype=np.float64))
-    weights = model.constant(random(2, 2, 1, 1, dtype=np.float16))
-    assert not is_compiled(graph.ConvOp([short, weights]))
-    assert not is_compiled(graph.ExpOp([double]))
+    double = model.argument(random(4, dtype=np.float64))
+    image = model.argument(random(1, 2, 3, 3, dtype=np.float64))
+    weights = model.constant(random(2, 2, 1, 1, dtype=np.float64))
+    assert not is_compiled(graph.ConvOp([image, weights]))
+    assert not is_compiled(graph.ErfOp([double]))
+    assert is_compiled(graph.ExpOp([double]))
     assert is_compiled(graph.AddOp([double, double]))
     assert not is_compiled(graph.PadOp([double, model.argument(np.float64(0))], pads=(1, 1)))

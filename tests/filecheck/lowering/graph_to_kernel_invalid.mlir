@@ -1,6 +1,6 @@
 // RUN: not lamina-opt %s -p lower-graph-to-kernel 2>&1 | filecheck %s
 
-func.func @main(%x: !graph.tensor<3 x 4 x f32>) -> !graph.tensor<2 x K x i64> {
+func.func @segment0(%x: !graph.tensor<3 x 4 x f32>) -> !graph.tensor<2 x K x i64> {
   %0 = graph.nonzero %x : (!graph.tensor<3 x 4 x f32>) -> !graph.tensor<2 x K x i64>
   func.return %0 : !graph.tensor<2 x K x i64>
 }
