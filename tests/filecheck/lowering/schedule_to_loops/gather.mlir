@@ -1,0 +1,38 @@
+// RUN: lamina-opt %s -p lower-schedule-to-loops | filecheck %s
+
+// One index a row, read before the row is copied.
+// CHECK-LABEL: func.func @gather_
+// CHECK: scf.for
+// CHECK: memref.reinterpret_cast %1
+// CHECK: %[[INDEX:.*]] = memref.load {{.*}} : memref<1xi64
+// CHECK: %[[PLACE:.*]] = arith.index_cast %[[INDEX]] : i64 to index
+// Negative ones count from the end, and none leaves x.
+// CHECK: arith.cmpi slt, %[[PLACE]]
+// CHECK: arith.select
+// CHECK: arith.minsi
+// CHECK: arith.maxsi
+// CHECK: vector.load {{.*}}, vector<64xf32>
+// CHECK: vector.store {{.*}}, vector<64xf32>
+func.func @rows(%x: !layout.tensor<100 x 64 x f32>, %y: !layout.tensor<N x i64>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<N x 64 x f32>
+  schedule.stage @rows ins(%x, %y : !layout.tensor<100 x 64 x f32>, !layout.tensor<N x i64>) outs(%o0 : !layout.tensor<N x 64 x f32>) tile {lanes = 16} {
+  ^bb0(%a: !layout.tensor<100 x 64 x f32>, %b: !layout.tensor<N x i64>):
+    %r = kernel.gather ins(%a, %b : !layout.tensor<100 x 64 x f32>, !layout.tensor<N x i64>) axis 0 -> !layout.tensor<N x 64 x f32>
+    schedule.yield %r : !layout.tensor<N x 64 x f32>
+  }
+  func.return
+}
+
+// CHECK-LABEL: func.func @gather_elements_
+// CHECK: memref.load {{.*}} : memref<1xi64
+// CHECK: memref.load {{.*}} : memref<1xf32
+// CHECK: vector.store {{.*}}, vector<1xf32>
+func.func @elements(%x: !layout.tensor<5 x 7 x f32>, %y: !layout.tensor<5 x 3 x i64>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<5 x 3 x f32>
+  schedule.stage @elements ins(%x, %y : !layout.tensor<5 x 7 x f32>, !layout.tensor<5 x 3 x i64>) outs(%o0 : !layout.tensor<5 x 3 x f32>) tile {lanes = 16} {
+  ^bb0(%a: !layout.tensor<5 x 7 x f32>, %b: !layout.tensor<5 x 3 x i64>):
+    %r = kernel.gather_elements ins(%a, %b : !layout.tensor<5 x 7 x f32>, !layout.tensor<5 x 3 x i64>) axis 1 -> !layout.tensor<5 x 3 x f32>
+    schedule.yield %r : !layout.tensor<5 x 3 x f32>
+  }
+  func.return
+}

@@ -1,0 +1,90 @@
+// RUN: lamina-opt %s -p lower-schedule-to-loops | filecheck %s
+
+// Rows of x are columns of the blocks: 16 x 16 elements are transposed in registers.
+// CHECK-LABEL: func.func @convert_
+// CHECK: sizes: [16, 16], strides: [64, 1]
+// CHECK: vector.transfer_read {{.*}} permutation_map = affine_map<(d0, d1) -> (d1, d0)>{{.*}}, vector<16x16xf32>
+// CHECK: vector.store {{.*}}, vector<16x16xf32>
+// CHECK-NOT: vector.store
+func.func @pack(%x: !layout.tensor<1 x 32 x 8 x 8 x f32>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<1 x 32 x 8 x 8 x f32, NCHW16c>
+  schedule.stage @pack ins(%x : !layout.tensor<1 x 32 x 8 x 8 x f32>) outs(%o0 : !layout.tensor<1 x 32 x 8 x 8 x f32, NCHW16c>) tile {lanes = 16} {
+  ^bb0(%a: !layout.tensor<1 x 32 x 8 x 8 x f32>):
+    %r = layout.convert %a : !layout.tensor<1 x 32 x 8 x 8 x f32> -> !layout.tensor<1 x 32 x 8 x 8 x f32, NCHW16c>
+    schedule.yield %r : !layout.tensor<1 x 32 x 8 x 8 x f32, NCHW16c>
+  }
+  func.return
+}
+
+// 24 channels: a full block, and one that is walked apart because it holds 8.
+// CHECK-LABEL: func.func @convert_
+// CHECK: vector.store {{.*}}, vector<16x16xf32>
+// CHECK: vector.transfer_read {{.*}} memref<8x16xf32{{.*}}, vector<16x8xf32>
+// CHECK: vector.store {{.*}}, vector<16x8xf32>
+// CHECK-NOT: mask
+func.func @pack_partial(%x: !layout.tensor<1 x 24 x 4 x 4 x f32>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<1 x 24 x 4 x 4 x f32, NCHW16c>
+  schedule.stage @pack_partial ins(%x : !layout.tensor<1 x 24 x 4 x 4 x f32>) outs(%o0 : !layout.tensor<1 x 24 x 4 x 4 x f32, NCHW16c>) tile {lanes = 16} {
+  ^bb0(%a: !layout.tensor<1 x 24 x 4 x 4 x f32>):
+    %r = layout.convert %a : !layout.tensor<1 x 24 x 4 x 4 x f32> -> !layout.tensor<1 x 24 x 4 x 4 x f32, NCHW16c>
+    schedule.yield %r : !layout.tensor<1 x 24 x 4 x 4 x f32, NCHW16c>
+  }
+  func.return
+}
+
+// Each part goes to its window of the result.
+// CHECK-LABEL: func.func @concat_
+// CHECK: memref.reinterpret_cast %2 to offset: [0], sizes: [2, 16], strides: [48, 1]
+// CHECK: memref.reinterpret_cast %2 to offset: [16], sizes: [2, 32], strides: [48, 1]
+func.func @join(%x: !layout.tensor<2 x 16 x f32>, %y: !layout.tensor<2 x 32 x f32>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<2 x 48 x f32>
+  schedule.stage @join ins(%x, %y : !layout.tensor<2 x 16 x f32>, !layout.tensor<2 x 32 x f32>) outs(%o0 : !layout.tensor<2 x 48 x f32>) tile {lanes = 16} {
+  ^bb0(%a: !layout.tensor<2 x 16 x f32>, %b: !layout.tensor<2 x 32 x f32>):
+    %r = kernel.concat ins(%a, %b : !layout.tensor<2 x 16 x f32>, !layout.tensor<2 x 32 x f32>) axis 1 -> !layout.tensor<2 x 48 x f32>
+    schedule.yield %r : !layout.tensor<2 x 48 x f32>
+  }
+  func.return
+}
+
+// CHECK-LABEL: func.func @slice_
+// CHECK: memref.reinterpret_cast %0 to offset: [1], sizes: [16], strides: [2]
+// CHECK: vector.transfer_read {{.*}}, vector<16xf32>
+func.func @every_other(%x: !layout.tensor<64 x f32>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<16 x f32>
+  schedule.stage @every_other ins(%x : !layout.tensor<64 x f32>) outs(%o0 : !layout.tensor<16 x f32>) tile {lanes = 16} {
+  ^bb0(%a: !layout.tensor<64 x f32>):
+    %r = kernel.slice ins(%a : !layout.tensor<64 x f32>) starts [1] steps [2] -> !layout.tensor<16 x f32>
+    schedule.yield %r : !layout.tensor<16 x f32>
+  }
+  func.return
+}
+
+// The inside is copied, then the border filled.
+// CHECK-LABEL: func.func @pad_
+// CHECK: %[[VALUE:.*]] = arith.constant 1.500000e+00 : f32
+// CHECK: memref.reinterpret_cast %1 to offset: [2], sizes: [4, 16], strides: [20, 1]
+// CHECK: vector.broadcast %[[VALUE]] : f32 to vector<4x2xf32>
+// CHECK: memref.reinterpret_cast %1 to offset: [0], sizes: [4, 2], strides: [20, 1]
+// CHECK: memref.reinterpret_cast %1 to offset: [18], sizes: [4, 2], strides: [20, 1]
+func.func @border(%x: !layout.tensor<4 x 16 x f32>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<4 x 20 x f32>
+  schedule.stage @border ins(%x : !layout.tensor<4 x 16 x f32>) outs(%o0 : !layout.tensor<4 x 20 x f32>) tile {lanes = 16} {
+  ^bb0(%a: !layout.tensor<4 x 16 x f32>):
+    %r = kernel.pad ins(%a : !layout.tensor<4 x 16 x f32>) lower [0, 2] upper [0, 2] value 1.5 -> !layout.tensor<4 x 20 x f32>
+    schedule.yield %r : !layout.tensor<4 x 20 x f32>
+  }
+  func.return
+}
+
+// CHECK-LABEL: func.func @dim_values_
+// CHECK: arith.index_cast %N : index to i64
+// CHECK-COUNT-2: memref.store
+func.func @sizes(%x: !layout.tensor<N x 4 x f32>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<2 x i64>
+  schedule.stage @sizes ins(%x : !layout.tensor<N x 4 x f32>) outs(%o0 : !layout.tensor<2 x i64>) tile {lanes = 16} {
+  ^bb0(%a: !layout.tensor<N x 4 x f32>):
+    %r = kernel.dim_values ins() values [N, 4] -> !layout.tensor<2 x i64>
+    schedule.yield %r : !layout.tensor<2 x i64>
+  }
+  func.return
+}

@@ -1,0 +1,38 @@
+// RUN: lamina-opt %s -p lower-schedule-to-loops | filecheck %s
+
+// Four pixels at a time where the window's columns lie inside; its rows are cut to those inside.
+// CHECK-LABEL: func.func @pool_
+// CHECK: scf.for {{.*}} iter_args({{.*}}) -> (vector<4x16xf32>)
+// CHECK-COUNT-3: vectorx.cmpf ogt
+// CHECK: vector.store {{.*}}, vector<4x16xf32>
+// The fifth pixel inside.
+// CHECK: vector.store {{.*}}, vector<16xf32>
+// At the edge the window's columns are cut too.
+// CHECK: scf.for {{.*}} iter_args({{.*}}) -> (vector<16xf32>)
+// CHECK: scf.for {{.*}} iter_args({{.*}}) -> (vector<16xf32>)
+// CHECK: vector.store {{.*}}, vector<16xf32>
+func.func @largest(%x: !layout.tensor<1 x 16 x 12 x 12 x f32, NCHW16c>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<1 x 16 x 6 x 6 x f32, NCHW16c>
+  schedule.stage @largest ins(%x : !layout.tensor<1 x 16 x 12 x 12 x f32, NCHW16c>) outs(%o0 : !layout.tensor<1 x 16 x 6 x 6 x f32, NCHW16c>) tile {lanes = 16, columns = 4} {
+  ^bb0(%a: !layout.tensor<1 x 16 x 12 x 12 x f32, NCHW16c>):
+    %r = kernel.pool ins(%a : !layout.tensor<1 x 16 x 12 x 12 x f32, NCHW16c>) kind max window [3, 3] strides [2, 2] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 16 x 6 x 6 x f32, NCHW16c>
+    schedule.yield %r : !layout.tensor<1 x 16 x 6 x 6 x f32, NCHW16c>
+  }
+  func.return
+}
+
+// Nothing lies outside: there is no edge.
+// CHECK-LABEL: func.func @pool_
+// CHECK-COUNT-2: arith.addf {{.*}} : vector<4x16xf32>
+// CHECK: arith.divf {{.*}} : vector<4x16xf32>
+// CHECK: vector.store {{.*}}, vector<4x16xf32>
+// CHECK-NOT: vector.store
+func.func @mean(%x: !layout.tensor<1 x 16 x 8 x 8 x f32, NCHW16c>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<1 x 16 x 4 x 4 x f32, NCHW16c>
+  schedule.stage @mean ins(%x : !layout.tensor<1 x 16 x 8 x 8 x f32, NCHW16c>) outs(%o0 : !layout.tensor<1 x 16 x 4 x 4 x f32, NCHW16c>) tile {lanes = 16, columns = 4} {
+  ^bb0(%a: !layout.tensor<1 x 16 x 8 x 8 x f32, NCHW16c>):
+    %r = kernel.pool ins(%a : !layout.tensor<1 x 16 x 8 x 8 x f32, NCHW16c>) kind average window [2, 2] strides [2, 2] pads [0, 0, 0, 0] dilations [1, 1] -> !layout.tensor<1 x 16 x 4 x 4 x f32, NCHW16c>
+    schedule.yield %r : !layout.tensor<1 x 16 x 4 x 4 x f32, NCHW16c>
+  }
+  func.return
+}

@@ -1,0 +1,42 @@
+// RUN: lamina-opt %s -p lower-schedule-to-loops | filecheck %s
+
+// The four gates of 32 hidden units stay in registers while the previous h is multiplied in.
+// CHECK-LABEL: func.func @lstm_
+// The first step reads the initial h.
+// CHECK: scf.for {{.*}} -> (vector<32xf32>, vector<32xf32>, vector<32xf32>, vector<32xf32>)
+// CHECK: memref.reinterpret_cast %2
+// CHECK-COUNT-4: vector.fma
+// CHECK: math.tanh
+// The others read the result of the step before.
+// CHECK: scf.for {{.*}} to %T
+// CHECK: scf.for {{.*}} -> (vector<32xf32>, vector<32xf32>, vector<32xf32>, vector<32xf32>)
+// CHECK: memref.reinterpret_cast %4
+// CHECK-COUNT-4: vector.fma
+// CHECK: math.exp
+// CHECK: math.tanh
+func.func @lstm(%x: !layout.tensor<T x 1 x 128 x f32>, %y: !layout.tensor<32 x 128 x f32>, %z: !layout.tensor<1 x 32 x f32>, %w: !layout.tensor<1 x 32 x f32>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<T x 1 x 32 x f32>
+  %o1 = schedule.buffer output 1 : !layout.tensor<1 x 32 x f32>
+  %o2 = schedule.buffer output 2 : !layout.tensor<1 x 32 x f32>
+  schedule.stage @lstm ins(%x, %y, %z, %w : !layout.tensor<T x 1 x 128 x f32>, !layout.tensor<32 x 128 x f32>, !layout.tensor<1 x 32 x f32>, !layout.tensor<1 x 32 x f32>) outs(%o0, %o1, %o2 : !layout.tensor<T x 1 x 32 x f32>, !layout.tensor<1 x 32 x f32>, !layout.tensor<1 x 32 x f32>) tile {lanes = 16} {
+  ^bb0(%a: !layout.tensor<T x 1 x 128 x f32>, %b: !layout.tensor<32 x 128 x f32>, %c: !layout.tensor<1 x 32 x f32>, %d: !layout.tensor<1 x 32 x f32>):
+    %r:3 = kernel.lstm ins(%a, %b, %c, %d : !layout.tensor<T x 1 x 128 x f32>, !layout.tensor<32 x 128 x f32>, !layout.tensor<1 x 32 x f32>, !layout.tensor<1 x 32 x f32>) -> !layout.tensor<T x 1 x 32 x f32>, !layout.tensor<1 x 32 x f32>, !layout.tensor<1 x 32 x f32>
+    schedule.yield %r#0, %r#1, %r#2 : !layout.tensor<T x 1 x 32 x f32>, !layout.tensor<1 x 32 x f32>, !layout.tensor<1 x 32 x f32>
+  }
+  func.return
+}
+
+// Exclusive: what is stored is the sum before the element.
+// CHECK-LABEL: func.func @cumulative_sum_
+// CHECK: scf.for {{.*}} iter_args(%[[BEFORE:.*]] = {{.*}}) -> (vector<16xf32>)
+// CHECK: arith.addf %[[BEFORE]]
+// CHECK: vector.store %[[BEFORE]]
+func.func @running_sum(%x: !layout.tensor<10 x 16 x f32>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<10 x 16 x f32>
+  schedule.stage @running_sum ins(%x : !layout.tensor<10 x 16 x f32>) outs(%o0 : !layout.tensor<10 x 16 x f32>) tile {lanes = 16} {
+  ^bb0(%a: !layout.tensor<10 x 16 x f32>):
+    %r = kernel.cumulative_sum ins(%a : !layout.tensor<10 x 16 x f32>) axis 0 exclusive -> !layout.tensor<10 x 16 x f32>
+    schedule.yield %r : !layout.tensor<10 x 16 x f32>
+  }
+  func.return
+}

@@ -1,0 +1,35 @@
+// RUN: lamina-opt %s -p lower-schedule-to-loops | filecheck %s
+
+// Lanes are channels: four rows of partial sums, combined pairwise at the end.
+// CHECK-LABEL: func.func @reduce_
+// CHECK: scf.for {{.*}} iter_args({{.*}}) -> (vector<4x16xf32>)
+// CHECK: arith.addf {{.*}} : vector<4x16xf32>
+// CHECK-COUNT-4: vector.extract
+// CHECK: arith.divf {{.*}} : vector<16xf32>
+// CHECK: vector.store {{.*}}, vector<16xf32>
+func.func @over_pixels(%x: !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<1 x 32 x 1 x 1 x f32, NCHW16c>
+  schedule.stage @over_pixels ins(%x : !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>) outs(%o0 : !layout.tensor<1 x 32 x 1 x 1 x f32, NCHW16c>) tile {lanes = 16} {
+  ^bb0(%a: !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>):
+    %r = kernel.reduce ins(%a : !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>) kind mean axes [2, 3] -> !layout.tensor<1 x 32 x 1 x 1 x f32, NCHW16c>
+    schedule.yield %r : !layout.tensor<1 x 32 x 1 x 1 x f32, NCHW16c>
+  }
+  func.return
+}
+
+// Lanes are the reduced axis: what the mask leaves out of the last vector is the neutral element.
+// CHECK-LABEL: func.func @reduce_
+// CHECK: arith.maximumf {{.*}} : vector<64xf32>
+// CHECK: vectorx.select
+// CHECK: vector.reduction <maximumf>, {{.*}} : vector<64xf32> into f32
+// CHECK: vector.reduction <maximumf>, {{.*}} : vector<16xf32> into f32
+// CHECK: vector.store {{.*}}, vector<1xf32>
+func.func @over_rows(%x: !layout.tensor<8 x 70 x f32>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<8 x 1 x f32>
+  schedule.stage @over_rows ins(%x : !layout.tensor<8 x 70 x f32>) outs(%o0 : !layout.tensor<8 x 1 x f32>) tile {lanes = 16} {
+  ^bb0(%a: !layout.tensor<8 x 70 x f32>):
+    %r = kernel.reduce ins(%a : !layout.tensor<8 x 70 x f32>) kind max axes [1] -> !layout.tensor<8 x 1 x f32>
+    schedule.yield %r : !layout.tensor<8 x 1 x f32>
+  }
+  func.return
+}
