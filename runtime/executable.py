@@ -19,6 +19,7 @@ from .errors import InputError, LaminaError
 from .expressions import Dimension, evaluate
 from .image import MappedImage
 from .inspection import MemoryGuard, Poison, StageTime, StageTimer, observed_by
+from .machine import target_obstacle
 from .memory import address_of, aligned_bytes
 from .plan import PlanRunner, Values
 from .program import Call, Program, TensorType
@@ -64,6 +65,8 @@ class SingleCall:
 class Executable:
     """A compiled model. ``run`` may be called from any number of Python threads at the same time.
 
+    A model for another machine can be saved but not run: ``run`` raises TargetMismatchError.
+
     ``constants`` is the memory that ``program.constants`` refers to; it is used where it lies, and kept alive.
     ``threads`` is how many threads a run may use; by default one for each core that this process may use, or
     ``LAMINA_THREADS``.
@@ -79,7 +82,7 @@ class Executable:
         blob = _as_blob(constants)
         validate(program, image.symbols, blob.size)
         self.program = program
-        self.image = MappedImage(image.data, image.symbols)
+        self.image = MappedImage(image.data, image.symbols, target_obstacle(program.target))
         self.constants = blob
         self._arenas = ArenaPool()
         base = address_of(blob)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping
 
-from .errors import ProgramError
+from .errors import ProgramError, TargetMismatchError
 from .memory import map_code, unmap_pages
 
 SUPPORT_VERSION = 1
@@ -19,14 +19,22 @@ class MappedImage:
 
     ``run(team, stages, stage_count, threads)`` is its thread driver; calling it releases the GIL. An image whose
     code worker threads run is kept for good: see ``keep_forever``.
+
+    Code for another machine is not mapped: with an ``obstacle``, that is raised by whatever would run the code, and
+    the image can only be written to a file.
     """
 
-    def __init__(self, data: bytes | memoryview, symbols: Mapping[str, int]):
+    def __init__(
+        self, data: bytes | memoryview, symbols: Mapping[str, int], obstacle: TargetMismatchError | None = None
+    ):
         self.data = data
         self.symbols = dict(symbols)
         self._size = len(data)
         self._check_symbols()
         self._keep = False
+        self._obstacle = obstacle
+        if obstacle is not None:
+            return
         self._unmap = unmap_pages
         self.base = map_code(data)
         version = ctypes.CFUNCTYPE(ctypes.c_uint64)(self.address("lamina_support_version"))()
@@ -43,7 +51,9 @@ class MappedImage:
                 raise ProgramError(f"the code lacks the thread driver: it does not define '{name}'")
 
     def address(self, symbol: str) -> int:
-        """Address of a function. Raises ProgramError where the image does not define it."""
+        """Address of a function. Raises ProgramError where the image does not define it, or the obstacle."""
+        if self._obstacle is not None:
+            raise TargetMismatchError(*self._obstacle.args)
         offset = self.symbols.get(symbol)
         if offset is None:
             raise ProgramError(f"the code defines no function '{symbol}'")

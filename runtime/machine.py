@@ -59,21 +59,29 @@ def architecture() -> str:
 
 def check_target(target: Target) -> None:
     """Raises TargetMismatchError where this machine lacks what code for ``target`` may use."""
+    obstacle = target_obstacle(target)
+    if obstacle is not None:
+        raise obstacle
+
+
+def target_obstacle(target: Target) -> TargetMismatchError | None:
+    """Why this machine cannot run code for ``target``, or None where it can."""
     wanted = target.triple.split("-")[0]
     if sys.byteorder != "little":
-        raise TargetMismatchError("this machine is big-endian: compiled models are for little-endian machines")
+        return TargetMismatchError("this machine is big-endian: compiled models are for little-endian machines")
     if wanted != architecture() or "linux" not in target.triple:
-        raise TargetMismatchError(
+        return TargetMismatchError(
             f"the model was compiled for {target.triple} ({target.name}), this machine is "
             f"{architecture()} {platform.system()}: compile it with a target for this machine"
         )
     needed = [*_features_of_level(target.cpu), *target.features]
     missing = [feature.lstrip("+") for feature in needed if not _has_feature(feature)]
     if missing:
-        raise TargetMismatchError(
+        return TargetMismatchError(
             f"the model was compiled for target {target.name}, but this processor lacks {', '.join(missing)}: "
             "compile it for a smaller target"
         )
+    return None
 
 
 def _features_of_level(cpu: str) -> list[str]:

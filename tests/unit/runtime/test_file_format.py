@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lamina.backend.targets import host_target
+from lamina.backend.compile_module import compile_module
+from lamina.backend.targets import host_target, target_by_name
 from lamina.runtime.errors import FileFormatError, ProgramError, TargetMismatchError
 from lamina.runtime.executable import Executable
 from lamina.runtime.file_format import from_bytes, load, to_bytes
@@ -179,6 +180,20 @@ def test_targets() -> None:
     if machine == "x86_64" and "amx_tile" not in processor_flags():
         with pytest.raises(TargetMismatchError, match="this processor lacks amx-tile"):
             check_target(Target("sapphire_rapids", "x86_64-unknown-linux-gnu", features=["+sse4.2", "+amx-tile"]))
+
+
+def test_models_for_other_machines_are_saved_but_not_run(kernels, tmp_path) -> None:
+    target = target_by_name("aarch64_neon" if os.uname().machine == "x86_64" else "x86_64")
+    program = weights_executable(kernels).program
+    program.target = Target(target.name, target.triple, target.cpu)
+    image = compile_module("define void @add(ptr %a, i64 %t, i64 %n) { ret void }", target)
+    executable = Executable(program, image, bytes(4000))
+    with pytest.raises(TargetMismatchError, match=f"compiled for {target.triple}"):
+        executable.run({"x": np.zeros(2, np.float32)})
+    path = tmp_path / "other.lamina"
+    executable.save(path)
+    with pytest.raises(TargetMismatchError, match=f"compiled for {target.triple}"):
+        load(path)
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the levels are those of x86-64")
