@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from .bench import bench
+from .check import check
 from .compile import compile_model
 from .doctor import doctor
 from .profile import profile
@@ -32,6 +33,7 @@ app.command("run")(run)
 app.command("compile")(compile_model)
 app.command("bench")(bench)
 app.command("profile")(profile)
+app.command("check")(check)
 app.command("verify")(verify)
 app.command("doctor")(doctor)
 
