@@ -17,7 +17,7 @@ from .errors import ExecutionError
 from .memory import ALIGNMENT, address_of, align_up, map_pages, protect_pages, unmap_pages
 from .program import Buffer, Stage
 from .segment import OBSERVER, Observer, SegmentRunner
-from .threads import POOL
+from .threads import POOL, Team
 
 _RECORD_BYTES = RECORD_WORDS * WORD_BYTES
 _CANARY = 0xA5
@@ -25,13 +25,17 @@ _CANARY = 0xA5
 
 @dataclass(frozen=True, slots=True)
 class StageTime:
-    """Nanoseconds of one stage in one run, and how many threads it had."""
+    """Nanoseconds of one stage in one run, how many threads it had, and the part of it in which the first waited.
+
+    Much waiting on a quiet machine means that the work is not split evenly.
+    """
 
     segment: str
     stage: str
     function: str
     threads: int
     nanoseconds: int
+    waiting_share: float = 0.0
 
 
 @contextmanager
@@ -52,23 +56,26 @@ class StageTimer:
 
     def run(self, runner: SegmentRunner, binding: Binding, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         def execute(_binding: Binding, instance: Instance) -> None:
+            name = runner.segment.name
             with _team(runner, binding.participants) as (team, participants):
+                address = None if team is None else team.address
                 for number, stage in enumerate(runner.segment.stages):
                     threads = 1 if stage.serial else participants
                     record = instance.records_address + number * _RECORD_BYTES
                     begin = perf_counter_ns()
-                    runner.image.run(team, record, 1, threads)
+                    runner.image.run(address, record, 1, threads)
                     elapsed = perf_counter_ns() - begin
-                    self.times.append(StageTime(runner.segment.name, stage.name, stage.function, threads, elapsed))
+                    share = team.waiting_share() if team is not None and threads > 1 else 0.0
+                    self.times.append(StageTime(name, stage.name, stage.function, threads, elapsed, share))
 
         return runner.run_with(binding, arrays, execute)
 
 
 @contextmanager
-def _team(runner: SegmentRunner, threads: int) -> Iterator[tuple[int | None, int]]:
+def _team(runner: SegmentRunner, threads: int) -> Iterator[tuple[Team | None, int]]:
     team, participants = POOL.acquire(runner.image, threads)
     try:
-        yield None if team is None else team.address, participants
+        yield team, participants
     finally:
         POOL.release(team, participants)
 
@@ -90,7 +97,8 @@ class Poison:
             if binding.arena_bytes:
                 ctypes.memset(instance.arena_base, 0xFF, binding.arena_bytes)
             with _team(runner, binding.participants) as (team, participants):
-                runner.image.run(team, instance.records_address, binding.stage_count, participants)
+                address = None if team is None else team.address
+                runner.image.run(address, instance.records_address, binding.stage_count, participants)
 
         return runner.run_with(binding, arrays, execute)
 
@@ -158,11 +166,12 @@ class MemoryGuard:
 
     def _run_stages(self, runner: SegmentRunner, records: int, regions: dict[str, _Region]) -> None:
         with _team(runner, runner.threads) as (team, participants):
+            address = None if team is None else team.address
             for number, stage in enumerate(runner.segment.stages):
                 if self._trace is not None:
                     print(f"{runner.segment.name} {stage.name} {stage.function}", file=self._trace, flush=True)
                 threads = 1 if stage.serial else participants
-                runner.image.run(team, records + number * _RECORD_BYTES, 1, threads)
+                runner.image.run(address, records + number * _RECORD_BYTES, 1, threads)
                 _check_surroundings(stage, regions)
 
 

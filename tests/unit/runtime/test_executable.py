@@ -280,6 +280,7 @@ def test_profile(kernels) -> None:
     times = executable.profile({"x": np.arange(100, dtype=np.float32)})
     assert [t.stage for t in times] == [s.name for s in executable.program.segments["main"].stages]
     assert all(t.nanoseconds > 0 and t.threads == 2 and t.segment == "main" for t in times)
+    assert all(0 <= t.waiting_share <= 1 for t in times)
 
 
 def test_poison_shows_what_nobody_writes(kernels) -> None:
