@@ -65,6 +65,11 @@ class KernelRunner:
         self.last_memory = results
         return [unpack(memory, type_, symbols) for memory, type_ in zip(results, outputs, strict=True)]
 
+    @staticmethod
+    def stage(make_kernel: MakeKernel, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> schedule.StageOp:
+        """The stage without decisions, for a test that lets the compiler make them."""
+        return make_stage(make_kernel, inputs, outputs)
+
 
 def make_stage(
     make_kernel: MakeKernel,
