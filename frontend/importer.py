@@ -174,7 +174,12 @@ def _with_attributes(proto: onnx.NodeProto, attributes: Mapping[str, onnx.Attrib
 
 
 def _to_array(tensor: onnx.TensorProto) -> Any:
-    array = numpy_helper.to_array(tensor)
+    try:
+        array = numpy_helper.to_array(tensor)
+    except (onnx.checker.ValidationError, OSError, ValueError, TypeError) as error:
+        hint = ": give the path of the model's file, so that the data beside it is found"
+        where = hint if tensor.data_location == onnx.TensorProto.EXTERNAL else ""
+        raise InvalidModelError(f"the tensor '{tensor.name}' cannot be read{where} ({error})") from error
     try:
         element_type_of(array.dtype)
     except KeyError:
@@ -274,7 +279,9 @@ def _input_type(info: onnx.ValueInfoProto, symbols: Symbols, wanted: Sequence[An
         element = element_type_of(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
     except KeyError:
         kind = onnx.TensorProto.DataType.Name(tensor.elem_type)
-        raise UnsupportedOperatorError(f"the input '{info.name}' has elements of {kind}") from None
+        raise UnsupportedOperatorError(
+            f"the input '{info.name}' has elements of {kind}, which cannot be compiled"
+        ) from None
     declared = list(tensor.shape.dim)
     if wanted is not None:
         if tensor.HasField("shape") and len(wanted) != len(declared):

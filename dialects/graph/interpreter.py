@@ -168,10 +168,11 @@ class _Interpreter:
             round_number += 1
         self.symbols = outer
         types = [cast(TensorType, output.type) for output in operation.outputs[len(carried) :]]
-        return [*carried, *(_stacked(parts, t) for parts, t in zip(scanned, types))]
+        return [*carried, *(self.stacked(parts, t) for parts, t in zip(scanned, types))]
 
-
-def _stacked(parts: list[np.ndarray], tensor: TensorType) -> np.ndarray:
-    if parts:
-        return np.stack(parts)
-    return np.zeros([0, *(d if isinstance(d, int) else 0 for d in tensor.dims[1:])], tensor.dtype)
+    def stacked(self, parts: list[np.ndarray], tensor: TensorType) -> np.ndarray:
+        """Elements of all rounds; of none, an empty tensor whose sizes are 0 where only a round would tell them."""
+        if parts:
+            return np.stack(parts)
+        sizes = (substitute(dimension, self.symbols) for dimension in tensor.dims[1:])
+        return np.zeros([0, *(size if isinstance(size, int) else 0 for size in sizes)], tensor.dtype)

@@ -150,7 +150,7 @@ def _loop(node: Node, body: onnx.GraphProto, trips: Value, condition: Value, car
     while True:
         with node.b.symbols.branch() as checks:
             block, yielded = _loop_body(node, body, types)
-        general = [_common_type(node, before, after.type) for before, after in zip(types, yielded[1:])]
+        general = [_carried_type(node, *pair) for pair in zip(types, [value.type for value in yielded[1:]], carried)]
         if all(new.same_shape(old) for new, old in zip(general, types)):
             break
         types = general
@@ -163,6 +163,19 @@ def _loop(node: Node, body: onnx.GraphProto, trips: Value, condition: Value, car
     add_checks(operation, "checks", checks)
     node.b.block.add_op(operation)
     return [Value(t, ssa=result) for t, result in zip(results, operation.results)]
+
+
+def _carried_type(node: Node, before: TensorType, after: TensorType, initial: Value) -> TensorType:
+    """The type of a carried value: a dimension that a round changes becomes a symbol, and stays the one it became."""
+    if before.element_type != after.element_type or before.rank != after.rank:
+        node.unsupported(
+            f"a round makes {after} of the carried {before}: both must have the same rank and element type"
+        )
+    dims = [
+        old if same_dimension(old, new) or not same_dimension(old, first) else None
+        for old, new, first in zip(before.dims, after.dims, initial.dims)
+    ]
+    return node.fresh_type(before.element_type, dims)
 
 
 def _of_loop(dimension: Dim, before: Dim) -> Dim | None:

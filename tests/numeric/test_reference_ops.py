@@ -151,7 +151,13 @@ def resize(x: np.ndarray, *, scales: Any = None, sizes: Any = None, **attributes
 
 
 RESIZES = [
-    resize(normal(1, 2, 4, 5), scales=[1, 1, 2, 2], mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor"),
+    resize(
+        normal(1, 2, 4, 5),
+        scales=[1, 1, 2, 2],
+        mode="nearest",
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode="floor",
+    ),
     resize(normal(1, 2, 4, 5), scales=[1, 1, 2.5, 1.5], mode="nearest"),
     resize(normal(1, 2, 8, 10), scales=[1, 1, 0.5, 0.6], mode="nearest", nearest_mode="ceil"),
     resize(normal(1, 2, 4, 5), sizes=[1, 2, 9, 7], mode="linear"),
@@ -163,7 +169,7 @@ RESIZES = [
     Case("Upsample", [normal(1, 2, 3, 4)], [floats(1, 1, 2, 3)], {"mode": "nearest"}, opset=9),
     Case("Upsample", [normal(1, 2, 3, 4)], [floats(1, 1, 2, 2)], {"mode": "linear"}, opset=9),
     Case("Resize", [normal(1, 2, 3, 4)], [floats(1, 1, 2, 2)], {"mode": "nearest"}, opset=10),
-]  # fmt: skip
+]
 
 
 def recurrent(operator: str, gates: int, directions: int = 1, states: int = 1, **attributes: Any) -> Case:
@@ -188,14 +194,21 @@ RECURRENT = [
     recurrent("RNN", 1),
     recurrent("RNN", 1, 2, direction="bidirectional", activations=["Relu", "Tanh"]),
     Case(
-        "LSTM", [normal(4, 3, 5)], [normal(1, 24, 5), normal(1, 24, 6), None, np.array([4, 2, 3], np.int32)],
-        {"hidden_size": 6}, 3,
+        "LSTM",
+        [normal(4, 3, 5)],
+        [normal(1, 24, 5), normal(1, 24, 6), None, np.array([4, 2, 3], np.int32)],
+        {"hidden_size": 6},
+        3,
     ),
     Case(
-        "LSTM", [normal(4, 3, 5)],
-        [normal(1, 24, 5), normal(1, 24, 6), None, None, None, None, normal(1, 18)], {"hidden_size": 6}, 3, free=False,
+        "LSTM",
+        [normal(4, 3, 5)],
+        [normal(1, 24, 5), normal(1, 24, 6), None, None, None, None, normal(1, 18)],
+        {"hidden_size": 6},
+        3,
+        free=False,
     ),
-]  # fmt: skip
+]
 
 MATRICES = [
     Case("MatMul", [normal(2, 3, 4), normal(4, 5)]),
@@ -278,14 +291,28 @@ INDEXING = [
     Case("ArgMin", [normal(3, 4)], (), {"axis": 0, "keepdims": 0}),
     Case("CumSum", [normal(3, 4)], [np.array(1, np.int64)], {"exclusive": 1, "reverse": 1}),
     Case(
-        "NonMaxSuppression", [np.sort(RANDOM.random((2, 9, 4)).astype(np.float32)), RANDOM.random((2, 3, 9)).astype(np.float32)],
+        "NonMaxSuppression",
+        [np.sort(RANDOM.random((2, 9, 4)).astype(np.float32)), RANDOM.random((2, 3, 9)).astype(np.float32)],
         [ints(4), floats(0.3), floats(0.2)],
     ),
-    Case("GridSample", [normal(2, 3, 5, 6), normal(2, 4, 3, 2)], (), {"padding_mode": "reflection"}, opset=16, free=False),
-    Case("GridSample", [normal(2, 3, 5, 6), normal(2, 4, 3, 2)], (), {"mode": "bicubic", "align_corners": 1}, opset=16, free=False),
-    Case("RoiAlign", [normal(2, 3, 9, 9)], [floats(1, 1, 6, 7, 0, 2, 8, 5).reshape(2, 4), ints(1, 0)],
-         {"output_height": 3, "output_width": 2, "sampling_ratio": 2}),
-]  # fmt: skip
+    Case(
+        "GridSample", [normal(2, 3, 5, 6), normal(2, 4, 3, 2)], (), {"padding_mode": "reflection"}, opset=16, free=False
+    ),
+    Case(
+        "GridSample",
+        [normal(2, 3, 5, 6), normal(2, 4, 3, 2)],
+        (),
+        {"mode": "bicubic", "align_corners": 1},
+        opset=16,
+        free=False,
+    ),
+    Case(
+        "RoiAlign",
+        [normal(2, 3, 9, 9)],
+        [floats(1, 1, 6, 7, 0, 2, 8, 5).reshape(2, 4), ints(1, 0)],
+        {"output_height": 3, "output_width": 2, "sampling_ratio": 2},
+    ),
+]
 
 
 def elementwise(operator: str, *inputs: np.ndarray, **attributes: Any) -> Case:
@@ -293,11 +320,44 @@ def elementwise(operator: str, *inputs: np.ndarray, **attributes: Any) -> Case:
 
 
 ELEMENTWISE = [
-    *(elementwise(name, normal(3, 4)) for name in (
-        "Abs", "Neg", "Exp", "Relu", "Tanh", "Sigmoid", "Erf", "Floor", "Ceil", "Round", "Sign", "Sin", "Cos", "Tan",
-        "Atan", "Sinh", "Cosh", "Asinh", "Softplus", "Softsign", "Elu", "Selu", "Celu", "HardSigmoid", "HardSwish",
-        "LeakyRelu", "ThresholdedRelu", "Mish", "Gelu", "Identity", "Reciprocal", "IsNaN", "IsInf",
-    )),
+    *(
+        elementwise(name, normal(3, 4))
+        for name in (
+            "Abs",
+            "Neg",
+            "Exp",
+            "Relu",
+            "Tanh",
+            "Sigmoid",
+            "Erf",
+            "Floor",
+            "Ceil",
+            "Round",
+            "Sign",
+            "Sin",
+            "Cos",
+            "Tan",
+            "Atan",
+            "Sinh",
+            "Cosh",
+            "Asinh",
+            "Softplus",
+            "Softsign",
+            "Elu",
+            "Selu",
+            "Celu",
+            "HardSigmoid",
+            "HardSwish",
+            "LeakyRelu",
+            "ThresholdedRelu",
+            "Mish",
+            "Gelu",
+            "Identity",
+            "Reciprocal",
+            "IsNaN",
+            "IsInf",
+        )
+    ),
     *(elementwise(name, positive(3, 4)) for name in ("Sqrt", "Log")),
     *(elementwise(name, np.tanh(normal(3, 4))) for name in ("Asin", "Acos", "Atanh")),
     elementwise("Acosh", positive(3, 4) + np.float32(1)),
@@ -320,24 +380,45 @@ ELEMENTWISE = [
     Case("Cast", [normal(3, 4) * 10], (), {"to": onnx.TensorProto.INT32}),
     Case("Cast", [normal(3, 4)], (), {"to": onnx.TensorProto.FLOAT16}),
     Case("Cast", [normal(3, 4)], (), {"to": onnx.TensorProto.BOOL}),
-    *(Case(f"Reduce{kind}", [positive(2, 3, 4)], [ints(0, -1)], {"keepdims": keep}, opset=18)
-      for kind in ("Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "LogSum", "LogSumExp", "SumSquare") for keep in (0, 1)),
+    *(
+        Case(f"Reduce{kind}", [positive(2, 3, 4)], [ints(0, -1)], {"keepdims": keep}, opset=18)
+        for kind in ("Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "LogSum", "LogSumExp", "SumSquare")
+        for keep in (0, 1)
+    ),
     Case("ReduceSum", [normal(2, 3)], (), {"noop_with_empty_axes": 1}, opset=18),
     Case("ReduceMax", [normal(2, 3)], (), {"axes": [1]}, opset=11),
-]  # fmt: skip
+]
 
 QUANTISATION = [
     Case("QuantizeLinear", [normal(3, 4)], [np.array(0.02, np.float32), np.array(100, np.uint8)], opset=13),
     Case("QuantizeLinear", [normal(3, 4)], [floats(0.1, 0.2, 0.3, 0.4), np.zeros(4, np.int8)], {"axis": 1}, opset=13),
-    Case("DequantizeLinear", [whole(3, 4, high=255, dtype=np.uint8)], [np.array(0.1, np.float32), np.array(7, np.uint8)], opset=13),
+    Case(
+        "DequantizeLinear",
+        [whole(3, 4, high=255, dtype=np.uint8)],
+        [np.array(0.1, np.float32), np.array(7, np.uint8)],
+        opset=13,
+    ),
     Case("DynamicQuantizeLinear", [normal(3, 4)], (), {}, 3, opset=13),
-    Case("MatMulInteger", [whole(3, 4, high=255, dtype=np.uint8)], [whole(4, 5, high=127, dtype=np.int8), np.array(3, np.uint8)], opset=13),
-]  # fmt: skip
+    Case(
+        "MatMulInteger",
+        [whole(3, 4, high=255, dtype=np.uint8)],
+        [whole(4, 5, high=127, dtype=np.int8), np.array(3, np.uint8)],
+        opset=13,
+    ),
+]
 
 CASES = [
-    *CONVOLUTIONS, *POOLS, *RESIZES, *RECURRENT, *MATRICES, *NORMALISATIONS, *MOVEMENT, *INDEXING, *ELEMENTWISE,
+    *CONVOLUTIONS,
+    *POOLS,
+    *RESIZES,
+    *RECURRENT,
+    *MATRICES,
+    *NORMALISATIONS,
+    *MOVEMENT,
+    *INDEXING,
+    *ELEMENTWISE,
     *QUANTISATION,
-]  # fmt: skip
+]
 
 
 def expected_results(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
