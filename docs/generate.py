@@ -9,11 +9,13 @@ usage: python docs/generate.py [--check]
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from example_model import linear_model
 from lamina.backend.targets import TARGETS
@@ -183,6 +185,75 @@ def targets(_: str) -> str:
     return "\n".join(rows) + "\n"
 
 
+# --- measured figures -----------------------------------------------------------------------------------
+
+
+def figures(section: str) -> str:
+    """A table of what ``make bench BENCH_ARGS="--json benchmarks/figures.json"`` measured last."""
+    report = json.loads((ROOT / "benchmarks" / "figures.json").read_text())
+    return _table(*FIGURES[section](report))
+
+
+def _machine_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    return list(report["machine"]), [list(report["machine"].values())]
+
+
+def _speed_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    engines = [f"{engine} {threads}t" for threads in (1, 2) for engine in ("lamina", "onnxruntime")]
+    heads = ["network", *engines[:2], "ratio", *engines[2:], "ratio", "2t / 1t", "error"]
+    rows = []
+    for row in report["speed"]:
+        if row["failure"]:
+            rows.append([row["network"], *[""] * 7, row["failure"]])
+            continue
+        one, two = row["threads"]["1"], row["threads"]["2"]
+        cells = [_times(one), _times(two)]
+        scaling = one["lamina"] / two["lamina"]
+        rows.append([row["network"], *cells[0], *cells[1], f"{scaling:.2f}", f"{row['error']:.0e}"])
+    return heads, rows
+
+
+def _times(times: dict[str, float]) -> list[str]:
+    ours, theirs = times["lamina"], times["onnxruntime"]
+    return [f"{ours:.2f}", f"{theirs:.2f}", f"{theirs / ours:.2f}"]
+
+
+def _compile_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """By phase: the passes one by one are what ``make bench`` prints."""
+    heads = ["network", "imports", *(phase.name for phase in PHASES), "in all"]
+    rows = []
+    for row in report["compile"]:
+        seconds = dict.fromkeys((phase.name for phase in PHASES), 0.0)
+        for phase, _, time in row["passes"]:
+            seconds[phase] += time
+        rows.append([row["network"], *(f"{time:.2f}" for time in (row["imports"], *seconds.values(), row["total"]))])
+    return heads, rows
+
+
+def _overhead_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    calls, imports, widths = report["overhead"]["call_us"], report["overhead"]["import_ms"], report["widths"]
+    memory = widths["resident_mib"]
+    return ["what", "measured"], [
+        *([f"a call on a one-op model, {engine}", f"{time:.1f} us"] for engine, time in calls.items()),
+        ["`import lamina`", f"{imports['import lamina']:.0f} ms"],
+        ["PP-OCRv4 recognition, resident memory after 10 widths", f"{memory[9]:.1f} MiB"],
+        [f"the same after {len(memory)} widths", f"{memory[-1]:.1f} MiB"],
+    ]
+
+
+FIGURES = {
+    "machine": _machine_figures,
+    "speed": _speed_figures,
+    "compile": _compile_figures,
+    "overhead": _overhead_figures,
+}
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
 WRITERS: dict[str, Callable[[str], str]] = {
     "level": level,
     "assembly": assembly,
@@ -190,6 +261,7 @@ WRITERS: dict[str, Callable[[str], str]] = {
     "phases": phases,
     "passes": passes,
     "targets": targets,
+    "figures": figures,
 }
 
 
