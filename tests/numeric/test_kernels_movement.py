@@ -8,7 +8,9 @@ from lamina.dialects import kernel, layout
 from lamina.dialects.layout import TensorType, window_type
 from lamina.dialects.layout_algebra import Layout, parse_order
 from lamina.dialects.shape import parse_dimension, symbol
+from xdsl.dialects import arith
 from xdsl.dialects.builtin import f32, i1, i8, i64
+from xdsl.ir import Block, Region
 
 N, H, C = symbol("N"), symbol("H"), symbol("C")
 SIZES = {"N": 2, "H": 19, "C": 35}
@@ -227,3 +229,42 @@ def test_window_of_a_larger_tensor_is_read_in_place(run_kernel) -> None:
     x = numbers([2, 17])
     (got,) = run_kernel(lambda v: layout.ConvertOp(v[0], out.layout), [(x, part)], [out])
     np.testing.assert_array_equal(got, x)
+
+
+def test_concat_applies_its_epilogue_to_every_part(run_kernel) -> None:
+    shapes = [[2, 24, 5, 6], [2, 10, 5, 6]]
+    arrays = [numbers(shape, seed) for seed, shape in enumerate(shapes)]
+    scale, skip = numbers([34, 1, 1], 2), numbers([2, 34, 5, 6], 3)
+    out = tensor([2, 34, 5, 6], "NCHW16c")
+    block = Block(arg_types=[f32, f32, f32])
+    product = arith.MulfOp(block.args[0], block.args[1])
+    total = arith.AddfOp(product.result, block.args[2])
+    block.add_ops([product, total, kernel.YieldOp(total.result)])
+    (got,) = run_kernel(
+        lambda v: kernel.ConcatOp(v[:2], out, axis=1, epilogue_ins=v[2:], epilogue=Region(block)),
+        [
+            *((array, tensor(shape, "NCHW16c")) for array, shape in zip(arrays, shapes, strict=True)),
+            (scale, tensor([34, 1, 1], "abc")),
+            (skip, out),
+        ],
+        [out],
+        threads=2,
+    )
+    np.testing.assert_array_equal(got, np.concatenate(arrays, 1) * scale + skip)
+
+
+@pytest.mark.parametrize("mode", ["constant", "edge"])
+def test_pad_applies_its_epilogue_to_the_border(run_kernel, mode: str) -> None:
+    x, bias = numbers([3, 20]), numbers([24], 1)
+    out = tensor([3, 24], "ab")
+    block = Block(arg_types=[f32, f32])
+    total = arith.AddfOp(*block.args)
+    block.add_ops([total, kernel.YieldOp(total.result)])
+    (got,) = run_kernel(
+        lambda v: kernel.PadOp(
+            v[:1], out, lower=[0, 1], upper=[0, 3], mode=mode, epilogue_ins=v[1:], epilogue=Region(block)
+        ),
+        [(x, tensor([3, 20], "ab")), (bias, tensor([24], "a"))],
+        [out],
+    )
+    np.testing.assert_array_equal(got, np.pad(x, [(0, 0), (1, 3)], mode=mode) + bias)
