@@ -63,6 +63,8 @@ class Im2colTile:
 # (across cache lines) and once more for finding it.
 PACKED_VECTOR_CYCLES = 4.0
 SPLIT_LOAD_CYCLES = 0.5
+BYTES_A_CYCLE_FROM_L2 = 24.0
+BYTES_A_CYCLE_BEYOND_L2 = 8.0
 
 
 def im2col_tile(kernel: ConvOp, target: Target) -> Im2colTile:
@@ -92,16 +94,27 @@ def _im2col_tile(kernel: ConvOp, channels: Dim, pixels: Dim, vectors: int, packs
     rows = even_tile(channels, rows_in_registers(target, vectors))
     count = channels if isinstance(channels, int) else rows
     tiles = -(-count // rows)
-    # Every sum waits for its last step: four of them at least keep the multipliers busy.
-    step = max(rows * vectors, (rows + vectors) / 2.0, 4.0)
+    depth = dims.product(kernel.in_type(1).dims[1:])
+    # Every sum waits four cycles for its last step.
+    step = max(rows * vectors / target.fma_per_cycle, (rows + vectors) / 2.0, 4.0)
+    if _bytes(dims.multiply(depth, kernel.type.dims[1])) > target.l2_bytes:
+        step = max(step, 4.0 * rows / BYTES_A_CYCLE_BEYOND_L2)
     if packs:
-        depth = dims.product(kernel.in_type(1).dims[1:])
-        is_in_l2 = not isinstance(depth, int) or 4 * width * depth <= target.l2_bytes * 3 // 4
-        cycles = tiles * (step if is_in_l2 else max(step, 4.0 * vectors)) + PACKED_VECTOR_CYCLES * vectors
+        panel = _bytes(dims.multiply(depth, width))
+        if panel > target.l2_bytes * 3 // 4:
+            step = max(step, vectors * target.vector_bytes / BYTES_A_CYCLE_BEYOND_L2)
+        elif panel > target.l1_bytes // 2:
+            step = max(step, vectors * target.vector_bytes / BYTES_A_CYCLE_FROM_L2)
+        cycles = tiles * step + PACKED_VECTOR_CYCLES * vectors
     else:
         cycles = tiles * (step + SPLIT_LOAD_CYCLES * vectors) + SPLIT_LOAD_CYCLES * vectors
     computed = -(-pixels // width) * width / max(1, pixels) if isinstance(pixels, int) else 1.0
     return Im2colTile(rows, width, packs, cycles * computed / (width * max(1, count)))
+
+
+def _bytes(elements: Dim) -> int:
+    """Of fp32 numbers; unknown ones are few."""
+    return 4 * elements if isinstance(elements, int) else 0
 
 
 def indirect_columns(kernel: ConvOp, target: Target) -> int:
@@ -116,7 +129,8 @@ def indirect_columns(kernel: ConvOp, target: Target) -> int:
         if groups > 1 and channels // groups % width:
             continue
         rows = min(rows_in_registers(target, vectors), INDIRECT_ROWS)
-        cycles = -(-channels // groups // width) * max(rows * vectors, 4, (rows + vectors) / 2) / rows
+        step = max(rows * vectors / target.fma_per_cycle, 4.0, (rows + vectors) / 2)
+        cycles = -(-channels // groups // width) * step / rows
         if cycles < 0.98 * fewest_cycles:
             best, fewest_cycles = width, cycles
     return best

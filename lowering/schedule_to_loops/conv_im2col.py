@@ -83,9 +83,12 @@ class _Im2col:
         self.in_place = None if packs or self.is_image else ColumnsInPlace(nest, kernel, self.columns, self.lanes)
         self.packer: PanelPacker | None = None
         if packs:
-            memory = nest.scratch_memory(self.x.element_type, 0, nest.mul(self.depth, self.columns))
-            self.panel = nest.view(memory, 0, [self.depth, 1, self.columns], [self.columns, self.columns, 1])
+            # Rows of the panel may be a vector longer than its columns: see PanelPacker.
+            size = nest.mul(self.depth, self.columns + self.lanes)
+            memory = nest.scratch_memory(self.x.element_type, 0, size)
             self.packer = PanelPacker(nest, kernel, self.y, memory, self.columns, self.lanes, self.is_merged)
+            row_length = self.packer.row_length
+            self.panel = nest.view(memory, 0, [self.depth, 1, self.columns], [row_length, row_length, 1])
 
     def check(self) -> None:
         """Raises ValueError for layouts that this algorithm does not read or write."""

@@ -8,7 +8,8 @@ Output pixels are cut in chunks: up to one vector of pixels that lie in one row 
         for tap of the window, c:  panel[c][tap][chunk] = x[c, row * s + tap, chunk * s + tap]
 
 Where a whole chunk lies inside x the copy needs no masks (``_copy_whole``); elsewhere taps in the padding become
-zeros by the mask of their load, and pixels beyond the row's end are left alone by that of the store (``_copy_edge``).
+zeros by the mask of their load (``_copy_edge``). A chunk shorter than a vector is stored as a whole one: what it
+writes too much, the next chunk or the slack at the end of the panel's rows takes.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class _Chunk:
 
 
 class PanelPacker:
-    """Writes panels of ``columns`` pixels to flat memory as [channels][window...][columns]."""
+    """Writes panels of ``columns`` pixels to flat memory as [channels][window...][row_length]."""
 
     def __init__(
         self, nest: LoopNest, kernel: ConvOp, y: Tensor, memory: SSAValue, columns: int, lanes: int, is_merged: bool
@@ -104,16 +105,17 @@ class PanelPacker:
         self.axes = window_axes(nest, kernel)
         self.x_strides = strides_by_axis(self.x)
         self.channels = nest.dim(nest.operands[1].dims[1])
+        self.row_length = columns if self._chunks_are_full else columns + self.lanes
         taps: Index = 1
         tap_strides: list[Index] = []
         for axis in reversed(self.axes):
-            tap_strides.insert(0, nest.mul(taps, columns))
+            tap_strides.insert(0, nest.mul(taps, self.row_length))
             taps = nest.mul(taps, axis.window)
         self.panel = nest.view(
             memory,
             0,
-            [*(axis.window for axis in self.axes), self.channels, columns],
-            [*tap_strides, nest.mul(taps, columns), 1],
+            [*(axis.window for axis in self.axes), self.channels, self.row_length],
+            [*tap_strides, nest.mul(taps, self.row_length), 1],
         )
 
     @property
@@ -254,7 +256,6 @@ class PanelPacker:
 
     def _copy_edge(self, chunk: _Chunk) -> None:
         nest, axis = self.nest, self.last
-        stored = None if self._chunks_are_full else nest.mask([self.lanes], [chunk.count])
         with nest.loops([window.window for window in self.axes]) as taps:
             offset, conditions = self._outer_taps(chunk, taps[:-1])
             position = axis.position(nest, chunk.column, taps[-1])
@@ -266,7 +267,7 @@ class PanelPacker:
             read = self._edge_reader(offset, position, size)
             with nest.loop(0, self.channels) as channel:
                 pixels = read(nest.mul(channel.index, self.x_strides[1, False]))
-                nest.store_vector(pixels, self.panel, [*taps, channel.index, chunk.lane], stored)
+                nest.store_vector(pixels, self.panel, [*taps, channel.index, chunk.lane])
 
     def _edge_reader(self, offset: Index, position: Index, size: Index) -> Callable[[Index], SSAValue]:
         """Makes a function of a channel's offset that reads a vector of pixels, with zeros outside [0, size).

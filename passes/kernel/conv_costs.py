@@ -77,7 +77,7 @@ def estimate_seconds(kernel: ConvOp, algorithm: str, target: Target) -> float:
         case "depthwise":
             return operations / (0.6 * peak)
         case "im2col":
-            cycles = im2col_tile(kernel, target).cycles / target.fma_per_cycle
+            cycles = im2col_tile(kernel, target).cycles
             return operations / 2 * cycles / (0.95 * GIGAHERTZ * 1e9) + _conversion_seconds(kernel, target)
         case "indirect":
             columns, channels = indirect_columns(kernel, target), _known(kernel.type.dims[1]) // kernel.get("groups")

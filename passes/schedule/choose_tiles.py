@@ -200,11 +200,12 @@ def _conv_im2col(kernel: Operation, target: Target) -> tuple[Decisions, Dim | No
 
 
 def _im2col_scratch(kernel: Operation, decisions: Decisions) -> Dim | None:
-    """One panel."""
+    """One panel, whose rows may be a vector longer than its columns."""
     assert isinstance(kernel, ConvOp)
     if not decisions.get("pack", 1):
         return None
-    return dims.multiply(dims.product(kernel.in_type(1).dims[1:]), 4 * int(decisions["columns"]))
+    row = int(decisions["columns"]) + int(decisions["lanes"])
+    return dims.multiply(dims.product(kernel.in_type(1).dims[1:]), 4 * row)
 
 
 def _conv_indirect(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:

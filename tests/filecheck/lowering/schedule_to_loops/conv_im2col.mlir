@@ -3,8 +3,8 @@
 // The panel of 72 x 64 columns lies in scratch.
 // CHECK-LABEL: func.func @conv_im2col_
 // CHECK: %[[MEMORY:.*]] = memref.view %3[%{{.*}}][%{{.*}}] : memref<?xi8> to memref<?xf32>
-// CHECK: %[[PANEL:.*]] = memref.reinterpret_cast %[[MEMORY]] to offset: [0], sizes: [72, 1, 64], strides: [64, 64, 1]
 // CHECK: %[[COLUMNS:.*]] = memref.reinterpret_cast %[[MEMORY]] to offset: [0], sizes: [3, 3, 8, 64], strides: [192, 64, 576, 1]
+// CHECK: %[[PANEL:.*]] = memref.reinterpret_cast %[[MEMORY]] to offset: [0], sizes: [72, 1, 64], strides: [64, 64, 1]
 // Pixels whose window lies inside x are copied vector by vector; rows of the window outside become zeros.
 // CHECK: scf.if
 // CHECK: vector.load %{{.*}} : {{.*}}, vector<16xf32>
@@ -23,7 +23,7 @@
 // CHECK: vector.store {{.*}}, vector<6x64xf32>
 func.func @f(%x: !layout.tensor<1 x 8 x 16 x 16 x f32>, %w: !layout.tensor<12 x 8 x 3 x 3 x f32, Abcd6a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 12 x 16 x 16 x f32>
-  schedule.stage @c ins(%x, %w : !layout.tensor<1 x 8 x 16 x 16 x f32>, !layout.tensor<12 x 8 x 3 x 3 x f32, Abcd6a>) outs(%o : !layout.tensor<1 x 12 x 16 x 16 x f32>) tile {columns = 64, lanes = 16, rows = 6} scratch [18432] {
+  schedule.stage @c ins(%x, %w : !layout.tensor<1 x 8 x 16 x 16 x f32>, !layout.tensor<12 x 8 x 3 x 3 x f32, Abcd6a>) outs(%o : !layout.tensor<1 x 12 x 16 x 16 x f32>) tile {columns = 64, lanes = 16, rows = 6} scratch [23040] {
   ^bb0(%a: !layout.tensor<1 x 8 x 16 x 16 x f32>, %b: !layout.tensor<12 x 8 x 3 x 3 x f32, Abcd6a>):
     %r = kernel.conv ins(%a, %b : !layout.tensor<1 x 8 x 16 x 16 x f32>, !layout.tensor<12 x 8 x 3 x 3 x f32, Abcd6a>) algorithm im2col strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 12 x 16 x 16 x f32>
     schedule.yield %r : !layout.tensor<1 x 12 x 16 x 16 x f32>

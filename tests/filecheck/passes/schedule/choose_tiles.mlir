@@ -41,8 +41,8 @@ func.func @convolution(%x: !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>, %w: 
 func.func @other_algorithms(%x: !layout.tensor<1 x 32 x 7 x 7 x f32>, %w: !layout.tensor<64 x 32 x 3 x 3 x f32>, %n: !layout.tensor<1 x 32 x H x W x f32, NHWC>, %p: !layout.tensor<64 x 32 x 3 x 3 x f32, Acdb64a>) {
   %0 = schedule.buffer output 0 : !layout.tensor<1 x 64 x 7 x 7 x f32>
   %1 = schedule.buffer output 1 : !layout.tensor<1 x 64 x H x W x f32, NHWC>
-  // One panel holds the image: threads share its output channels. The panel of 288 x 64 numbers lies in scratch.
-  // AVX512: schedule.stage @d {{.*}} tile {columns = 64, lanes = 16, row_chunks = 16, rows = 4} scratch [73728]
+  // Two panels hold the image: threads share its output channels too. The panel of 288 x 48 numbers lies in scratch.
+  // AVX512: schedule.stage @d {{.*}} tile {columns = 32, lanes = 16, row_chunks = 8, rows = 8} scratch [55296]
   schedule.stage @d ins(%x, %w : !layout.tensor<1 x 32 x 7 x 7 x f32>, !layout.tensor<64 x 32 x 3 x 3 x f32>) outs(%0 : !layout.tensor<1 x 64 x 7 x 7 x f32>) {
   ^bb0(%a: !layout.tensor<1 x 32 x 7 x 7 x f32>, %b: !layout.tensor<64 x 32 x 3 x 3 x f32>):
     %r = kernel.conv ins(%a, %b : !layout.tensor<1 x 32 x 7 x 7 x f32>, !layout.tensor<64 x 32 x 3 x 3 x f32>) algorithm im2col strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 64 x 7 x 7 x f32>
