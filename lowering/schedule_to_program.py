@@ -15,6 +15,7 @@ from xdsl.dialects.builtin import (
     ArrayAttr,
     ModuleOp,
     StringAttr,
+    UnrealizedConversionCastOp,
 )
 from xdsl.ir import Block, Operation, SSAValue
 
@@ -215,6 +216,7 @@ def build_program(
     functions = {f.sym_name.data: f for f in module.ops if isinstance(f, func.FuncOp)}
     main = functions.pop("main")
     segments = {name: build_segment(function) for name, function in functions.items()}
+    _restore_signs(main, segments)
     builder = _PlanBuilder()
     inputs = _named(main, "arg_attrs", main.body.block.args, "input")
     for (name, _), argument in zip(inputs, main.body.block.args, strict=True):
@@ -240,6 +242,21 @@ def build_program(
         checks=_checks(module),
     )
     return program, memory
+
+
+def _restore_signs(main: func.FuncOp, segments: dict[str, manifest.Segment]) -> None:
+    """Below the graph integers have no sign; the arrays that a segment takes and gives have those of @main."""
+    for op in main.walk():
+        if not isinstance(op, func.CallOp):
+            continue
+        segment = segments[op.callee.string_value()]
+        for argument, type_ in zip(op.arguments, segment.inputs, strict=True):
+            if isinstance(argument.owner, UnrealizedConversionCastOp):
+                type_.dtype = manifest_type(argument.owner.operands[0].type).dtype
+        for result, type_ in zip(op.results, segment.outputs, strict=True):
+            for use in result.uses:
+                if isinstance(use.operation, UnrealizedConversionCastOp):
+                    type_.dtype = manifest_type(use.operation.results[0].type).dtype
 
 
 def _named(
