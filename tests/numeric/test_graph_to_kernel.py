@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from lamina.context import CompilerContext, ConstantStore
 from lamina.dialects import graph
 from lamina.dialects import kernel as kernels
@@ -637,3 +639,89 @@ def test_obstacles_depend_on_types_and_fields() -> None:
     assert is_compiled(graph.ExpOp([double]))
     assert is_compiled(graph.AddOp([double, double]))
     assert not is_compiled(graph.PadOp([double, model.argument(np.float64(0))], pads=(1, 1)))
+
+
+# --- random models ----------------------------------------------------------------------------------------------------
+
+
+class RandomModel:
+    """Draws operations one after another; each reads values that are there already."""
+
+    def __init__(self, data: st.DataObject, model: Model, arguments: Sequence[SSAValue]):
+        self.draw, self.model, self.values = data.draw, model, list(arguments)
+        self.numbers = np.random.default_rng(0)
+
+    def step(self) -> None:
+        x = self.draw(st.sampled_from(self.values))
+        steps = [self.unary, self.binary, self.transpose, self.reshape, self.slice, self.reduce, self.matmul, self.pick]
+        self.values.append(self.draw(st.sampled_from(steps))(x))
+
+    def constant(self, shape: Sequence[int]) -> SSAValue:
+        return self.model.constant(self.numbers.uniform(-1, 1, shape).astype(np.float32))
+
+    def unary(self, x: SSAValue) -> SSAValue:
+        op = self.draw(st.sampled_from([graph.NegOp, graph.TanhOp, graph.SigmoidOp, graph.ReluOp]))
+        return self.model.add(op([x]))
+
+    def binary(self, x: SSAValue) -> SSAValue:
+        """With another value of the same shape, or with a constant that broadcasts."""
+        same = [value for value in self.values if value.type == x.type]
+        other = self.draw(st.sampled_from(same))
+        if self.draw(st.booleans()):
+            shape = [self.draw(st.sampled_from([1, size])) for size in x.type.dims]
+            other = self.constant(shape[self.draw(st.integers(0, len(shape))) :])
+        return self.model.add(self.draw(st.sampled_from([graph.AddOp, graph.MulOp]))([x, other]))
+
+    def transpose(self, x: SSAValue) -> SSAValue:
+        return self.model.add(graph.TransposeOp([x], permutation=self.draw(st.permutations(range(x.type.rank)))))
+
+    def reshape(self, x: SSAValue) -> SSAValue:
+        count, shape = int(np.prod(x.type.dims)), []
+        while count > 1 and len(shape) < 4:
+            shape.append(self.draw(st.sampled_from([size for size in range(1, count + 1) if count % size == 0])))
+            count //= shape[-1]
+        return self.model.add(graph.ReshapeOp([x], [x.type.with_dims([*shape, count])]))
+
+    def slice(self, x: SSAValue) -> SSAValue:
+        axis = self.draw(st.integers(0, x.type.rank - 1))
+        size = x.type.dims[axis]
+        start = self.draw(st.integers(0, size - 1))
+        end = self.draw(st.integers(start + 1, size))
+        return self.model.add(graph.SliceOp([x], axes=(axis,), starts=(start,), ends=(end,)))
+
+    def reduce(self, x: SSAValue) -> SSAValue:
+        """Or a softmax, or a concatenation with itself."""
+        axis = self.draw(st.integers(0, x.type.rank - 1))
+        kind = self.draw(st.sampled_from(["reduce", "softmax", "concat"]))
+        if kind == "softmax":
+            return self.model.add(graph.SoftmaxOp([x], axis=axis))
+        if kind == "concat" and int(np.prod(x.type.dims)) < 500:
+            return self.model.add(graph.ConcatOp([x, x], axis=axis))
+        return self.model.add(graph.ReduceOp([x], kind="max", axes=(axis,), keepdims=x.type.rank == 1))
+
+    def matmul(self, x: SSAValue) -> SSAValue:
+        if x.type.rank < 2:
+            return self.unary(x)
+        weights = self.constant([x.type.dims[-1], self.draw(st.integers(1, 4))])
+        return self.model.add(graph.MatmulOp([x, weights]))
+
+    def pick(self, x: SSAValue) -> SSAValue:
+        if x.type.rank < 2:
+            return self.unary(x)
+        axis = self.draw(st.integers(0, x.type.rank - 1))
+        index = self.model.constant(np.int64(self.draw(st.integers(0, x.type.dims[axis] - 1))))
+        return self.model.add(graph.GatherOp([x, index], axis=axis))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_random_models_mean_the_same_after_each_pass(data: st.DataObject) -> None:
+    arrays = [random(2, 3, 4), random(1, 4, 6)]
+
+    def build(m: Model, *arguments: SSAValue) -> list[SSAValue]:
+        drawn = RandomModel(data, m, arguments)
+        for _ in range(data.draw(st.integers(3, 12))):
+            drawn.step()
+        return drawn.values[-2:]
+
+    check(build, *arrays, tolerance=1e-4)
