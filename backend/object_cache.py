@@ -1,7 +1,7 @@
 """Object code kept between processes, by everything it depends on.
 
-The folder is `objects` in the user's cache, or under `LAMINA_CACHE_DIR`; `LAMINA_CACHE=off` does without. Whatever
-goes wrong with the disk costs time, never an answer.
+The folder is `objects` in the user's cache, or under `LAMINA_CACHE_DIR`; `LAMINA_CACHE=off` does without. An entry is
+the object behind its SHA-256. Whatever goes wrong with the disk costs time, never an answer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import llvmlite.binding as llvm
 from .targets import Target
 
 _LIMIT_BYTES = 512 << 20
-_ELF_MAGIC = b"\x7fELF"
+_DIGEST_BYTES = 32
 
 
 def _is_on() -> bool:
@@ -78,7 +78,8 @@ def load_object(key: str) -> bytes | None:
         os.utime(path)
     except OSError:
         return None
-    return data if data.startswith(_ELF_MAGIC) else None
+    digest, contents = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+    return contents if hashlib.sha256(contents).digest() == digest else None
 
 
 def store_object(key: str, data: bytes) -> None:
@@ -90,7 +91,7 @@ def store_object(key: str, data: bytes) -> None:
         descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".new.")
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
+                file.write(hashlib.sha256(data).digest() + data)
             os.replace(temporary, folder / f"{key}.o")
         except OSError:
             Path(temporary).unlink(missing_ok=True)

@@ -411,7 +411,7 @@ def lower_constant(state: State, op: Operation) -> None:
     cut = cut_of(result_type.get_shape(), state.target.lanes)
     element = llvm_element(result_type.element_type)
     numbers: list[Any] = list(value.get_values())
-    if len(numbers) == 1 or value.is_splat():
+    if _are_alike(numbers):
         row = [state.builder.constant(numbers[0], element, width) for width in cut.widths]
         state.values[op.result] = Tile(cut, element, row * cut.rows)
         return
@@ -423,8 +423,13 @@ def lower_constant(state: State, op: Operation) -> None:
     state.values[op.result] = Tile(cut, element, pieces)
 
 
+def _are_alike(numbers: list[Any]) -> bool:
+    """By text, since NaN is not equal to itself and zeros of either sign are."""
+    return len(set(map(repr, numbers))) == 1
+
+
 def _piece_constant(state: State, numbers: list, element: Attribute) -> SSAValue:
-    if all(number == numbers[0] for number in numbers):
+    if _are_alike(numbers):
         return state.builder.constant(numbers[0], element, len(numbers))
     return state.builder.dense_constant(numbers, element)
 

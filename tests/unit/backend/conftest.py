@@ -16,6 +16,7 @@ from lamina.backend.jit import load_module
 from lamina.backend.targets import Target, host_target, target_by_name
 from lamina.context import CompilerContext
 from lamina.lowering.loops_to_llvm import lower_module
+from lamina.passes.loops.expand_math import LoopsExpandMathPass
 from xdsl.parser import Parser
 
 EMULATOR = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
@@ -41,6 +42,7 @@ def compile_kernel(tmp_path) -> Callable[..., Callable[..., None]]:
 
     def compile(text: str, target: Target) -> Callable[..., None]:
         module = Parser(CompilerContext(target=target), text).parse_module()
+        LoopsExpandMathPass().apply(CompilerContext(), module)
         module.verify()
         lowered = lower_module(module, target)
         lowered.verify()

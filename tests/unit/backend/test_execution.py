@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import ml_dtypes
 import numpy as np
@@ -611,6 +612,39 @@ def test_vector_bitcast_between_widths(compile_kernel, target):
     run(x, y, z)
     np.testing.assert_array_equal(y, x.view(np.int8))
     np.testing.assert_array_equal(z, x)
+
+
+ELEMENTARY = {
+    "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh,
+    "sin": np.sin, "cos": np.cos, "tan": np.tan, "atan": np.arctan, "asinh": np.arcsinh, "cbrt": np.cbrt,
+    "erf": np.vectorize(math.erf),
+}  # fmt: skip
+OF_POSITIVES = {"log": np.log, "log2": np.log2, "log10": np.log10, "log1p": np.log1p}
+
+
+@pytest.mark.parametrize("functions", [ELEMENTARY, OF_POSITIVES], ids=["all", "positive"])
+def test_elementary_functions(compile_kernel, target, functions):
+    """Each function on a few numbers; tests/numeric/test_vector_math.py has the whole range."""
+    body = "  %a = vector.load %x[%c0] : memref<?xf32>, vector<21xf32>\n"
+    for row, name in enumerate(functions):
+        body += f"""
+  %p{row} = arith.constant {21 * row} : index
+  %r{row} = math.{name} %a : vector<21xf32>
+  vector.store %r{row}, %y[%p{row}] : memref<?xf32>, vector<21xf32>
+"""
+    text = kernel("%x: memref<?xf32>, %y: memref<?xf32>", body)
+    x = np.linspace(0.01 if functions is OF_POSITIVES else -9.3, 9.9, 21).astype(np.float32)
+    results = np.zeros((len(functions), 21), np.float32)
+    compile_kernel(text, target)(x, results)
+    for result, (name, reference) in zip(results, functions.items(), strict=True):
+        np.testing.assert_allclose(result, reference(x.astype(np.float64)), rtol=2e-6, err_msg=name)
+
+
+def test_powers(compile_kernel, target):
+    a = np.abs(random(2, 21)) + np.float32(0.01)
+    b = random(21, 2).reshape(2, 21)
+    result = elementwise(compile_kernel, target, "f32", "f32", "  %r = math.powf %a, %b : vector<2x21xf32>", a, b)
+    np.testing.assert_allclose(result, np.power(a.astype(np.float64), b), rtol=1e-6)
 
 
 # --- control flow

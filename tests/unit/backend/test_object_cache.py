@@ -29,9 +29,11 @@ def test_what_is_stored_is_found():
     assert load_object("key") == OBJECT
 
 
-def test_other_files_are_not_believed(folder):
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:-1], lambda data: data[:-1] + b"!"])
+def test_damaged_entries_are_not_believed(folder, damage):
     store_object("key", OBJECT)
-    (folder / "key.o").write_bytes(b"")
+    path = folder / "key.o"
+    path.write_bytes(damage(path.read_bytes()))
     assert load_object("key") is None
 
 
@@ -57,7 +59,7 @@ def test_the_key_tells_text_target_and_level_apart():
 
 def test_the_oldest_go_first(folder):
     for number in range(4):
-        store_object(str(number), OBJECT.ljust(100))
+        store_object(str(number), OBJECT.ljust(68))
         os.utime(folder / f"{number}.o", (number, number))
     _trim(folder, limit=250)
     assert sorted(path.name for path in folder.glob("*.o")) == ["3.o"]
