@@ -98,7 +98,7 @@ def _print_property(printer: Printer, value: Attribute) -> None:
         case UnitAttr():
             return
         case DenseArrayBase():
-            numbers = [_float_text(v) if isinstance(v, float) else str(v) for v in value.get_values()]
+            numbers = [_float_text(v) if isinstance(v, float) else str(v) for v in value.get_values()]  # pyright: ignore[reportAttributeAccessIssue]  # pyright: ignore[reportAttributeAccessIssue]
             printer.print_string(" [" + ", ".join(numbers) + "]")
         case StringAttr():
             printer.print_string(f" {value.data}")
@@ -195,7 +195,7 @@ class KernelOp(IRDLOperation):
             case UnitAttr():
                 return True
             case DenseArrayBase():
-                return tuple(value.get_values())
+                return tuple(value.get_values())  # pyright: ignore[reportAttributeAccessIssue]  # pyright: ignore[reportAttributeAccessIssue]
             case StringAttr():
                 return value.data
             case ArrayAttr():
@@ -255,7 +255,7 @@ class KernelOp(IRDLOperation):
         results = [parser.parse_type()]
         while parser.parse_optional_punctuation(","):
             results.append(parser.parse_type())
-        op = cls.create(
+        return cls.create(
             operands=[*ins, *epilogue_ins],
             result_types=results,
             properties={
@@ -264,7 +264,6 @@ class KernelOp(IRDLOperation):
             },
             regions=[region],
         )
-        return op
 
     # --- verification ------------------------------------------------------------------------------
 
@@ -420,7 +419,10 @@ class ReduceOp(KernelOp):
 
 @irdl_op_definition
 class ArgReduceOp(KernelOp):
-    """Index (i64) of the first (``last``: the last) largest (kind max) or smallest (min) element along ``axis``, kept with length 1."""
+    """Index (i64) of the largest (kind max) or smallest (min) element along ``axis``, which stays with length 1.
+
+    Of several the first, or with ``last`` the last.
+    """
 
     name = "kernel.arg_reduce"
     kind = prop_def(StringAttr)
@@ -438,7 +440,10 @@ class SoftmaxOp(KernelOp):
 
 @irdl_op_definition
 class LayerNormOp(KernelOp):
-    """Normalisation of x over its axes from ``axis`` on, times scale plus bias (operands 1 and 2, of those axes' shape)."""
+    """Normalisation of x over its axes from ``axis`` on, times scale plus bias (operands 1 and 2).
+
+    Scale and bias have the shape of those axes.
+    """
 
     name = "kernel.layer_norm"
     axis = prop_def(IntegerAttr)
@@ -472,7 +477,8 @@ class PoolOp(KernelOp):
 
 @irdl_op_definition
 class PadOp(KernelOp):
-    """x between ``lower`` and ``upper`` elements an axis, filled as ``mode`` says: constant ``value``, edge, reflect, wrap.
+    """x between ``lower`` and ``upper`` elements an axis, filled as ``mode`` says: constant ``value``, edge, reflect or
+    wrap.
 
     Negative amounts crop.
     """
@@ -578,7 +584,8 @@ class LstmOp(KernelOp):
     """The recurrent part of ONNX LSTM in one direction, gates in the order i, o, f, c.
 
     ins: projected input x W^T + bias [steps, batch, 4 * hidden]; recurrence weights R^T [hidden, 4 * hidden];
-    initial h and c [batch, hidden]. outs: all h [steps, batch, hidden], last h, last c. ``reverse`` walks from the last step.
+    initial h and c [batch, hidden]. outs: all h [steps, batch, hidden], last h, last c. ``reverse`` walks from the
+    last step.
     """
 
     name = "kernel.lstm"

@@ -222,7 +222,8 @@ class ReshapeOp(IRDLOperation):
             raise VerifyException("C2: source and result of layout.reshape differ in their number of elements")
         expected = reshaped_type(source, result.dims)
         if expected is None:
-            raise VerifyException(f"C1: a tensor in layout {print_order(source.layout.order)} has no view of this shape")
+            order = print_order(source.layout.order)
+            raise VerifyException(f"C1: a tensor in layout {order} has no view of this shape")
         if result != expected:
             raise VerifyException(f"C3: the result must have type {expected}")
 

@@ -43,7 +43,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Layout:
-    """Physical order of a tensor's axes, with blocks and margins. ``lower``/``upper`` are empty or one entry an axis."""
+    """Physical order of a tensor's axes, with blocks and margins. ``lower``/``upper``: empty or one entry an axis."""
 
     order: str
     lower: tuple[Dim, ...] = field(default=())
@@ -58,8 +58,9 @@ class Layout:
         for axis in axes:
             kinds = [(p.block > 0, p.is_outer) for p in pieces if p.axis == axis]
             if kinds not in ([(False, False)], [(True, True), (True, False)]):
+                letter = chr(97 + axis)
                 raise ValueError(
-                    f"layout '{self.order}': axis '{chr(97 + axis)}' must occur once, or as a block index and one block inside"
+                    f"layout '{self.order}': axis '{letter}' must occur once, or as a block index and one block inside"
                 )
 
     @functools.cached_property
@@ -175,7 +176,7 @@ class Layout:
         return dims.row_major_strides(self.physical_shape(shape))
 
     def origin(self, shape: Sequence[Dim]) -> Dim:
-        """Elements from the start of the memory to the tensor's element 0. Raises ValueError if a margin cuts a block."""
+        """Elements from the start of the memory to the tensor's first. Raises ValueError if a margin cuts a block."""
         offset: Dim = 0
         for piece, stride in zip(self.pieces, self.physical_strides(shape), strict=True):
             lower, _ = self.margin(piece.axis)
@@ -251,7 +252,7 @@ class _Placed:
 
 
 def _matching_groups(shape: Sequence[Dim], new_shape: Sequence[Dim]) -> list[tuple[list[int], list[int]]] | None:
-    """Runs of axes longer than 1 of either shape that hold as many elements, in order; None where they don't pair up."""
+    """Runs of axes longer than 1 of either shape that hold as many elements, in order; None where none pair up."""
     old = [axis for axis, size in enumerate(shape) if size != 1]
     new = [axis for axis, size in enumerate(new_shape) if size != 1]
     groups: list[tuple[list[int], list[int]]] = []

@@ -12,7 +12,7 @@ import ast
 import functools
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import sympy
@@ -62,7 +62,7 @@ def floordiv(left: Dim, right: Dim) -> Dim:
 
     quotient = _without_inner_floor(sympy.expand(left / sympy.sympify(right)))
     # Keep the constant part in [0, 1), so that (H - 1) floordiv 2 + 1 and (H + 1) floordiv 2 are one expression.
-    constant = quotient.as_coeff_Add()[0]
+    constant: Any = quotient.as_coeff_Add()[0]
     whole = constant.p // constant.q
     return canonical(sympy.floor(quotient - whole) + whole)
 
@@ -71,7 +71,9 @@ def _without_inner_floor(quotient: sympy.Expr) -> sympy.Expr:
     """(floor(q) + k) / m rounded down is (q + k) / m rounded down, for an integer k and a positive integer m."""
     import sympy
 
+    term: Any
     for term in sympy.Add.make_args(quotient):
+        coefficient: Any
         coefficient, rest = term.as_coeff_Mul()
         if not isinstance(rest, sympy.floor) or coefficient.p != 1 or coefficient.q == 1:
             continue
@@ -135,7 +137,7 @@ def is_static(shape: Sequence[Dim]) -> bool:
 
 def symbols_of(*dimensions: Dim) -> set[str]:
     """Names of the symbols that occur in the dimensions."""
-    return {s.name for d in dimensions if not isinstance(d, int) for s in d.free_symbols}
+    return {str(s) for d in dimensions if not isinstance(d, int) for s in d.free_symbols}
 
 
 # --- text ---------------------------------------------------------------------------------------
@@ -143,7 +145,7 @@ def symbols_of(*dimensions: Dim) -> set[str]:
 _SUM, _PRODUCT, _ATOM = 0, 1, 2
 
 
-def _print(value: Dim, division: str, level: int) -> str:
+def _print(value: Any, division: str, level: int) -> str:
     import sympy
 
     if isinstance(value, int) or value.is_Integer:

@@ -96,7 +96,7 @@ class _FunctionLowering:
     def replace_kernel(self, op: Operation, outputs: dict[SSAValue, int]) -> None:
         operands = list(dict.fromkeys(op.operands))
         body = Block(arg_types=[value.type for value in operands])
-        inner = op.clone({value: argument for value, argument in zip(operands, body.args, strict=True)})
+        inner = op.clone(dict(zip(operands, body.args, strict=True)))
         body.add_ops([inner, YieldOp(inner.results)])
         buffers = []
         for result in op.results:

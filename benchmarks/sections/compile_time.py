@@ -58,7 +58,9 @@ def table(rows: list[dict[str, Any]]) -> Table:
             result.add_row(*step, *(f"{seconds.get(step, 0.0):.2f}" for seconds in times))
     result.add_section()
     result.add_row("", "imports", *("" if row["failure"] else f"{row['imports']:.2f}" for row in rows))
-    result.add_row("", "the rest", *(_rest(row, seconds, listed) for row, seconds in zip(rows, times, strict=True)))
+    result.add_row(
+        "", "loading passes, the rest", *(_rest(row, seconds, listed) for row, seconds in zip(rows, times, strict=True))
+    )
     totals = [f"[red]{row['failure']}[/]" if row["failure"] else f"{row['total']:.2f}" for row in rows]
     result.add_row("", "in all", *totals)
     return result

@@ -13,7 +13,8 @@ B is packed in panels at compile time (layout ``Ba64b``: [N/64][K][64]), or read
 result may have any strides, so transposes and head splits are free. Leading axes of A become rows where
 B has none and the memory allows it.
 
-Decisions: ``rows`` and ``columns`` of a tile at most; ``row_chunks``: pieces of the rows that threads share beside panels.
+Decisions: ``rows`` and ``columns`` of a tile at most; ``row_chunks``: pieces of the rows that threads share beside
+panels.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ differ in how they find A, B and the result.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from xdsl.ir import SSAValue
@@ -90,7 +90,7 @@ def sum_products(
 
 
 def piece_strides(nest: LoopNest, operand: Tensor, result: Tensor) -> list[Index | None]:
-    """Elements of the operand between neighbours along each physical dimension of the result; None where it is broadcast.
+    """Elements of the operand between neighbours along each physical dimension of the result; None where broadcast.
 
     Raises ValueError where the operand is split in blocks and the result is not.
     """
@@ -173,7 +173,7 @@ def store_result_tile(nest: LoopNest, kernel: KernelOp, sums: SSAValue, result: 
 
 
 @contextlib.contextmanager
-def shared_loop(nest: LoopNest, bounds: Sequence[Index]):  # noqa: ANN201
+def shared_loop(nest: LoopNest, bounds: Sequence[Index]):
     """One loop over this thread's share of a loop nest's flattened iterations; gives their indices."""
     total: Index = 1
     for bound in bounds:

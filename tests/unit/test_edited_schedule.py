@@ -73,6 +73,7 @@ def test_edited_order_gives_the_same_bits(scheduled: tuple[str, CompilerContext]
     assert len(stages) == 2
     first, second = stages
     # Both buffers and all weights first, then the stages in the other order.
-    head, between, tail = text.partition(first)[0], text.partition(first)[2].partition(second)[0], text.partition(second)[2]
+    head, _, rest = text.partition(first)
+    between, _, tail = rest.partition(second)
     edited = head + between + second + first + tail
     np.testing.assert_array_equal(run(edited, context), run(text, context))
