@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from xdsl.dialects import arith, vector
 from xdsl.dialects.builtin import (
@@ -21,19 +21,19 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from ...dialects import vector_extension as vectorx
 from .loop_nest import Index, LoopNest
 
-_FLOAT_OPS: dict[str, type[Operation]] = {
+_FLOAT_OPS: dict[str, Callable[[SSAValue, SSAValue], Operation]] = {
     "sum": arith.AddfOp,
     "prod": arith.MulfOp,
     "max": arith.MaximumfOp,
     "min": arith.MinimumfOp,
 }
-_INTEGER_OPS: dict[str, type[Operation]] = {
+_INTEGER_OPS: dict[str, Callable[[SSAValue, SSAValue], Operation]] = {
     "sum": arith.AddiOp,
     "prod": arith.MuliOp,
     "max": arith.MaxSIOp,
     "min": arith.MinSIOp,
 }
-_UNSIGNED_OPS: dict[str, type[Operation]] = {"max": arith.MaxUIOp, "min": arith.MinUIOp}
+_UNSIGNED_OPS: dict[str, Callable[[SSAValue, SSAValue], Operation]] = {"max": arith.MaxUIOp, "min": arith.MinUIOp}
 _FLOAT_REDUCTIONS = {"sum": "add", "prod": "mul", "max": "maximumf", "min": "minimumf"}
 _INTEGER_REDUCTIONS = {"sum": "add", "prod": "mul", "max": "maxsi", "min": "minsi"}
 _UNSIGNED_REDUCTIONS = {"max": "maxui", "min": "minui"}

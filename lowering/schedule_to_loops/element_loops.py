@@ -164,7 +164,7 @@ def _plan(space: Sequence[Dimension], operands: int, lanes: int, unroll: int, ou
         tile_rows, tile_columns = lanes, lanes
     elif candidates and candidates[-1] is outer[-1] and _fills_little(columns, tile_columns, outer[-1]):
         rows = outer[-1]
-        tile_rows = min(8, tile_columns // (-(-columns.size // lanes) * lanes))
+        tile_rows = min(8, tile_columns // (-(-int(columns.size) // lanes) * lanes))
     if rows is not None:
         outer.remove(rows)
     outer, rows, columns = add_chunks(outer, rows, columns, tile_rows, tile_columns)

@@ -37,7 +37,7 @@ def lower_map(stage: StageOp, nest: LoopNest) -> None:
 
 def operand_positions(stage: StageOp) -> list[int]:
     """Position in ``LoopNest.operands`` of each of the kernel's operands."""
-    position = {argument: index for index, argument in enumerate(stage.body.block.args)}
+    position: dict[SSAValue, int] = {argument: index for index, argument in enumerate(stage.body.block.args)}
     return [position[operand] for operand in stage.kernel.operands]
 
 

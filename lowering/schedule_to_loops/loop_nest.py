@@ -9,9 +9,10 @@ Loops that run once make no loop. A register tile is one n-D vector.
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import sympy
 from xdsl.dialects import arith, func, memref, scf, vector
@@ -127,8 +128,8 @@ class LoopNest:
         element = type_.element_type if isinstance(type_, VectorType) else type_
         if isinstance(element, IntegerType | IndexType):
             attribute: Attribute = IntegerAttr(int(value), element)
-        else:
-            attribute = FloatAttr(float(value), element)  # pyright: ignore[reportArgumentType]
+        else:  # pyright: ignore
+            attribute = FloatAttr(float(value), element)  # pyright: ignore[reportCallIssue, reportArgumentType]
         if isinstance(type_, VectorType):
             attribute = DenseIntOrFPElementsAttr.from_list(type_, [value])  # pyright: ignore[reportArgumentType, reportCallIssue]
         op = arith.ConstantOp.create(properties={"value": attribute}, result_types=[type_])
@@ -160,8 +161,8 @@ class LoopNest:
         return self.insert(
             op.create(
                 operands=[self.value(left), self.value(right)],
-                result_types=[INDEX],
-                properties=_NO_OVERFLOW.get(op, {}),
+                result_types=[INDEX],  # pyright: ignore[reportArgumentType, reportCallIssue]
+                properties=_NO_OVERFLOW.get(op, {}),  # pyright: ignore[reportCallIssue, reportArgumentType]
             )
         )
 
@@ -237,7 +238,7 @@ class LoopNest:
             op.detach()
             self._insert_at_top(op)
 
-    def _evaluate(self, expression: Dim) -> Index:
+    def _evaluate(self, expression: Any) -> Index:
         if isinstance(expression, int) or expression.is_Integer:
             return int(expression)
         match expression:
@@ -256,9 +257,9 @@ class LoopNest:
                 return total
             case sympy.Max() | sympy.Min():
                 combine = self.maximum if isinstance(expression, sympy.Max) else self.minimum
-                total = self._evaluate(expression.args[0])
+                total = self._evaluate(expression.args[0])  # pyright: ignore[reportArgumentType]
                 for argument in expression.args[1:]:
-                    total = combine(total, self._evaluate(argument))
+                    total = combine(total, self._evaluate(argument))  # pyright: ignore[reportArgumentType]
                 return total
         if isinstance(expression, sympy.floor):
             numerator, denominator = sympy.fraction(sympy.together(expression.args[0]))
@@ -294,8 +295,8 @@ class LoopNest:
         outer, self.block = self.block, body
         yield loop
         self.insert(scf.YieldOp(*(loop.yielded or [])))
-        self.block = outer
-        op = scf.ForOp(*bounds, carried, body)
+        self.block = outer  # pyright: ignore[reportCallIssue]
+        op = scf.ForOp(*bounds, carried, body)  # pyright: ignore[reportCallIssue]
         if unroll > 1:
             op.attributes["lamina.unroll"] = IntegerAttr(unroll, INDEX)
         self.insert(op)
@@ -490,9 +491,20 @@ _NO_OVERFLOW = {
     op: {"overflowFlags": arith.IntegerOverflowAttr("none")} for op in (arith.AddiOp, arith.SubiOp, arith.MuliOp)
 }
 
+
+def _vector_comparison(
+    kind: type[vectorx.CmpfOp | vectorx.CmpiOp],
+    operands: list[SSAValue],
+    op: Operation,  # pyright: ignore
+) -> Operation:  # pyright: ignore
+    predicate = op.properties["predicate"]
+    result = VectorType(i1, operands[0].type.get_shape())  # pyright: ignore[reportAttributeAccessIssue]
+    return kind.create(operands=operands, properties={"predicate": predicate}, result_types=[result])
+
+
 # Ops that take or give an i1, which xDSL's arith dialect allows on scalars only.
 _VECTOR_OPS: dict[type[Operation], Callable[[list[SSAValue], Operation], Operation]] = {
     arith.SelectOp: lambda operands, _: vectorx.SelectOp(*operands),
-    arith.CmpfOp: lambda operands, op: vectorx.CmpfOp(*operands, op.predicate.value.data),  # pyright: ignore[reportAttributeAccessIssue]
-    arith.CmpiOp: lambda operands, op: vectorx.CmpiOp(*operands, op.predicate.value.data),  # pyright: ignore[reportAttributeAccessIssue]
+    arith.CmpfOp: functools.partial(_vector_comparison, vectorx.CmpfOp),
+    arith.CmpiOp: functools.partial(_vector_comparison, vectorx.CmpiOp),
 }
