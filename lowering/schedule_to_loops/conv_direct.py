@@ -9,7 +9,8 @@
         y[n, co, oh, ow] = epilogue(sums)
 
 y is split in channel blocks. x may lie in any layout whose images have a halo of zeros at least as wide
-as the padding, so no address is ever checked. A 1x1 convolution of contiguous images sees one long row.
+as the padding, so no address is ever checked. A 1x1 convolution of contiguous images sees one long row,
+cut in equal pieces where there are few blocks of output channels for threads to share.
 
 Decisions: ``columns`` of a tile at most; ``channel_blocks`` of y in a tile (it divides y's blocks, in a group);
 ``along = height`` lays tiles along the image's height instead, for images that are narrow.
@@ -31,6 +32,9 @@ from .register_tile import ResultTile, for_each_tile, shared_loop, store_result_
 
 # Physical dimensions of y in NCHW16c order.
 BATCH, CHANNEL_BLOCK, ROW, COLUMN, LANE = range(5)
+
+ENOUGH_FOR_THREADS = 16
+"""Rows of tiles that a convolution should have, if its image allows it: each thread takes an equal number of them."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +60,19 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
     if flat:
         height, width = 1, nest.mul(height, width)
     sources = _Sources(nest, kernel, x, w, blocks, lanes, flat, along_height)
+    largest = int(stage.decisions["columns"])
+    if flat and isinstance(width, int):
+        height = _pieces_of_row(channel_tiles * (batch if isinstance(batch, int) else 1), width, largest)
+        width //= height
     rows, columns_in_row, across = (width, height, ROW) if along_height else (height, width, COLUMN)
 
     with shared_loop(nest, [channel_tiles, batch, rows]) as (co, n, row):
 
         def compute_tile(column: Index, columns: int) -> None:
-            place = [column, row] if along_height else [row, column]
+            if flat:
+                place = [0, nest.add(nest.mul(row, columns_in_row) if isinstance(width, int) else 0, column)]
+            else:
+                place = [column, row] if along_height else [row, column]
             tile = ResultTile(
                 starts=[n, nest.mul(co, blocks), *place, 0],
                 spans=[(across, columns), (CHANNEL_BLOCK, blocks), (LANE, lanes)],
@@ -71,7 +82,21 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
                 sums = sources.accumulate(sums, run, co, n, place, columns)
             store_result_tile(nest, kernel, sums, y, tile)
 
-        for_each_tile(nest, columns_in_row, int(stage.decisions["columns"]), compute_tile)
+        for_each_tile(nest, columns_in_row, largest, compute_tile)
+
+
+def _pieces_of_row(work: int, pixels: int, columns: int) -> int:
+    """Into how many equal pieces the one long row is cut, so that ``work`` rows are enough for threads to share.
+
+    A piece has at least two tiles of ``columns``.
+    """
+    pieces = 1
+    for candidate in range(2, pixels // (2 * columns) + 1):
+        if work * pieces >= ENOUGH_FOR_THREADS:
+            break
+        if pixels % candidate == 0:
+            pieces = candidate
+    return pieces
 
 
 def is_pointwise(kernel: ConvOp, tensors: Sequence[Tensor]) -> bool:
