@@ -46,3 +46,25 @@ func.func @pointwise(%x: !layout.tensor<1 x 8 x H x W x f32>, %w: !layout.tensor
   }
   func.return
 }
+
+// Columns of neighbouring pixels are read from x in place; only pixels whose window reaches the padding need masks.
+// CHECK-LABEL: func.func @conv_im2col_
+// CHECK-NOT: memref.view
+// CHECK: %[[SUMS:.*]] = scf.if %{{.*}} -> (vector<4x16xf32>)
+// The rows of the window that lie in the padding are left out.
+// CHECK: scf.for %{{.*}} = %{{.*}} to %{{.*}} step %{{.*}} iter_args({{.*}}) -> (vector<4x16xf32>)
+// CHECK: vector.load {{.*}} vector<1x16xf32>
+// CHECK: vector.fma {{.*}} : vector<4x16xf32>
+// CHECK: } else {
+// CHECK: vector.transfer_read {{.*}} vector<1x16xf32>
+// CHECK: vector.fma {{.*}} : vector<4x16xf32>
+// CHECK: vector.store %[[SUMS]]
+func.func @in_place(%x: !layout.tensor<1 x 8 x 16 x 32 x f32>, %w: !layout.tensor<4 x 8 x 3 x 3 x f32, Abcd4a>) {
+  %o = schedule.buffer output 0 : !layout.tensor<1 x 4 x 16 x 32 x f32>
+  schedule.stage @c ins(%x, %w : !layout.tensor<1 x 8 x 16 x 32 x f32>, !layout.tensor<4 x 8 x 3 x 3 x f32, Abcd4a>) outs(%o : !layout.tensor<1 x 4 x 16 x 32 x f32>) tile {columns = 16, lanes = 16, rows = 4, pack = 0} {
+  ^bb0(%a: !layout.tensor<1 x 8 x 16 x 32 x f32>, %b: !layout.tensor<4 x 8 x 3 x 3 x f32, Abcd4a>):
+    %r = kernel.conv ins(%a, %b : !layout.tensor<1 x 8 x 16 x 32 x f32>, !layout.tensor<4 x 8 x 3 x 3 x f32, Abcd4a>) algorithm im2col strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 4 x 16 x 32 x f32>
+    schedule.yield %r : !layout.tensor<1 x 4 x 16 x 32 x f32>
+  }
+  func.return
+}
