@@ -95,9 +95,9 @@ class _SegmentBuilder:
 
     def _add_stage(self, op: StageOp) -> None:
         number = len(self.stages)
-        arguments: list[manifest.BufferArgument | manifest.DimensionArgument] = [
-            ("buffer", self.names[value], 0) for value in (*op.ins, *op.outs)
-        ]
+        arguments: list[manifest.BufferArgument | manifest.DimensionArgument] = []
+        for value in (*op.ins, *op.outs):
+            arguments.append(("buffer", self.names[value], 0))
         if op.scratch is not None:
             name = f"scratch{number}"
             nbytes = dims.to_python_expression(op.scratch.data)
