@@ -107,7 +107,8 @@ class _SegmentBuilder:
             arguments.append(("buffer", name, 0))
         symbols = stage_symbols(op)
         self.symbols |= set(symbols)
-        arguments += [("dim", symbol) for symbol in symbols]
+        for symbol in symbols:
+            arguments.append(("dim", symbol))
         self.stages.append(manifest.Stage(op.stage_name.data, function_name(op), arguments, barrier=False))
 
 
