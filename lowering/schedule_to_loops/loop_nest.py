@@ -464,6 +464,8 @@ class LoopNest:
             if isinstance(op, arith.ConstantOp):
                 values[op.result] = self._scalar_or_splat(op, shape)
                 continue
+            if isinstance(op, _DIVISIONS) and not isinstance(op.operands[1].owner, arith.ConstantOp):
+                operands[1] = self._nonzero(operands[1])
             if shape is not None and type(op) in _VECTOR_OPS:
                 values[op.results[0]] = self.insert(_VECTOR_OPS[type(op)](operands, op))
                 continue
@@ -475,6 +477,14 @@ class LoopNest:
             self.block.add_op(copy)
             values.update(zip(op.results, copy.results, strict=True))
         raise ValueError("the region does not end in kernel.yield")
+
+    def _nonzero(self, divisor: SSAValue) -> SSAValue:
+        """1 in place of 0, which stops the machine: lanes that no one will see can hold it."""
+        zero, one = self.constant(0, divisor.type), self.constant(1, divisor.type)
+        if isinstance(divisor.type, VectorType):
+            is_zero = self.insert(vectorx.CmpiOp(divisor, zero, "eq"))  # pyright: ignore[reportCallIssue]
+            return self.insert(vectorx.SelectOp(is_zero, one, divisor))
+        return self.insert(arith.SelectOp(self.insert(arith.CmpiOp(divisor, zero, "eq")), one, divisor))
 
     def _scalar_or_splat(self, op: arith.ConstantOp, shape: Sequence[int] | None) -> SSAValue:
         number = op.value.value.data  # pyright: ignore[reportAttributeAccessIssue]
@@ -490,6 +500,17 @@ def _transfer_properties(memory_rank: int, rank: int) -> tuple[ArrayAttr[BoolAtt
 _NO_OVERFLOW = {
     op: {"overflowFlags": arith.IntegerOverflowAttr("none")} for op in (arith.AddiOp, arith.SubiOp, arith.MuliOp)
 }
+
+
+_DIVISIONS = (
+    arith.DivSIOp,
+    arith.DivUIOp,
+    arith.RemSIOp,
+    arith.RemUIOp,
+    arith.FloorDivSIOp,
+    arith.CeilDivSIOp,
+    arith.CeilDivUIOp,
+)
 
 
 def _vector_comparison(

@@ -174,3 +174,26 @@ def test_tuned_width(run_kernel) -> None:
     for decisions in ({"lanes": 4}, {"lanes": 8, "unroll": 1}, {"lanes": 16, "unroll": 8}):
         got = apply(run_kernel, [x, x], [f32, f32], f32, lambda a, b: [arith.AddfOp(a, b)], decisions=decisions)
         np.testing.assert_array_equal(got, x + x)
+
+
+@pytest.mark.parametrize("order", ["ab", "aB16b"])
+@pytest.mark.parametrize("shape", [["N", 21], [4, 24], [3, "H"]])
+def test_integer_division_never_sees_unused_lanes(run_kernel, shape, order: str) -> None:
+    sizes, dims = {"N": 3, "H": 21}, {"N": N, "H": H}
+    concrete = [sizes.get(size, size) for size in shape]
+    generator = np.random.default_rng(0)
+    a, b = generator.integers(-1000, 1000, concrete), generator.integers(1, 50, concrete)
+    type_ = TensorType.of([dims.get(size, size) for size in shape], i64, Layout(order))
+
+    def divide(x, y):
+        quotient = arith.DivSIOp(x, y)
+        rest = arith.RemSIOp(x, y)
+        return [quotient, rest, arith.AddiOp(quotient.result, rest.result)]
+
+    (got,) = run_kernel(
+        lambda v: kernel.MapOp(v, type_, epilogue=region([i64, i64], divide)),
+        [(a, type_), (b, type_)],
+        [type_],
+        symbols=sizes,
+    )
+    np.testing.assert_array_equal(got, (a / b).astype(np.int64) + np.fmod(a, b))
