@@ -13,9 +13,8 @@ from xdsl.ir import Attribute, Block, Operation, Region
 from xdsl.utils.exceptions import VerifyException
 
 from ..dialects.dimension_attribute import DimensionAttr
-from ..dialects.graph.broadcasting import BroadcastError
 from ..dialects.graph.types import TensorType, element_type_of
-from ..errors import InvalidModelError, UnsupportedOperatorError
+from ..errors import InvalidModelError, LaminaError, UnsupportedOperatorError
 from .builder import Builder
 from .node import Node
 from .registry import find_converter
@@ -52,6 +51,7 @@ class GraphImporter:
         return GraphImporter(self.builder, self.opsets, self)
 
     def add_initializers(self, graph: onnx.GraphProto) -> None:
+        require_text(*(tensor.name for tensor in graph.initializer))
         for tensor in graph.initializer:
             self.values[tensor.name] = self.builder.constant(_to_array(tensor), tensor.name)
         for sparse in graph.sparse_initializer:
@@ -80,6 +80,7 @@ class GraphImporter:
         return found
 
     def add_node(self, proto: onnx.NodeProto) -> None:
+        require_text(proto.name, proto.op_type, proto.domain, *proto.input, *proto.output)
         node = Node(proto, [self._input(proto, name) for name in proto.input], self.opset_of(proto.domain), self)
         self.builder.name = next((name for name in proto.output if name), proto.name)
         outputs = self._convert(node)
@@ -111,7 +112,10 @@ class GraphImporter:
             return self._expand_function(node, domain)
         try:
             converted = convert(node)
-        except (VerifyException, BroadcastError) as error:
+        except LaminaError:
+            raise
+        except (VerifyException, ValueError, TypeError, LookupError, ArithmeticError, AssertionError) as error:
+            # A model that breaks ONNX's rules trips over them anywhere; what went wrong is kept as the cause.
             raise InvalidModelError(f"{node.describe()}: {error}") from error
         return [converted] if isinstance(converted, Value) else list(converted)
 
@@ -156,6 +160,13 @@ def _type_proto(value: Value | None) -> onnx.TypeProto:
     return onnx.helper.make_tensor_type_proto(code, [d if isinstance(d, int) else str(d) for d in value.dims])
 
 
+def require_text(*names: Any) -> None:
+    """Raises InvalidModelError for a name that is not UTF-8, which protobuf hands out as bytes."""
+    for name in names:
+        if not isinstance(name, str):
+            raise InvalidModelError(f"the model is damaged: the name {name!r} is not UTF-8")
+
+
 def _with_attributes(proto: onnx.NodeProto, attributes: Mapping[str, onnx.AttributeProto]) -> onnx.NodeProto:
     """A node of a function body with references to the function's attributes filled in."""
     if not any(attribute.ref_attr_name for attribute in proto.attribute):
@@ -176,7 +187,7 @@ def _with_attributes(proto: onnx.NodeProto, attributes: Mapping[str, onnx.Attrib
 def _to_array(tensor: onnx.TensorProto) -> Any:
     try:
         array = numpy_helper.to_array(tensor)
-    except (onnx.checker.ValidationError, OSError, ValueError, TypeError) as error:
+    except (onnx.checker.ValidationError, OSError, ValueError, TypeError, LookupError) as error:
         hint = ": give the path of the model's file, so that the data beside it is found"
         where = hint if tensor.data_location == onnx.TensorProto.EXTERNAL else ""
         raise InvalidModelError(f"the tensor '{tensor.name}' cannot be read{where} ({error})") from error
@@ -209,6 +220,8 @@ def import_graph(
 ) -> ModuleOp:
     """@main of a module from the main graph of a model."""
     symbols = Symbols()
+    require_text(*(info.name for info in [*graph.input, *graph.output]))
+    require_text(*(dimension.dim_param for info in graph.input for dimension in info.type.tensor_type.shape.dim))
     given = {tensor.name for tensor in graph.initializer}
     inputs = [info for info in graph.input if info.name not in given]
     types = _input_types(inputs, symbols, shapes or {})

@@ -366,3 +366,29 @@ def test_the_model_handed_in_is_not_changed() -> None:
     before = model.SerializeToString()
     imported(model)
     assert model.SerializeToString() == before
+
+
+def test_damaged_models_are_refused_and_never_trip_import_itself() -> None:
+    nodes = [
+        node("Conv", ["x", "w"], ["a"], pads=[1, 1]),
+        node("Shape", ["a"], ["s"]),
+        node("Slice", ["s", "zero", "one"], ["n"]),
+        node("Concat", ["n", "rest"], ["target"], axis=0),
+        node("Reshape", ["a", "target"], ["y"]),
+    ]
+    constants = {
+        "w": np.ones((2, 2, 3), np.float32),
+        "zero": np.array([0]),
+        "one": np.array([1]),
+        "rest": np.array([-1]),
+    }
+    healthy = model_of(nodes, [info("x", ["N", 2, "H"])], ["y"], constants).SerializeToString()
+    random = np.random.default_rng(3)
+    for _ in range(200):
+        damaged = bytearray(healthy)
+        for place in random.integers(0, len(damaged), random.integers(1, 4)):
+            damaged[place] = random.integers(0, 256)
+        try:
+            imported(bytes(damaged))
+        except LaminaError as error:
+            assert str(error)
