@@ -7,7 +7,10 @@ tiles.py         n-D vectors as lists of machine vectors
 memory.py        views, loads and stores
 transfers.py     strided, transposed and broadcast access
 vectors.py       broadcasts, masks, reductions
-arithmetic.py    arith and math
+elementwise.py   a function applied to every piece
+floats.py        float arithmetic
+integers.py      integer and index arithmetic
+arithmetic.py    constants, selection, conversions
 conversions.py   narrow floats
 rounding.py      floor and kin without an instruction for it
 control_flow.py  loops, conditions, calls

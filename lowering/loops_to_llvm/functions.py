@@ -13,7 +13,7 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Block, Operation, Region
 
 from ...backend.targets import Target
-from . import arithmetic, control_flow, memory, transfers, vectors
+from . import arithmetic, control_flow, floats, integers, memory, transfers, vectors
 from .builder import POINTER, Builder
 from .index import IndexMath
 from .state import Handler, State, fail, llvm_element
@@ -29,6 +29,8 @@ HANDLERS: dict[type[Operation], Handler] = {
     **memory.HANDLERS,
     **transfers.HANDLERS,
     **vectors.HANDLERS,
+    **floats.HANDLERS,
+    **integers.HANDLERS,
     **arithmetic.HANDLERS,
     **control_flow.HANDLERS,
 }

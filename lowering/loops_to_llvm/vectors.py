@@ -8,8 +8,8 @@ from xdsl.dialects import llvm, vector
 from xdsl.dialects.builtin import IntegerType, VectorType, i1, i32
 from xdsl.ir import Operation, SSAValue
 
-from .arithmetic import float_operation, maximum_minimum, maximum_minimum_number
 from .builder import fast_math, vector_type
+from .floats import float_operation, maximum_minimum, maximum_minimum_number
 from .state import Handler, State, fail, llvm_element
 from .tiles import Tile, cut_of, lanes_of, recut, slice_piece
 
