@@ -153,7 +153,11 @@ class Builder:
         """The results of an operation: folded where all operands are constant, else appended to the block."""
         types = [operand.type for operand in operands]
         values = operation.complete(types, fields)
-        inferred = list(operation.infer(types, values)) if result_types is None else list(result_types)
+        if result_types is None:
+            inferred = list(operation.infer(types, values))
+        else:
+            inferred = list(result_types)
+            operation.check(types, values, inferred)
         self._unify(operation, types, values)
         name = operation.name.removeprefix("graph.")
         folded = self._folded(name, operands, values, inferred)

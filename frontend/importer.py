@@ -16,7 +16,7 @@ from ..dialects.dimension_attribute import DimensionAttr
 from ..dialects.graph.types import TensorType, element_type_of
 from ..errors import InvalidModelError, LaminaError, UnsupportedOperatorError
 from .builder import Builder
-from .node import Node
+from .node import Node, type_name
 from .registry import find_converter
 from .symbols import Symbols
 from .values import Value
@@ -291,7 +291,7 @@ def _input_type(info: onnx.ValueInfoProto, symbols: Symbols, wanted: Sequence[An
     try:
         element = element_type_of(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
     except KeyError:
-        kind = onnx.TensorProto.DataType.Name(tensor.elem_type)
+        kind = type_name(tensor.elem_type)
         raise UnsupportedOperatorError(
             f"the input '{info.name}' has elements of {kind}, which cannot be compiled"
         ) from None

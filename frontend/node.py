@@ -23,6 +23,12 @@ _T = TypeVar("_T")
 _MISSING: Any = object()
 
 
+def type_name(code: int) -> str:
+    """ONNX's name of an element type, or its number where it has none."""
+    names = {value: name for name, value in onnx.TensorProto.DataType.items()}
+    return names.get(code, f"type {code}")
+
+
 def attribute_value(attribute: onnx.AttributeProto) -> Any:
     """The Python value of an attribute: numbers, text, lists, arrays; graphs stay protos."""
     value = onnx.helper.get_attribute_value(attribute)

@@ -9,7 +9,7 @@ import onnx
 
 from ...dialects import graph
 from ...dialects.graph.types import element_type_of, is_float, is_integer
-from ..node import Node
+from ..node import Node, type_name
 from ..registry import converter
 from ..values import Value
 
@@ -163,7 +163,7 @@ def convert_cast(node: Node) -> Value:
     try:
         element = element_type_of(onnx.helper.tensor_dtype_to_np_dtype(target))
     except KeyError:
-        node.unsupported(f"cannot cast to {onnx.TensorProto.DataType.Name(target)}")
+        node.unsupported(f"cannot cast to {type_name(target)}")
     return node.b.cast(x, element)
 
 
