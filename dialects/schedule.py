@@ -36,7 +36,7 @@ from xdsl.traits import IsTerminator
 from xdsl.utils.exceptions import VerifyException
 
 from .dimension_attribute import DimensionAttr, parse_dimensions, print_dimensions
-from .kernel import parse_operands, print_operands
+from .kernel_operation import parse_operands, print_operands
 from .layout import TensorType
 from .shape import Dim
 
