@@ -18,6 +18,7 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects import shape as dims
+from ...dialects.kernel import ConvOp, GemmOp
 from ...dialects.layout import TensorType
 from ...dialects.schedule import StageOp
 from .loop_nest import LoopNest
@@ -95,8 +96,17 @@ def lower_stage(stage: StageOp) -> func.FuncOp:
     generate = getattr(importlib.import_module(f".{module}", __package__), name)
     scratch = None if stage.scratch is None else stage.scratch.data
     nest = LoopNest(function_name(stage), stage_symbols(stage), operand_types(stage), scratch)
+    if isinstance(stage.kernel, ConvOp | GemmOp):
+        _repeat_shared_operands(stage, nest)
     generate(stage, nest)
     return nest.finish()
+
+
+def _repeat_shared_operands(stage: StageOp, nest: LoopNest) -> None:
+    """Lists a stage's input once for each of the kernel's operands that it is, as contractions expect (``x + x w``)."""
+    position: dict[SSAValue, int] = {argument: index for index, argument in enumerate(stage.body.block.args)}
+    outputs = nest.operands[len(stage.ins) :]
+    nest.operands = [*(nest.operands[position[operand]] for operand in stage.kernel.operands), *outputs]
 
 
 @dataclass(frozen=True)
