@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 _RUNS_A_TURN = 3
+_PAUSE_SECONDS = 0.05
 
 
 def measure_in_turn(runners: Mapping[str, Callable[[], Any]], seconds: float) -> dict[str, dict[str, float]]:
     """Statistics in milliseconds by runner, measured for about ``seconds`` in all.
 
     The runners take turns of a few runs, so that a slower moment of the machine hits all of them. The first run of a
-    turn is not timed: it finds the caches full of another engine's data, and the other's threads may still spin.
+    turn is not timed: it finds the caches full of another engine's data. Before it there is a pause, in which the
+    other engine's threads stop spinning: onnxruntime's keep a processor busy for a while after each run.
     """
     times: dict[str, list[float]] = {name: [] for name in runners}
     cpu_seconds = dict.fromkeys(runners, 0.0)
@@ -22,6 +24,7 @@ def measure_in_turn(runners: Mapping[str, Callable[[], Any]], seconds: float) ->
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or not all(times.values()):
         for name, run in runners.items():
+            time.sleep(_PAUSE_SECONDS)
             run()
             begin_cpu = time.process_time()
             for _ in range(_RUNS_A_TURN):
