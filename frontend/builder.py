@@ -354,9 +354,6 @@ class Builder:
 
     # --- shapes ---------------------------------------------------------------------------------
 
-    def shape_of(self, x: Value) -> Value:
-        return self.dim_values(x.dims)
-
     def element_count(self, x: Value) -> Dim:
         return product(x.dims)
 

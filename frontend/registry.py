@@ -39,8 +39,3 @@ def find_converter(domain: str, operator: str, opset: int) -> Converter | None:
         return None
     fitting = [since for since in versions if since <= opset]
     return versions[max(fitting)] if fitting else None
-
-
-def supported_operators() -> set[tuple[str, str]]:
-    """All (domain, operator) that have a converter."""
-    return set(_CONVERTERS)

@@ -53,7 +53,6 @@ class Rewriter:
 
     def __init__(self, context: Context):
         self.constants: ConstantStore = context.constants  # pyright: ignore[reportAttributeAccessIssue]
-        self.changed = False
 
     def array(self, value: SSAValue) -> np.ndarray | None:
         """The elements of a constant; None for any other value."""
@@ -90,7 +89,6 @@ class Rewriter:
             result.replace_all_uses_with(value)
         operation.detach()
         operation.erase()
-        self.changed = True
 
     def replace_with(self, operation: Operation, new: GraphOperation) -> SSAValue:
         """Puts ``new`` in the place of an operation of one result."""
