@@ -213,6 +213,13 @@ def _speed_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     return heads, rows
 
 
+def _summary_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """The networks that most people know, on one thread."""
+    heads = ["ms on one thread", "lamina", "onnxruntime", "ratio"]
+    rows = {row["network"]: row for row in report["speed"] if not row["failure"]}
+    return heads, [[name, *_times(rows[name]["threads"]["1"])] for name in WELL_KNOWN if name in rows]
+
+
 def _times(times: dict[str, float]) -> list[str]:
     ours, theirs = times["lamina"], times["onnxruntime"]
     return [f"{ours:.2f}", f"{theirs:.2f}", f"{theirs / ours:.2f}"]
@@ -241,7 +248,9 @@ def _overhead_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]
     ]
 
 
+WELL_KNOWN = ("resnet50", "vgg16", "mobilenet_v2", "vit_b_16", "bert_base", "ppocr_v4_rec")
 FIGURES = {
+    "summary": _summary_figures,
     "machine": _machine_figures,
     "speed": _speed_figures,
     "compile": _compile_figures,
