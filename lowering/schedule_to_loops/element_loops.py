@@ -113,12 +113,16 @@ class Position:
         if dimension.offsets:
             steps = [0 if offset is None else offset(nest, index) for offset in dimension.offsets]
         else:
-            steps = [nest.mul(index, nest.dim(stride)) for stride in dimension.strides]
+            # Operands often share strides, and offsets: each product and sum is made once.
+            products = {stride: nest.mul(index, nest.dim(stride)) for stride in dict.fromkeys(dimension.strides)}
+            steps = [products[stride] for stride in dimension.strides]
         reached = dict(self.reached)
         if dimension.group is not None:
             walked = nest.mul(index, dimension.unit)
             reached[dimension.group] = nest.add(reached.get(dimension.group, 0), walked)
-        return Position([nest.add(offset, step) for offset, step in zip(self.offsets, steps, strict=True)], reached)
+        pairs = list(zip(self.offsets, steps, strict=True))
+        sums = {pair: nest.add(*pair) for pair in dict.fromkeys(pairs)}
+        return Position([sums[pair] for pair in pairs], reached)
 
     def bound(self, nest: LoopNest, dimension: Dimension) -> Index:
         """Turns that the dimension has from here."""

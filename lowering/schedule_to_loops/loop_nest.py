@@ -102,6 +102,7 @@ class LoopNest:
         self._scratch: SSAValue | None = arguments[len(memories)] if scratch_memory else None
         self._constants: dict[tuple[object, Attribute], SSAValue] = {}
         self._last_hoisted: Operation | None = None
+        self._shares: dict[Index, tuple[Index, Index]] = {}
         self._dims: dict[sympy.Expr, SSAValue] = {}
         self.operands = [self._tensor(type_, memory) for type_, memory in zip(operands, arguments, strict=False)]
 
@@ -334,8 +335,14 @@ class LoopNest:
 
     def share(self, total: Index) -> tuple[Index, Index]:
         """This thread's part [begin, end) of ``total`` equal pieces of work, split statically."""
+        # What is computed outside of all loops holds for the rest of the function.
+        known = self._shares.get(total) if self.block is self._entry else None
+        if known is not None:
+            return known
         begin = self.floordiv(self.mul(total, self.thread), self.threads)
         end = self.floordiv(self.mul(total, self.add(self.thread, 1)), self.threads)
+        if self.block is self._entry:
+            self._shares[total] = begin, end
         return begin, end
 
     def split_index(self, flat: Index, bounds: Sequence[Index]) -> list[Index]:
