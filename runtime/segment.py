@@ -177,13 +177,15 @@ class SegmentRunner:
         wanted = pace.threads(binding.participants)
         team, participants = POOL.acquire(self.image, wanted, binding.eager)
         try:
+            # A run that wakes its workers says nothing of the next, which finds them awake.
+            wakes = team is not None and team.parked
             begin = perf_counter_ns()
             address = None if team is None else team.address
             self.image.run(address, instance.records_address, binding.stage_count, participants)
             elapsed = perf_counter_ns() - begin
-            if team is not None:
+            if team is not None and not wakes:
                 pace.report(participants, elapsed, team.waiting_share())
-            elif wanted == 1:
+            elif team is None and wanted == 1:
                 pace.report(1, elapsed, 0.0)
         finally:
             POOL.release(team, participants)
