@@ -1,6 +1,5 @@
 """Elementary functions over the whole range of f32, against f64, on every target this machine can run."""
 
-
 from __future__ import annotations
 
 import math
