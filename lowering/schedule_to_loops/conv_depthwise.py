@@ -18,10 +18,10 @@ from xdsl.ir import SSAValue
 
 from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
-from .conv_direct import BATCH, CHANNEL_BLOCK, COLUMN, LANE, ROW, bias_tile, strides_by_axis
+from .conv_direct import BATCH, CHANNEL_BLOCK, COLUMN, LANE, ROW, bias_tile
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest
-from .register_tile import ResultTile, for_each_tile, shared_loop, store_result_tile
+from .register_tile import ResultTile, for_each_tile, shared_loop, store_result_tile, strides_by_axis
 
 # Windows with more taps than this keep a loop over their rows.
 UNROLLED_TAPS = 25

@@ -28,7 +28,14 @@ from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest, Tensor
-from .register_tile import ResultTile, for_each_tile, shared_loop, store_result_tile, sum_products
+from .register_tile import (
+    ResultTile,
+    for_each_tile,
+    shared_loop,
+    store_result_tile,
+    strides_by_axis,
+    sum_products,
+)
 
 # Physical dimensions of y in NCHW16c order.
 BATCH, CHANNEL_BLOCK, ROW, COLUMN, LANE = range(5)
@@ -240,9 +247,3 @@ class _Sources:
                 1,
             ],
         )
-
-
-def strides_by_axis(tensor: Tensor) -> dict[tuple[int, bool], Index]:
-    """Stride of each (axis, is it the block index)."""
-    pieces = tensor.type.layout.pieces
-    return {(piece.axis, piece.is_outer): stride for piece, stride in zip(pieces, tensor.strides, strict=True)}

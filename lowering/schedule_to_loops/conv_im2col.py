@@ -28,12 +28,12 @@ from ...dialects import shape as dims
 from ...dialects.kernel import ConvOp
 from ...dialects.layout_algebra import Layout
 from ...dialects.schedule import StageOp
-from .conv_direct import images_are_contiguous, is_pointwise, strides_by_axis
+from .conv_direct import images_are_contiguous, is_pointwise
 from .halo import fill_halo
 from .im2col_in_place import ColumnsInPlace
 from .im2col_panel import PanelPacker
 from .loop_nest import Index, LoopNest
-from .register_tile import ResultTile, for_each_tile, store_result_tile, sum_products
+from .register_tile import ResultTile, for_each_tile, store_result_tile, strides_by_axis, sum_products
 
 CHANNEL = 1
 # Tiles of fewer products a step than this many vectors get an unrolled loop.

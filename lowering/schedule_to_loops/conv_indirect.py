@@ -31,11 +31,11 @@ from xdsl.ir import SSAValue
 from ...dialects import shape as dims
 from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
-from .conv_direct import images_are_contiguous, strides_by_axis
+from .conv_direct import images_are_contiguous
 from .halo import fill_halo
 from .im2col_panel import window_axes
 from .loop_nest import INDEX, Index, LoopNest
-from .register_tile import ResultTile, for_each_tile, store_result_tile
+from .register_tile import ResultTile, for_each_tile, store_result_tile, strides_by_axis
 
 # Physical dimensions of y in NHWC order.
 ROW, COLUMN, CHANNEL = 1, 2, 3

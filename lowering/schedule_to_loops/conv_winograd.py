@@ -25,10 +25,9 @@ from xdsl.ir import SSAValue
 from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
 from ...dialects.winograd import tile_of, transforms, winograd_scratch
-from .conv_direct import strides_by_axis
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest
-from .register_tile import ResultTile, for_each_tile, shared_loop, store_result_tile, sum_products
+from .register_tile import ResultTile, for_each_tile, shared_loop, store_result_tile, strides_by_axis, sum_products
 
 
 def lower_conv_winograd(stage: StageOp, nest: LoopNest) -> None:

@@ -16,9 +16,9 @@ from xdsl.dialects.builtin import VectorType, i1
 from xdsl.ir import SSAValue
 
 from ...dialects.kernel import ConvOp
-from .conv_direct import strides_by_axis
 from .im2col_panel import WindowAxis, window_axes
 from .loop_nest import Index, Loop, LoopNest
+from .register_tile import strides_by_axis
 
 # Rows of the window with more vector products than this stay a loop.
 MOST_UNROLLED_PRODUCTS = 96

@@ -23,8 +23,8 @@ from xdsl.dialects.builtin import DenseArrayBase, VectorType, i1, i64
 from xdsl.ir import SSAValue
 
 from ...dialects.kernel import ConvOp
-from .conv_direct import strides_by_axis
 from .loop_nest import Index, LoopNest, Tensor
+from .register_tile import strides_by_axis
 from .tile_access import Span, Tile, load_tile
 
 # Pixels at most this far apart are read by whole vectors and shuffled together.

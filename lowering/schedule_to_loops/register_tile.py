@@ -89,16 +89,19 @@ def sum_products(
     return level(0, [], start)
 
 
+def strides_by_axis(tensor: Tensor) -> dict[tuple[int, bool], Index]:
+    """Stride of each (axis, is it the block index)."""
+    pieces = tensor.type.layout.pieces
+    return {(piece.axis, piece.is_outer): stride for piece, stride in zip(pieces, tensor.strides, strict=True)}
+
+
 def piece_strides(nest: LoopNest, operand: Tensor, result: Tensor) -> list[Index | None]:
     """Elements of the operand between neighbours along each physical dimension of the result; None where broadcast.
 
     Raises ValueError where the operand is split in blocks and the result is not.
     """
     missing = result.type.rank - operand.type.rank
-    by_piece = {
-        (piece.axis, piece.is_outer): stride
-        for piece, stride in zip(operand.type.layout.pieces, operand.strides, strict=True)
-    }
+    by_piece = strides_by_axis(operand)
     strides: list[Index | None] = []
     for piece in result.type.layout.pieces:
         axis = piece.axis - missing
