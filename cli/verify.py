@@ -66,7 +66,7 @@ def verify(
 
 def _checks(model: Path, fixed: FixedDims, seed: int) -> Iterator[Check]:
     from ..compiler import compile, import_for
-    from ..dialects.graph.interpreter import interpret_graph
+    from ..interpreters.graph import interpret_graph
 
     executable = compile(model, shapes=fixed.for_import(), threads=1)
     feeds = random_feeds(executable, fixed, seed)
@@ -116,8 +116,8 @@ def _interpret(module: ModuleOp, context: CompilerContext, feeds: Arrays, meanin
     """
     from xdsl.dialects.func import CallOp, FuncOp
 
-    from ..dialects.graph.interpreter import interpret_graph, main_function
-    from ..dialects.kernel_interpreter import interpret_kernels
+    from ..interpreters.graph import interpret_graph, main_function
+    from ..interpreters.kernel import interpret_kernels
 
     functions = [op for op in module.ops if isinstance(op, FuncOp)]
     if not any(op.name.startswith(("kernel.", "layout.")) for function in functions for op in function.walk()):

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from lamina.context import CompilerContext, ConstantStore
 from lamina.dialects import graph
 from lamina.dialects import kernel as kernels
-from lamina.dialects.graph.interpreter import interpret_graph
 from lamina.dialects.graph.types import ui8
-from lamina.dialects.kernel_interpreter import interpret_kernels
 from lamina.dialects.shape import symbol
 from lamina.errors import UnsupportedOperatorError
+from lamina.interpreters.graph import interpret_graph
+from lamina.interpreters.kernel import interpret_kernels
 from lamina.lowering.graph_to_kernel import LowerGraphToKernelPass, is_compiled
 from lamina.passes.kernel.dead_code import KernelDeadCodePass
 from lamina.passes.kernel.fold_constants import KernelFoldConstantsPass

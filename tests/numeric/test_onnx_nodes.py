@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 import pytest
 from lamina.context import CompilerContext
-from lamina.dialects.graph.interpreter import interpret_graph
 from lamina.errors import UnsupportedOperatorError
 from lamina.frontend import import_model
+from lamina.interpreters.graph import interpret_graph
 from lamina.pipeline import PHASES, PipelineOptions, run_phase
 from onnx import numpy_helper
 from xdsl.dialects.builtin import ModuleOp

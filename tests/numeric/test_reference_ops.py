@@ -15,8 +15,8 @@ import onnx
 import onnxruntime
 import pytest
 from lamina.context import CompilerContext
-from lamina.dialects.graph.interpreter import interpret_graph
 from lamina.frontend import import_model
+from lamina.interpreters.graph import interpret_graph
 from lamina.pipeline import PHASES, PipelineOptions, run_phase
 from onnx import helper, numpy_helper
 

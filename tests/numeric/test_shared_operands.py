@@ -9,7 +9,7 @@ import pytest
 from lamina.compiler import compile_module
 from lamina.context import CompilerContext, ConstantStore
 from lamina.dialects import graph
-from lamina.dialects.graph.interpreter import interpret_graph
+from lamina.interpreters.graph import interpret_graph
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Region, SSAValue

@@ -10,11 +10,11 @@ import onnx
 import pytest
 from lamina.context import CompilerContext
 from lamina.dialects import graph
-from lamina.dialects.graph.interpreter import argument_names, interpret_graph, main_function, result_names
 from lamina.dialects.shape import parse_dimension
 from lamina.errors import InvalidModelError, LaminaError, UnsupportedOperatorError
 from lamina.frontend import import_model
 from lamina.frontend.symbols import Symbols, sanitised
+from lamina.interpreters.graph import argument_names, interpret_graph, main_function, result_names
 from onnx import helper, numpy_helper
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from lamina.context import CompilerContext
 from lamina.dialects import graph
 from lamina.dialects.graph.broadcasting import BroadcastError, broadcast_shapes, broadcasts_to
-from lamina.dialects.graph.interpreter import GraphExecutionError, interpret_graph
 from lamina.dialects.graph.types import TensorType, element_type_of, f32, i1, i64, ui8
 from lamina.dialects.shape import parse_dimension, substitute
 from lamina.frontend.contents import known_result
 from lamina.frontend.values import objects
+from lamina.interpreters.graph import GraphExecutionError, interpret_graph
 from lamina.runtime.reference import REFERENCE, evaluate
 from lamina.runtime.reference.elementwise import erf
 from xdsl.dialects import test

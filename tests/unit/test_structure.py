@@ -90,8 +90,15 @@ def test_runtime_imports_numpy_and_the_standard_library_only() -> None:
 
 
 def test_dialects_import_nothing_that_works_on_them() -> None:
-    above = ("passes", "lowering", "backend", "frontend", "cli", "pipeline", "compiler", "universe")
+    above = ("interpreters", "passes", "lowering", "backend", "frontend", "cli", "pipeline", "compiler", "universe")
     assert not forbidden("dialects", *(f"lamina.{name}" for name in above))
+
+
+def test_interpreters_know_levels_and_the_reference_alone() -> None:
+    for path in sources("interpreters"):
+        for module, line in imports(path):
+            known = within(module, "lamina.dialects", "lamina.runtime", "lamina.interpreters")
+            assert known or not within(module, "lamina"), f"{path.relative_to(ROOT)}:{line} imports {module}"
 
 
 def test_backend_imports_no_passes_and_no_lowerings() -> None:
@@ -103,7 +110,7 @@ def test_frontend_ends_at_the_graph() -> None:
 
 
 def test_only_tools_import_the_command_line() -> None:
-    for folder in ("dialects", "frontend", "passes", "lowering", "backend", "runtime"):
+    for folder in ("dialects", "frontend", "interpreters", "passes", "lowering", "backend", "runtime"):
         assert not forbidden(folder, "lamina.cli", "lamina.benchmarks")
 
 

@@ -12,11 +12,11 @@ import numpy as np
 from xdsl.dialects import func
 from xdsl.ir import Operation, SSAValue
 
+from ..dialects import kernel as k
+from ..dialects.layout import ConvertOp, ReshapeOp, TensorType, TransposeOp, WindowOp
+from ..dialects.shape import Dim, substitute
 from ..runtime.reference import evaluate
-from . import kernel as k
-from .layout import ConvertOp, ReshapeOp, TensorType, TransposeOp, WindowOp
-from .scalar_interpreter import evaluate_region, scalar_dtype
-from .shape import Dim, substitute
+from .scalar import evaluate_region, scalar_dtype
 
 
 def interpret_kernels(

@@ -10,16 +10,16 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import Block, Operation, SSAValue
 
-from ...runtime.reference import evaluate
-from ..shape import substitute
-from .attributes import reference_attributes
-from .constants import ConstantOp
-from .control import IfOp, LoopOp, YieldOp
-from .operation import GraphOperation
-from .types import TensorType
+from ..dialects.graph.attributes import reference_attributes
+from ..dialects.graph.constants import ConstantOp
+from ..dialects.graph.control import IfOp, LoopOp, YieldOp
+from ..dialects.graph.operation import GraphOperation
+from ..dialects.graph.types import TensorType
+from ..dialects.shape import substitute
+from ..runtime.reference import evaluate
 
 if TYPE_CHECKING:
-    from ..shape import Dim
+    from ..dialects.shape import Dim
 
 Environment = dict[SSAValue, np.ndarray]
 
