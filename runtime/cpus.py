@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import LaminaError
@@ -11,11 +12,23 @@ _CGROUP_ROOT = Path("/sys/fs/cgroup")
 _CPU_FOLDER = Path("/sys/devices/system/cpu")
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The processors on which the calling thread may run, and how many of them it has the time of."""
+
+    affinity: frozenset[int]
+    processors: int
+
+
+def current_limits(quota: int | None) -> Limits:
+    """The affinity mask of the calling thread, and its size or the ``quota`` where that is less; at least 1."""
+    affinity = frozenset(_affinity())
+    return Limits(affinity, max(1, len(affinity) if quota is None else min(len(affinity), quota)))
+
+
 def allowed_cpus() -> int:
     """Processors of the affinity mask, or fewer where a cgroup quota gives less time; at least 1."""
-    quota = cgroup_cpus()
-    affinity = len(_affinity())
-    return max(1, affinity if quota is None else min(affinity, quota))
+    return current_limits(cgroup_cpus()).processors
 
 
 def default_threads() -> int:
@@ -24,9 +37,14 @@ def default_threads() -> int:
     Hardware threads of one core share its vector units, so that they count once. Raises LaminaError where
     ``LAMINA_THREADS`` is no positive integer.
     """
+    return threads_of_environment() or min(_allowed_cores(), allowed_cpus())
+
+
+def threads_of_environment() -> int | None:
+    """What ``LAMINA_THREADS`` asks for; None where it is not set or empty. Raises LaminaError as above."""
     text = os.environ.get("LAMINA_THREADS", "").strip()
     if not text:
-        return min(_allowed_cores(), allowed_cpus())
+        return None
     if not text.isdecimal() or int(text) < 1:
         raise LaminaError(f"LAMINA_THREADS is '{text}': expected a positive number of threads")
     return int(text)

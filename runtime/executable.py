@@ -14,7 +14,7 @@ from typing import Any, Protocol, TextIO
 
 import numpy as np
 
-from .cpus import default_threads
+from .cpus import default_threads, threads_of_environment
 from .errors import InputError, LaminaError
 from .expressions import Dimension, evaluate
 from .image import MappedImage
@@ -68,8 +68,8 @@ class Executable:
     A model for another machine can be saved but not run: ``run`` raises TargetMismatchError.
 
     ``constants`` is the memory that ``program.constants`` refers to; it is used where it lies, and kept alive.
-    ``threads`` is how many threads a run may use; by default one for each core that this process may use, or
-    ``LAMINA_THREADS``.
+    ``threads`` is how many threads a run may use; by default ``LAMINA_THREADS``, or one for each core that this
+    process may use, and fewer when it may later use fewer.
     """
 
     def __init__(
@@ -97,7 +97,11 @@ class Executable:
         self._bound_shapes: OrderedDict[tuple[tuple[int, ...], ...], Any] = OrderedDict()
         self._single = _single_call(program, self._segments)
         self._plan = None if self._single else PlanRunner(program.body, self._segments, self._constant_arrays())
-        self.set_threads(default_threads() if threads is None else threads)
+        self._threads_given: int | None = None
+        if threads is None:
+            self._use_threads(default_threads(), asked=threads_of_environment() is not None)
+        else:
+            self.set_threads(threads)
 
     # --- what it is -------------------------------------------------------------------------------
 
@@ -114,12 +118,19 @@ class Executable:
         return self._threads
 
     def set_threads(self, threads: int) -> None:
-        """From now on a run uses at most so many threads. Raises LaminaError unless it is a positive integer."""
+        """From now on a run uses at most so many threads. Raises LaminaError unless it is a positive integer.
+
+        Runs that go on in other Python threads meanwhile keep theirs.
+        """
         if not isinstance(threads, int) or threads < 1:
             raise LaminaError(f"threads is {threads!r}: expected a positive integer")
+        self._use_threads(threads, asked=True)
+        self._threads_given = threads
+
+    def _use_threads(self, threads: int, asked: bool) -> None:
         self._threads = threads
         for runner in self._segments.values():
-            runner.set_threads(threads)
+            runner.set_threads(threads, asked)
         self._bound_shapes = OrderedDict()
         POOL.refresh_limits()
 
@@ -249,7 +260,7 @@ class Executable:
     def __reduce__(self) -> tuple[Any, ...]:
         from .file_format import from_bytes, to_bytes
 
-        return from_bytes, (to_bytes(self), self._threads)
+        return from_bytes, (to_bytes(self), self._threads_given)
 
     def _constant_arrays(self) -> Values:
         """Read-only views of the constants that steps of the body use by ``@name``."""

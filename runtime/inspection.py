@@ -17,7 +17,8 @@ from .errors import ExecutionError
 from .memory import ALIGNMENT, address_of, align_up, map_pages, protect_pages, unmap_pages
 from .program import Buffer, Stage
 from .segment import OBSERVER, Observer, SegmentRunner
-from .threads import POOL, Team
+from .team import Team
+from .threads import POOL
 
 _RECORD_BYTES = RECORD_WORDS * WORD_BYTES
 _CANARY = 0xA5
@@ -73,11 +74,11 @@ class StageTimer:
 
 @contextmanager
 def _team(runner: SegmentRunner, threads: int) -> Iterator[tuple[Team | None, int]]:
-    team, participants = POOL.acquire(runner.image, threads)
+    grant = POOL.acquire(runner.image, threads)
     try:
-        yield team, participants
+        yield grant.team, grant.participants
     finally:
-        POOL.release(team, participants)
+        POOL.release(grant)
 
 
 class Poison:

@@ -93,13 +93,16 @@ class SegmentRunner:
         self.image = image
         self.arenas = arenas
         self.threads = 1
+        self.asked = False
         self._program = program
         self._constants = constants
         self._bindings: OrderedDict[tuple[int, ...], Binding] = OrderedDict()
         self._evaluator: SegmentEvaluator | None = None
 
-    def set_threads(self, threads: int) -> None:
+    def set_threads(self, threads: int, asked: bool) -> None:
+        """``asked``: the user wants so many even where there are fewer processors."""
         self.threads = threads
+        self.asked = asked
         self._bindings = OrderedDict()
 
     @property
@@ -175,8 +178,9 @@ class SegmentRunner:
     def _execute_together(self, binding: Binding, instance: Instance) -> None:
         pace = binding.pace
         wanted = pace.threads(binding.participants)
-        team, participants = POOL.acquire(self.image, wanted, binding.eager)
+        grant = POOL.acquire(self.image, wanted, binding.eager, self.asked)
         try:
+            team, participants = grant.team, grant.participants
             # A run that wakes its workers says nothing of the next, which finds them awake.
             wakes = team is not None and team.parked
             begin = perf_counter_ns()
@@ -188,7 +192,7 @@ class SegmentRunner:
             elif team is None and wanted == 1:
                 pace.report(1, elapsed, 0.0)
         finally:
-            POOL.release(team, participants)
+            POOL.release(grant)
 
 
 def _aligned_empty(shape: tuple[int, ...], dtype: np.dtype, size: int) -> np.ndarray:

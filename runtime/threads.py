@@ -1,262 +1,217 @@
-"""The threads that run native code: teams of persistent workers, made on demand and shared by all models.
+"""Shares the threads of a process among its runs: teams of persistent workers, made on demand, for all models.
 
-A run acquires a team, runs and gives it back. Workers are native threads that never touch the GIL; the code they run
-is the thread driver of an image (backend/support/threads.ll, which also documents the memory of a team). Between
-runs they spin for some tens of microseconds, then they are parked by the system until the next run.
+A run asks for participants, runs and gives them back. All runs together use no more participants than there are
+processors for this process, so that several runs at once get fewer threads each and do not wait for each other at
+barriers. Work is split statically, and a kernel gives the same numbers for any number of threads, so that this
+cannot be seen in the results.
 
-All runs together use no more participants than there are processors for this process, so that several runs at
-once get fewer threads each and do not wait for each other at barriers. Work is split statically, and a kernel gives
-the same numbers for any number of threads, so that this cannot be seen in the results.
+Python may raise KeyboardInterrupt between any two instructions here, and may run a signal handler or a finalizer there
+that itself runs a model. So what a run holds is recorded in one step and forgotten in one step, and never twice.
 """
 
 from __future__ import annotations
 
-import ctypes
+import itertools
 import os
-import signal
-import struct
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from time import perf_counter_ns
 
-from .cpus import allowed_cpus
+from .cpus import Limits, cgroup_cpus, current_limits
 from .image import MappedImage
-from .memory import c_library, map_pages
+from .team import Team
 
-IDLE_SPIN_MICROSECONDS = 40.0
-"""How long a worker waits for the next run before it parks; about what waking it costs."""
-BARRIER_SPIN_MICROSECONDS = 100.0
-"""How long a participant waits at a barrier before it parks."""
-CROWDED_SPIN_MICROSECONDS = 1.0
-"""Both of these where a run has more participants than there are processors."""
 WARM_MICROSECONDS = 100.0
 """A run that begins so soon after the one before is taken as one of a series, for which waking parked workers pays."""
-
-MAXIMUM_WORKERS = 512
-"""Of one team."""
-
-_STACK_BYTES = 4 << 20
-_TEAM_BYTES = 384
-_WORKER_BYTES = 64
-_SPIN_FIELDS_OFFSET = 24
-_PARKED_OFFSET = 40
-_WAITED_OFFSET, _ELAPSED_OFFSET = 256, 264
-_load_word = ctypes.c_uint32.from_address
-_load_long = ctypes.c_uint64.from_address
-_SYNCHRONOUS_SIGNALS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGABRT}
+AFFINITY_SECONDS = 0.2
+"""How long a Python thread relies on what it has seen of its affinity."""
+QUOTA_SECONDS = 5.0
+"""How long the process relies on what it has seen of its cgroups' quotas, which take 0.2 ms to read."""
+FOREIGN_TEAM_SECONDS = 10.0
+"""Workers with another affinity than that of the thread that needs new ones end when they were idle for so long."""
 
 
-class Team:
-    """The shared memory of some workers; used by one run at a time. Never freed: its workers may live on."""
+class Grant:
+    """What a run may use: ``participants`` threads, the calling one included, and the team of the others, if any.
 
-    def __init__(self) -> None:
-        self.address = map_pages(_TEAM_BYTES + MAXIMUM_WORKERS * _WORKER_BYTES)
-        self.workers = 0
-        self.crowded: bool | None = None
+    To be given back with ``ThreadPool.release``. Where an interrupt keeps a run from that, it happens when the grant is
+    collected.
+    """
 
-    def grow(self, image: MappedImage, workers: int) -> None:
-        """Starts threads until there are ``workers`` of them, or the system gives no more."""
-        workers = min(workers, MAXIMUM_WORKERS)
-        image.keep_forever()
-        while self.workers < workers and self._start_worker(image):
-            pass
+    __slots__ = ("_held", "participants", "team", "token")
 
-    def _start_worker(self, image: MappedImage) -> bool:
-        number = self.workers + 1
-        record = self.address + _TEAM_BYTES + self.workers * _WORKER_BYTES
-        current_job = ctypes.c_uint32.from_address(self.address).value
-        ctypes.memmove(record, struct.pack("<QqI", self.address, number, current_job), 20)
-        if not start_thread(image.address("lamina_worker"), record, f"lamina-{number}"):
-            return False
-        self.workers = number
-        return True
+    def __init__(self, held: dict[int, tuple[Team | None, int]], token: int):
+        self._held = held
+        self.token = token
+        self.team: Team | None = None
+        self.participants = 1
 
-    def set_patience(self, image: MappedImage, crowded: bool) -> None:
-        """How long its threads spin before they park; not long where there are more of them than processors."""
-        idle = CROWDED_SPIN_MICROSECONDS if crowded else IDLE_SPIN_MICROSECONDS
-        barrier = CROWDED_SPIN_MICROSECONDS if crowded else BARRIER_SPIN_MICROSECONDS
-        pauses = struct.pack("<qq", pauses_in(idle, image), pauses_in(barrier, image))
-        ctypes.memmove(self.address + _SPIN_FIELDS_OFFSET, pauses, len(pauses))
-        self.crowded = crowded
+    def give_back(self) -> None:
+        self._held.pop(self.token, None)
 
-    @property
-    def parked(self) -> bool:
-        """Whether any of its workers is parked."""
-        return _load_word(self.address + _PARKED_OFFSET).value != 0
+    __del__ = give_back
 
-    def waiting_share(self) -> float:
-        """The part of the last run that the caller spent waiting for the workers."""
-        elapsed = _load_long(self.address + _ELAPSED_OFFSET).value
-        return _load_long(self.address + _WAITED_OFFSET).value / elapsed if elapsed else 0.0
 
-    def dismiss(self) -> None:
-        """Ends all workers. The team must be idle, and must not be used again."""
-        job = ctypes.c_uint64.from_address(self.address)
-        job.value = (job.value + 1) & 0xFFFFFFFF
-        futex_wake_all(self.address)
-        self.workers = 0
+class _Seen(threading.local):
+    """What a Python thread knows of its limits, and until when (in nanoseconds of the clock)."""
+
+    limits: Limits | None = None
+    expires = 0
 
 
 class ThreadPool:
-    """The teams of a process. All methods may be called from any Python thread."""
+    """The teams of a process. All methods may be called from any Python thread.
 
-    def __init__(self) -> None:
+    ``processors`` stands in for what the system says, for tests.
+    """
+
+    def __init__(self, processors: int | None = None) -> None:
+        self._processors = processors
+        self._tokens = itertools.count()
         self._reset()
 
     def _reset(self) -> None:
-        self._lock = threading.Lock()
-        self._idle: list[Team] = []
-        self._active = 0
-        self._cpus = 0
+        self._lock = threading.RLock()
+        self._teams: list[Team] = []
+        self._held: dict[int, tuple[Team | None, int]] = {}
+        self._seen = _Seen()
+        self._quota: int | None = None
+        self._quota_expires = 0
         self._last_release = 0
 
     def refresh_limits(self) -> None:
-        """Looks again how many processors this process may use."""
-        cpus = allowed_cpus()
-        with self._lock:
-            self._cpus = cpus
+        """The next run of this Python thread looks again how many processors it may use."""
+        self._seen.expires = self._quota_expires = 0
 
     def forget_after_fork(self) -> None:
         """In the child of a fork there are no workers, whatever the parent had."""
         self._reset()
 
-    def acquire(self, image: MappedImage, threads: int, eager: bool = True) -> tuple[Team | None, int]:
-        """A team and the number of participants for a run that would like ``threads``; None for one participant.
+    def acquire(self, image: MappedImage, threads: int, eager: bool = True, asked: bool = True) -> Grant:
+        """Participants for a run that would like ``threads`` of them.
 
-        To be given back with ``release``. Asking for more threads than there are processors is obeyed. A run that is
-        not ``eager`` is too short for waking parked workers, except as one of a series of runs.
+        More threads than there are processors are given where the user has ``asked`` for them. A run that is not
+        ``eager`` is too short for waking parked workers, except as one of a series of runs.
         """
+        now = perf_counter_ns()
+        limits = self._limits(now)
         with self._lock:
-            if self._cpus == 0:
-                self._cpus = allowed_cpus()
-            participants = max(1, min(threads, max(self._cpus, threads) - self._active))
-            if not eager and self._asleep():
-                participants = 1
-            self._active += participants
-            if participants == 1:
-                return None, 1
-            try:
-                team = self._take(image, participants)
-            except BaseException:
-                self._active -= participants
-                raise
-            granted = min(participants, team.workers + 1)
-            self._active += granted - participants
-            return team, granted
+            grant = Grant(self._held, next(self._tokens))
+            holders = list(self._held.values())
+            processors = max(limits.processors, threads) if asked else limits.processors
+            participants = max(1, min(threads, processors - sum([count for _, count in holders])))
+            if participants > 1:
+                idle = self._idle(limits, holders)
+                if eager or self._awake(idle, now):
+                    self._hold(grant, _best(idle, participants - 1), image, participants, now)
+                    return grant
+            self._held[grant.token] = (None, 1)
+        return grant
 
-    def _asleep(self) -> bool:
-        """Whether workers would have to be woken or started, and the last run is not recent."""
-        if self._idle and not self._idle[-1].parked:
-            return False
-        return time.perf_counter_ns() - self._last_release > 1000 * WARM_MICROSECONDS
+    def release(self, grant: Grant) -> None:
+        self._last_release = perf_counter_ns()
+        grant.give_back()
 
-    def release(self, team: Team | None, participants: int) -> None:
-        with self._lock:
-            self._last_release = time.perf_counter_ns()
-            self._active -= participants
-            if team is not None:
-                self._idle.append(team)
+    def _limits(self, now: int) -> Limits:
+        seen = self._seen
+        if seen.limits is None or now >= seen.expires:
+            if now >= self._quota_expires:
+                self._quota = cgroup_cpus()
+                self._quota_expires = now + int(1e9 * QUOTA_SECONDS)
+            limits = current_limits(self._quota)
+            seen.limits = limits if self._processors is None else Limits(limits.affinity, self._processors)
+            seen.expires = now + int(1e9 * AFFINITY_SECONDS)
+        return seen.limits
 
-    def _take(self, image: MappedImage, participants: int) -> Team:
-        """The idle team that fits best, with enough workers if the system can give them."""
+    def _idle(self, limits: Limits, holders: list[tuple[Team | None, int]]) -> list[Team]:
+        """The teams that this thread could use, that used last first."""
+        busy = [team for team, _ in holders]
+        idle = [team for team in self._teams if team not in busy and team.affinity == limits.affinity]
+        return sorted(idle, key=_last_used, reverse=True) if len(idle) > 1 else idle
+
+    def _awake(self, idle: list[Team], now: int) -> bool:
+        """Whether no worker would have to be woken or started, or the last run is recent."""
+        if idle and not idle[0].parked:
+            return True
+        return now - self._last_release <= 1000 * WARM_MICROSECONDS
+
+    def _hold(self, grant: Grant, team: Team | None, image: MappedImage, participants: int, now: int) -> None:
+        """Gives this team, or a new one, with enough workers if the system can give them."""
         workers = participants - 1
-        idle = self._idle
-        if idle and idle[-1].workers == workers:
-            team = idle.pop()
-        else:
-            team = self._find(workers)
-            if team.workers < workers:
-                team.grow(image, workers)
-        crowded = participants > self._cpus
+        if team is not None:
+            self._held[grant.token] = (team, participants)
+        if team is None or team.workers < workers or team.in_doubt:
+            team = self._with_new_workers(grant, team, image, participants, now)
+        crowded = participants > self._limits(now).processors
         if team.crowded is not crowded:
             team.set_patience(image, crowded)
+        team.last_used = now
+        grant.team, grant.participants = self._held[grant.token]
+
+    def _with_new_workers(
+        self, grant: Grant, team: Team | None, image: MappedImage, participants: int, now: int
+    ) -> Team:
+        """This team with more workers, or another where there is none, or where this one's would not be all alike."""
+        affinity = self._look_again(now).affinity
+        if team is not None and team.in_doubt:
+            self._teams.remove(team)
+            team.dismiss()
+        if team is None or team.in_doubt or team.affinity != affinity:
+            self._end_foreign_teams(affinity, now)
+            team = Team(affinity)
+            self._teams.append(team)
+        self._held[grant.token] = (team, participants)
+        team.grow(image, participants - 1)
+        granted = min(participants, team.workers + 1)
+        self._held[grant.token] = (team if granted > 1 else None, granted)
         return team
 
-    def _find(self, workers: int) -> Team:
-        enough = [team for team in self._idle if team.workers >= workers]
-        if enough:
-            team = min(enough, key=lambda candidate: candidate.workers)
-            self._idle.remove(team)
-            return team
-        return self._idle.pop() if self._idle else Team()
+    def _look_again(self, now: int) -> Limits:
+        """What the system says now: workers inherit the affinity of the thread that starts them."""
+        self._seen.expires = 0
+        return self._limits(now)
+
+    def _end_foreign_teams(self, affinity: frozenset[int], now: int) -> None:
+        busy = [team for team, _ in self._held.values()]
+        oldest = now - int(1e9 * FOREIGN_TEAM_SECONDS)
+        for team in list(self._teams):
+            if team not in busy and team.affinity != affinity and team.last_used < oldest:
+                self._teams.remove(team)
+                team.dismiss()
 
     def dismiss_idle(self) -> None:
         """Ends the workers of all teams that are not in use; the next runs start new ones."""
         with self._lock:
-            teams, self._idle = self._idle, []
-        for team in teams:
-            team.dismiss()
+            busy = [team for team, _ in self._held.values()]
+            idle = [team for team in self._teams if team not in busy]
+            self._teams = [team for team in self._teams if team in busy]
+            for team in idle:
+                team.dismiss()
 
     @property
     def idle_workers(self) -> int:
         with self._lock:
-            return sum(team.workers for team in self._idle)
+            busy = [team for team, _ in self._held.values()]
+            return sum(team.workers for team in self._teams if team not in busy)
+
+    @property
+    def participants(self) -> int:
+        """Of all runs that go on now."""
+        return sum([count for _, count in list(self._held.values())])
+
+
+def _last_used(team: Team) -> int:
+    return team.last_used
+
+
+def _best(idle: list[Team], workers: int) -> Team | None:
+    """The smallest team that has enough workers, of several that used last; else one that can grow."""
+    enough = [team for team in idle if team.workers >= workers and not team.in_doubt]
+    if enough:
+        return min(enough, key=lambda team: team.workers)
+    return idle[0] if idle else None
 
 
 POOL = ThreadPool()
 """The pool of this process."""
 
 os.register_at_fork(after_in_child=POOL.forget_after_fork)
-
-
-def start_thread(function: int, argument: int, name: str) -> bool:
-    """Starts a detached native thread at the C function ``void *(*)(void *)``. False where the system refuses.
-
-    Python's signal handlers stay with Python's threads: the new one has all asynchronous signals blocked.
-    """
-    library = c_library()
-    attributes = ctypes.create_string_buffer(128)  # pthread_attr_t has 56 bytes on x86-64 and 64 on AArch64.
-    identity = ctypes.c_void_p()
-    library.pthread_attr_init(attributes)
-    library.pthread_attr_setdetachstate(attributes, 1)
-    library.pthread_attr_setstacksize(attributes, ctypes.c_size_t(_STACK_BYTES))
-    with _signals_blocked():
-        status = library.pthread_create(
-            ctypes.byref(identity), attributes, ctypes.c_void_p(function), ctypes.c_void_p(argument)
-        )
-    library.pthread_attr_destroy(attributes)
-    if status != 0:
-        return False
-    library.pthread_setname_np(identity, name.encode()[:15])
-    return True
-
-
-@contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """A thread inherits the signal mask of the one that starts it."""
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _SYNCHRONOUS_SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
-
-
-def futex_wake_all(address: int) -> None:
-    number = {"x86_64": 202, "aarch64": 98}[os.uname().machine]
-    private_wake, everybody = 129, 2**31 - 1
-    library = c_library()
-    library.syscall(
-        ctypes.c_long(number), ctypes.c_void_p(address), ctypes.c_long(private_wake), ctypes.c_long(everybody)
-    )
-
-
-_rate: float | None = None
-
-
-def pauses_in(microseconds: float, image: MappedImage) -> int:
-    """How many pauses of the thread driver take this long; measured once in a process, in less than a millisecond."""
-    global _rate
-    if _rate is None:
-        _rate = _measure_pauses_per_microsecond(image)
-    return max(1, round(microseconds * _rate))
-
-
-def _measure_pauses_per_microsecond(image: MappedImage) -> float:
-    spin = ctypes.CFUNCTYPE(None, ctypes.c_size_t)(image.address("lamina_spin"))
-    pauses, best = 1000, float("inf")
-    for _ in range(5):
-        begin = time.perf_counter_ns()
-        spin(pauses)
-        best = min(best, time.perf_counter_ns() - begin)
-    return pauses / max(best / 1000.0, 1.0)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lamina.runtime import threads as threads_module
+from lamina.runtime import team as team_module
 from lamina.runtime.image import MappedImage
 from lamina.runtime.memory import map_code
+from lamina.runtime.team import Team
 from lamina.runtime.threads import POOL, ThreadPool
 
 
@@ -22,61 +23,81 @@ def mapped(kernels) -> MappedImage:
 
 
 def test_a_pool_shares_the_processors(mapped) -> None:
-    pool = ThreadPool()
-    pool._cpus = 4
-    first, first_threads = pool.acquire(mapped, 3)
-    second, second_threads = pool.acquire(mapped, 4)
-    third, third_threads = pool.acquire(mapped, 2)
-    assert (first_threads, second_threads, third_threads) == (3, 1, 1)
-    assert first is not None and first.workers == 2 and second is None and third is None
-    pool.release(second, second_threads)
-    pool.release(third, third_threads)
-    pool.release(first, first_threads)
-    assert pool.acquire(mapped, 4)[1] == 4
-    assert first.workers == 3
+    pool = ThreadPool(processors=4)
+    first = pool.acquire(mapped, 3)
+    second = pool.acquire(mapped, 4)
+    third = pool.acquire(mapped, 2)
+    assert (first.participants, second.participants, third.participants) == (3, 1, 1)
+    team = first.team
+    assert team is not None and team.workers == 2 and second.team is None and third.team is None
+    for grant in (second, third, first):
+        pool.release(grant)
+    assert pool.participants == 0
+    assert pool.acquire(mapped, 4).participants == 4
+    assert team.workers == 3
 
 
-def test_more_threads_than_processors_are_obeyed(mapped) -> None:
-    pool = ThreadPool()
-    pool._cpus = 2
-    team, participants = pool.acquire(mapped, 5)
-    assert participants == 5 and team is not None and team.workers == 4
-    pool.release(team, participants)
+def test_more_threads_than_processors_only_where_asked_for(mapped) -> None:
+    pool = ThreadPool(processors=2)
+    grant = pool.acquire(mapped, 5)
+    assert grant.participants == 5 and grant.team is not None and grant.team.workers == 4
+    pool.release(grant)
+    assert pool.acquire(mapped, 5, asked=False).participants == 2
     pool.dismiss_idle()
 
 
 def test_the_best_fitting_team_is_taken(mapped) -> None:
-    pool = ThreadPool()
-    pool._cpus = 16
-    large, _ = pool.acquire(mapped, 4)
-    small, _ = pool.acquire(mapped, 2)
-    pool.release(large, 4)
-    pool.release(small, 2)
-    assert pool.acquire(mapped, 2)[0] is small
-    assert pool.acquire(mapped, 3)[0] is large
+    pool = ThreadPool(processors=16)
+    large, small = pool.acquire(mapped, 4), pool.acquire(mapped, 2)
+    pool.release(large)
+    pool.release(small)
+    held = [pool.acquire(mapped, 2), pool.acquire(mapped, 3)]
+    assert [grant.team for grant in held] == [small.team, large.team]
+    for grant in held:
+        pool.release(grant)
+    pool.dismiss_idle()
+
+
+def test_what_nobody_gives_back_is_given_back_when_it_is_collected(mapped) -> None:
+    pool = ThreadPool(processors=2)
+    grant = pool.acquire(mapped, 2)
+    team = grant.team
+    pool.release(grant)
+    pool.release(grant)
+    del grant
+    lost = pool.acquire(mapped, 2)
+    assert lost.team is team and pool.participants == 2
+    del lost
+    again = pool.acquire(mapped, 2)
+    assert again.team is team and pool.participants == 2
+    pool.release(again)
+    pool.dismiss_idle()
 
 
 def test_short_runs_do_not_wake_workers(mapped) -> None:
-    pool = ThreadPool()
-    pool._cpus = 2
-    assert pool.acquire(mapped, 2, eager=False) == (None, 1)
-    pool.release(None, 1)
-    team, participants = pool.acquire(mapped, 2, eager=False)
-    assert team is not None and participants == 2, "the second of a series"
-    pool.release(team, participants)
+    pool = ThreadPool(processors=2)
+
+    def run(eager: bool) -> Team | None:
+        grant = pool.acquire(mapped, 2, eager)
+        pool.release(grant)
+        return grant.team
+
+    assert run(eager=False) is None
+    team = run(eager=False)
+    assert team is not None, "the second of a series"
     deadline = time.monotonic() + 5
     while not team.parked and time.monotonic() < deadline:
         time.sleep(0.001)
     time.sleep(0.001)
     assert team.parked
-    assert pool.acquire(mapped, 2, eager=False) == (None, 1)
-    pool.release(None, 1)
+    assert run(eager=False) is None
     time.sleep(0.001)
-    assert pool.acquire(mapped, 2, eager=True) == (team, 2)
+    assert run(eager=True) is team
+    pool.dismiss_idle()
 
 
 def test_a_run_goes_on_with_the_threads_that_the_system_gives(kernels, monkeypatch) -> None:
-    monkeypatch.setattr(threads_module, "start_thread", lambda *_: False)
+    monkeypatch.setattr(team_module, "start_thread", lambda *_: False)
     monkeypatch.setattr("lamina.runtime.segment.POOL", ThreadPool())
     executable = kernels.executable(kernels.chain_program(5, work=10**9), threads=4)
     x = np.arange(100, dtype=np.float32)
