@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -140,20 +140,41 @@ class PipelineOptions:
 
     verify_each: verify the module after every pass and the legality of its dialects after every phase.
     dump_folder: write ``N-PHASE.mlir`` after each phase, and one ``constants.npz`` for all of them.
+    progress: is told of every step as it begins, by phase and name, and how many of its parts are done of how many
+    (0 of 0 where it has none).
+    use_cache: take the finished model from the compile cache where it is; then there is nothing to time. Not done
+    where phases shall be verified or dumped.
     timings, dumped_constants: gathered while compiling.
     """
 
     verify_each: bool = False
     dump_folder: Path | None = None
+    progress: Callable[[str, str, int, int], None] | None = None
+    use_cache: bool = True
     timings: list[PassTiming] = field(default_factory=list)
     dumped_constants: ConstantStore = field(default_factory=ConstantStore)
 
+    @property
+    def may_use_cache(self) -> bool:
+        """Whether a model that was compiled before serves as well as one that is compiled now."""
+        return self.use_cache and not self.verify_each and self.dump_folder is None
+
     @contextlib.contextmanager
     def timed(self, phase: str, name: str) -> Iterator[None]:
-        """Adds what happens inside to the timings."""
+        """Reports what happens inside, and adds it to the timings. An error inside is told which step it ended."""
+        self.report(phase, name)
         begin = time.perf_counter()
-        yield
+        try:
+            yield
+        except Exception as error:
+            error.add_note(f"in phase {phase}, step {name}")
+            raise
         self.timings.append(PassTiming(phase, name, time.perf_counter() - begin))
+
+    def report(self, phase: str, step: str, done: int = 0, total: int = 0) -> None:
+        """Tells whoever watches which step goes on, and how much of it is done."""
+        if self.progress is not None:
+            self.progress(phase, step, done, total)
 
 
 def phase_range(start: str | None, stop: str | None) -> tuple[Phase, ...]:

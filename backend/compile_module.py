@@ -6,6 +6,7 @@ share one object, also between models.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 from xdsl.dialects import llvm
@@ -19,6 +20,9 @@ from .support import support_text
 from .targets import Target
 
 _NEUTRAL_NAME = "kernel"
+
+Progress = Callable[[int, int], None]
+"""Takes how many kernels are compiled of how many."""
 
 
 @cache
@@ -38,26 +42,35 @@ def cached_object(text: str, target: Target, optimization_level: int = 2) -> byt
 
 
 def compile_module(
-    module: ModuleOp | str, target: Target, *, support: bool = True, optimization_level: int = 2
+    module: ModuleOp | str,
+    target: Target,
+    *,
+    support: bool = True,
+    optimization_level: int = 2,
+    progress: Progress | None = None,
 ) -> Image:
     """Compiles an llvm-level module, or LLVM IR text, and links it with the support code."""
     extra = [Input(data) for data in support_objects(target)] if support else []
     if isinstance(module, str):
         return link([Input(cached_object(module, target, optimization_level)), *extra])
-    return link([*_compile_kernels(module, target, optimization_level), *extra])
+    return link([*_compile_kernels(module, target, optimization_level, progress), *extra])
 
 
-def _compile_kernels(module: ModuleOp, target: Target, optimization_level: int) -> list[Input]:
+def _compile_kernels(
+    module: ModuleOp, target: Target, optimization_level: int, progress: Progress | None
+) -> list[Input]:
     """One object for each distinct kernel, with all the names it goes by."""
     names: dict[str, list[str]] = {}
     for name, functions in kernel_units(module).items():
         text = print_functions(functions, target)
         neutral = text.replace(f'@"{name}"', f'@"{_NEUTRAL_NAME}"').replace(f'@"{name}.', f'@"{_NEUTRAL_NAME}.')
         names.setdefault(neutral, []).append(name)
-    return [
-        Input(cached_object(text, target, optimization_level), {_NEUTRAL_NAME: tuple(aliases)})
-        for text, aliases in names.items()
-    ]
+    inputs = []
+    for text, aliases in names.items():
+        if progress is not None:
+            progress(len(inputs), len(names))
+        inputs.append(Input(cached_object(text, target, optimization_level), {_NEUTRAL_NAME: tuple(aliases)}))
+    return inputs
 
 
 def kernel_units(module: ModuleOp) -> dict[str, list[llvm.FuncOp]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,8 +18,10 @@ from .common import (
     ThreadsOption,
     is_compiled,
     open_model,
+    print_json,
     random_feeds,
 )
+from .progress import shown_progress
 from .timing import measure_in_turn
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def bench(
     if beside_onnxruntime and is_compiled(model):
         raise typer.BadParameter("onnxruntime needs the .onnx model", param_hint="--beside-onnxruntime")
     begin = time.perf_counter()
-    executable, fixed = open_model(model, FixedDims.from_options(shape, dim), threads)
+    with shown_progress(not as_json) as progress:
+        executable, fixed = open_model(model, FixedDims.from_options(shape, dim), threads, progress)
     open_ms = (time.perf_counter() - begin) * 1e3
     feeds = random_feeds(executable, fixed, seed)
     runners: dict[str, Callable[[], Any]] = {"lamina": lambda: executable.run(feeds)}
@@ -61,7 +63,7 @@ def bench(
         "engines": measure_in_turn(runners, seconds),
     }
     if as_json:
-        typer.echo(json.dumps(report, indent=2))
+        print_json(report)
     else:
         _print(report)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +16,10 @@ from .options import Shapes, name_the_only_input, onnx_input_names, parse_dims, 
 
 if TYPE_CHECKING:
     import numpy as np
+    from rich.console import Console
 
     from ..runtime.executable import Executable, TensorInfo
+    from .progress import Progress
 
 ModelArgument = Annotated[
     Path,
@@ -35,7 +39,10 @@ ThreadsOption = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads to run on; by default all cores allowed.")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of random inputs.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print a machine-readable report.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the report as JSON, and nothing else.")]
+
+
+_PIPED_WIDTH = 160
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,29 @@ def usage_errors(option: str) -> Iterator[None]:
         raise typer.BadParameter(str(error), param_hint=option) from error
 
 
+def print_json(report: Any) -> None:
+    """Prints a report for programs. What JSON has no number for, infinities and NaN, is null."""
+    typer.echo(json.dumps(_finite(report), indent=2, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def report_console() -> Console:
+    """Where reports for people go. What is piped is not cut to a terminal's width."""
+    import os
+
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=_PIPED_WIDTH)
+
+
 def is_compiled(model: Path) -> bool:
     """Whether the file is a compiled model, by its first bytes."""
     from ..runtime.file_format import MAGIC, is_compiled_model
@@ -80,7 +110,9 @@ def is_compiled(model: Path) -> bool:
         return is_compiled_model(file.read(len(MAGIC)))
 
 
-def open_model(model: Path, fixed: FixedDims, threads: int | None) -> tuple[Executable, FixedDims]:
+def open_model(
+    model: Path, fixed: FixedDims, threads: int | None, progress: Progress | None = None
+) -> tuple[Executable, FixedDims]:
     """The model, compiled unless it is already, and the dims by input name.
 
     Dims given as numbers are fixed in an ONNX model that is compiled here, which specialises its code.
@@ -91,9 +123,11 @@ def open_model(model: Path, fixed: FixedDims, threads: int | None) -> tuple[Exec
         executable = load(model, threads=threads)
         return executable, fixed.named([info.name for info in executable.inputs])
     from ..compiler import compile
+    from ..pipeline import PipelineOptions
 
     fixed = fixed.named(onnx_input_names(model))
-    return compile(model, shapes=fixed.for_import(), threads=threads), fixed
+    options = PipelineOptions(progress=progress)
+    return compile(model, shapes=fixed.for_import(), threads=threads, options=options), fixed
 
 
 def random_feeds(executable: Executable, fixed: FixedDims, seed: int) -> dict[str, np.ndarray]:

@@ -1,41 +1,93 @@
 """``lamina``: runs, compiles and times models from the command line.
 
-Exit codes: 0 on success, 1 where the model or a check fails, 2 on wrong usage.
+``failures.py`` states the exit codes.
 """
 
 from __future__ import annotations
 
-import os
+import re
 import sys
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from .bench import bench
 from .check import check
 from .compile import compile_model
 from .doctor import doctor
+from .failures import EXIT_INTERRUPTED, run_tool
 from .profile import profile
 from .run import run
 from .verify import verify
 
+_EXAMPLE = re.compile(r"^Examples?:\s*(.*?)(?:\n\n|\Z)", re.MULTILINE | re.DOTALL)
+
+
+class ExampleFirst(TyperCommand):
+    """A command whose help opens with the examples, which stand in an ``Example:`` paragraph of its docstring."""
+
+    def __init__(self, name: str | None, *, help: str | None = None, **settings: Any) -> None:
+        self.examples, rest = split_examples(help or "")
+        super().__init__(name, help=rest, **settings)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        print_examples(self.examples)
+        super().format_help(ctx, formatter)
+
+
+class ExampleFirstGroup(TyperGroup):
+    """The same for ``lamina`` itself."""
+
+    def __init__(self, *, help: str | None = None, **settings: Any) -> None:
+        self.examples, rest = split_examples(help or "")
+        super().__init__(help=rest, **settings)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        print_examples(self.examples)
+        super().format_help(ctx, formatter)
+
+
+def split_examples(text: str) -> tuple[list[str], str]:
+    """The lines of a help text's examples, without rich's markup, and the rest of it."""
+    found = _EXAMPLE.search(text)
+    if found is None:
+        return [], text
+    lines = [re.sub(r"\[/?[a-z ]*\]", "", line).strip() for line in found[1].splitlines()]
+    return [line for line in lines if line], f"{text[: found.start()]}{text[found.end() :]}".strip()
+
+
+def print_examples(examples: list[str]) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console()
+    console.print()
+    for line in examples:
+        console.print(Text.assemble((" $ ", "dim"), (line, "bold")), soft_wrap=True)
+
+
 app = typer.Typer(
     name="lamina",
-    help="Compiles ONNX models to machine code and runs them.",
-    no_args_is_help=True,
+    cls=ExampleFirstGroup,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.command("run")(run)
-app.command("compile")(compile_model)
-app.command("bench")(bench)
-app.command("profile")(profile)
-app.command("check")(check)
-app.command("verify")(verify)
-app.command("doctor")(doctor)
+COMMANDS = {
+    "run": run,
+    "compile": compile_model,
+    "check": check,
+    "verify": verify,
+    "bench": bench,
+    "profile": profile,
+    "doctor": doctor,
+}
+
+for _name, _function in COMMANDS.items():
+    app.command(_name, cls=ExampleFirst)(_function)
 
 
 def _print_version(wanted: bool) -> None:
@@ -49,42 +101,36 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def root(
-    debug: Annotated[bool, typer.Option("--debug", help="On an error, show where in Lamina it arose.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="On an error, show where in Lamina it arose. May stand anywhere.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    del debug, version  # --debug is read by main, which stands around everything.
+    """Compiles ONNX models to machine code and runs them.
+
+    Examples:
+    lamina run model.onnx
+    lamina bench model.onnx --vs onnxruntime
+    lamina compile model.onnx -o model.lamina
+    """
+    del debug, version  # --debug is read by run_tool, which stands around everything.
 
 
-def main() -> None:
-    """Entry point. An error that Lamina raises on purpose is one line; any other is a bug and shows its traceback."""
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    debug = len(arguments) != len(sys.argv) - 1
+def main() -> NoReturn:
+    """Entry point."""
+    run_tool("lamina", sys.argv[1:], _run)
+
+
+def _run(arguments: list[str]) -> int:
     try:
-        app(args=arguments, prog_name="lamina")
-    except BrokenPipeError:
-        # The reader went away; do not complain once more when Python closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except Exception as error:
-        if debug or not _is_deliberate(error):
-            raise
-        from rich.console import Console
-
-        Console(stderr=True).print("[bold red]error:[/]", str(error).strip(), markup=True, highlight=False)
-        sys.exit(1)
-
-
-def _is_deliberate(error: Exception) -> bool:
-    """Whether the message is meant for the user: what is wrong is the model, the input or the machine."""
-    from ..runtime.errors import LaminaError
-
-    if isinstance(error, LaminaError | OSError):
-        return True
-    # xDSL is loaded if one of its errors was raised.
-    exceptions = sys.modules.get("xdsl.utils.exceptions")
-    return exceptions is not None and isinstance(error, exceptions.DiagnosticException | exceptions.ParseError)
+        code = app(args=arguments or ["--help"], prog_name="lamina", standalone_mode=False)
+    except typer.Abort as error:
+        raise KeyboardInterrupt from error
+    if code == EXIT_INTERRUPTED:  # What typer makes of Ctrl-C.
+        raise KeyboardInterrupt
+    return code if isinstance(code, int) else 0
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,8 +16,10 @@ from .common import (
     ShapeOption,
     ThreadsOption,
     open_model,
+    print_json,
     random_feeds,
 )
+from .progress import shown_progress
 
 if TYPE_CHECKING:
     from ..runtime.inspection import StageTime
@@ -38,13 +39,14 @@ def profile(
 
     Example: [bold]lamina profile resnet50.onnx --threads 1 --top 10[/]
     """
-    executable, fixed = open_model(model, FixedDims.from_options(shape, dim), threads)
+    with shown_progress(not as_json) as progress:
+        executable, fixed = open_model(model, FixedDims.from_options(shape, dim), threads, progress)
     feeds = random_feeds(executable, fixed, seed)
     executable.run(feeds)
     rows = stage_medians([executable.profile(feeds) for _ in range(runs)])
     report = {"model": str(model), "threads": executable.threads, "runs": runs, "stages": rows}
     if as_json:
-        typer.echo(json.dumps(report, indent=2))
+        print_json(report)
     else:
         _print(report, top)
 

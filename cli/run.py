@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,8 +17,10 @@ from .common import (
     ShapeOption,
     ThreadsOption,
     open_model,
+    print_json,
     random_feeds,
 )
+from .progress import shown_progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +47,8 @@ def run(
     """
     given = _read_inputs(inputs or [])
     begin = time.perf_counter()
-    executable, fixed = open_model(model, FixedDims.from_options(shape, dim), threads)
+    with shown_progress(not as_json) as progress:
+        executable, fixed = open_model(model, FixedDims.from_options(shape, dim), threads, progress)
     opened = time.perf_counter()
     missing = [info.name for info in executable.inputs if info.name not in given]
     if missing:
@@ -66,7 +68,7 @@ def run(
         "outputs": [_describe(name, array) for name, array in results.items()],
     }
     if as_json:
-        typer.echo(json.dumps(report, indent=2))
+        print_json(report)
     else:
         _print(report)
 
