@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import onnx
 import onnx.inliner
-from google.protobuf.message import DecodeError
 
 from ..errors import InvalidModelError
+from .external_data import load_external_data
+from .limits import MAX_FILE_BYTES
+from .validate_model import validate_model
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ModelSource: TypeAlias = "bytes | str | PathLike[str] | onnx.ModelProto"
 
@@ -19,35 +24,75 @@ STANDARD_DOMAINS = ("", "ai.onnx")
 
 
 def load_model(source: ModelSource) -> onnx.ModelProto:
-    """The model with its external data loaded and functions inlined. Raises InvalidModelError, FileNotFoundError."""
-    model = _read(source)
+    """The model, checked, with its external data loaded and functions inlined.
+
+    Raises InvalidModelError that says what is wrong and where, FileNotFoundError.
+    """
+    model, path = _read(source)
     if not model.HasField("graph") or not (model.graph.node or model.graph.output):
-        raise InvalidModelError("this is no ONNX model: it holds no graph")
+        raise InvalidModelError(f"{_described(source)} no ONNX model: it holds no graph")
+    validate_model(model)
     if model.functions:
-        model = onnx.inliner.inline_local_functions(model)
+        model = _inlined(model)
+    return load_external_data(model, path)
+
+
+def _read(source: ModelSource) -> tuple[onnx.ModelProto, Path | None]:
+    """The model as it stands, and the file that it comes from."""
+    if isinstance(source, onnx.ModelProto):
+        return source, None
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _parsed(bytes(source), source), None
+    path = Path(source)
+    if path.is_dir():
+        raise InvalidModelError(f"'{path}' is a folder: give the .onnx file in it")
+    if not path.is_file():
+        raise FileNotFoundError(f"no model at '{path}'")
+    size = path.stat().st_size
+    if size > MAX_FILE_BYTES:
+        raise InvalidModelError(
+            f"'{path}' has {size} bytes, more than the {MAX_FILE_BYTES} that protobuf can read: "
+            "save the model with its weights as external data"
+        )
+    return _parsed(path.read_bytes(), source), path
+
+
+def _parsed(content: bytes, source: ModelSource) -> onnx.ModelProto:
+    if not content:
+        raise InvalidModelError(f"{_described(source)} no ONNX model: there are no bytes in it")
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(content)
+    except Exception as error:  # protobuf's implementations differ in what they raise.
+        raise InvalidModelError(f"{_described(source)} no ONNX model, or damaged: {error}") from error
     return model
 
 
-def _read(source: ModelSource) -> onnx.ModelProto:
+def _described(source: ModelSource) -> str:
     if isinstance(source, onnx.ModelProto):
-        return source
+        return "this is"
+    return "the bytes are" if isinstance(source, bytes | bytearray | memoryview) else f"'{source}' is"
+
+
+def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
     try:
-        if isinstance(source, bytes | bytearray | memoryview):
-            return onnx.load_model_from_string(bytes(source))
-        path = Path(source)
-        if not path.is_file():
-            raise FileNotFoundError(f"no model at '{path}'")
-        return onnx.load(path, load_external_data=True)
-    except DecodeError as error:
-        what = "the bytes are" if isinstance(source, bytes) else f"'{source}' is"
-        raise InvalidModelError(f"{what} no ONNX model: {error}") from error
-    except (onnx.checker.ValidationError, ValueError) as error:
-        raise InvalidModelError(f"the model's external data cannot be read: {error}") from error
+        return onnx.inliner.inline_local_functions(model)
+    except Exception as error:  # From C++, which has no class of errors of its own.
+        names = ", ".join(sorted({f"{function.domain}.{function.name}" for function in model.functions})[:10])
+        raise InvalidModelError(f"the model's functions ({names}) cannot be written out: {error}") from error
 
 
 def opset_versions(model: onnx.ModelProto) -> dict[str, int]:
     """The opset of each domain. Raises InvalidModelError where none is given for the standard operators."""
     versions = {"" if o.domain in STANDARD_DOMAINS else o.domain: o.version for o in model.opset_import}
-    if "" not in versions and any(node.domain in STANDARD_DOMAINS for node in model.graph.node):
+    if "" not in versions and any(node.domain in STANDARD_DOMAINS for node in _nodes(model.graph)):
         raise InvalidModelError("the model does not say which ONNX opset it is written for")
     return versions
+
+
+def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                yield from _nodes(inner)

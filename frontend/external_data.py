@@ -1,0 +1,165 @@
+"""Weights in files beside the model: found only where they may lie, and read only as far as they reach.
+
+A location is a path relative to the model's folder. It may not be absolute or hold ``..``, and what it leads to, with
+symbolic links followed, must lie in the model's folder or in the folder of the file that the model's own path
+leads to (model hubs keep a folder of links to one folder of files). A hard link cannot be told from a file.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+import onnx
+
+from ..errors import InvalidModelError
+from .tensor_checks import nbytes
+from .wording import shown
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Where the data of a tensor lies: bytes of a file. A length of None is the rest of the file."""
+
+    location: str
+    offset: int
+    length: int | None
+
+
+def load_external_data(model: onnx.ModelProto, path: Path | None) -> onnx.ModelProto:
+    """Reads the data of all tensors that lie outside of the model, in place.
+
+    ``path`` is the model's file; None: there is none. Raises InvalidModelError that names the tensor and the file.
+    """
+    tensors = [tensor for tensor in _tensors(model.graph) if tensor.data_location == onnx.TensorProto.EXTERNAL]
+    if not tensors:
+        return model
+    if path is None:
+        raise InvalidModelError(
+            f"the tensor {shown(tensors[0].name)} lies in a file beside the model: "
+            "give the path of the model's file, so that the data is found"
+        )
+    budget = _memory_of_machine()
+    for tensor in tensors:
+        expected = nbytes(tensor.data_type, tensor.dims) or 0
+        budget -= expected
+        if budget < 0:
+            raise InvalidModelError(f"the tensor {shown(tensor.name)}: the weights together are larger than the memory")
+        content = _read(tensor, path, expected)
+        tensor.raw_data = content
+        tensor.data_location = onnx.TensorProto.DEFAULT
+        del tensor.external_data[:]
+    return model
+
+
+def _read(tensor: onnx.TensorProto, path: Path, expected: int) -> bytes:
+    extent = _extent(tensor)
+    file = _resolve(tensor, extent.location, path)
+    what = f"the tensor {shown(tensor.name)}: its data"
+    try:
+        # Not blocking, so that a pipe put in the file's place cannot hold the compiler up.
+        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except OSError as error:
+        raise InvalidModelError(f"{what} cannot be read from '{file}': {error.strerror}") from error
+    with os.fdopen(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise InvalidModelError(f"{what} is in '{file}', which is no file")
+        length = status.st_size - extent.offset if extent.length is None else extent.length
+        if extent.offset + max(length, expected) > status.st_size:
+            raise InvalidModelError(
+                f"{what} is bytes {extent.offset} to {extent.offset + max(length, expected)} of '{file}', "
+                f"which has only {status.st_size}"
+            )
+        if length != expected and extent.length is not None:
+            raise InvalidModelError(
+                f"{what} has {length} bytes in '{file}', its shape {list(tensor.dims)} asks for {expected}"
+            )
+        stream.seek(extent.offset)
+        content = stream.read(expected)
+    if len(content) != expected:
+        raise InvalidModelError(f"{what} in '{file}' became shorter while it was read")
+    return content
+
+
+def _extent(tensor: onnx.TensorProto) -> Extent:
+    fields = {entry.key: entry.value for entry in tensor.external_data}
+    location = fields.get("location", "")
+    if not location:
+        raise InvalidModelError(
+            f"the tensor {shown(tensor.name)}: its data lies in another file, but the name is missing"
+        )
+    offset, length = (_number(tensor, fields, key) for key in ("offset", "length"))
+    return Extent(location, offset or 0, length)
+
+
+def _number(tensor: onnx.TensorProto, fields: dict[str, str], key: str) -> int | None:
+    text = fields.get(key)
+    if text is None or text == "":
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 19):
+        raise InvalidModelError(
+            f"the tensor {shown(tensor.name)}: the {key} of its data is {shown(text)}, expected a number of bytes"
+        )
+    return int(text)
+
+
+def _resolve(tensor: onnx.TensorProto, location: str, path: Path) -> Path:
+    """The file of a location. Raises InvalidModelError where it lies outside of the model's folder."""
+    outside = (
+        f"the tensor {shown(tensor.name)}: its data is said to lie in {shown(location)}, outside of the model's folder "
+        f"'{path.parent}'; only files in that folder are read"
+    )
+    if "\0" in location or PurePosixPath(location).is_absolute() or PureWindowsPath(location).drive:
+        raise InvalidModelError(outside)
+    if ".." in PurePosixPath(location).parts or ".." in PureWindowsPath(location).parts:
+        raise InvalidModelError(outside)
+    folders = (path.parent.resolve(), path.resolve().parent)
+    try:
+        file = (path.parent / location).resolve(strict=True)
+    except FileNotFoundError:
+        raise InvalidModelError(
+            f"the tensor {shown(tensor.name)}: its data should be in the file {shown(str(path.parent / location))}, "
+            "which does not exist"
+        ) from None
+    except (OSError, RuntimeError) as error:  # A loop of links, a name that is too long.
+        raise InvalidModelError(
+            f"the tensor {shown(tensor.name)}: its data cannot be read from {shown(location)}: {error}"
+        ) from error
+    if not any(file.is_relative_to(folder) for folder in folders):
+        raise InvalidModelError(outside)
+    return file
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """All tensors of a graph and of those in its attributes."""
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield from _attribute_tensors(attribute)
+
+
+def _attribute_tensors(attribute: onnx.AttributeProto) -> Iterator[onnx.TensorProto]:
+    if attribute.HasField("t"):
+        yield attribute.t
+    yield from attribute.tensors
+    sparse_tensors = [attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []
+    for sparse in [*sparse_tensors, *attribute.sparse_tensors]:
+        yield from (sparse.values, sparse.indices)
+    if attribute.HasField("g"):
+        yield from _tensors(attribute.g)
+    for graph in attribute.graphs:
+        yield from _tensors(graph)
+
+
+def _memory_of_machine() -> int:
+    """Bytes of physical memory."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # Where the system does not tell.
+        return 1 << 40
