@@ -76,6 +76,14 @@ def transform_weights(weights: np.ndarray, tile: int) -> np.ndarray:
     return transformed
 
 
+def restore_weights(transformed: np.ndarray, tile: int) -> np.ndarray:
+    """The inverse of ``transform_weights``, up to rounding: [(tile + 2)^2, C, K] -> [K, C, 3, 3] float32."""
+    matrix = transforms(tile).weights
+    inverse = np.linalg.pinv(np.kron(matrix, matrix))
+    taps = np.tensordot(inverse, transformed.astype(np.float64), 1)
+    return taps.transpose(2, 1, 0).reshape(*transformed.shape[:0:-1], TAPS, TAPS).astype(np.float32)
+
+
 def winograd_scratch(points: int, tiles: int, channels: int, columns: int, tile: int, lanes: int) -> list[int]:
     """Elements of V, M and one output tile; ``channels`` with padding lanes."""
     return [points * tiles * channels, points * tiles * columns, tile * tile * lanes]

@@ -1,15 +1,20 @@
-"""Runs a graph-level module in NumPy, an operation at a time: the meaning that all levels below must keep."""
+"""Runs a graph-level module in NumPy, an operation at a time: the meaning that all levels below must keep.
+
+@main holds graph operations at every level: what runs on the host, branches, loops and the calls of segments. Where the
+segments are on a lower level, ``run_segment`` evaluates them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.builtin import ModuleOp, StringAttr, UnrealizedConversionCastOp
 from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import Block, Operation, SSAValue
 
+from ..dialects import layout
 from ..dialects.graph.attributes import reference_attributes
 from ..dialects.graph.constants import ConstantOp
 from ..dialects.graph.control import IfOp, LoopOp, YieldOp
@@ -17,6 +22,8 @@ from ..dialects.graph.operation import GraphOperation
 from ..dialects.graph.types import TensorType
 from ..dialects.shape import substitute
 from ..runtime.reference import evaluate
+from .kernel import Trace
+from .scalar import scalar_dtype
 
 if TYPE_CHECKING:
     from ..dialects.shape import Dim
@@ -51,22 +58,42 @@ def main_function(module: ModuleOp) -> FuncOp:
     raise ValueError("the module has no function @main")
 
 
+RunSegment = Callable[[FuncOp, list[np.ndarray], dict[str, int]], list[np.ndarray]]
+"""Gives the results of a function below the graph level for its arguments and the sizes known by then."""
+
+
 def interpret_graph(
-    module: ModuleOp, feeds: Mapping[str, np.ndarray], constants: Mapping[str, np.ndarray]
+    module: ModuleOp,
+    feeds: Mapping[str, np.ndarray],
+    constants: Mapping[str, np.ndarray],
+    *,
+    trace: Trace | None = None,
+    run_segment: RunSegment | None = None,
 ) -> dict[str, np.ndarray]:
-    """The outputs of @main by name. Raises GraphExecutionError naming the operation that went wrong."""
+    """The outputs of @main by name; ``trace`` is told of every value.
+
+    Raises GraphExecutionError naming the operation that went wrong.
+    """
     function = main_function(module)
     functions = {f.sym_name.data: f for f in module.ops if isinstance(f, FuncOp)}
-    interpreter = _Interpreter(functions, constants)
+    interpreter = _Interpreter(functions, constants, trace, run_segment)
     arguments = [feeds[name] for name in argument_names(function)]
     results = interpreter.call(function, arguments)
     return dict(zip(result_names(function), results))
 
 
 class _Interpreter:
-    def __init__(self, functions: Mapping[str, FuncOp], constants: Mapping[str, np.ndarray]):
+    def __init__(
+        self,
+        functions: Mapping[str, FuncOp],
+        constants: Mapping[str, np.ndarray],
+        trace: Trace | None,
+        run_segment: RunSegment | None,
+    ):
         self.functions = functions
         self.constants = constants
+        self.trace = trace
+        self.run_segment = run_segment
         self.symbols: dict[str, int] = {}
 
     def call(self, function: FuncOp, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -77,9 +104,9 @@ class _Interpreter:
             self.bind(cast(TensorType, argument.type), environment[argument], "an argument")
         return self.run(block, environment)
 
-    def bind(self, tensor: TensorType, array: np.ndarray, what: str) -> None:
+    def bind(self, tensor: TensorType | layout.TensorType, array: np.ndarray, what: str) -> None:
         """Checks an array against its type; a symbol seen for the first time takes its value from it."""
-        if array.dtype != tensor.dtype or array.ndim != tensor.rank:
+        if array.dtype != _array_dtype(tensor) or array.ndim != tensor.rank:
             raise GraphExecutionError(f"{what}: expected {tensor}, got {array.dtype} of shape {array.shape}")
         for dimension, size in zip(tensor.dims, array.shape):
             if isinstance(dimension, int):
@@ -108,6 +135,8 @@ class _Interpreter:
             for result, array in zip(operation.results, results, strict=True):
                 self.bind(cast(TensorType, result.type), array, operation.name)
                 environment[result] = array
+                if self.trace is not None:
+                    self.trace(result, array)
         raise GraphExecutionError("the block has no terminator")
 
     def execute(self, operation: Operation, environment: Environment) -> list[np.ndarray]:
@@ -121,11 +150,24 @@ class _Interpreter:
             case LoopOp():
                 return self.loop(operation, environment)
             case CallOp():
-                function = self.functions[operation.callee.string_value()]
-                return self.call(function, [environment[operand] for operand in operation.operands])
+                return self.call_function(operation, [environment[operand] for operand in operation.operands])
+            case UnrealizedConversionCastOp():
+                # Below the graph integers have no sign; the bits stay.
+                types = [cast(TensorType, result.type) for result in operation.results]
+                return [environment[v].view(_array_dtype(t)) for v, t in zip(operation.operands, types, strict=True)]
             case GraphOperation():
                 return self.reference(operation, environment)
         raise GraphExecutionError(f"{operation.name} is no graph operation")
+
+    def call_function(self, operation: CallOp, arguments: list[np.ndarray]) -> list[np.ndarray]:
+        function = self.functions[operation.callee.string_value()]
+        if all(isinstance(type_, TensorType) for type_ in function.function_type.inputs):
+            types = function.function_type.outputs.data
+            if all(isinstance(type_, TensorType) for type_ in types):
+                return self.call(function, arguments)
+        if self.run_segment is None:
+            raise GraphExecutionError(f"@{function.sym_name.data} is below the graph level")
+        return self.run_segment(function, arguments, dict(self.symbols))
 
     def run_branch(self, block: Block, environment: Environment) -> list[np.ndarray]:
         """Symbols bound inside belong to the branch alone."""
@@ -176,3 +218,7 @@ class _Interpreter:
             return np.stack(parts)
         sizes = (substitute(dimension, self.symbols) for dimension in tensor.dims[1:])
         return np.zeros([0, *(size if isinstance(size, int) else 0 for size in sizes)], tensor.dtype)
+
+
+def _array_dtype(tensor: TensorType | layout.TensorType) -> np.dtype:
+    return tensor.dtype if isinstance(tensor, TensorType) else scalar_dtype(tensor.element_type)

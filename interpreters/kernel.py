@@ -15,38 +15,56 @@ from xdsl.ir import Operation, SSAValue
 from ..dialects import kernel as k
 from ..dialects.layout import ConvertOp, ReshapeOp, TensorType, TransposeOp, WindowOp
 from ..dialects.shape import Dim, substitute
+from ..dialects.winograd import restore_weights, tile_of
 from ..runtime.reference import evaluate
 from .scalar import evaluate_region, scalar_dtype
 
+Trace = Callable[[SSAValue, np.ndarray], None]
+"""Is told of every value of an interpreted text once it is known."""
+
 
 def interpret_kernels(
-    function: func.FuncOp, arguments: Sequence[np.ndarray], constants: Mapping[str, np.ndarray]
+    function: func.FuncOp,
+    arguments: Sequence[np.ndarray],
+    constants: Mapping[str, np.ndarray],
+    symbols: Mapping[str, int] | None = None,
+    trace: Trace | None = None,
 ) -> list[np.ndarray]:
     """Results of a function for these arguments. Integers are signed throughout: unsigned ones keep their bits.
 
+    ``symbols`` are sizes known already; the arguments' shapes tell the others.
     Raises ValueError where an argument does not fit its type, or for an op that it does not know.
     """
-    return _Interpreter(constants).run(function, arguments)
+    return KernelInterpreter(constants, symbols, trace).run(function, arguments)
 
 
-class _Interpreter:
-    def __init__(self, constants: Mapping[str, np.ndarray]):
+class KernelInterpreter:
+    """Evaluates kernels one by one. ``values`` holds what is known, as logical tensors."""
+
+    def __init__(
+        self,
+        constants: Mapping[str, np.ndarray],
+        symbols: Mapping[str, int] | None = None,
+        trace: Trace | None = None,
+    ):
         self.constants = constants
+        self.trace = trace
         self.values: dict[SSAValue, np.ndarray] = {}
-        self.symbols: dict[str, int] = {}
+        self.symbols: dict[str, int] = dict(symbols or {})
 
     def run(self, function: func.FuncOp, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
         block = function.body.block
         for parameter, array in zip(block.args, arguments, strict=True):
-            self._bind(_type(parameter), array)
-            self.values[parameter] = _signed(array)
+            self.bind(_type(parameter), array)
+            self.values[parameter] = as_signed(array)
         for op in block.ops:
             if isinstance(op, func.ReturnOp):
                 return [self.values[operand] for operand in op.operands]
-            self._evaluate(op)
+            self.evaluate(op)
         raise ValueError(f"@{function.sym_name.data} does not return")
 
-    def _bind(self, type_: TensorType, array: np.ndarray) -> None:
+    def bind(self, type_: TensorType, array: np.ndarray) -> None:
+        """Checks an argument's shape; a symbol seen for the first time takes its value from it."""
         if array.ndim != type_.rank:
             raise ValueError(f"an argument has shape {array.shape}, its type is {type_}")
         for dimension, size in zip(type_.dims, array.shape, strict=True):
@@ -58,14 +76,14 @@ class _Interpreter:
     def sizes(self, dimensions: Sequence[Dim]) -> tuple[int, ...]:
         return tuple(int(substitute(dimension, self.symbols)) for dimension in dimensions)
 
-    def _evaluate(self, op: Operation) -> None:
+    def evaluate(self, op: Operation) -> None:
         if isinstance(op, k.KernelOp):
             self._evaluate_kernel(op)
             return
         result = _type(op.results[0])
         match op:
             case k.ConstantOp():
-                value = _signed(result.layout.unpack(self.constants[op.constant.data], self.sizes(result.dims)))
+                value = as_signed(result.layout.unpack(self.constants[op.constant.data], self.sizes(result.dims)))
             case ConvertOp():
                 value = self.values[op.source]
             case TransposeOp():
@@ -86,6 +104,8 @@ class _Interpreter:
         if array.shape != self.sizes(type_.dims):
             raise ValueError(f"{value.owner} gives shape {array.shape}, its type is {type_}")
         self.values[value] = array.astype(scalar_dtype(type_.element_type), copy=False)
+        if self.trace is not None:
+            self.trace(value, self.values[value])
 
     def _evaluate_kernel(self, op: k.KernelOp) -> None:
         operands = [self.values[value] for value in op.ins]
@@ -107,31 +127,35 @@ def _type(value: SSAValue) -> TensorType:
     return value.type
 
 
-def _signed(array: np.ndarray) -> np.ndarray:
+def as_signed(array: np.ndarray) -> np.ndarray:
+    """The array as the kernel level holds it: the same bits, integers with a sign."""
     return array.view(f"i{array.dtype.itemsize}") if array.dtype.kind == "u" else array
 
 
 # --- kernels ------------------------------------------------------------------------------------------------
 
 _Arrays = list[np.ndarray]
-_Kernel = Callable[[_Interpreter, Any, _Arrays], _Arrays]
+_Kernel = Callable[[KernelInterpreter, Any, _Arrays], _Arrays]
 
 
 def _window_attributes(op: k.KernelOp) -> dict[str, Any]:
     return {name: op.get(name) for name in ("strides", "pads", "dilations")}
 
 
-def _conv(run: _Interpreter, op: k.ConvOp, operands: _Arrays) -> _Arrays:
+def _conv(run: KernelInterpreter, op: k.ConvOp, operands: _Arrays) -> _Arrays:
+    tile = tile_of(op.get("algorithm"))
+    if tile and operands[1].ndim == 3:
+        operands[1] = restore_weights(operands[1], tile)
     return evaluate("conv", operands, {**_window_attributes(op), "group": op.get("groups")})
 
 
-def _gemm(run: _Interpreter, op: k.GemmOp, operands: _Arrays) -> _Arrays:
+def _gemm(run: KernelInterpreter, op: k.GemmOp, operands: _Arrays) -> _Arrays:
     flags = {name: op.get(name) for name in ("transpose_a", "transpose_b")}
     product = evaluate("matmul", operands[:2], flags)[0]
     return [product + operands[2] if len(operands) > 2 else product]
 
 
-def _pool(run: _Interpreter, op: k.PoolOp, operands: _Arrays) -> _Arrays:
+def _pool(run: KernelInterpreter, op: k.PoolOp, operands: _Arrays) -> _Arrays:
     attributes = {**_window_attributes(op), "kernel": op.get("window")}
     if op.get("kind") == "max":
         return evaluate("max_pool", operands, attributes)
@@ -139,53 +163,53 @@ def _pool(run: _Interpreter, op: k.PoolOp, operands: _Arrays) -> _Arrays:
     return evaluate("avg_pool", operands, attributes)
 
 
-def _reduce(run: _Interpreter, op: k.ReduceOp, operands: _Arrays) -> _Arrays:
+def _reduce(run: KernelInterpreter, op: k.ReduceOp, operands: _Arrays) -> _Arrays:
     return evaluate("reduce", operands, {"kind": op.get("kind"), "axes": op.get("axes"), "keepdims": True})
 
 
-def _arg_reduce(run: _Interpreter, op: k.ArgReduceOp, operands: _Arrays) -> _Arrays:
+def _arg_reduce(run: KernelInterpreter, op: k.ArgReduceOp, operands: _Arrays) -> _Arrays:
     attributes = {"axis": op.get("axis"), "keepdims": True, "select_last": op.get("last")}
     return evaluate(f"arg_{op.get('kind')}", operands, attributes)
 
 
-def _softmax(run: _Interpreter, op: k.SoftmaxOp, operands: _Arrays) -> _Arrays:
+def _softmax(run: KernelInterpreter, op: k.SoftmaxOp, operands: _Arrays) -> _Arrays:
     return evaluate("softmax", operands, {"axis": operands[0].ndim - 1})
 
 
-def _layer_norm(run: _Interpreter, op: k.LayerNormOp, operands: _Arrays) -> _Arrays:
+def _layer_norm(run: KernelInterpreter, op: k.LayerNormOp, operands: _Arrays) -> _Arrays:
     return evaluate("layer_norm", operands, {"axis": op.get("axis"), "epsilon": op.get("epsilon")})
 
 
-def _pad(run: _Interpreter, op: k.PadOp, operands: _Arrays) -> _Arrays:
+def _pad(run: KernelInterpreter, op: k.PadOp, operands: _Arrays) -> _Arrays:
     pads = run.sizes((*op.get("lower"), *op.get("upper")))
     value = np.asarray(op.get("value")).astype(operands[0].dtype)
     return evaluate("pad", [operands[0], value], {"pads": pads, "mode": op.get("mode")})
 
 
-def _concat(run: _Interpreter, op: k.ConcatOp, operands: _Arrays) -> _Arrays:
+def _concat(run: KernelInterpreter, op: k.ConcatOp, operands: _Arrays) -> _Arrays:
     return [np.concatenate(operands, op.get("axis"))]
 
 
-def _slice(run: _Interpreter, op: k.SliceOp, operands: _Arrays) -> _Arrays:
+def _slice(run: KernelInterpreter, op: k.SliceOp, operands: _Arrays) -> _Arrays:
     places = []
     for start, step, size in zip(run.sizes(op.get("starts")), op.get("steps"), run.sizes(op.type.dims), strict=True):
         places.append(start + step * np.arange(size))
     return [operands[0][np.ix_(*places)]]
 
 
-def _broadcast(run: _Interpreter, op: k.BroadcastOp, operands: _Arrays) -> _Arrays:
+def _broadcast(run: KernelInterpreter, op: k.BroadcastOp, operands: _Arrays) -> _Arrays:
     return [np.broadcast_to(operands[0], run.sizes(op.type.dims))]
 
 
-def _gather(run: _Interpreter, op: k.GatherOp, operands: _Arrays) -> _Arrays:
+def _gather(run: KernelInterpreter, op: k.GatherOp, operands: _Arrays) -> _Arrays:
     return evaluate("gather", operands, {"axis": op.get("axis")})
 
 
-def _gather_elements(run: _Interpreter, op: k.GatherElementsOp, operands: _Arrays) -> _Arrays:
+def _gather_elements(run: KernelInterpreter, op: k.GatherElementsOp, operands: _Arrays) -> _Arrays:
     return evaluate("gather_elements", operands, {"axis": op.get("axis")})
 
 
-def _resize(run: _Interpreter, op: k.ResizeOp, operands: _Arrays) -> _Arrays:
+def _resize(run: KernelInterpreter, op: k.ResizeOp, operands: _Arrays) -> _Arrays:
     shape = run.sizes(op.type.dims)
     given = op.get("scales") or (0.0,) * len(shape)
     scales = tuple(
@@ -202,22 +226,22 @@ def _resize(run: _Interpreter, op: k.ResizeOp, operands: _Arrays) -> _Arrays:
     return evaluate("resize", operands, attributes)
 
 
-def _dim_values(run: _Interpreter, op: k.DimValuesOp, operands: _Arrays) -> _Arrays:
+def _dim_values(run: KernelInterpreter, op: k.DimValuesOp, operands: _Arrays) -> _Arrays:
     values = np.array(run.sizes(op.get("values")), scalar_dtype(op.type.element_type))
     return [values.reshape(run.sizes(op.type.dims))]
 
 
-def _range(run: _Interpreter, op: k.RangeOp, operands: _Arrays) -> _Arrays:
+def _range(run: KernelInterpreter, op: k.RangeOp, operands: _Arrays) -> _Arrays:
     (count,) = run.sizes(op.type.dims)
     start, step = operands
     return [start + step * np.arange(count).astype(start.dtype)]
 
 
-def _cumulative_sum(run: _Interpreter, op: k.CumulativeSumOp, operands: _Arrays) -> _Arrays:
+def _cumulative_sum(run: KernelInterpreter, op: k.CumulativeSumOp, operands: _Arrays) -> _Arrays:
     return evaluate("cumsum", operands, {name: op.get(name) for name in ("axis", "exclusive", "reverse")})
 
 
-def _lstm(run: _Interpreter, op: k.LstmOp, operands: _Arrays) -> _Arrays:
+def _lstm(run: KernelInterpreter, op: k.LstmOp, operands: _Arrays) -> _Arrays:
     projected, recurrence, h, c = operands
     all_h = np.zeros((*projected.shape[:2], h.shape[1]), projected.dtype)
     steps = range(len(projected))

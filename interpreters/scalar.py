@@ -1,14 +1,25 @@
-"""Evaluates the scalar code of a kernel's region on whole NumPy arrays: each op acts on all elements at once."""
+"""Scalar code on whole NumPy arrays: each op acts on all elements at once, in kernels' regions and on vectors."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import BFloat16Type, Float16Type, Float32Type, Float64Type, FloatAttr, IntegerType
+from xdsl.dialects.builtin import (
+    BFloat16Type,
+    DenseIntOrFPElementsAttr,
+    Float16Type,
+    Float32Type,
+    Float64Type,
+    FloatAttr,
+    IndexType,
+    IntegerType,
+    VectorType,
+)
 from xdsl.ir import Attribute, Operation, Region, SSAValue
 
 from ..runtime.reference import evaluate
@@ -23,6 +34,8 @@ _FLOATS = {
 
 def scalar_dtype(type_: Attribute) -> np.dtype:
     """The NumPy dtype that holds a scalar type; signless integers are held as signed ones."""
+    if isinstance(type_, IndexType):
+        return np.dtype(np.int64)
     if isinstance(type_, IntegerType):
         return np.dtype(np.bool_) if type_.width.data == 1 else np.dtype(f"int{type_.width.data}")
     return _FLOATS[type(type_)]
@@ -38,33 +51,58 @@ def evaluate_region(region: Region, arguments: Sequence[np.ndarray]) -> np.ndarr
         for op in region.block.ops:
             if op.name == "kernel.yield":
                 return values[op.operands[0]]
-            result = _evaluate(op, [values[operand] for operand in op.operands])
-            values[op.results[0]] = np.asarray(result).astype(scalar_dtype(op.results[0].type), copy=False)
+            values[op.results[0]] = operation_function(op)(*(values[operand] for operand in op.operands))
     raise ValueError("the region does not end in kernel.yield")
 
 
-def _evaluate(op: Operation, operands: Sequence[np.ndarray]) -> Any:
+def element_dtype(type_: Attribute) -> np.dtype:
+    """The dtype of a scalar, or of a vector's elements."""
+    return scalar_dtype(type_.element_type if isinstance(type_, VectorType) else type_)
+
+
+def operation_function(op: Operation) -> Callable[..., np.ndarray]:
+    """What an op of arith, math or vectorx does to the arrays of its operands.
+
+    Raises ValueError for an op that it does not know.
+    """
+    dtype = element_dtype(op.results[0].type)
     if isinstance(op, arith.ConstantOp):
-        return _constant(op)
-    if isinstance(op, arith.CmpiOp):
-        return _compare_integers(arith.CMPI_COMPARISON_OPERATIONS[op.predicate.value.data], *operands)
-    if isinstance(op, arith.CmpfOp):
-        return _compare_floats(arith.CMPF_COMPARISON_OPERATIONS[op.predicate.value.data], *operands)
-    function = _FUNCTIONS.get(op.name)
-    if function is not None:
-        return function(*operands)
-    reference = _REFERENCES.get(op.name)
-    if reference is not None:
-        return evaluate(reference, operands, {})[0]
-    cast = _CASTS.get(op.name)
-    if cast is None:
-        raise ValueError(f"no meaning is known for {op.name} in a kernel's region")
-    return cast(operands[0], scalar_dtype(op.results[0].type))
+        value = _constant(op)
+        return lambda: value
+    function = _function(op, dtype)
+
+    def apply(*operands: np.ndarray) -> np.ndarray:
+        return np.asarray(function(*operands)).astype(dtype, copy=False)
+
+    return apply
+
+
+def _function(op: Operation, dtype: np.dtype) -> Callable[..., Any]:
+    name = op.name.replace("vectorx.", "arith.")
+    if name in ("arith.cmpi", "arith.cmpf"):
+        compare = _compare_integers if name == "arith.cmpi" else _compare_floats
+        return partial(compare, _predicate(op))
+    if name in _FUNCTIONS:
+        return _FUNCTIONS[name]
+    if name in _REFERENCES:
+        return lambda *operands: evaluate(_REFERENCES[name], operands, {})[0]
+    if name in _CASTS:
+        return lambda array: _CASTS[name](array, dtype)
+    raise ValueError(f"no meaning is known for {op.name} as scalar code")
+
+
+def _predicate(op: Operation) -> str:
+    names = arith.CMPI_COMPARISON_OPERATIONS if op.name.endswith("cmpi") else arith.CMPF_COMPARISON_OPERATIONS
+    return names[op.properties["predicate"].value.data]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def _constant(op: arith.ConstantOp) -> np.ndarray:
     attribute = op.value
-    dtype = scalar_dtype(op.result.type)
+    dtype = element_dtype(op.result.type)
+    if isinstance(attribute, DenseIntOrFPElementsAttr):
+        values = np.asarray(list(attribute.get_values())).astype(dtype)
+        shape = op.result.type.get_shape()  # pyright: ignore[reportAttributeAccessIssue]
+        return np.full(shape, values[0]) if values.size == 1 else values.reshape(shape)
     number = attribute.value.data  # pyright: ignore[reportAttributeAccessIssue]
     if isinstance(attribute, FloatAttr):
         return np.asarray(number).astype(dtype)
@@ -149,6 +187,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "math.trunc": np.trunc,
     "math.copysign": np.copysign,
     "math.fma": lambda a, b, c: a.astype(np.float64) * b + c,
+    "vector.fma": lambda a, b, c: a.astype(np.float64) * b + c,
     "math.powf": np.power,
     "math.exp2": np.exp2,
     "math.expm1": np.expm1,
@@ -170,6 +209,8 @@ def _plain_cast(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 _CASTS: dict[str, Callable[[np.ndarray, np.dtype], np.ndarray]] = {
+    "arith.bitcast": lambda array, dtype: array.view(dtype),
+    "arith.index_cast": _plain_cast,
     "arith.extf": _plain_cast,
     "arith.truncf": _plain_cast,
     "arith.extsi": lambda array, dtype: -array.astype(dtype) if array.dtype == np.bool_ else array.astype(dtype),

@@ -1,0 +1,265 @@
+"""Runs a schedule in NumPy on real memory: buffers at their offsets in one arena of bytes, stage by stage.
+
+The memory starts as ones in every bit, NaN for floats. What lies between two barriers may run in any order, so it
+is run backwards. A buffer read before it is written, or overwritten while it is needed, gives wrong numbers as it
+would on the machine; beyond that, `MemoryHazard` says which stage is to blame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from xdsl.dialects import func
+from xdsl.ir import Operation, SSAValue
+
+from ..dialects.layout import ReshapeOp, TensorType, TransposeOp, WindowOp
+from ..dialects.layout_algebra import Layout
+from ..dialects.schedule import BarrierOp, BufferOp, StageOp
+from ..dialects.storage import buffer_bytes
+from ..runtime.arena import LiveRange, barrier_epochs, plan
+from .kernel import KernelInterpreter, Trace, as_signed
+from .scalar import scalar_dtype
+
+POISON = 0xFF
+
+
+@dataclass(frozen=True)
+class ScheduleRules:
+    """What a schedule promises already; while it is being made, barriers and the places of buffers come last.
+
+    Without ``barriers`` stages run in the order of the text. Without ``arena`` every buffer has memory of its own.
+    """
+
+    barriers: bool = True
+    arena: bool = True
+
+
+class MemoryHazard(ValueError):
+    """A stage reads memory that does not hold what it should: never written yet, or overwritten since.
+
+    ``stage`` is the reader.
+    """
+
+    def __init__(self, message: str, stage: str):
+        super().__init__(message)
+        self.stage = stage
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """One stage as it was interpreted. ``memory`` holds the bytes of its ins, then of its outs, as they were before
+    and after it; ``symbols`` the sizes."""
+
+    function: func.FuncOp
+    number: int
+    stage: StageOp
+    symbols: Mapping[str, int]
+    inputs: list[np.ndarray]
+    outputs: list[np.ndarray]
+
+
+StageObserver = Callable[[StageRun], None]
+
+
+def interpret_schedule(
+    function: func.FuncOp,
+    arguments: Sequence[np.ndarray],
+    constants: Mapping[str, np.ndarray],
+    symbols: Mapping[str, int] | None = None,
+    *,
+    trace: Trace | None = None,
+    rules: ScheduleRules | None = None,
+    observe: StageObserver | None = None,
+) -> list[np.ndarray]:
+    """Results of a scheduled function for these arguments.
+
+    ``trace`` is told of each buffer when a stage has written it, ``observe`` of each stage with the bytes it read and
+    wrote. Raises MemoryHazard where a stage reads what it should not.
+    """
+    interpreter = _ScheduleInterpreter(function, constants, dict(symbols or {}), rules or ScheduleRules())
+    interpreter.trace, interpreter.observe = trace, observe
+    return interpreter.run(arguments)
+
+
+class _ScheduleInterpreter:
+    def __init__(
+        self,
+        function: func.FuncOp,
+        constants: Mapping[str, np.ndarray],
+        symbols: dict[str, int],
+        rules: ScheduleRules,
+    ):
+        self.function = function
+        self.constants = constants
+        self.rules = rules
+        self.kernels = KernelInterpreter(constants, symbols)
+        self.trace: Trace | None = None
+        self.observe: StageObserver | None = None
+        self.memory: dict[SSAValue, np.ndarray] = {}
+        """The bytes of each input and buffer."""
+        self.written: dict[SSAValue, tuple[str, int]] = {}
+        """Who wrote a buffer of the arena last, and a digest of what."""
+        self.stages = [op for op in function.body.block.ops if isinstance(op, StageOp)]
+
+    def run(self, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
+        block = self.function.body.block
+        for parameter, array in zip(block.args, arguments, strict=True):
+            self.kernels.bind(tensor_type(parameter), array)
+            self.memory[parameter] = pack_tensor(tensor_type(parameter), as_signed(array), self.kernels)
+        self.place_buffers([op for op in block.ops if isinstance(op, BufferOp)])
+        numbers = {stage: number for number, stage in enumerate(self.stages)}
+        for stages in self.epochs():
+            for stage in stages:
+                self.run_stage(numbers[stage], stage)
+        terminator = block.last_op
+        assert isinstance(terminator, func.ReturnOp)
+        return [self.read(value) for value in terminator.operands]
+
+    def epochs(self) -> list[list[StageOp]]:
+        """The stages between barriers, each time backwards; before barriers are placed all of them in order."""
+        if not self.rules.barriers:
+            return [self.stages]
+        epochs: list[list[StageOp]] = [[]]
+        for op in self.function.body.block.ops:
+            if isinstance(op, BarrierOp):
+                epochs.append([])
+            elif isinstance(op, StageOp):
+                epochs[-1].insert(0, op)
+        return epochs
+
+    # --- memory ---------------------------------------------------------------------------------
+
+    def place_buffers(self, buffers: list[BufferOp]) -> None:
+        in_arena = []
+        for buffer in buffers:
+            if buffer.constant is not None:
+                array = np.ascontiguousarray(self.constants[buffer.constant.data])
+                self.memory[buffer.result] = array.reshape(-1).view(np.uint8)
+            elif buffer.kind.data == "arena" and self.rules.arena:
+                in_arena.append(buffer)
+            else:
+                self.memory[buffer.result] = np.full(self.bytes_of(buffer.type), POISON, np.uint8)
+        offsets, total = self.plan_arena(in_arena)
+        arena = np.full(total, POISON, np.uint8)
+        for buffer, offset in zip(in_arena, offsets, strict=True):
+            self.memory[buffer.result] = arena[offset : offset + self.bytes_of(buffer.type)]
+
+    def plan_arena(self, buffers: list[BufferOp]) -> tuple[Sequence[int], int]:
+        """Offsets as the runtime finds them: those in the text, and all others planned for these sizes."""
+        epochs = barrier_epochs(self.barriers_after())
+        ranges = []
+        for buffer in buffers:
+            first, last = (epochs[stage] for stage in buffer.lives)
+            offset = None if buffer.offset is None else buffer.offset.value.data
+            ranges.append(LiveRange(self.bytes_of(buffer.type), first, last, offset))
+        arena = plan(ranges)
+        return arena.offsets, arena.total
+
+    def barriers_after(self) -> list[bool]:
+        barriers: list[bool] = []
+        for op in self.function.body.block.ops:
+            if isinstance(op, StageOp):
+                barriers.append(False)
+            elif isinstance(op, BarrierOp) and barriers:
+                barriers[-1] = True
+        return barriers
+
+    def bytes_of(self, type_: TensorType) -> int:
+        return self.kernels.sizes([buffer_bytes(type_)])[0]
+
+    def read(self, value: SSAValue) -> np.ndarray:
+        return unpack_tensor(tensor_type(value), self.memory[memory_root(value)], self.kernels)
+
+    def write(self, value: SSAValue, array: np.ndarray) -> None:
+        root = memory_root(value)
+        if value is root:
+            self.memory[root][:] = pack_tensor(tensor_type(value), array, self.kernels)
+            return
+        elements = self.memory[root].view(array.dtype)
+        numbers = np.arange(elements.size)
+        places = _bound_layout(tensor_type(value), self.kernels).unpack(numbers, array.shape)
+        elements[places] = array
+
+    # --- stages ---------------------------------------------------------------------------------
+
+    def run_stage(self, number: int, stage: StageOp) -> None:
+        for value in stage.ins:
+            self.check_contents(stage, memory_root(value))
+        inputs = [self.memory[memory_root(value)].copy() for value in stage.ins]
+        values = self.kernels.values = {
+            argument: unpack_tensor(tensor_type(argument), memory, self.kernels)
+            for argument, memory in zip(stage.body.block.args, inputs, strict=True)
+        }
+        self.kernels.evaluate(stage.kernel)
+        terminator = stage.body.block.last_op
+        assert terminator is not None
+        for target, result in zip(stage.outs, terminator.operands, strict=True):
+            self.write(target, values[result])
+            root = memory_root(target)
+            self.written[root] = (stage.stage_name.data, hash(self.memory[root].tobytes()))
+            if self.trace is not None:
+                self.trace(target, values[result])
+        outputs = [self.memory[memory_root(target)].copy() for target in stage.outs]
+        if self.observe is not None:
+            self.observe(StageRun(self.function, number, stage, dict(self.kernels.symbols), inputs, outputs))
+
+    def check_contents(self, stage: StageOp, root: SSAValue) -> None:
+        """That a buffer of the arena, or an output, holds what its writer left."""
+        if not isinstance(root.owner, BufferOp) or root.owner.constant is not None:
+            return
+        name, buffer = stage.stage_name.data, f"%{root.name_hint or 'buffer'}"
+        if root not in self.written:
+            raise MemoryHazard(
+                f"stage @{name} reads {buffer} before any stage has surely written it: "
+                "a barrier is missing or the order is wrong",
+                name,
+            )
+        writer, digest = self.written[root]
+        if hash(self.memory[root].tobytes()) != digest:
+            raise MemoryHazard(
+                f"stage @{name} reads {buffer}, which @{writer} wrote, after another stage has written over it in the "
+                f"arena{self.describe_overlaps(root)}",
+                name,
+            )
+
+    def describe_overlaps(self, root: SSAValue) -> str:
+        overlapping = [
+            f"%{other.name_hint or 'buffer'} of @{writer}"
+            for other, (writer, _) in self.written.items()
+            if other is not root and np.shares_memory(self.memory[other], self.memory[root])
+        ]
+        return f" (it shares bytes with {', '.join(overlapping)})" if overlapping else ""
+
+
+def memory_root(value: SSAValue) -> SSAValue:
+    """The buffer or input whose memory a value is a view of."""
+    owner: Operation | object = value.owner
+    while isinstance(owner, ReshapeOp | TransposeOp | WindowOp):
+        value = owner.source
+        owner = value.owner
+    return value
+
+
+def tensor_type(value: SSAValue) -> TensorType:
+    assert isinstance(value.type, TensorType)
+    return value.type
+
+
+def _bound_layout(type_: TensorType, kernels: KernelInterpreter) -> Layout:
+    """The layout with its margins as numbers."""
+    layout = type_.layout
+    return layout.with_margins(kernels.sizes(layout.lower), kernels.sizes(layout.upper), layout.halo)
+
+
+def pack_tensor(type_: TensorType, array: np.ndarray, kernels: KernelInterpreter) -> np.ndarray:
+    """The bytes of a tensor in its layout; margins and padding lanes are zero."""
+    layout = _bound_layout(type_, kernels)
+    return np.ascontiguousarray(layout.pack(array)).reshape(-1).view(np.uint8)
+
+
+def unpack_tensor(type_: TensorType, memory: np.ndarray, kernels: KernelInterpreter) -> np.ndarray:
+    """The tensor that bytes hold in a layout."""
+    sizes = kernels.sizes(type_.dims)
+    return _bound_layout(type_, kernels).unpack(memory.view(scalar_dtype(type_.element_type)), sizes)
