@@ -1,13 +1,17 @@
-"""From an ONNX model to something that runs: the frontend, the pipeline, the machine code, in that order."""
+"""From an ONNX model to something that runs: the frontend, the pipeline, the machine code, in that order.
+
+A model that was compiled before is taken from the cache. That takes a fraction of the time that importing the compiler
+takes, so that this module imports it only where it has something to compile.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .context import CompilerContext
-from .pipeline import PipelineOptions, compile_through
+from .cache.models import ModelEntry, find_entry
 from .runtime import program as manifest
 from .runtime.executable import Executable
 
@@ -16,8 +20,9 @@ if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
 
     from .backend.targets import Target
+    from .context import CompilerContext
+    from .pipeline import PipelineOptions
 
-Model = "str | Path | bytes | onnx.ModelProto"
 Shapes = Mapping[str, int | Sequence[int | str | None]]
 
 
@@ -36,8 +41,28 @@ def compile(
     run may use (None: what this process is allowed).
     Raises LaminaError for a model that is not valid or not supported; the message names the node.
     """
+    entry = find_entry(model, shapes, target) if options is None or options.may_use_cache else None
+    executable = entry.load(threads) if entry is not None else None
+    if executable is not None:
+        return executable
+    executable = _compile_anew(model, shapes=shapes, threads=threads, target=target, options=options)
+    if entry is not None and _keep(entry, executable):
+        # The file's weights are shared with other processes; those just made are this one's alone.
+        return entry.load(threads) or executable
+    return executable
+
+
+def _compile_anew(
+    model: str | Path | bytes | onnx.ModelProto,
+    *,
+    shapes: Shapes | None,
+    threads: int | None,
+    target: str | Target,
+    options: PipelineOptions | None,
+) -> Executable:
+    from .frontend.metadata import model_metadata
     from .frontend.model_file import load_model
-    from .runtime.session import model_metadata
+    from .pipeline import PipelineOptions
 
     options = options or PipelineOptions()
     with options.timed("import", "read the model"):
@@ -51,10 +76,21 @@ def compile(
     return executable
 
 
+def _keep(entry: ModelEntry, executable: Executable) -> bool:
+    """Puts a model that was just compiled into the cache, where that is possible."""
+    from .frontend.metadata import external_file_names
+
+    try:
+        return entry.store(executable, external_file_names(entry.path) if entry.path is not None else ())
+    except OSError:  # The model's file is gone by now.
+        return False
+
+
 def import_for(
     model: str | Path | bytes | onnx.ModelProto, *, shapes: Shapes | None = None, target: str | Target = "host"
 ) -> tuple[ModuleOp, CompilerContext]:
     """The model at graph level, and the context to compile it in."""
+    from .context import CompilerContext
     from .frontend import import_model
 
     context = CompilerContext(target=target)
@@ -75,6 +111,7 @@ def compile_module(
     """
     from .backend.compile_module import compile_module as generate_code
     from .lowering.schedule_to_program import build_program
+    from .pipeline import PipelineOptions, compile_through
 
     options = options or PipelineOptions()
     if start != "schedule":
@@ -83,7 +120,7 @@ def compile_module(
         program, constants = build_program(module, dict(context.constants), describe_target(context.target))
     compile_through(module, context, start="schedule", options=options)
     with options.timed("llvm", "emit machine code"):
-        image = generate_code(module, context.target)
+        image = generate_code(module, context.target, progress=partial(options.report, "llvm", "emit machine code"))
     return Executable(program, image, constants, threads=threads)
 
 

@@ -1,61 +1,69 @@
-"""Object code kept between processes, by everything it depends on.
+"""Object code of kernels, by everything it depends on: in this process, and on disk for others.
 
-The folder is `objects` in the user's cache, or under `LAMINA_CACHE_DIR`; `LAMINA_CACHE=off` does without. An entry is
-the object behind its SHA-256. Whatever goes wrong with the disk costs time, never an answer.
+An entry on disk is the object behind its SHA-256.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import tempfile
+import threading
+from collections import OrderedDict
 from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 import llvmlite
 import llvmlite.binding as llvm
 
+from ..cache import entries
 from .targets import Target
 
-_LIMIT_BYTES = 512 << 20
+MEMORY_BYTES = 64 << 20
+"""Of objects that a process keeps for the next model it compiles; a large network has some 5 MB."""
+
 _DIGEST_BYTES = 32
 
 
-def _is_on() -> bool:
-    return os.environ.get("LAMINA_CACHE", "").lower() not in ("off", "0", "no")
+class _Memory:
+    """The objects used last, up to a number of bytes. Any thread may call."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 0
+        self._objects: OrderedDict[str, bytes] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> bytes | None:
+        with self._lock:
+            data = self._objects.get(key)
+            if data is not None:
+                self._objects.move_to_end(key)
+            return data
+
+    def keep(self, key: str, data: bytes) -> None:
+        with self._lock:
+            self._size += len(data) - len(self._objects.pop(key, b""))
+            self._objects[key] = data
+            while self._size > self._limit:
+                self._size -= len(self._objects.popitem(last=False)[1])
+
+    def clear(self) -> None:
+        """Forgets all; also in a child of `fork`, where a thread that no longer exists may have held the lock."""
+        self._lock = threading.Lock()
+        self._objects = OrderedDict()
+        self._size = 0
 
 
-@cache
-def _folder(root: str | None) -> Path | None:
-    """The folder, or `None` where none can be made. Old entries go when it has grown beyond its limit."""
-    import platformdirs
-
-    folder = Path(root or platformdirs.user_cache_dir("lamina")) / "objects"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _trim(folder)
-    except OSError:
-        return None
-    return folder
-
-
-def _trim(folder: Path, limit: int = _LIMIT_BYTES) -> None:
-    """Removes the entries used least recently until half of the limit is left."""
-    entries = sorted((entry.stat().st_mtime, entry.stat().st_size, entry) for entry in folder.glob("*.o"))
-    total = sum(size for _, size, _ in entries)
-    if total <= limit:
-        return
-    for _, size, entry in entries:
-        entry.unlink(missing_ok=True)
-        total -= size
-        if total <= limit // 2:
-            return
+MEMORY = _Memory(MEMORY_BYTES)
+os.register_at_fork(after_in_child=MEMORY.clear)
 
 
 @cache
 def _compiler_identity() -> str:
-    return f"llvmlite {llvmlite.__version__} llvm {llvm.llvm_version_info}"
+    """LLVM's version, and how it is used: the passes that text goes through are named in object_code.py."""
+    usage = hashlib.sha256(Path(__file__).with_name("object_code.py").read_bytes()).hexdigest()
+    return f"llvmlite {llvmlite.__version__} llvm {llvm.llvm_version_info} {usage}"
 
 
 def object_key(text: str, target: Target, optimization_level: int) -> str:
@@ -69,30 +77,36 @@ def object_key(text: str, target: Target, optimization_level: int) -> str:
 
 def load_object(key: str) -> bytes | None:
     """The object kept under a key."""
-    folder = _folder(os.environ.get("LAMINA_CACHE_DIR")) if _is_on() else None
-    if folder is None:
+    data = MEMORY.get(key)
+    if data is None:
+        data = _read_entry(key)
+        if data is not None:
+            MEMORY.keep(key, data)
+    return data
+
+
+def _read_entry(key: str) -> bytes | None:
+    path = entries.find("objects", f"{key}.o")
+    if path is None:
         return None
-    path = folder / f"{key}.o"
     try:
         data = path.read_bytes()
-        os.utime(path)
     except OSError:
         return None
     digest, contents = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
-    return contents if hashlib.sha256(contents).digest() == digest else None
+    if hashlib.sha256(contents).digest() != digest:
+        entries.discard(path)
+        return None
+    entries.mark_used(path)
+    return contents
 
 
 def store_object(key: str, data: bytes) -> None:
-    """Keeps an object; other processes see all of it or nothing."""
-    folder = _folder(os.environ.get("LAMINA_CACHE_DIR")) if _is_on() else None
-    if folder is None:
-        return
-    with contextlib.suppress(OSError):
-        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".new.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(hashlib.sha256(data).digest() + data)
-            os.replace(temporary, folder / f"{key}.o")
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+    """Keeps an object."""
+    MEMORY.keep(key, data)
+    content = hashlib.sha256(data).digest() + data
+    entries.publish("objects", f"{key}.o", lambda stream: _write(stream, content), len(content))
+
+
+def _write(stream: BinaryIO, content: bytes) -> None:
+    stream.write(content)

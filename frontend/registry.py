@@ -39,3 +39,18 @@ def find_converter(domain: str, operator: str, opset: int) -> Converter | None:
         return None
     fitting = [since for since in versions if since <= opset]
     return versions[max(fitting)] if fitting else None
+
+
+def registered_operators(domain: str) -> set[str]:
+    """The names of all operators of a domain that have a converter."""
+    return {operator for known, operator in _CONVERTERS if known == domain}
+
+
+def has_foreign_converters() -> bool:
+    """Whether a program has registered operators of its own, beside those of this package."""
+    package = __name__.partition(".")[0]
+    return any(
+        function.__module__.partition(".")[0] != package
+        for versions in _CONVERTERS.values()
+        for function in versions.values()
+    )

@@ -42,6 +42,11 @@ class MappedImage:
             raise ProgramError(f"the code has thread driver version {version}, this runtime has {SUPPORT_VERSION}")
         self.run = _RUN(self.address("lamina_run"))
 
+    @property
+    def runs_here(self) -> bool:
+        """Whether the code is for this machine."""
+        return self._obstacle is None
+
     def _check_symbols(self) -> None:
         for name, offset in self.symbols.items():
             if not 0 <= offset < self._size:

@@ -287,8 +287,6 @@ class InferenceSession:
         self._provider_options = provider_options
         threads = self._options.intra_op_num_threads or None
         self.executable = _open(path_or_bytes, threads, self._options._free_dimensions)
-        self._metadata: ModelMetadata | None = None
-        self._source = path_or_bytes
         self._inputs = [NodeArg(info) for info in self.executable.inputs]
         self._outputs = [NodeArg(info) for info in self.executable.outputs]
 
@@ -320,9 +318,7 @@ class InferenceSession:
         return []
 
     def get_modelmeta(self) -> ModelMetadata:
-        if self._metadata is None:
-            self._metadata = ModelMetadata(self.executable.program.metadata or _metadata_of_model(self._source))
-        return self._metadata
+        return ModelMetadata(self.executable.program.metadata)
 
     def get_session_options(self) -> SessionOptions:
         return self._options
@@ -378,41 +374,6 @@ def _compile(model: bytes | Path, threads: int | None, dimensions: Mapping[str, 
     from ..compiler import compile
 
     return compile(model, shapes=dict(dimensions) or None, threads=threads)
-
-
-def _read_model(model: bytes | Path) -> Any:
-    import onnx
-
-    if isinstance(model, bytes):
-        return onnx.load_model_from_string(model)
-    return onnx.load(model, load_external_data=False)
-
-
-def _metadata_of_model(source: str | bytes | os.PathLike[str]) -> dict[str, Any]:
-    """What an ONNX file says of itself, for models that were compiled without it."""
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        content: bytes | Path = bytes(source)
-        if is_compiled_model(content):
-            return {}
-    else:
-        content = Path(source)
-        with open(content, "rb") as stream:
-            if is_compiled_model(stream.read(len(MAGIC))):
-                return {}
-    return model_metadata(_read_model(content))
-
-
-def model_metadata(model: Any) -> dict[str, Any]:
-    """``Program.metadata`` of an ONNX ModelProto."""
-    return {
-        "producer_name": model.producer_name,
-        "graph_name": model.graph.name,
-        "domain": model.domain,
-        "description": model.doc_string,
-        "graph_description": model.graph.doc_string,
-        "version": model.model_version,
-        "custom": {entry.key: entry.value for entry in model.metadata_props},
-    }
 
 
 def replace_onnxruntime() -> None:

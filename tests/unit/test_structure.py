@@ -76,7 +76,7 @@ def forbidden(folder: str, *packages: str) -> list[str]:
 
 def test_runtime_imports_numpy_and_the_standard_library_only() -> None:
     # A session given an .onnx file compiles it: the compiler is imported there and then, and only where installed.
-    allowed_in_session = {"lamina.compiler", "onnx"}
+    allowed_in_session = {"lamina.compiler"}
     wrong = []
     for path in sources("runtime"):
         for module, line in imports(path):
@@ -103,6 +103,18 @@ def test_interpreters_know_levels_and_the_reference_alone() -> None:
 
 def test_backend_imports_no_passes_and_no_lowerings() -> None:
     assert not forbidden("backend", "lamina.passes", "lamina.lowering", "lamina.frontend", "lamina.cli")
+
+
+def test_the_cache_needs_nothing_of_the_compiler() -> None:
+    """A model that was compiled before starts without it; `platformdirs` knows where the user's cache is."""
+    allowed = ("lamina.cache", "lamina.runtime", "lamina.backend.targets", "platformdirs")
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {module}"
+        for path in sources("cache")
+        for module, line in imports(path)
+        if module.partition(".")[0] not in sys.stdlib_module_names and not within(module, *allowed)
+    ]
+    assert not wrong
 
 
 def test_frontend_ends_at_the_graph() -> None:

@@ -1,12 +1,10 @@
-"""Object code between processes."""
+"""Object code within a process and between processes."""
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from lamina.backend import compile_module as unit
-from lamina.backend.object_cache import _folder, _trim, load_object, object_key, store_object
+from lamina.backend.object_cache import MEMORY, load_object, object_key, store_object
 from lamina.backend.targets import TARGETS
 from lamina.context import CompilerContext
 from lamina.lowering.loops_to_llvm import lower_module
@@ -20,13 +18,32 @@ OBJECT = b"\x7fELF and more"
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("LAMINA_CACHE_DIR", str(tmp_path))
     monkeypatch.delenv("LAMINA_CACHE", raising=False)
-    return tmp_path / "objects"
+    MEMORY.clear()
+    yield tmp_path / "objects"
+    MEMORY.clear()
 
 
-def test_what_is_stored_is_found():
+def test_what_is_stored_is_found_here_and_by_others(folder):
     assert load_object("key") is None
     store_object("key", OBJECT)
     assert load_object("key") == OBJECT
+    MEMORY.clear()
+    assert load_object("key") == OBJECT
+    (folder / "key.o").unlink()
+    assert load_object("key") == OBJECT
+
+
+def test_memory_is_bounded(monkeypatch):
+    monkeypatch.setenv("LAMINA_CACHE", "off")
+    monkeypatch.setattr(MEMORY, "_limit", 3 * len(OBJECT))
+    for key in "abc":
+        store_object(key, OBJECT)
+    load_object("a")
+    store_object("d", OBJECT)
+    store_object("d", OBJECT)
+    assert [key for key in "abcd" if load_object(key)] == ["a", "c", "d"]
+    store_object("large", 4 * OBJECT)
+    assert not [key for key in (*"abcd", "large") if load_object(key)]
 
 
 @pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:-1], lambda data: data[:-1] + b"!"])
@@ -34,13 +51,16 @@ def test_damaged_entries_are_not_believed(folder, damage):
     store_object("key", OBJECT)
     path = folder / "key.o"
     path.write_bytes(damage(path.read_bytes()))
+    MEMORY.clear()
     assert load_object("key") is None
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("word", ["off", "0", "OFF"])
 def test_switched_off(word, monkeypatch):
     store_object("key", OBJECT)
     monkeypatch.setenv("LAMINA_CACHE", word)
+    MEMORY.clear()
     assert load_object("key") is None
 
 
@@ -48,6 +68,7 @@ def test_a_folder_that_cannot_be_made_costs_nothing(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("LAMINA_CACHE_DIR", str(tmp_path / "file"))
     store_object("key", OBJECT)
+    MEMORY.clear()
     assert load_object("key") is None
 
 
@@ -55,15 +76,6 @@ def test_the_key_tells_text_target_and_level_apart():
     keys = {object_key(TEXT, target, level) for target in TARGETS.values() for level in (0, 2)}
     assert len(keys) == 2 * len(TARGETS)
     assert object_key(TEXT + " ", TARGETS["avx2"], 2) not in keys
-
-
-def test_the_oldest_go_first(folder):
-    for number in range(4):
-        store_object(str(number), OBJECT.ljust(68))
-        os.utime(folder / f"{number}.o", (number, number))
-    _trim(folder, limit=250)
-    assert sorted(path.name for path in folder.glob("*.o")) == ["3.o"]
-    _folder.cache_clear()
 
 
 def kernels(names: str) -> str:
@@ -90,3 +102,15 @@ def test_kernels_that_differ_in_name_share_an_object(monkeypatch):
     assert len(emitted) == 2
     assert unit.compile_module(module, target, support=False) == image
     assert len(emitted) == 2
+
+
+def test_the_next_model_shares_kernels_without_a_disk(monkeypatch):
+    monkeypatch.setenv("LAMINA_CACHE", "off")
+    target = TARGETS["avx2"]
+    emitted: list[str] = []
+    emit = unit.emit_object
+    monkeypatch.setattr(unit, "emit_object", lambda text, *rest: emitted.append(text) or emit(text, *rest))
+    for names, expected in (("one other", 2), ("another_name other", 2), ("one", 2)):
+        module = lower_module(Parser(CompilerContext(target=target), kernels(names)).parse_module(), target)
+        unit.compile_module(module, target, support=False)
+        assert len(emitted) == expected

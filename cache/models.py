@@ -1,0 +1,187 @@
+"""Compiled models by the content of the ONNX model that they come from.
+
+An entry is a compiled file as ``lamina.load`` reads it, found by a digest of everything that it follows from: the bytes
+of the model and of its external data, the shapes it was fixed to, the target, and the compiler (``identity.py``). An
+ONNX file does not show its external data without being parsed, which takes longer than all the rest; so the names of
+these files are kept beside, by the content of the model alone, when it is compiled for the first time.
+
+Every entry is checked whole when it is opened: an entry that a power failure or a disk has damaged is removed, and the
+model compiled anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import operator
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from ..runtime import file_format
+from ..runtime.errors import LaminaError, TargetMismatchError
+from . import entries, folder
+from .identity import compiler_identity, machine_identity
+
+if TYPE_CHECKING:
+    from ..backend.targets import Target
+    from ..runtime.executable import Executable
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """The place of one compiled model in the cache, whether or not it is there yet.
+
+    ``model_digest`` is of the model's own bytes; ``request`` is what else is asked for. ``path`` is where the model was
+    read from (`None`: it is in memory), ``state`` that of the file then, and ``time`` when that was, in nanoseconds
+    since 1970.
+    """
+
+    model_digest: str
+    request: str
+    path: Path | None
+    state: tuple[int, ...]
+    time: int
+
+    def load(self, threads: int | None) -> Executable | None:
+        """The compiled model, or `None` where there is none that is intact."""
+        name = self._name()
+        path = entries.find("models", name) if name is not None else None
+        if path is None:
+            return None
+        try:
+            executable = file_format.load(path, threads=threads)
+        except (TargetMismatchError, OSError):
+            return None
+        except LaminaError:
+            entries.discard(path)
+            return None
+        entries.mark_used(path)
+        return executable
+
+    def store(self, executable: Executable, external_files: Sequence[str] = ()) -> bool:
+        """Keeps what the model was compiled to; ``external_files`` hold the weights that are not in the model itself.
+
+        Nothing is kept where the model, or one of these files, has been written to since it was looked up: nobody knows
+        what was compiled. Nor is code for another machine, which could not be loaded here.
+        """
+        if not executable.image.runs_here or not self._is_unchanged(external_files):
+            return False
+        if external_files:
+            listing = json.dumps(external_files).encode()
+            if not entries.publish("models", self._listing_name(), lambda stream: _write(stream, listing)):
+                return False
+        name = self._name()
+        if name is None:
+            return False
+        size = executable.constants.size
+        return entries.publish("models", name, lambda stream: file_format.write(executable, stream), size)
+
+    def _is_unchanged(self, external_files: Sequence[str]) -> bool:
+        if self.path is None:
+            return True
+        try:
+            changes = [(self.path.parent / name).stat().st_ctime_ns for name in external_files]
+            return _file_state(self.path) == self.state and all(change < self.time for change in changes)
+        except OSError:
+            return False
+
+    def _listing_name(self) -> str:
+        return f"{self.model_digest}.files"
+
+    def _name(self) -> str | None:
+        """The entry's name, which depends on the content of the external files; `None` where one cannot be read."""
+        digest = hashlib.sha256(f"{self.model_digest}\0{self.request}".encode())
+        for file in self._external_files():
+            try:
+                digest.update(f"\0{file}\0{_file_digest(file)}".encode())
+            except OSError:
+                return None
+        return f"{digest.hexdigest()}.lamina"
+
+    def _external_files(self) -> list[Path]:
+        """The files with weights that the model names, as far as they are known."""
+        listing = entries.find("models", self._listing_name()) if self.path is not None else None
+        if self.path is None or listing is None:
+            return []
+        try:
+            names = json.loads(listing.read_bytes())
+            return [self.path.parent / name for name in names]
+        except (OSError, ValueError, TypeError):
+            entries.discard(listing)
+            return []
+
+
+def find_entry(source: Any, shapes: Mapping[str, Any] | None, target: str | Target) -> ModelEntry | None:
+    """The place of a model in the cache; `None` where the cache is off or the model has no place in it."""
+    if not folder.is_on("models") or _is_extended():
+        return None
+    request = _describe_request(shapes, target)
+    if request is None:
+        return None
+    try:
+        if isinstance(source, (str, os.PathLike)):
+            path = Path(source)
+            begin, state = time.time_ns(), _file_state(path)
+            return ModelEntry(_file_digest(path), request, path, state, begin)
+        content = _content(source)
+    except OSError:
+        return None
+    return None if content is None else ModelEntry(hashlib.sha256(content).hexdigest(), request, None, (), 0)
+
+
+def _content(source: Any) -> bytes | bytearray | memoryview | None:
+    """The bytes of a model in memory; `None` for one that is too large to have any."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return source
+    try:
+        return source.SerializeToString(deterministic=True)
+    except ValueError:  # More than 2 GiB.
+        return None
+
+
+def _describe_request(shapes: Mapping[str, Any] | None, target: str | Target) -> str | None:
+    """What is asked for besides the model, as text; `None` where that has none that tells it from all others."""
+    compiler = compiler_identity()
+    machine = machine_identity() if target == "host" else repr(target)
+    if compiler is None or machine is None:
+        return None
+    try:
+        dimensions = {str(name): _describe_shape(shape) for name, shape in (shapes or {}).items()}
+    except TypeError:
+        return None
+    return json.dumps([compiler.hex(), file_format.FILE_VERSION, machine, dimensions], sort_keys=True)
+
+
+def _describe_shape(shape: Any) -> Any:
+    """A size, the name of a dim, None, or a list of these. Raises TypeError for anything else."""
+    if shape is None or isinstance(shape, str):
+        return shape
+    if isinstance(shape, Sequence):
+        return [_describe_shape(dimension) for dimension in shape]
+    return operator.index(shape)
+
+
+def _is_extended() -> bool:
+    """Whether this program has taught the compiler operators of its own, whose code no key tells of."""
+    registry = sys.modules.get(f"{__name__.partition('.')[0]}.frontend.registry")
+    return registry is not None and registry.has_foreign_converters()
+
+
+def _file_digest(path: Path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _file_state(path: Path) -> tuple[int, ...]:
+    """What changes when a file is written to or replaced. Raises OSError."""
+    status = os.stat(path)
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _write(stream: BinaryIO, content: bytes) -> None:
+    stream.write(content)

@@ -1,0 +1,10 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+
+# Tests are about the compiler: a model that was compiled by the run before would tell nothing of it. The code of single
+# kernels is kept, in the user's cache, since LLVM is most of the time that the tests take. Tests of the cache itself
+# set a folder of their own.
+os.environ.setdefault("LAMINA_CACHE", "objects")
