@@ -1,0 +1,603 @@
+"""Runs a function of loops in NumPy: translated to Python text, a line or two for each op, and executed.
+
+An index is a Python int, a scalar or vector an array that nobody changes, a memref a flat array with an offset and
+strides that the text spells out. Registers are n-D arrays, so the price of an op is that of a NumPy call: a million ops
+take a few seconds, and a ``deadline`` ends a run that takes longer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from time import monotonic
+from typing import Any, cast
+
+import numpy as np
+from xdsl.dialects import arith, func, memref, scf, vector
+from xdsl.dialects.builtin import DYNAMIC_INDEX, IndexType, IntegerAttr, MemRefType, VectorType
+from xdsl.ir import Block, Operation, SSAValue
+
+from .scalar import element_dtype, operation_function
+
+
+class LoopsError(ValueError):
+    """A function of loops went wrong: out of its memory, or with an op that has no meaning here. Names the op."""
+
+
+class OutOfTimeError(Exception):
+    """The deadline passed."""
+
+
+@dataclass(frozen=True)
+class LoopsFunction:
+    """A function translated to Python. ``arguments`` are flat arrays for memrefs and ints for sizes."""
+
+    name: str
+    element_types: tuple[np.dtype | None, ...]
+    """Of the parameters without the last two, the thread and how many there are; None for an index."""
+    text: str
+    _origins: dict[int, Operation]
+    _function: Callable[..., None]
+
+    def run(self, arguments: Sequence[np.ndarray | int], threads: int = 1, deadline: float = math.inf) -> None:
+        """Runs each thread's share in turn; results are in the memory of the arguments.
+
+        ``deadline`` is a time of ``time.monotonic``. Raises OutOfTimeError after it, LoopsError where an op fails.
+        """
+        try:
+            with np.errstate(all="ignore"):
+                for thread in range(threads):
+                    self._function(*arguments, thread, threads, deadline)
+        except (IndexError, ValueError, TypeError, AttributeError, ZeroDivisionError) as error:
+            raise LoopsError(f"@{self.name}: {self._origin(error)}: {error}") from error
+
+    def _origin(self, error: BaseException) -> str:
+        trace, line = error.__traceback__, 0
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == _file_name(self.name):
+                line = trace.tb_lineno
+            trace = trace.tb_next
+        operation = self._origins.get(line)
+        return "its start" if operation is None else str(operation).partition("\n")[0][:200]
+
+
+def translate(function: func.FuncOp) -> LoopsFunction:
+    """Raises LoopsError for an op that has no meaning at the loops level."""
+    return _Translation(function).finish()
+
+
+def _file_name(name: str) -> str:
+    return f"<loops of @{name}>"
+
+
+# --- what the text calls ------------------------------------------------------------------------------------
+
+
+def _check_time(deadline: float) -> None:
+    if monotonic() > deadline:
+        raise OutOfTimeError
+
+
+@lru_cache(maxsize=4096)
+def _places(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[np.ndarray, int]:
+    """Distances of a tile's elements from its first, and the smallest of them."""
+    places = np.zeros(shape, np.intp)
+    for axis, (size, stride) in enumerate(zip(shape, strides, strict=True)):
+        places += (np.arange(size) * stride).reshape([-1 if axis == other else 1 for other in range(len(shape))])
+    return places, int(places.min(initial=0))
+
+
+def _checked(start: int, tile: tuple[np.ndarray, int]) -> np.ndarray:
+    places, lowest = tile
+    if start + lowest < 0:
+        raise IndexError(f"element {start + lowest} lies before the memory")
+    return start + places
+
+
+def _load(memory: np.ndarray, start: int, tile: tuple[np.ndarray, int]) -> np.ndarray:
+    return memory[_checked(start, tile)]
+
+
+def _load_row(memory: np.ndarray, start: int, count: int) -> np.ndarray:
+    if start < 0 or start + count > memory.size:
+        raise IndexError(f"elements {start} to {start + count} of memory that has {memory.size}")
+    return memory[start : start + count].copy()
+
+
+def _load_masked(
+    memory: np.ndarray, start: int, tile: tuple[np.ndarray, int], mask: np.ndarray, otherwise: np.ndarray
+) -> np.ndarray:
+    result = np.array(np.broadcast_to(otherwise, mask.shape))
+    places = start + tile[0][mask]
+    if places.size and places.min() < 0:
+        raise IndexError(f"element {places.min()} lies before the memory")
+    result[mask] = memory[places]
+    return result
+
+
+def _store(memory: np.ndarray, start: int, tile: tuple[np.ndarray, int], value: np.ndarray) -> None:
+    memory[_checked(start, tile)] = value
+
+
+def _store_masked(
+    memory: np.ndarray, start: int, tile: tuple[np.ndarray, int], mask: np.ndarray, value: np.ndarray
+) -> None:
+    places = start + tile[0][mask]
+    if places.size and places.min() < 0:
+        raise IndexError(f"element {places.min()} lies before the memory")
+    memory[places] = value[mask]
+
+
+def _store_row(memory: np.ndarray, start: int, count: int, value: np.ndarray) -> None:
+    if start < 0 or start + count > memory.size:
+        raise IndexError(f"elements {start} to {start + count} of memory that has {memory.size}")
+    memory[start : start + count] = value
+
+
+def _element(memory: np.ndarray, place: int) -> Any:
+    if place < 0:
+        raise IndexError(f"element {place} lies before the memory")
+    return memory[place]
+
+
+def _typed_memory(memory: np.ndarray, shift: int, dtype: np.dtype) -> np.ndarray:
+    """The buffer of another type that begins at a byte of ``memory``."""
+    if shift < 0:
+        raise IndexError(f"byte {shift} lies before the memory")
+    rest = memory[shift:]
+    return rest[: rest.size // dtype.itemsize * dtype.itemsize].view(dtype)
+
+
+@lru_cache(maxsize=4096)
+def _mask(shape: tuple[int, ...], sizes: tuple[int, ...]) -> np.ndarray:
+    mask = np.zeros(shape, np.bool_)
+    mask[tuple(slice(max(size, 0)) for size in sizes)] = True
+    return mask
+
+
+def _broadcast(value: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    result = np.empty(shape, dtype)
+    result[...] = value
+    return result
+
+
+def _inserted(value: Any, whole: np.ndarray, position: tuple[int, ...]) -> np.ndarray:
+    result = whole.copy()
+    result[position] = value
+    return result
+
+
+def _fused(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """A product and a sum, rounded once (but for float64)."""
+    wide = np.float64 if a.dtype == np.float32 else np.promote_types(a.dtype, np.float32)
+    return np.add(np.multiply(a, b, dtype=wide), c).astype(a.dtype, copy=False)
+
+
+_HELPERS = {
+    function.__name__: function
+    for function in (
+        _check_time, _places, _load, _load_row, _load_masked, _store, _store_masked, _store_row, _element,
+        _typed_memory, _mask, _broadcast, _inserted, _fused,
+    )
+} | {"np": np}  # fmt: skip
+
+_REDUCTIONS: dict[str, np.ufunc] = {
+    "add": np.add,
+    "mul": np.multiply,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+    "maxsi": np.maximum,
+    "minsi": np.minimum,
+    "maximumf": np.maximum,
+    "minimumf": np.minimum,
+    "maxnumf": np.fmax,
+    "minnumf": np.fmin,
+}
+
+_INDEX_OPERATORS = {
+    "arith.addi": "({} + {})",
+    "arith.subi": "({} - {})",
+    "arith.muli": "({} * {})",
+    "arith.divui": "({} // {})",
+    "arith.remui": "({} % {})",
+    "arith.floordivsi": "({} // {})",
+    "arith.ceildivsi": "-(-{} // {})",
+    "arith.ceildivui": "-(-{} // {})",
+    "arith.divsi": "int({} / {})",
+    "arith.remsi": "int(np.fmod({}, {}))",
+    "arith.minsi": "min({}, {})",
+    "arith.maxsi": "max({}, {})",
+    "arith.minui": "min({}, {})",
+    "arith.maxui": "max({}, {})",
+    "arith.andi": "({} & {})",
+    "arith.ori": "({} | {})",
+    "arith.xori": "({} ^ {})",
+    "arith.shli": "({} << {})",
+    "arith.shrsi": "({} >> {})",
+    "arith.shrui": "({} >> {})",
+}
+_COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+
+
+# --- the translation ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _View:
+    """A memref: a flat array, the first element's place in it, and the strides, each a Python expression."""
+
+    memory: str
+    offset: str
+    strides: tuple[str, ...]
+
+
+@dataclass
+class _Translation:
+    function: func.FuncOp
+    lines: list[str] = field(default_factory=list)
+    origins: dict[int, Operation] = field(default_factory=dict)
+    names: dict[SSAValue, str] = field(default_factory=dict)
+    views: dict[SSAValue, _View] = field(default_factory=dict)
+    namespace: dict[str, Any] = field(default_factory=lambda: dict(_HELPERS))
+    depth: int = 1
+
+    @property
+    def symbol(self) -> str:
+        return self.function.sym_name.data
+
+    def finish(self) -> LoopsFunction:
+        block = self.function.body.block
+        parameters = [self.name(argument) for argument in block.args]
+        self.lines.append(f"def run({', '.join([*parameters, 'deadline'])}):")
+        element_types: list[np.dtype | None] = []
+        for argument, name in zip(block.args, parameters, strict=True):
+            is_memory = isinstance(argument.type, MemRefType)
+            if is_memory:
+                self.views[argument] = _View(name, "0", ("1",))
+            element_types.append(element_dtype(cast(Any, argument.type).element_type) if is_memory else None)
+        self.block(block)
+        text = "\n".join(self.lines) + "\n"
+        exec(compile(text, _file_name(self.symbol), "exec"), self.namespace)
+        return LoopsFunction(self.symbol, tuple(element_types[:-2]), text, self.origins, self.namespace["run"])
+
+    # --- writing --------------------------------------------------------------------------------
+
+    def name(self, value: SSAValue) -> str:
+        return self.names.setdefault(value, f"v{len(self.names)}")
+
+    def write(self, line: str, operation: Operation | None = None) -> None:
+        self.lines.append("    " * self.depth + line)
+        if operation is not None:
+            self.origins[len(self.lines)] = operation
+
+    def keep(self, value: Any) -> str:
+        """The name under which the text finds a Python object."""
+        name = f"k{len(self.namespace)}"
+        self.namespace[name] = value
+        return name
+
+    def block(self, block: Block) -> list[str]:
+        """Writes the ops; gives the names of what the terminator hands on."""
+        for operation in block.ops:
+            if isinstance(operation, scf.YieldOp | scf.ConditionOp):
+                return [self.name(operand) for operand in operation.operands]
+            if isinstance(operation, func.ReturnOp):
+                self.write("return")
+                return []
+            self.operation(operation)
+        raise LoopsError(f"@{self.symbol}: a block has no terminator")
+
+    def operation(self, operation: Operation) -> None:
+        writer = _WRITERS.get(type(operation))
+        if writer is not None:
+            writer(self, operation)
+        elif operation.results and isinstance(operation.results[0].type, IndexType):
+            self.index_operation(operation)
+        else:
+            self.elementwise(operation)
+
+    def elementwise(self, operation: Operation) -> None:
+        operands = ", ".join(self.name(operand) for operand in operation.operands)
+        if any(isinstance(operand.type, IndexType) for operand in operation.operands):
+            self.from_index(operation, operands)
+            return
+        try:
+            function = operation_function(operation)
+        except (ValueError, KeyError) as error:
+            raise LoopsError(f"@{self.symbol}: no meaning is known for {operation.name} at the loops level") from error
+        self.write(f"{self.name(operation.results[0])} = {self.keep(function)}({operands})", operation)
+
+    def from_index(self, operation: Operation, operands: str) -> None:
+        """Comparisons of indices and their conversion to integers."""
+        result = self.name(operation.results[0])
+        if isinstance(operation, arith.CmpiOp):
+            predicate = arith.CMPI_COMPARISON_OPERATIONS[operation.predicate.value.data]
+            left, right = operands.split(", ")
+            self.write(f"{result} = {left} {_COMPARISONS[predicate[-2:]]} {right}", operation)
+            return
+        dtype = self.keep(element_dtype(operation.results[0].type))
+        self.write(f"{result} = np.asarray({operands}).astype({dtype})", operation)
+
+    def index_operation(self, operation: Operation) -> None:
+        result = operation.results[0]
+        if isinstance(operation, arith.ConstantOp):
+            assert isinstance(operation.value, IntegerAttr)
+            self.names[result] = str(operation.value.value.data)
+            return
+        operands = [self.name(operand) for operand in operation.operands]
+        if operation.name in ("arith.index_cast", "arith.index_castui"):
+            expression = f"int({operands[0]})"
+        elif isinstance(operation, arith.SelectOp):
+            expression = f"({operands[1]} if {operands[0]} else {operands[2]})"
+        elif operation.name in _INDEX_OPERATORS:
+            expression = _INDEX_OPERATORS[operation.name].format(*operands)
+        else:
+            raise LoopsError(f"@{self.symbol}: no meaning is known for {operation.name} on indices")
+        self.write(f"{self.name(result)} = {expression}", operation)
+
+    # --- memory ---------------------------------------------------------------------------------
+
+    def mixed(self, static: Any, dynamic: Sequence[SSAValue]) -> list[str]:
+        """Numbers and values as ops of memref and vector keep them."""
+        remaining = iter(dynamic)
+        return [
+            self.name(next(remaining)) if number == DYNAMIC_INDEX else str(number) for number in static.get_values()
+        ]
+
+    def address(self, view: _View, indices: Sequence[SSAValue]) -> str:
+        terms = [view.offset] if view.offset != "0" else []
+        for index, stride in zip([self.name(index) for index in indices], view.strides, strict=True):
+            if index != "0" and stride != "0":
+                terms.append(index if stride == "1" else f"{index} * {stride}")
+        return " + ".join(terms) or "0"
+
+    def tile(self, shape: Sequence[int], strides: Sequence[str]) -> str:
+        """What gives the distances of a tile's elements; worked out now where the strides are numbers."""
+        if all(stride.isdecimal() for stride in strides):
+            return self.keep(_places(tuple(shape), tuple(int(stride) for stride in strides)))
+        return f"_places({tuple(shape)}, ({', '.join(strides)},))"
+
+    def is_row(self, shape: Sequence[int], strides: Sequence[str]) -> bool:
+        return len(shape) == 1 and strides[-1] == "1"
+
+
+_Writer = Callable[[_Translation, Any], None]
+
+
+def _for(t: _Translation, op: scf.ForOp) -> None:
+    induction, *carried = op.body.block.args
+    for argument, initial in zip(carried, op.iter_args, strict=True):
+        t.write(f"{t.name(argument)} = {t.name(initial)}")
+    bounds = ", ".join(t.name(value) for value in (op.lb, op.ub, op.step))
+    t.write(f"for {t.name(induction)} in range({bounds}):", op)
+    t.depth += 1
+    t.write("_check_time(deadline)")
+    yielded = t.block(op.body.block)
+    if carried:
+        t.write(f"{', '.join(t.name(argument) for argument in carried)} = {', '.join(yielded)}")
+    t.depth -= 1
+    for result, argument in zip(op.results, carried, strict=True):
+        t.write(f"{t.name(result)} = {t.name(argument)}")
+
+
+def _if(t: _Translation, op: scf.IfOp) -> None:
+    t.write(f"if {t.name(op.cond)}:", op)
+    _branch(t, op.true_region.block, op.results)
+    if op.false_region.blocks:
+        t.write("else:")
+        _branch(t, op.false_region.block, op.results)
+
+
+def _branch(t: _Translation, block: Block, results: Sequence[SSAValue]) -> None:
+    t.depth += 1
+    for result, value in zip(results, t.block(block), strict=True):
+        t.write(f"{t.name(result)} = {value}")
+    t.write("pass")
+    t.depth -= 1
+
+
+def _while(t: _Translation, op: scf.WhileOp) -> None:
+    before, after = op.before_region.block, op.after_region.block
+    for argument, initial in zip(before.args, op.arguments, strict=True):
+        t.write(f"{t.name(argument)} = {t.name(initial)}")
+    t.write("while True:", op)
+    t.depth += 1
+    t.write("_check_time(deadline)")
+    condition, *values = t.block(before)
+    for argument, result, value in zip(after.args, op.results, values, strict=True):
+        t.write(f"{t.name(argument)} = {t.name(result)} = {value}")
+    t.write(f"if not {condition}: break")
+    yielded = t.block(after)
+    if yielded:
+        t.write(f"{', '.join(t.name(argument) for argument in before.args)} = {', '.join(yielded)}")
+    t.depth -= 1
+
+
+def _reinterpret_cast(t: _Translation, op: memref.ReinterpretCastOp) -> None:
+    # The offset counts from the start of the buffer, whatever window the source is.
+    (offset,) = t.mixed(op.static_offsets, op.offsets)
+    t.views[op.result] = _View(t.views[op.source].memory, offset, tuple(t.mixed(op.static_strides, op.strides)))
+
+
+def _subview(t: _Translation, op: memref.SubviewOp) -> None:
+    source = t.views[op.source]
+    offset = source.offset
+    for place, stride in zip(t.mixed(op.static_offsets, op.offsets), source.strides, strict=True):
+        offset = f"{offset} + {place} * {stride}"
+    steps = t.mixed(op.static_strides, op.strides)
+    strides = [f"({step} * {stride})" for step, stride in zip(steps, source.strides, strict=True)]
+    t.views[op.result] = _View(source.memory, f"({offset})", tuple(strides))
+
+
+def _byte_view(t: _Translation, op: memref.ViewOp) -> None:
+    source = t.views[op.source]
+    dtype = t.keep(element_dtype(op.result.type.element_type))  # pyright: ignore[reportAttributeAccessIssue]
+    shift = t.address(source, [op.byte_shift])
+    t.write(f"{t.name(op.result)} = _typed_memory({source.memory}, {shift}, {dtype})", op)
+    t.views[op.result] = _View(t.name(op.result), "0", ("1",))
+
+
+def _memref_cast(t: _Translation, op: memref.CastOp) -> None:
+    t.views[op.results[0]] = t.views[op.operands[0]]
+
+
+def _alloca(t: _Translation, op: memref.AllocaOp) -> None:
+    type_ = cast(MemRefType, op.memref.type)
+    shape = type_.get_shape()
+    dtype = t.keep(element_dtype(type_.element_type))
+    t.write(f"{t.name(op.memref)} = np.full({math.prod(shape)} * {dtype}.itemsize, 255, np.uint8).view({dtype})", op)
+    strides = [str(math.prod(shape[axis + 1 :])) for axis in range(len(shape))]
+    t.views[op.memref] = _View(t.name(op.memref), "0", tuple(strides))
+
+
+def _pointer_as_index(t: _Translation, op: memref.ExtractAlignedPointerAsIndexOp) -> None:
+    t.names[op.aligned_pointer] = "0"  # Every buffer counts as aligned.
+
+
+def _element_load(t: _Translation, op: memref.LoadOp) -> None:
+    view = t.views[op.memref]
+    load = f"_element({view.memory}, {t.address(view, op.indices)})"
+    is_index = isinstance(op.res.type, IndexType)
+    t.write(f"{t.name(op.res)} = {f'int({load})' if is_index else load}", op)
+
+
+def _element_store(t: _Translation, op: memref.StoreOp) -> None:
+    view = t.views[op.memref]
+    place = t.address(view, op.indices)
+    t.write(f"_store_row({view.memory}, {place}, 1, {t.name(op.value)})", op)
+
+
+def _vector_load(t: _Translation, op: vector.LoadOp) -> None:
+    view, shape = t.views[op.base], cast(VectorType, op.result.type).get_shape()
+    strides = view.strides[len(view.strides) - len(shape) :]
+    start, result = t.address(view, op.indices), t.name(op.result)
+    if t.is_row(shape, strides):
+        t.write(f"{result} = _load_row({view.memory}, {start}, {shape[0]})", op)
+    else:
+        t.write(f"{result} = _load({view.memory}, {start}, {t.tile(shape, strides)})", op)
+
+
+def _vector_store(t: _Translation, op: vector.StoreOp) -> None:
+    view, shape = t.views[op.base], cast(VectorType, op.vector.type).get_shape()
+    strides = view.strides[len(view.strides) - len(shape) :]
+    start, value = t.address(view, op.indices), t.name(op.vector)
+    if t.is_row(shape, strides):
+        t.write(f"_store_row({view.memory}, {start}, {shape[0]}, {value})", op)
+    else:
+        t.write(f"_store({view.memory}, {start}, {t.tile(shape, strides)}, {value})", op)
+
+
+def _masked_load(t: _Translation, op: vector.MaskedLoadOp) -> None:
+    view, shape = t.views[op.base], cast(VectorType, op.result.type).get_shape()
+    tile = t.tile(shape, view.strides[len(view.strides) - len(shape) :])
+    operands = f"{tile}, {t.name(op.mask)}, {t.name(op.pass_thru)}"
+    t.write(f"{t.name(op.result)} = _load_masked({view.memory}, {t.address(view, op.indices)}, {operands})", op)
+
+
+def _masked_store(t: _Translation, op: vector.MaskedStoreOp) -> None:
+    view, shape = t.views[op.base], cast(VectorType, op.value_to_store.type).get_shape()
+    tile = t.tile(shape, view.strides[len(view.strides) - len(shape) :])
+    operands = f"{tile}, {t.name(op.mask)}, {t.name(op.value_to_store)}"
+    t.write(f"_store_masked({view.memory}, {t.address(view, op.indices)}, {operands})", op)
+
+
+def _transfer_strides(view: _View, op: vector.TransferReadOp | vector.TransferWriteOp) -> list[str]:
+    """The memref's stride along each of the vector's axes; 0 along one that repeats."""
+    strides = []
+    for result in op.permutation_map.data.results:
+        used = list(result.used_dims())
+        strides.append(view.strides[used[0]] if used else "0")
+    return strides
+
+
+def _transfer_read(t: _Translation, op: vector.TransferReadOp) -> None:
+    view, shape = t.views[op.source], cast(VectorType, op.result.type).get_shape()
+    tile = t.tile(shape, _transfer_strides(view, op))
+    start, result = t.address(view, op.indices), t.name(op.result)
+    if op.mask is None:
+        t.write(f"{result} = _load({view.memory}, {start}, {tile})", op)
+        return
+    t.write(f"{result} = _load_masked({view.memory}, {start}, {tile}, {t.name(op.mask)}, {t.name(op.padding)})", op)
+
+
+def _transfer_write(t: _Translation, op: vector.TransferWriteOp) -> None:
+    view, shape = t.views[op.source], cast(VectorType, op.vector.type).get_shape()
+    tile = t.tile(shape, _transfer_strides(view, op))
+    start, value = t.address(view, op.indices), t.name(op.vector)
+    if op.mask is None:
+        t.write(f"_store({view.memory}, {start}, {tile}, {value})", op)
+    else:
+        t.write(f"_store_masked({view.memory}, {start}, {tile}, {t.name(op.mask)}, {value})", op)
+
+
+def _create_mask(t: _Translation, op: vector.CreateMaskOp) -> None:
+    shape = tuple(cast(VectorType, op.mask_vector.type).get_shape())
+    sizes = ", ".join(t.name(size) for size in op.mask_dim_sizes)
+    t.write(f"{t.name(op.mask_vector)} = _mask({shape}, ({sizes},))", op)
+
+
+def _vector_broadcast(t: _Translation, op: vector.BroadcastOp) -> None:
+    type_ = cast(VectorType, op.vector.type)
+    dtype = t.keep(element_dtype(type_))
+    t.write(f"{t.name(op.vector)} = _broadcast({t.name(op.source)}, {tuple(type_.get_shape())}, {dtype})", op)
+
+
+def _extract(t: _Translation, op: vector.ExtractOp) -> None:
+    position = ", ".join(t.mixed(op.static_position, op.dynamic_position))
+    t.write(f"{t.name(op.result)} = {t.name(op.vector)}[{position}]", op)
+
+
+def _insert(t: _Translation, op: vector.InsertOp) -> None:
+    position = ", ".join(t.mixed(op.static_position, op.dynamic_position))
+    t.write(f"{t.name(op.result)} = _inserted({t.name(op.source)}, {t.name(op.dest)}, ({position},))", op)
+
+
+def _shuffle(t: _Translation, op: vector.ShuffleOp) -> None:
+    lanes = list(op.mask.get_values())
+    t.write(f"{t.name(op.result)} = np.concatenate([{t.name(op.v1)}, {t.name(op.v2)}])[{lanes}]", op)
+
+
+def _fma(t: _Translation, op: vector.FMAOp) -> None:
+    operands = ", ".join(t.name(operand) for operand in op.operands)
+    t.write(f"{t.name(op.res)} = _fused({operands})", op)
+
+
+def _reduction(t: _Translation, op: vector.ReductionOp) -> None:
+    kind = op.kind.data.value
+    if kind not in _REDUCTIONS:
+        raise LoopsError(f"@{t.symbol}: no meaning is known for vector.reduction <{kind}>")
+    function, result = t.keep(_REDUCTIONS[kind]), t.name(op.dest)
+    t.write(f"{result} = {function}.reduce({t.name(op.vector)}, axis=None)", op)
+    if op.acc is not None:
+        t.write(f"{result} = {function}({t.name(op.acc)}, {result})", op)
+
+
+_WRITERS: dict[type[Operation], _Writer] = {
+    scf.ForOp: _for,
+    scf.IfOp: _if,
+    scf.WhileOp: _while,
+    memref.ReinterpretCastOp: _reinterpret_cast,
+    memref.SubviewOp: _subview,
+    memref.ViewOp: _byte_view,
+    memref.CastOp: _memref_cast,
+    memref.AllocaOp: _alloca,
+    memref.ExtractAlignedPointerAsIndexOp: _pointer_as_index,
+    memref.LoadOp: _element_load,
+    memref.StoreOp: _element_store,
+    vector.LoadOp: _vector_load,
+    vector.StoreOp: _vector_store,
+    vector.MaskedLoadOp: _masked_load,
+    vector.MaskedStoreOp: _masked_store,
+    vector.TransferReadOp: _transfer_read,
+    vector.TransferWriteOp: _transfer_write,
+    vector.CreateMaskOp: _create_mask,
+    vector.BroadcastOp: _vector_broadcast,
+    vector.ExtractOp: _extract,
+    vector.InsertOp: _insert,
+    vector.ShuffleOp: _shuffle,
+    vector.FMAOp: _fma,
+    vector.ReductionOp: _reduction,
+}
