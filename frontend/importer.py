@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import onnx
@@ -14,9 +15,18 @@ from xdsl.utils.exceptions import VerifyException
 
 from ..dialects.dimension_attribute import DimensionAttr
 from ..dialects.graph.types import TensorType, element_type_of
-from ..errors import InvalidModelError, LaminaError, UnsupportedOperatorError
+from ..errors import (
+    InvalidModelError,
+    LaminaError,
+    ModelError,
+    Problem,
+    UnsupportedOperatorError,
+    problem_error,
+)
 from .builder import Builder
-from .node import Node, type_name
+from .known_operators import STANDARD_DOMAINS, unknown_operator
+from .node import Node, node_name, type_name
+from .problems import Problems, Unavailable, Unreached, declared_types, inferred_types, stand_in, type_proto
 from .registry import find_converter
 from .symbols import Symbols
 from .values import Value
@@ -29,13 +39,27 @@ Shapes = Mapping[str, Any]
 
 
 class GraphImporter:
-    """One ONNX graph: the main one, or a body of control flow that sees the names around it."""
+    """One ONNX graph: the main one, or a body of control flow that sees the names around it.
 
-    def __init__(self, builder: Builder, opsets: Mapping[str, int], outer: GraphImporter | None = None):
+    ``path`` stands before the names of its nodes in messages, e.g. ``if_3/then_branch/``. A node that cannot be
+    imported is kept in ``problems``, and import goes on as far as it can.
+    """
+
+    def __init__(
+        self,
+        builder: Builder,
+        opsets: Mapping[str, int],
+        outer: GraphImporter | None = None,
+        path: str = "",
+        problems: Problems | None = None,
+    ):
         self.builder = builder
         self.opsets = opsets
         self.outer = outer
+        self.path = path
+        self.problems = problems or Problems()
         self.values: dict[str, Any] = {}
+        self._graph: onnx.GraphProto | None = None
 
     def lookup(self, name: str) -> Any:
         """The value of a name, from here or from around. Raises KeyError."""
@@ -46,29 +70,45 @@ class GraphImporter:
             scope = scope.outer
         raise KeyError(name)
 
-    def child(self) -> GraphImporter:
-        """A scope inside this one, on the same builder."""
-        return GraphImporter(self.builder, self.opsets, self)
+    def child(self, path: str, problems: Problems | None = None) -> GraphImporter:
+        """A scope inside this one, on the same builder, at ``path``; its problems are this one's unless given."""
+        return GraphImporter(self.builder, self.opsets, self, f"{path}/", problems or self.problems)
+
+    def add_graph(self, graph: onnx.GraphProto) -> None:
+        """Everything in a graph: its weights and nodes."""
+        self._graph = graph
+        self.add_initializers(graph)
+        self.add_nodes(graph.node)
 
     def add_initializers(self, graph: onnx.GraphProto) -> None:
         require_text(*(tensor.name for tensor in graph.initializer))
         for tensor in graph.initializer:
-            self.values[tensor.name] = self.builder.constant(_to_array(tensor), tensor.name)
+            self._add_initializer(tensor.name, lambda tensor=tensor: _to_array(tensor))
         for sparse in graph.sparse_initializer:
-            self.values[sparse.values.name] = self.builder.constant(_dense(sparse), sparse.values.name)
+            self._add_initializer(sparse.values.name, lambda sparse=sparse: _dense(sparse))
+
+    def _add_initializer(self, name: str, read: Callable[[], Any]) -> None:
+        try:
+            self.values[name] = self.builder.constant(read(), name)
+        except ModelError as error:
+            place = f"{self.path}{name}"
+            self.problems.add_error(error, Problem(place, ""))
+            self.values[name] = Unavailable(place)
 
     def add_nodes(self, nodes: Sequence[onnx.NodeProto]) -> None:
         for proto in nodes:
             self.add_node(proto)
 
     def results(self, graph: onnx.GraphProto) -> list[Value]:
-        """The graph's outputs. Raises InvalidModelError where one is not computed."""
+        """The graph's outputs. Raises InvalidModelError where one is not computed, Unreached where its nodes failed."""
         found = []
         for output in graph.output:
             try:
                 found.append(self.lookup(output.name))
             except KeyError:
                 raise InvalidModelError(f"the output '{output.name}' is not computed by any node") from None
+        if any(isinstance(value, Unavailable) for value in found):
+            raise Unreached
         return found
 
     def tensors(self, graph: onnx.GraphProto) -> list[Value]:
@@ -81,14 +121,31 @@ class GraphImporter:
 
     def add_node(self, proto: onnx.NodeProto) -> None:
         require_text(proto.name, proto.op_type, proto.domain, *proto.input, *proto.output)
-        node = Node(proto, [self._input(proto, name) for name in proto.input], self.opset_of(proto.domain), self)
+        inputs = [self._input(proto, name) for name in proto.input]
+        cause = next((value.cause for value in inputs if isinstance(value, Unavailable)), None)
+        if cause is not None:
+            self._skip(proto, cause)
+            return
+        node = Node(proto, inputs, self.opset_of(proto.domain), self)
         self.builder.name = next((name for name in proto.output if name), proto.name)
-        outputs = self._convert(node)
-        for name, value in zip(proto.output, outputs):
+        try:
+            outputs = self._convert(node)
+            self._name_outputs(node, outputs)
+        except Unreached:
+            self._stand_in(proto, inputs)
+        except (InvalidModelError, UnsupportedOperatorError) as error:
+            self.problems.add_error(error, replace(node.problem(""), follows=self._assumption(proto)))
+            self._stand_in(proto, inputs)
+        else:
+            if self.problems.assumed:
+                self._spread_assumption(proto)
+
+    def _name_outputs(self, node: Node, outputs: Sequence[Value | None]) -> None:
+        for name, value in zip(node.proto.output, outputs):
             if not name:
                 continue
             if value is None:
-                node.unsupported(f"the output '{name}' is not available")
+                node.unsupported(f"the output '{name}' is not computed here", "export the model without reading it")
             self.values[name] = value
 
     def _input(self, proto: onnx.NodeProto, name: str) -> Any:
@@ -97,38 +154,47 @@ class GraphImporter:
         try:
             return self.lookup(name)
         except KeyError:
-            raise InvalidModelError(
-                f"node '{proto.name}' ({proto.op_type}) reads '{name}', which nothing before it computes: "
-                "the nodes must be in order"
-            ) from None
+            pass
+        reason = f"reads '{name}', which nothing before it computes"
+        advice = "the nodes must be in order, and each name be an input, a weight or the output of a node"
+        place = self.path + node_name(proto)
+        domain = proto.domain or "ai.onnx"
+        opset = self.opset_of(proto.domain)
+        self.problems.add(Problem(place, reason, advice, proto.op_type, domain, opset, is_invalid=True))
+        return Unavailable(place)
 
     def opset_of(self, domain: str) -> int:
-        return self.opsets.get("" if domain == "ai.onnx" else domain, 1)
+        return self.opsets.get("" if domain in STANDARD_DOMAINS else domain, 1)
 
     def _convert(self, node: Node) -> Sequence[Value | None]:
-        domain = "" if node.proto.domain == "ai.onnx" else node.proto.domain
+        domain = "" if node.proto.domain in STANDARD_DOMAINS else node.proto.domain
         convert = find_converter(domain, node.operator, node.opset)
-        if convert is None:
-            return self._expand_function(node, domain)
         try:
+            if convert is None:
+                return self._expand_function(node, domain)
             converted = convert(node)
         except LaminaError:
             raise
         except (VerifyException, ValueError, TypeError, LookupError, ArithmeticError, AssertionError) as error:
             # A model that breaks ONNX's rules trips over them anywhere; what went wrong is kept as the cause.
-            raise InvalidModelError(f"{node.describe()}: {error}") from error
+            of_shapes = isinstance(error, VerifyException)
+            raise problem_error([node.problem(str(error), is_invalid=True, of_shapes=of_shapes)]) from error
         return [converted] if isinstance(converted, Value) else list(converted)
 
     def _expand_function(self, node: Node, domain: str) -> Sequence[Value | None]:
         """Operators that ONNX itself defines by others are imported by that definition."""
-        try:
-            schema = onnx.defs.get_schema(node.operator, node.opset, domain)
-        except onnx.defs.SchemaError:
-            node.unsupported("no such operator is known; express it by standard ONNX operators")
+        unknown = unknown_operator(domain, node.operator, node.opset)
+        if unknown is not None:
+            node.unsupported(*unknown)
+        schema = onnx.defs.get_schema(node.operator, node.opset, domain)
         function = _function_body(schema, node)
         if function is None:
-            node.unsupported("this operator cannot be imported yet")
-        scope = GraphImporter(self.builder, {**self.opsets, **{o.domain: o.version for o in function.opset_import}})
+            node.unsupported(
+                "ONNX does not say for these inputs and attributes how it is expressed by other operators",
+                "export the model with simpler operators in its place",
+            )
+        opsets = {**self.opsets, **{o.domain: o.version for o in function.opset_import}}
+        scope = GraphImporter(self.builder, opsets, path=f"{node.path}/", problems=self.problems)
         for name, value in zip(function.input, node.inputs):
             scope.values[name] = value
         attributes = {name: a.default_value for name, a in schema.attributes.items() if a.default_value.name}
@@ -137,7 +203,48 @@ class GraphImporter:
         for proto in function.node:
             scope.add_node(_with_attributes(proto, attributes))
         # Optional outputs that the node does not name are not computed.
-        return [scope.values.get(name) for name in function.output]
+        outputs = [scope.values.get(name) for name in function.output]
+        if any(isinstance(value, Unavailable) for value in outputs):
+            raise Unreached
+        return outputs
+
+    # --- going on after a problem ---------------------------------------------------------------------
+
+    def _skip(self, proto: onnx.NodeProto, cause: str) -> None:
+        """A node whose inputs are not even known by type: all that can be said of it is whether it is known at all."""
+        self.problems.skipped.append(self.path + node_name(proto))
+        self._report_unknown(proto, self.path)
+        self._stand_in(proto, (), cause)
+
+    def _report_unknown(self, proto: onnx.NodeProto, path: str) -> None:
+        """Keeps a problem for a node, and each one in its subgraphs, whose operator is not known."""
+        opset = self.opset_of(proto.domain)
+        place = path + node_name(proto)
+        unknown = unknown_operator(proto.domain, proto.op_type, opset)
+        if unknown is not None:
+            self.problems.add(Problem(place, *unknown, proto.op_type, proto.domain or "ai.onnx", opset))
+        for attribute in proto.attribute:
+            for nested in attribute.g.node:
+                self._report_unknown(nested, f"{place}/{attribute.name}/")
+
+    def _stand_in(self, proto: onnx.NodeProto, inputs: Sequence[Any], cause: str = "") -> None:
+        """Gives a failed node's outputs values of the types that they should have, where those can be told."""
+        cause = cause or self.path + node_name(proto)
+        domain = "" if proto.domain in STANDARD_DOMAINS else proto.domain
+        types = [declared_types(self._graph), inferred_types(proto, self.opset_of(domain), domain, inputs)]
+        for name in filter(None, proto.output):
+            self.values[name] = stand_in(name, types, self.builder.symbols) or Unavailable(cause)
+            self.problems.assumed[name] = cause
+
+    def _assumption(self, proto: onnx.NodeProto) -> str:
+        """The failed node on whose assumed result a node depends, if any."""
+        assumed = self.problems.assumed
+        return next((assumed[name] for name in proto.input if name in assumed), "") if assumed else ""
+
+    def _spread_assumption(self, proto: onnx.NodeProto) -> None:
+        cause = self._assumption(proto)
+        if cause:
+            self.problems.assumed.update(dict.fromkeys(filter(None, proto.output), cause))
 
 
 def _function_body(schema: Any, node: Node) -> onnx.FunctionProto | None:
@@ -145,19 +252,12 @@ def _function_body(schema: Any, node: Node) -> onnx.FunctionProto | None:
     if schema.has_function:
         body = schema.get_function_with_opset_version(node.opset)
     elif schema.has_context_dependent_function:
-        types = [_type_proto(value).SerializeToString() for value in node.inputs]
+        types = [type_proto(value).SerializeToString() for value in node.inputs]
         proto = node.proto.SerializeToString()
         body = schema.get_context_dependent_function_with_opset_version(node.opset, proto, types)
     else:
         return None
     return onnx.FunctionProto.FromString(body) if body else None
-
-
-def _type_proto(value: Value | None) -> onnx.TypeProto:
-    if value is None:
-        return onnx.TypeProto()
-    code = onnx.helper.np_dtype_to_tensor_dtype(value.type.dtype)
-    return onnx.helper.make_tensor_type_proto(code, [d if isinstance(d, int) else str(d) for d in value.dims])
 
 
 def require_text(*names: Any) -> None:
@@ -231,13 +331,25 @@ def import_graph(
     for info, argument in zip(inputs, block.args):
         argument.name_hint = _hint(info.name)
         importer.values[info.name] = Value(argument.type, ssa=argument, name=info.name)  # pyright: ignore[reportArgumentType]
-    importer.add_initializers(graph)
-    importer.add_nodes(graph.node)
-    results = [builder.ssa(value) for value in importer.tensors(graph)]
+    importer.add_graph(graph)
+    results = [builder.ssa(value) for value in _outputs(importer, graph)]
     block.add_op(ReturnOp(*results))
     builder.finish()
     _replace_symbols(block, symbols)
     return _module(block, [info.name for info in inputs], [output.name for output in graph.output], symbols)
+
+
+def _outputs(importer: GraphImporter, graph: onnx.GraphProto) -> list[Value]:
+    """The outputs of the main graph. Raises ModelError with everything that is wrong with the model."""
+    outputs: list[Value] = []
+    try:
+        outputs = importer.tensors(graph)
+    except Unreached:
+        pass
+    except ModelError as error:
+        importer.problems.add_error(error, Problem("", ""))
+    importer.problems.raise_if_any()
+    return outputs
 
 
 def _module(block: Block, input_names: list[str], output_names: list[str], symbols: Symbols) -> ModuleOp:

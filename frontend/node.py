@@ -10,12 +10,14 @@ import onnx
 from onnx import numpy_helper
 
 from ..dialects.graph.types import TensorType
-from ..errors import InvalidModelError, UnsupportedOperatorError
+from ..errors import Problem, problem_error
+from .problems import type_text
 from .values import Value
 
 if TYPE_CHECKING:
     from xdsl.ir import Attribute
 
+    from ..dialects.shape import Dim
     from .builder import Builder
     from .importer import GraphImporter
 
@@ -43,12 +45,23 @@ def attribute_value(attribute: onnx.AttributeProto) -> Any:
 
 _LISTS = (onnx.AttributeProto.INTS, onnx.AttributeProto.FLOATS, onnx.AttributeProto.GRAPHS)
 
+# For inputs that decide how the code looks.
+MAKE_CONSTANT = "export it as a constant, or fix the inputs' shapes it is computed from (--shape, --dim)"
+
+EXPORT_FOR_INFERENCE = "export the model for inference (in PyTorch: model.eval())"
+
+
+def node_name(proto: onnx.NodeProto) -> str:
+    """What a node is called: its own name, else that of its first output."""
+    return proto.name or next((name for name in proto.output if name), "") or proto.op_type
+
 
 class Node:
     """A node's operator, inputs (None where left out), attributes and the builder to convert it with."""
 
     def __init__(self, proto: onnx.NodeProto, inputs: list[Value | None], opset: int, importer: GraphImporter):
         self.proto = proto
+        self.path = importer.path + node_name(proto)
         self.inputs = inputs
         self.opset = opset
         self.importer = importer
@@ -113,7 +126,7 @@ class Node:
             return value.constant
         elements = value.integers()
         if elements is None:
-            self.unsupported(f"{what} (input #{index}) must be known when the model is compiled")
+            self.unsupported(f"{what} (input #{index}) must be known when the model is compiled", MAKE_CONSTANT)
         return np.array(elements, value.type.dtype).reshape([int(d) for d in value.dims])  # pyright: ignore[reportArgumentType]
 
     def scalar_input(self, index: int, default: float | int) -> float | int | None:
@@ -126,18 +139,53 @@ class Node:
         elements = value.integers()
         return elements[0] if elements is not None and len(elements) == 1 else None
 
+    def body_scope(self, name: str, round_number: int | None = None) -> GraphImporter:
+        """The scope of a graph in attribute ``name``, or of one round of it where a loop is written out."""
+        suffix = "" if round_number is None else f"[{round_number}]"
+        return self.importer.child(f"{self.path}/{name}{suffix}")
+
     def describe(self) -> str:
         """The node in words, for errors."""
-        domain = self.proto.domain or "ai.onnx"
-        name = f" '{self.proto.name}'" if self.proto.name else f" giving '{', '.join(self.proto.output)}'"
-        types = ", ".join("none" if v is None else str(v.type) for v in self.inputs)
-        return f"{domain}.{self.operator} (opset {self.opset}), node{name}, inputs ({types})"
+        return self.problem("").where
 
-    def unsupported(self, reason: str) -> NoReturn:
-        raise UnsupportedOperatorError(f"{self.describe()}: {reason}")
+    def problem(self, reason: str, advice: str = "", *, is_invalid: bool = False, of_shapes: bool = False) -> Problem:
+        """A problem of this node."""
+        return Problem(
+            place=self.path,
+            reason=reason,
+            advice=advice,
+            operator=self.operator,
+            domain=self.proto.domain or "ai.onnx",
+            opset=self.opset,
+            inputs=tuple(type_text(value) for value in self.inputs),
+            is_invalid=is_invalid,
+            of_shapes=of_shapes,
+        )
 
-    def invalid(self, reason: str) -> NoReturn:
-        raise InvalidModelError(f"{self.describe()}: {reason}")
+    def unsupported(self, reason: str, advice: str) -> NoReturn:
+        """Raises UnsupportedOperatorError: what cannot be compiled here, and what the model's owner can do."""
+        raise problem_error([self.problem(reason, advice)])
+
+    def invalid(self, reason: str, advice: str = "") -> NoReturn:
+        """Raises InvalidModelError: which rule of ONNX the node breaks."""
+        raise problem_error([self.problem(reason, advice, is_invalid=True)])
+
+    def contradiction(self, reason: str) -> NoReturn:
+        """Raises InvalidModelError: which sizes contradict each other."""
+        raise problem_error([self.problem(reason, is_invalid=True, of_shapes=True)])
+
+    def unknown_size(self, what: str, size: Dim) -> NoReturn:
+        """Raises UnsupportedOperatorError since a dimension must be a number, and says how to make it one."""
+        self.unsupported(f"{what} needs an axis of known size, this one has {size}", self.how_to_fix(size))
+
+    def how_to_fix(self, *sizes: Dim) -> str:
+        """How to make unknown dimensions known."""
+        names = self.b.symbols.source_names(*sizes)
+        if not names:
+            return "fix the inputs' shapes (--shape, or shapes= in Python), or export with static shapes"
+        options = " ".join(f"--dim {name}=..." for name in names)
+        python = ", ".join(f"'{name}': ..." for name in names)
+        return f"fix the size of {' and '.join(names)}: {options}, or shapes={{{python}}} in Python"
 
     def dynamic(self, operation: Any, operands: Sequence[Value], dims: Sequence[Any], **fields: Any) -> Value:
         """An operation whose result has a fresh symbol for each None in ``dims``."""

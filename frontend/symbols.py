@@ -73,6 +73,10 @@ class Symbols:
         finally:
             self.checks, self._local = outer_checks, outer_local
 
+    def made_in_branch(self) -> set[str]:
+        """The names of the symbols made in the innermost branch so far."""
+        return set(self._local or ())
+
     def named(self, source: str) -> Dim:
         """The symbol of a dimension that the model names ``source``: the same for the same name."""
         if source not in self._by_source:
@@ -82,6 +86,11 @@ class Symbols:
     def bind(self, source: str, dimension: Dim) -> None:
         """From now on the model's name stands for ``dimension``."""
         self._by_source[source] = dimension
+
+    def source_names(self, *dimensions: Dim) -> list[str]:
+        """The model's own names of the symbols that occur in dimensions."""
+        used = symbols_of(*(self.resolve(dimension) for dimension in dimensions))
+        return sorted(source for source, known in self._by_source.items() if symbols_of(known) & used)
 
     @property
     def has_replacements(self) -> bool:
@@ -146,11 +155,11 @@ class Symbols:
         if all(texts != (check[0], check[1]) for check in self.checks):
             self.checks.append((*texts, why))
 
-    def require_positive(self, dimension: Dim, why: str) -> None:
-        """Has the run check that a dimension is at least 1."""
-        at_least_one = maximum(dimension, 1)
-        if not same_dimension(at_least_one, dimension):
-            self._check(at_least_one, dimension, why)
+    def require_at_least(self, dimension: Dim, least: int, why: str) -> None:
+        """Has the run check that a dimension is not below ``least``."""
+        bounded = maximum(dimension, least)
+        if not same_dimension(bounded, dimension):
+            self._check(bounded, dimension, why)
 
     def resolved(self, checks: list[Check]) -> list[Check]:
         """Checks with replaced symbols replaced, without those that always hold."""

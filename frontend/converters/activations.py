@@ -171,4 +171,6 @@ def activation(node: Node, x: Value, name: str, parameters: list[float]) -> Valu
     if name == "Clip":
         low, high = parameters[:2]
         return node.b.minimum(node.b.maximum(x, node.b.scalar_like(low, x)), node.b.scalar_like(high, x))
-    return node.unsupported(f"the fused activation '{name}' is not known")
+    return node.unsupported(
+        f"the fused activation '{name}' is not known", "export the model before onnxruntime optimises it"
+    )

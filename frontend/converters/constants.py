@@ -25,6 +25,8 @@ def convert_constant(node: Node) -> Value:
             value = node.attribute(name)
             array = np.array(value) if dtype is None else np.array(value, dtype)
             if array.dtype.kind in "OUS":
-                node.unsupported("text constants cannot be compiled")
+                node.unsupported("text constants cannot be compiled", "do the work on text outside the model")
             return node.b.constant(array, node.b.name if array.size > 64 else "")
-    return node.unsupported("this form of constant cannot be compiled: expected a tensor or numbers")
+    return node.unsupported(
+        "this form of constant cannot be compiled: expected a tensor or numbers", "export a dense tensor"
+    )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xdsl.ir import Block, Region
 
 from ...dialects.graph import IfOp, LoopOp, YieldOp
 from ...dialects.graph.types import TensorType, i1, i64
-from ...dialects.shape import same_dimension
+from ...dialects.shape import same_dimension, symbols_of
 from ..importer import add_checks
 from ..node import Node
+from ..problems import Problems, Unreached
 from ..registry import converter
 from ..values import Value
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     import onnx
 
     from ...dialects.shape import Dim
+    from ..symbols import Check
 
 # Loops known to run this often or less are written out, so that they compile like straight code.
 MAX_UNROLLED_ROUNDS = 16
@@ -34,20 +38,18 @@ def convert_if(node: Node) -> list[Value]:
     known = condition.known()
     truth = known.reshape(-1)[0] if known is not None and known.size == 1 else None
     if isinstance(truth, bool):
-        return _inlined(node, then_graph if truth else else_graph)
+        return _inlined(node, "then_branch" if truth else "else_branch")
     if truth is not None and _is_squeeze(then_graph, else_graph):
         # What torch exports for squeeze(dim): the branches differ in rank, so one of them must be chosen.
         node.b.symbols.unify(truth.lhs, truth.rhs, f"{node.describe()}: the axis to squeeze has length 1")
-        return _inlined(node, then_graph)
-    with node.b.symbols.branch() as then_checks:
-        then_block, then_values = _branch(node, then_graph)
-    with node.b.symbols.branch() as else_checks:
-        else_block, else_values = _branch(node, else_graph)
-    types = [_common_type(node, a.type, c.type) for a, c in zip(then_values, else_values)]
+        return _inlined(node, "then_branch")
+    branches = [_branch(node, name) for name in ("then_branch", "else_branch")]
+    then_branch, else_branch = _possible(node, branches)
+    types = [_common_type(node, a, c) for a, c in zip(then_branch.types, else_branch.types, strict=True)]
     condition = node.b.reshape(condition, ()) if condition.rank else condition
-    operation = IfOp(node.b.ssa(condition), types, Region(then_block), Region(else_block))
-    add_checks(operation, "then_checks", then_checks)
-    add_checks(operation, "else_checks", else_checks)
+    operation = IfOp(node.b.ssa(condition), types, Region(then_branch.block), Region(else_branch.block))
+    add_checks(operation, "then_checks", then_branch.checks)
+    add_checks(operation, "else_checks", else_branch.checks)
     node.b.block.add_op(operation)
     return [Value(t, ssa=result) for t, result in zip(types, operation.results)]
 
@@ -59,29 +61,77 @@ def _is_squeeze(then_graph: onnx.GraphProto, else_graph: onnx.GraphProto) -> boo
     return "Squeeze" in then_operators and then_operators <= _SQUEEZING and else_operators <= {"Identity"}
 
 
-def _inlined(node: Node, graph: onnx.GraphProto) -> list[Value]:
-    scope = node.importer.child()
-    scope.add_initializers(graph)
-    scope.add_nodes(graph.node)
+def _inlined(node: Node, name: str) -> list[Value]:
+    graph: onnx.GraphProto = node.attribute(name)
+    scope = node.body_scope(name)
+    scope.add_graph(graph)
     return scope.results(graph)
 
 
-def _branch(node: Node, graph: onnx.GraphProto) -> tuple[Block, list[Value]]:
-    """The block of one branch, ended with its yield."""
+@dataclass
+class _Branch:
+    """One branch: its block, ended with its yield, the types of its results, and what it assumes of the sizes.
+
+    ``symbols`` are the names of dimensions that exist in it alone. ``problems`` says why it has no block.
+    """
+
+    block: Block
+    types: list[TensorType]
+    checks: list[Check]
+    symbols: set[str]
+    problems: Problems
+
+
+def _branch(node: Node, name: str) -> _Branch:
+    graph: onnx.GraphProto = node.attribute(name)
+    block, problems = Block(), Problems()
+    types: list[TensorType] = []
+    with node.b.symbols.branch() as checks, node.b.inside(block):
+        scope = node.importer.child(f"{node.path}/{name}", problems)
+        with suppress(Unreached):
+            scope.add_graph(graph)
+            results = scope.tensors(graph)
+            block.add_op(YieldOp([node.b.ssa(result) for result in results]))
+            types = [result.type for result in results]
+        symbols = node.b.symbols.made_in_branch()
+    return _Branch(block, types, checks, symbols, problems)
+
+
+def _possible(node: Node, branches: Sequence[_Branch]) -> Sequence[_Branch]:
+    """The branches, of which one may be replaced by one that never runs to its end.
+
+    A branch whose sizes contradict each other, as one for another sampling rate does once the input's
+    shape is fixed, is the model's mistake only if it is taken. Raises Unreached where that does not help.
+    """
+    failed = [branch for branch in branches if branch.problems.found]
+    if not failed:
+        return branches
+    if len(failed) == 1 and all(problem.of_shapes or problem.follows for problem in failed[0].problems.found):
+        return [branch if branch not in failed else _refusing(node, branch, branches) for branch in branches]
+    for branch in failed:
+        node.importer.problems.merge(branch.problems)
+    raise Unreached
+
+
+def _refusing(node: Node, failed: _Branch, branches: Sequence[_Branch]) -> _Branch:
+    """A branch with results of the other's types, and a check that never holds and says why."""
+    (other,) = (branch for branch in branches if branch is not failed)
+    problem = failed.problems.found[0]
+    types = [t.with_dims([0 if symbols_of(d) & other.symbols else d for d in t.dims]) for t in other.types]
     block = Block()
     with node.b.inside(block):
-        scope = node.importer.child()
-        scope.add_initializers(graph)
-        scope.add_nodes(graph.node)
-        results = scope.tensors(graph)
-        block.add_op(YieldOp([node.b.ssa(result) for result in results]))
-    return block, results
+        empty = [node.b.broadcast_to(node.b.scalar(0, t.element_type), t.dims) for t in types]
+        block.add_op(YieldOp([node.b.ssa(value) for value in empty]))
+    return _Branch(block, types, [("0", "1", f"this branch cannot run: {problem.text}")], set(), Problems())
 
 
 def _common_type(node: Node, left: TensorType, right: TensorType) -> TensorType:
     """A type for either: a fresh symbol where the dimensions differ."""
     if left.element_type != right.element_type or left.rank != right.rank:
-        node.unsupported(f"the branches give {left} and {right}: both must have the same rank and element type")
+        node.unsupported(
+            f"the branches give {left} and {right}: both must have the same rank and element type",
+            "fix the inputs' shapes, so that the condition is known, or export only the branch that is meant",
+        )
     dims = [a if same_dimension(a, c) else None for a, c in zip(left.dims, right.dims)]
     return node.fresh_type(left.element_type, dims)
 
@@ -100,7 +150,10 @@ def convert_loop(node: Node) -> list[Value]:
         if unrolled is not None:
             return unrolled
     if any(not isinstance(value, Value) for value in carried):
-        node.unsupported("a sequence carried through a loop whose number of rounds is not known")
+        node.unsupported(
+            "a sequence is carried through a loop whose number of rounds is not known",
+            "fix the inputs' shapes, or export with tensors that are concatenated in the loop",
+        )
     trips = node.b.scalar(2**62, i64) if trips is None else node.b.reshape(trips, ())
     condition = node.b.scalar(True, i1) if condition is None else node.b.reshape(condition, ())
     return _loop(node, body, trips, condition, carried)
@@ -125,11 +178,10 @@ def _unrolled(node: Node, body: onnx.GraphProto, rounds: int, carried: Sequence[
     block = Block()
     with node.b.trial(block) as trial:
         for index in range(rounds):
-            scope = node.importer.child()
-            scope.add_initializers(body)
+            scope = node.body_scope("body", index)
             inputs = [node.b.scalar(index, i64), node.b.scalar(True, i1), *carried]
             scope.values.update(zip((info.name for info in body.input), inputs))
-            scope.add_nodes(body.node)
+            scope.add_graph(body)
             condition, *results = scope.results(body)
             known = condition.known()
             if known is None or not known.reshape(()).item():
@@ -169,7 +221,8 @@ def _carried_type(node: Node, before: TensorType, after: TensorType, initial: Va
     """The type of a carried value: a dimension that a round changes becomes a symbol, and stays the one it became."""
     if before.element_type != after.element_type or before.rank != after.rank:
         node.unsupported(
-            f"a round makes {after} of the carried {before}: both must have the same rank and element type"
+            f"a round makes {after} of the carried {before}: both must have the same rank and element type",
+            "export with an initial value of the rank that the rounds keep",
         )
     dims = [
         old if same_dimension(old, new) or not same_dimension(old, first) else None
@@ -187,11 +240,10 @@ def _loop_body(node: Node, body: onnx.GraphProto, types: list[TensorType]) -> tu
     scalars = [TensorType.of((), i64), TensorType.of((), i1)]
     block = Block(arg_types=[*scalars, *types])
     with node.b.inside(block):
-        scope = node.importer.child()
-        scope.add_initializers(body)
+        scope = node.body_scope("body")
         for info, argument in zip(body.input, block.args):
             scope.values[info.name] = Value(argument.type, ssa=argument)  # pyright: ignore[reportArgumentType]
-        scope.add_nodes(body.node)
+        scope.add_graph(body)
         results = scope.tensors(body)
         results[0] = node.b.reshape(results[0], ())
         block.add_op(YieldOp([node.b.ssa(result) for result in results]))
@@ -211,18 +263,17 @@ def convert_scan(node: Node) -> list[Value]:
     backwards = node.attribute("scan_input_directions", [0] * scan_count)
     length = scanned[0].dims[in_axes[0]]
     if not isinstance(length, int):
-        node.unsupported("Scan over an axis of unknown size; fix the shape")
+        node.unknown_size("Scan", length)
     out_count = len(body.output) - state_count
     outputs: list[list[Value]] = [[] for _ in range(out_count)]
     for index in range(length):
-        scope = node.importer.child()
-        scope.add_initializers(body)
+        scope = node.body_scope("body", index)
         inputs = list(states)
         for value, axis, reverse in zip(scanned, in_axes, backwards):
             place = length - 1 - index if reverse else index
             inputs.append(node.b.squeeze(node.b.slice(value, [axis], [place], [place + 1]), [axis]))
         scope.values.update(zip((info.name for info in body.input), inputs))
-        scope.add_nodes(body.node)
+        scope.add_graph(body)
         results = scope.results(body)
         states = results[:state_count]
         for parts, result in zip(outputs, results[state_count:]):

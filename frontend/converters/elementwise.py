@@ -9,7 +9,7 @@ import onnx
 
 from ...dialects import graph
 from ...dialects.graph.types import element_type_of, is_float, is_integer
-from ..node import Node, type_name
+from ..node import EXPORT_FOR_INFERENCE, Node, type_name
 from ..registry import converter
 from ..values import Value
 
@@ -163,7 +163,7 @@ def convert_cast(node: Node) -> Value:
     try:
         element = element_type_of(onnx.helper.tensor_dtype_to_np_dtype(target))
     except KeyError:
-        node.unsupported(f"cannot cast to {type_name(target)}")
+        node.unsupported(f"cannot cast to {type_name(target)}", "export the model with another element type")
     return node.b.cast(x, element)
 
 
@@ -211,7 +211,7 @@ def convert_dropout(node: Node) -> list[Value | None]:
     x = node.input(0)
     training = node.optional(2)
     if training is not None and (training.constant is None or bool(training.constant)):
-        node.unsupported("dropout in training mode; export the model for inference")
+        node.unsupported("dropout in training mode", EXPORT_FOR_INFERENCE)
     mask = None
     if node.wants(1):
         element = x.element_type if node.opset < 10 else element_type_of(np.bool_)

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...dialects import graph
 from ...dialects.graph.types import TensorType, i64
-from ..node import Node
+from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
 from ..values import Value
 
@@ -55,7 +55,7 @@ def convert_one_hot(node: Node) -> Value:
     size = b.reshape(b.cast(depth, i64), (1,)).dimensions()
     axis = node.axis(node.attribute("axis", -1), indices.rank + 1)
     if size is None:
-        node.unsupported("the depth (input #1) must be known when the model is compiled")
+        node.unsupported("the depth (input #1) must be known when the model is compiled", MAKE_CONSTANT)
     indices = b.cast(indices, i64)
     dims = (*indices.dims[:axis], size[0], *indices.dims[axis:])
     (result,) = b.emit(graph.OneHotOp, [indices, values], [TensorType.of(dims, values.element_type)], axis=axis)

@@ -36,11 +36,16 @@ def explicit_pads(
         elif stride == 1:
             total = reach - 1
         else:
-            node.unsupported(f"auto_pad '{mode}' with stride {stride} along an axis of unknown size; fix the shape")
+            node.unknown_size(f"auto_pad '{mode}' with stride {stride}", size)
         small, large = total // 2, total - total // 2
         begin.append(small if mode == "SAME_UPPER" else large)
         end.append(large if mode == "SAME_UPPER" else small)
     return begin + end
+
+
+def kernel_sizes(node: Node, w: Value) -> list[int]:
+    """The spatial sizes of a convolution's weights, which must be numbers."""
+    return [size if isinstance(size, int) else node.unknown_size("the kernel", size) for size in w.dims[2:]]
 
 
 @converter("Conv")
@@ -48,7 +53,7 @@ def explicit_pads(
 def convert_conv(node: Node) -> Value:
     x, w, bias = node.input(0), node.input(1), node.optional(2)
     rank = x.rank - 2
-    kernel = [k if isinstance(k, int) else node.unsupported("the kernel's size is not known") for k in w.dims[2:]]
+    kernel = kernel_sizes(node, w)
     strides = node.attribute("strides", [1] * rank)
     dilations = node.attribute("dilations", [1] * rank)
     fields = {
@@ -83,7 +88,7 @@ def convolve(node: Node, operands: list[Value], **fields: object) -> Value:
 def convert_conv_transpose(node: Node) -> Value:
     x, w, bias = node.input(0), node.input(1), node.optional(2)
     rank, group = x.rank - 2, node.attribute("group", 1)
-    kernel = [k if isinstance(k, int) else node.unsupported("the kernel's size is not known") for k in w.dims[2:]]
+    kernel = kernel_sizes(node, w)
     strides = node.attribute("strides", [1] * rank)
     dilations = node.attribute("dilations", [1] * rank)
     output_padding = node.attribute("output_padding", [0] * rank)
@@ -115,7 +120,7 @@ def _transposed_pads(
         else:
             total = output_padding[axis] + reach - strides[axis]
         if not isinstance(total, int):
-            node.unsupported("output_shape along an axis of unknown size; fix the shape")
+            node.unknown_size("output_shape", size)
         # A negative total asks for zeros after the result, which negative pads give.
         small, large = total // 2, total - total // 2
         upper = mode == "SAME_UPPER"
@@ -156,7 +161,7 @@ def _through_conv(
     stretched = with_zeros_between(node, x, strides)
     channels, per_group = w.dims[0], w.dims[1]
     if not isinstance(channels, int):
-        node.unsupported("the number of channels is not known")
+        node.unknown_size("the group count", channels)
     grouped = b.reshape(w, (group, channels // group, *w.dims[1:]))
     swapped = b.transpose(grouped, [0, 2, 1, *range(3, 3 + rank)])
     flat = b.reshape(swapped, (product((group, per_group)), channels // group, *kernel))
@@ -236,5 +241,7 @@ def convert_fused_matmul(node: Node) -> Value:
 def convert_det(node: Node) -> Value:
     x = node.input(0)
     if x.constant is None:
-        node.unsupported("the determinant of a computed matrix")
+        node.unsupported(
+            "the determinant of a computed matrix cannot be compiled", "export it as a constant, or compute it outside"
+        )
     return node.b.constant(np.linalg.det(x.constant).astype(x.type.dtype))

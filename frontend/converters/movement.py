@@ -11,7 +11,7 @@ import numpy as np
 from ...dialects import graph
 from ...dialects.graph.movement import slice_size
 from ...dialects.shape import add, canonical, ceildiv, maximum, minimum, multiply, product, subtract
-from ..node import Node
+from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
 from ..values import Value
 from .linear import with_zeros_between
@@ -50,7 +50,7 @@ def convert_slice(node: Node) -> Value:
     starts, ends = node.input(1), node.input(2)
     count = starts.dims[0]
     if not isinstance(count, int):
-        node.unsupported("the number of sliced axes must be known when the model is compiled")
+        node.unsupported("the number of sliced axes must be known when the model is compiled", MAKE_CONSTANT)
     axes = node.optional(3)
     steps = node.optional(4)
     axis_list = list(range(count)) if axes is None else node.constant_input(3, "the axes").tolist()
@@ -103,7 +103,7 @@ def _bound(bound: Dim, size: Dim, step: int, *, is_end: bool) -> Dim:
 def _assume_not_empty(node: Node, size: Dim) -> None:
     """Has the run check that an axis is not empty, so that a bound one from either end needs no clamping."""
     if not isinstance(size, int) and not size.is_positive:
-        node.b.symbols.require_positive(size, f"Slice in {node.b.name}: the axis is not empty")
+        node.b.symbols.require_at_least(size, 1, f"Slice in {node.b.name}: the axis is not empty")
 
 
 def _surely_negative(bound: Dim) -> bool:
@@ -167,7 +167,9 @@ def split_sizes(node: Node, size: Dim) -> list[Dim]:
     if sizes is None and given is not None:
         sizes = given.dimensions()
         if sizes is None:
-            node.unsupported("the sizes of the parts (input #1) must be known when the model is compiled")
+            node.unsupported(
+                "the sizes of the parts (input #1) must be known when the model is compiled", MAKE_CONSTANT
+            )
     if sizes is not None:
         return sizes
     count = node.attribute("num_outputs", node.output_count)
@@ -250,7 +252,7 @@ def _divided(node: Node, dimension: Dim, by: int) -> Dim:
     """A dimension divided by a number that must divide it."""
     quotient = ceildiv(dimension, by)
     if not node.b.symbols.unify(multiply(quotient, by), dimension, f"{node.operator}: the size must divide by {by}"):
-        node.invalid(f"{dimension} is no multiple of {by}")
+        node.contradiction(f"{dimension} is no multiple of {by}")
     return quotient
 
 
@@ -258,7 +260,7 @@ def _divided(node: Node, dimension: Dim, by: int) -> Dim:
 def convert_trilu(node: Node) -> Value:
     diagonal = node.scalar_input(1, 0)
     if diagonal is None:
-        node.unsupported("the diagonal (input #1) must be known when the model is compiled")
+        node.unsupported("the diagonal (input #1) must be known when the model is compiled", MAKE_CONSTANT)
     return node.b.op(graph.TriluOp, node.input(0), upper=bool(node.attribute("upper", 1)), diagonal=int(diagonal))
 
 
@@ -278,12 +280,12 @@ def convert_center_crop_pad(node: Node) -> Value:
     x, b = node.input(0), node.b
     wanted = node.input(1).dimensions()
     if wanted is None:
-        node.unsupported("the shape (input #1) must be known when the model is compiled")
+        node.unsupported("the shape (input #1) must be known when the model is compiled", MAKE_CONSTANT)
     axes = node.axes(node.attribute("axes", list(range(x.rank))), x.rank)
     for axis, size in zip(axes, wanted):
         current = x.dims[axis]
         if not isinstance(current, int) or not isinstance(size, int):
-            node.unsupported("an axis of unknown size; fix the shape")
+            node.unknown_size("cropping or padding to a shape", current)
         if size < current:
             start = (current - size) // 2
             x = b.slice(x, [axis], [start], [start + size])

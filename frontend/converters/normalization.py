@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...dialects import graph
 from ...dialects.graph.types import f32
 from ...dialects.shape import add, product
-from ..node import Node
+from ..node import EXPORT_FOR_INFERENCE, Node
 from ..registry import MICROSOFT, converter
 from ..values import Value
 
@@ -15,7 +15,7 @@ def convert_batch_norm(node: Node) -> list[Value | None]:
     """x * factor + shift, one of each a channel."""
     x, scale, bias, mean, variance = (node.input(i) for i in range(5))
     if node.attribute("training_mode", 0):
-        node.unsupported("batch normalisation in training mode; export the model for inference")
+        node.unsupported("batch normalisation in training mode", EXPORT_FOR_INFERENCE)
     b = node.b
     factor = b.div(scale, b.op(graph.SqrtOp, b.add_scalar(variance, node.attribute("epsilon", 1e-5))))
     shift = b.sub(bias, b.mul(mean, factor))
@@ -51,7 +51,7 @@ def convert_group_norm(node: Node) -> Value:
     x, scale, bias = node.input(0), node.input(1), node.input(2)
     groups, channels = node.attribute("num_groups"), x.dims[1]
     if not isinstance(channels, int):
-        node.unsupported("the number of channels is not known")
+        node.unknown_size("the division into groups", channels)
     b = node.b
     grouped = b.reshape(x, (x.dims[0], groups, product((channels // groups, *x.dims[2:]))))
     result, _, _ = normalised(node, grouped, [2], node.attribute("epsilon", 1e-5))

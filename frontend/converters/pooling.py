@@ -7,7 +7,7 @@ from typing import Any
 
 from ...dialects import graph
 from ...dialects.shape import product
-from ..node import Node
+from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
 from ..values import Value
 from .linear import explicit_pads
@@ -39,7 +39,10 @@ def _overhang(
     if stride == 1:
         return 0
     if not isinstance(free, int) or not isinstance(size, int):
-        node.unsupported(f"ceil_mode with stride {stride} along an axis of unknown size; fix the shape")
+        # Room for any remainder; what is left over is less than a stride, so that no window begins behind it.
+        if stride + pads[rank + axis] <= reach:
+            return stride - 1
+        node.unknown_size(f"ceil_mode with stride {stride} and a smaller kernel", size)
     count = -(-free // stride) + 1
     # A window that would begin in the padding at the end is left out.
     if (count - 1) * stride >= size + pads[axis]:
@@ -112,7 +115,7 @@ def convert_max_unpool(node: Node) -> Value:
     if shape is not None:
         dims = shape.dimensions()
         if dims is None:
-            node.unsupported("output_shape must be known when the model is compiled")
+            node.unsupported("output_shape (input #2) must be known when the model is compiled", MAKE_CONSTANT)
     else:
         dims = list(x.dims[:2]) + [_unpooled(node, x, axis) for axis in range(x.rank - 2)]
     zeros = b.broadcast_to(b.scalar_like(0, x), [product(dims)])

@@ -12,15 +12,16 @@ from ..registry import converter
 from ..values import Value
 
 _SUPPORTED = {"sigmoid", "tanh", "relu", "hardsigmoid", "softsign", "softplus", "elu"}
+_USE_OTHERS = "use sigmoid and tanh, or write the recurrence out as a Loop"
 
 
 def _activations(node: Node, default: str, directions: int) -> str:
     names = [name.lower() for name in node.attribute("activations", [])]
     unknown = sorted(set(names) - _SUPPORTED)
     if unknown:
-        node.unsupported(f"the activations {', '.join(unknown)}")
+        node.unsupported(f"the activations {', '.join(unknown)} cannot be compiled", _USE_OTHERS)
     if node.has("activation_alpha") or node.has("activation_beta"):
-        node.unsupported("activation_alpha and activation_beta")
+        node.unsupported("activation_alpha and activation_beta cannot be compiled", _USE_OTHERS)
     words = "_".join(names)
     return default if words in ("", "_".join([default] * directions)) else words
 

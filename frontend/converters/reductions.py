@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...dialects import graph
 from ...dialects.graph.types import is_bool, ui8
-from ..node import Node
+from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
 from ..values import Value
 
@@ -27,7 +27,7 @@ def _axes(node: Node, x: Value) -> list[int] | None:
             if given.dims == (0,):
                 axes = []
             else:
-                node.unsupported("the axes (input #1) must be known when the model is compiled")
+                node.unsupported("the axes (input #1) must be known when the model is compiled", MAKE_CONSTANT)
     if not axes:
         return None if node.attribute("noop_with_empty_axes", 0) else list(range(x.rank))
     return node.axes(axes, x.rank)

@@ -9,7 +9,7 @@ import numpy as np
 from ...dialects import graph
 from ...dialects.shape import floordiv
 from ..contents import as_exact
-from ..node import Node
+from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
 from ..values import Value
 
@@ -52,7 +52,7 @@ def convert_resize(node: Node) -> Value:
     if sizes is not None and sizes.dims != (0,):
         return _by_sizes(node, x, sizes, axes, fields)
     if scales is None:
-        node.invalid("neither scales nor sizes are given")
+        node.invalid("neither scales nor sizes are given", "give one of them")
     return _by_scales(node, x, scales, axes, fields)
 
 
@@ -88,7 +88,7 @@ def _scaled(node: Node, size: Dim, factor: Any, fields: dict[str, Any], axis: in
         return int(np.floor(np.float32(float(size) * extent) * np.float32(factor)))
     exact = as_exact(factor)
     if exact is None or "roi" in fields:
-        node.unsupported(f"the scale {factor} along an axis of unknown size; fix the shape")
+        node.unknown_size(f"the scale {factor}", size)
     return floordiv(exact * size, 1)
 
 
@@ -109,7 +109,7 @@ def _keeping_ratio(node: Node, current: list[Dim], wanted: list[Dim], policy: st
     known = [size for size in current if isinstance(size, int)]
     targets = [size for size in wanted if isinstance(size, int)]
     if len(known) < len(current) or len(targets) < len(wanted):
-        node.unsupported("keep_aspect_ratio_policy along an axis of unknown size; fix the shape")
+        node.unsupported("keep_aspect_ratio_policy needs axes of known size", node.how_to_fix(*current, *wanted))
     ratios = [target / size for size, target in zip(known, targets)]
     scale = min(ratios) if policy == "not_larger" else max(ratios)
     return [int(np.floor(scale * size + 0.5)) for size in known]
@@ -127,7 +127,7 @@ def _resized(node: Node, x: Value, dims: list[Dim], fields: dict[str, Any]) -> V
 def _dynamic(node: Node, x: Value, sizes: Value, axes: list[int], fields: dict[str, Any]) -> Value:
     """Sizes or scales that only the run knows."""
     if axes != list(range(x.rank)) or node.attribute("keep_aspect_ratio_policy", "stretch") != "stretch":
-        node.unsupported("sizes or scales of some axes must be known when the model is compiled")
+        node.unsupported("sizes or scales of some axes must be known when the model is compiled", MAKE_CONSTANT)
     dims: list[Any] = [None] * x.rank
     known = sizes.known()
     if known is not None and sizes.type.dtype.kind == "i":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..node import Node
+from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
 from ..values import Value
 from .movement import split_sizes
@@ -20,7 +20,7 @@ def _sequence(node: Node, index: int = 0) -> list[Value]:
 def _position(node: Node, index: int, length: int, default: int) -> int:
     position = node.scalar_input(index, default)
     if position is None:
-        node.unsupported("the position in the sequence must be known when the model is compiled")
+        node.unsupported("the position in the sequence must be known when the model is compiled", MAKE_CONSTANT)
     return int(position) % length if length and position < 0 else int(position)
 
 
@@ -77,7 +77,7 @@ def convert_split_to_sequence(node: Node) -> list[Any]:
     if given is None or given.rank == 0:
         step = 1 if given is None else int(node.constant_input(1, "the size of the parts").reshape(()))
         if not isinstance(size, int):
-            node.unsupported("a sequence split from an axis of unknown size; fix the shape")
+            node.unknown_size("splitting into a sequence", size)
         sizes: list[Any] = [min(step, size - start) for start in range(0, size, step)]
     else:
         sizes = split_sizes(node, size)

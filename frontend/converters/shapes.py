@@ -12,7 +12,7 @@ from ...dialects.graph.broadcasting import broadcast_dimension
 from ...dialects.graph.types import TensorType, element_type_of, i64
 from ...dialects.shape import canonical, ceildiv, floordiv, multiply, product, same_dimension, subtract
 from ..equalities import broadcast_pairs
-from ..node import Node
+from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
 from ..values import Value
 
@@ -46,7 +46,9 @@ def convert_reshape(node: Node) -> Value:
     x, shape = node.input(0), node.input(1)
     wanted = elements(shape)
     if wanted is None:
-        node.unsupported("the number of dimensions of the shape (input #1) must be known when the model is compiled")
+        node.unsupported(
+            "the number of dimensions of the shape (input #1) must be known when the model is compiled", MAKE_CONSTANT
+        )
     allow_zero = bool(node.attribute("allowzero", 0))
     if not allow_zero:
         wanted = [x.dims[i] if d == 0 and i < x.rank else d for i, d in enumerate(wanted)]
@@ -68,7 +70,7 @@ def _with_remainder(node: Node, x: Value, wanted: list[Dim]) -> list[Dim]:
     """The shape with -1 replaced by what remains."""
     if -1 not in wanted:
         if not node.b.symbols.unify(product(wanted), product(x.dims), f"Reshape in {node.b.name}"):
-            node.invalid(f"{x.type} cannot be reshaped to {wanted}: the number of elements differs")
+            node.contradiction(f"{x.type} cannot be reshaped to {wanted}: the number of elements differs")
         return wanted
     place = wanted.index(-1)
     remaining = remainder(node, list(x.dims), [d for i, d in enumerate(wanted) if i != place])
@@ -89,7 +91,7 @@ def remainder(node: Node, dims: list[Dim], used: list[Dim]) -> Dim:
     if quotient is not None:
         return quotient
     if isinstance(total, int) and isinstance(divisor, int):
-        node.invalid(f"{total} elements cannot be divided into rows of {divisor}")
+        node.contradiction(f"{total} elements cannot be divided into rows of {divisor}")
     result = floordiv(total, divisor)
     node.b.symbols.unify(multiply(result, divisor), total, f"Reshape in {node.b.name}: the sizes must divide")
     return result
@@ -128,8 +130,17 @@ def convert_squeeze(node: Node) -> Value:
     x = node.input(0)
     axes = _listed_axes(node, "the axes")
     if axes is None:
-        axes = [axis for axis, d in enumerate(x.dims) if isinstance(d, int) and d == 1]
+        axes = [axis for axis, d in enumerate(x.dims) if d == 1]
+        _require_no_other_unit_axis(node, x)
     return node.b.squeeze(x, node.axes(axes, x.rank)) if axes else x
+
+
+def _require_no_other_unit_axis(node: Node, x: Value) -> None:
+    """A Squeeze without axes drops whatever has length 1: the rank of its result depends on the sizes at run time."""
+    for d in x.dims:
+        if not isinstance(d, int):
+            why = f"{node.describe()} lists no axes and was compiled for sizes above 1; to run size 1, compile with it"
+            node.b.symbols.require_at_least(d, 2, why)
 
 
 @converter("Unsqueeze")
@@ -146,7 +157,9 @@ def convert_expand(node: Node) -> Value:
     x, shape = node.input(0), node.input(1)
     wanted = elements(shape)
     if wanted is None:
-        node.unsupported("the number of dimensions of the shape (input #1) must be known when the model is compiled")
+        node.unsupported(
+            "the number of dimensions of the shape (input #1) must be known when the model is compiled", MAKE_CONSTANT
+        )
     if all(d is not None for d in wanted):
         _unify_broadcast(node, x, wanted)
         return node.b.broadcast_with(x, wanted)
@@ -159,7 +172,7 @@ def convert_expand(node: Node) -> Value:
 def _unify_broadcast(node: Node, x: Value, wanted: list[Dim]) -> None:
     for left, right in broadcast_pairs([x.dims, wanted]):
         if not node.b.symbols.unify(left, right, f"Expand in {node.b.name}"):
-            node.invalid(f"{x.type} does not broadcast to {wanted}")
+            node.contradiction(f"{x.type} does not broadcast to {wanted}")
 
 
 @converter("Tile", since=6)
@@ -192,7 +205,9 @@ def convert_constant_of_shape(node: Node) -> Value:
     dims = elements(shape)
     fill = node.b.constant(value)
     if dims is None:
-        node.unsupported("the number of dimensions of the shape (input #0) must be known when the model is compiled")
+        node.unsupported(
+            "the number of dimensions of the shape (input #0) must be known when the model is compiled", MAKE_CONSTANT
+        )
     if all(d is not None for d in dims):
         count = product(dims)
         if isinstance(count, int) and count <= 256:
@@ -231,11 +246,19 @@ def _scalar(value: Value) -> Any:
 def _range_count(start: Any, limit: Any, step: Any) -> Dim | None:
     if all(isinstance(part, int | float) for part in (start, limit, step)):
         return max(int(np.ceil((limit - start) / step)), 0)
-    if not isinstance(step, int) or isinstance(start, float) or isinstance(limit, float):
+    start, limit, step = (_whole(part) for part in (start, limit, step))
+    if start is None or limit is None or not isinstance(step, int):
         return None
     if step > 0:
         return ceildiv(subtract(limit, start), step)
     return ceildiv(subtract(start, limit), -step)
+
+
+def _whole(part: Any) -> Dim | None:
+    """An integer or a dimension, also where it was cast to a float; None for fractions."""
+    if isinstance(part, float):
+        return int(part) if part.is_integer() else None
+    return part if isinstance(part, int) or part.is_integer else None
 
 
 @converter("EyeLike")

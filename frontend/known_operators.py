@@ -1,0 +1,87 @@
+"""Why an operator is not known, and what to do: misspelled, of a later opset, of a foreign domain, or not there."""
+
+from __future__ import annotations
+
+import difflib
+from functools import cache
+
+import onnx
+
+from .registry import MICROSOFT, find_converter, registered_operators
+
+# Also the spellings that older models have.
+STANDARD_DOMAINS = ("", "ai.onnx")
+
+_CLASSICAL = "ai.onnx.ml"
+_RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli")
+_TEXT = ("StringSplit", "StringConcat", "StringNormalizer", "RegexFullMatch", "TfIdfVectorizer")
+_ADVICE = {
+    **dict.fromkeys(_RANDOM, "make the random numbers outside and pass them as an input of the model"),
+    **dict.fromkeys(_TEXT, "do the work on text outside and pass numbers to the model"),
+    "ImageDecoder": "decode the image outside and pass its pixels to the model",
+    "STFT": "express it by Conv with the windowed sines and cosines as weights, as exporters offer",
+    "DFT": "express it by MatMul with the sines and cosines as weights",
+}
+_ELSEWHERE = "export the model without it, or add a converter (docs/guides/add_an_op.md)"
+
+
+def unknown_operator(domain: str, operator: str, opset: int) -> tuple[str, str] | None:
+    """Why an operator has neither a converter nor a definition by others, and what to do; None where it has."""
+    domain = "" if domain in STANDARD_DOMAINS else domain
+    if find_converter(domain, operator, opset) is not None:
+        return None
+    schema = _schema(domain, operator, opset)
+    if schema is not None:
+        if schema.has_function or schema.has_context_dependent_function:
+            return None
+        reason = "this operator of ONNX cannot be compiled yet"
+        return reason, _ADVICE.get(operator, _ELSEWHERE)
+    if domain:
+        return _of_another_domain(domain, operator)
+    introduced = _history().get(operator)
+    if introduced is not None:
+        return (
+            f"unknown to opset {opset}: the operator was introduced in opset {introduced[0]}",
+            f"export the model for opset {introduced[0]} or later",
+        )
+    return "no such operator is known to ONNX", _suggestion(operator, set(_history())) or _ELSEWHERE
+
+
+def _of_another_domain(domain: str, operator: str) -> tuple[str, str]:
+    if domain == _CLASSICAL:
+        return f"operators of {domain} (trees, scalers, encoders) cannot be compiled", "run this part outside the model"
+    if operator in _history():
+        return (
+            f"no operator of the domain {domain} is known by this name",
+            f"{operator} of ONNX itself has the domain '': export it so if it is meant",
+        )
+    known = registered_operators(domain)
+    if not known:
+        return (
+            f"the domain {domain} is unknown: its operators are defined by the program that made the model",
+            "export it with standard operators, or with a function in the model that defines the operator by them",
+        )
+    advice = "export the model before onnxruntime optimises or quantizes it" if domain == MICROSOFT else _ELSEWHERE
+    return f"this operator of {domain} cannot be compiled", _suggestion(operator, known) or advice
+
+
+def _suggestion(operator: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(operator, sorted(known), n=3, cutoff=0.7)
+    return f"did you mean {' or '.join(close)}?" if close else ""
+
+
+def _schema(domain: str, operator: str, opset: int) -> onnx.defs.OpSchema | None:
+    try:
+        return onnx.defs.get_schema(operator, opset, domain)
+    except onnx.defs.SchemaError:
+        return None
+
+
+@cache
+def _history() -> dict[str, list[int]]:
+    """The opsets in which each operator of ONNX itself was introduced or changed."""
+    versions: dict[str, list[int]] = {}
+    for schema in onnx.defs.get_all_schemas_with_history():
+        if not schema.domain:
+            versions.setdefault(schema.name, []).append(schema.since_version)
+    return {name: sorted(found) for name, found in versions.items()}
