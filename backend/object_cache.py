@@ -1,7 +1,4 @@
-"""Object code of kernels, by everything it depends on: in this process, and on disk for others.
-
-An entry on disk is the object behind its SHA-256.
-"""
+"""Object code of kernels, by everything it depends on: in this process, and on disk for others."""
 
 from __future__ import annotations
 
@@ -11,18 +8,15 @@ import threading
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO
 
 import llvmlite
 import llvmlite.binding as llvm
 
-from ..cache import entries
+from ..cache import objects
 from .targets import Target
 
 MEMORY_BYTES = 64 << 20
 """Of objects that a process keeps for the next model it compiles; a large network has some 5 MB."""
-
-_DIGEST_BYTES = 32
 
 
 class _Memory:
@@ -79,34 +73,13 @@ def load_object(key: str) -> bytes | None:
     """The object kept under a key."""
     data = MEMORY.get(key)
     if data is None:
-        data = _read_entry(key)
+        data = objects.load(key)
         if data is not None:
             MEMORY.keep(key, data)
     return data
 
 
-def _read_entry(key: str) -> bytes | None:
-    path = entries.find("objects", f"{key}.o")
-    if path is None:
-        return None
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return None
-    digest, contents = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
-    if hashlib.sha256(contents).digest() != digest:
-        entries.discard(path)
-        return None
-    entries.mark_used(path)
-    return contents
-
-
 def store_object(key: str, data: bytes) -> None:
     """Keeps an object."""
     MEMORY.keep(key, data)
-    content = hashlib.sha256(data).digest() + data
-    entries.publish("objects", f"{key}.o", lambda stream: _write(stream, content), len(content))
-
-
-def _write(stream: BinaryIO, content: bytes) -> None:
-    stream.write(content)
+    objects.store(key, data)

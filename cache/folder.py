@@ -105,3 +105,10 @@ def obstacle(folder: Path) -> str | None:
     if status.st_mode & stat.S_IWOTH:
         return "every user may write to it, so that any code could be in it"
     return None
+
+
+def not_writable(folder: Path) -> str | None:
+    """Why nothing can be put into a folder that exists, or `None`."""
+    if not folder.is_dir():
+        return f"'{folder}' is no folder"
+    return None if os.access(folder, os.W_OK | os.X_OK) else f"'{folder}' cannot be written to"

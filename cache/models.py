@@ -11,10 +11,12 @@ model compiled anew.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import operator
 import os
+import stat
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -30,6 +32,8 @@ from .identity import compiler_identity, machine_identity
 if TYPE_CHECKING:
     from ..backend.targets import Target
     from ..runtime.executable import Executable
+
+_LISTING_SUFFIX = ".files"
 
 
 @dataclass(frozen=True)
@@ -85,35 +89,37 @@ class ModelEntry:
         if self.path is None:
             return True
         try:
-            changes = [(self.path.parent / name).stat().st_ctime_ns for name in external_files]
+            changes = [self._beside(name).stat().st_ctime_ns for name in external_files]
             return _file_state(self.path) == self.state and all(change < self.time for change in changes)
         except OSError:
             return False
 
     def _listing_name(self) -> str:
-        return f"{self.model_digest}.files"
+        return f"{self.model_digest}{_LISTING_SUFFIX}"
 
     def _name(self) -> str | None:
         """The entry's name, which depends on the content of the external files; `None` where one cannot be read."""
         digest = hashlib.sha256(f"{self.model_digest}\0{self.request}".encode())
-        for file in self._external_files():
-            try:
-                digest.update(f"\0{file}\0{_file_digest(file)}".encode())
-            except OSError:
-                return None
+        try:
+            for name in self._external_files():
+                digest.update(f"\0{name}\0{_file_digest(self._beside(name))}".encode())
+        except OSError:
+            return None
         return f"{digest.hexdigest()}.lamina"
 
-    def _external_files(self) -> list[Path]:
-        """The files with weights that the model names, as far as they are known."""
+    def _beside(self, name: str) -> Path:
+        """The file of external data that the model calls ``name``."""
+        return (self.path or Path()).parent / name
+
+    def _external_files(self) -> list[str]:
+        """The files with weights that the model names, as far as they are known. Raises OSError."""
         listing = entries.find("models", self._listing_name()) if self.path is not None else None
-        if self.path is None or listing is None:
+        if listing is None:
             return []
-        try:
-            names = json.loads(listing.read_bytes())
-            return [self.path.parent / name for name in names]
-        except (OSError, ValueError, TypeError):
+        names = _read_listing(listing)
+        if names is None:
             entries.discard(listing)
-            return []
+        return names or []
 
 
 def find_entry(source: Any, shapes: Mapping[str, Any] | None, target: str | Target) -> ModelEntry | None:
@@ -134,12 +140,35 @@ def find_entry(source: Any, shapes: Mapping[str, Any] | None, target: str | Targ
     return None if content is None else ModelEntry(hashlib.sha256(content).hexdigest(), request, None, (), 0)
 
 
+def is_intact(path: Path) -> bool:
+    """Whether an entry is as it was written. Raises OSError."""
+    if path.suffix == _LISTING_SUFFIX:
+        return isinstance(_read_listing(path), list)
+    try:
+        file_format.load(path)
+    except TargetMismatchError:  # Of another machine that uses the same folder; its checksums are right.
+        return True
+    except LaminaError:
+        return False
+    return True
+
+
+def _read_listing(path: Path) -> list[str] | None:
+    """The names in a list of external files; `None` where it is damaged."""
+    try:
+        names = json.loads(path.read_bytes())
+    except ValueError:
+        return None
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else None
+
+
 def _content(source: Any) -> bytes | bytearray | memoryview | None:
     """The bytes of a model in memory; `None` for one that is too large to have any."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         return source
+    serialize = getattr(source, "SerializeToString", None)
     try:
-        return source.SerializeToString(deterministic=True)
+        return serialize(deterministic=True) if serialize is not None else None
     except ValueError:  # More than 2 GiB.
         return None
 
@@ -178,8 +207,10 @@ def _file_digest(path: Path) -> str:
 
 
 def _file_state(path: Path) -> tuple[int, ...]:
-    """What changes when a file is written to or replaced. Raises OSError."""
+    """What changes when a file is written to or replaced. Raises OSError; also for what is no file, such as a pipe."""
     status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "no regular file", str(path))
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 

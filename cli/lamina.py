@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from .bench import bench
+from .cache import cache
 from .check import check
 from .compile import compile_model
 from .doctor import doctor
@@ -84,6 +85,7 @@ COMMANDS = {
     "bench": bench,
     "profile": profile,
     "doctor": doctor,
+    "cache": cache,
 }
 
 for _name, _function in COMMANDS.items():
