@@ -39,8 +39,8 @@ def load_external_data(model: onnx.ModelProto, path: Path | None) -> onnx.ModelP
         return model
     if path is None:
         raise InvalidModelError(
-            f"the tensor {shown(tensors[0].name)} lies in a file beside the model: "
-            "give the path of the model's file, so that the data is found"
+            f"the tensor {shown(tensors[0].name)} cannot be read: give the path of the model's file, "
+            "so that the data beside it is found"
         )
     budget = _memory_of_machine()
     for tensor in tensors:

@@ -24,5 +24,5 @@ MAX_RANK = 32
 MAX_TENSOR_BYTES = 1 << 40
 """Of any one tensor whose size is known when the model is compiled."""
 
-MAX_PROBLEMS = 20
-"""Listed in one error; of further ones their number is told."""
+MAX_PROBLEMS = 1000
+"""After so many faults the search for more ends."""

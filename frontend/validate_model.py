@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import onnx
 
-from ..errors import InvalidModelError
+from ..errors import InvalidModelError, Problem, problem_error
 from .limits import MAX_NESTING, MAX_NODES, MAX_PROBLEMS
 from .schema_checks import Schemas
 from .tensor_checks import shape_problem, sparse_problems, tensor_problems
@@ -37,28 +37,18 @@ class Report:
     """Problems, at most so many as one wants to read."""
 
     def __init__(self) -> None:
-        self.problems: list[str] = []
-        self.count = 0
+        self.problems: list[Problem] = []
 
-    def add(self, problem: str) -> None:
-        self.count += 1
-        if self.count <= MAX_PROBLEMS:
-            self.problems.append(problem)
-
-    @property
-    def full(self) -> bool:
-        """Whether further problems are only counted."""
-        return self.count >= MAX_PROBLEMS
+    def add(self, place: str, reason: str) -> None:
+        """Keeps a problem. Raises InvalidModelError where there are too many to go on."""
+        self.problems.append(Problem(place, reason, is_invalid=True))
+        if len(self.problems) >= MAX_PROBLEMS:
+            self.stop_if_any()
 
     def stop_if_any(self) -> None:
         """Raises InvalidModelError with all problems, if there are any."""
-        if self.count == 0:
-            return
-        if self.count == 1:
-            raise InvalidModelError(self.problems[0])
-        more = self.count - len(self.problems)
-        lines = [*self.problems, *([f"and {more} more"] if more else [])]
-        raise InvalidModelError(f"the model has {self.count} faults:\n" + "\n".join(f"  {line}" for line in lines))
+        if self.problems:
+            raise problem_error(self.problems)
 
 
 def _domain(domain: str) -> str:
@@ -72,8 +62,9 @@ def _check_versions(model: onnx.ModelProto, report: Report) -> None:
     if not 1 <= model.ir_version <= onnx.IR_VERSION:
         found = f"is {model.ir_version}" if model.HasField("ir_version") else "is missing"
         report.add(
-            f"the model's IR version {found}: the installed onnx package knows 1 to {onnx.IR_VERSION}; "
-            "a newer model needs a newer package"
+            "the model",
+            f"its IR version {found}: the installed onnx package knows 1 to {onnx.IR_VERSION}; "
+            "a newer model needs a newer package",
         )
     _check_opsets(model.opset_import, "the model", report)
 
@@ -82,19 +73,20 @@ def _check_opsets(imports: Sequence[onnx.OperatorSetIdProto], where: str, report
     seen: dict[str, int] = {}
     for opset in imports:
         if not isinstance(opset.domain, str):
-            report.add(f"{where} imports an opset whose domain {opset.domain!r} is not UTF-8")
+            report.add(where, f"it imports an opset whose domain {opset.domain!r} is not UTF-8")
             continue
         domain = _domain(opset.domain)
         name = shown(domain or "ai.onnx")
         if seen.setdefault(domain, opset.version) != opset.version:
-            report.add(f"{where} imports opset {seen[domain]} and opset {opset.version} of the domain {name}")
+            report.add(where, f"it imports opset {seen[domain]} and opset {opset.version} of the domain {name}")
         latest = onnx.defs.onnx_opset_version()
         if opset.version < 1:
-            report.add(f"{where} imports opset {opset.version} of the domain {name}: opsets count from 1")
+            report.add(where, f"it imports opset {opset.version} of the domain {name}: opsets count from 1")
         elif domain == "" and opset.version > latest:
             report.add(
-                f"{where} is written for ONNX's opset {opset.version}, the installed onnx package knows 1 to {latest}: "
-                "update it, or export the model for an older opset"
+                where,
+                f"it is written for ONNX's opset {opset.version}, the installed onnx package knows 1 to {latest}: "
+                "update it, or export the model for an older opset",
             )
 
 
@@ -177,21 +169,21 @@ class Functions:
 
 def _check_function(function: onnx.FunctionProto, functions: Functions, report: Report) -> None:
     where = f" in the function {shown(f'{function.domain}.{function.name}')}"
-    before = report.count
+    before = len(report.problems)
     _check_opsets(function.opset_import, where.removeprefix(" in "), report)
-    if report.count > before:
+    if len(report.problems) > before:
         return
     schemas = Schemas({_domain(o.domain): o.version for o in function.opset_import}, functions.names, is_function=True)
     checker = GraphChecker(report, schemas)
     names: set[str] = set()
     for name in function.input:
         if name in names:
-            report.add(f"two inputs are called {shown(name)}{where}")
+            report.add(where.removeprefix(" in "), f"two inputs are called {shown(name)}")
         names.add(name)
     checker.check_nodes(function.node, names, where)
     for name in function.output:
         if name not in names:
-            report.add(f"the output {shown(name)} is not computed by any node{where}")
+            report.add(f"the output {shown(name)}{where}", "it is not computed by any node")
 
 
 # --- graphs ---------------------------------------------------------------------------------------
@@ -223,22 +215,22 @@ class GraphChecker:
         for tensor in graph.initializer:
             self._define(weights, tensor.name, "two initializers are", where)
             for problem in tensor_problems(tensor):
-                self.report.add(f"the tensor {shown(tensor.name)} {problem}{where}")
+                self.report.add(f"the tensor {shown(tensor.name)}{where}", f"it {problem}")
         for sparse in graph.sparse_initializer:
             self._define(weights, sparse.values.name, "two initializers are", where)
             for problem in sparse_problems(sparse):
-                self.report.add(f"the sparse tensor {shown(sparse.values.name)} {problem}{where}")
+                self.report.add(f"the sparse tensor {shown(sparse.values.name)}{where}", f"it {problem}")
         names |= weights
         self.check_nodes(graph.node, names, where, outer)
         self._check_outputs(graph, names, outer, where)
 
     def _define(self, names: set[str], name: str, what: str, where: str) -> None:
         if not isinstance(name, str):
-            self.report.add(f"the model is damaged: the name {name!r} is not UTF-8{where}")
+            self.report.add(f"the graph{where}", f"the model is damaged: the name {name!r} is not UTF-8")
         elif not name:
-            self.report.add(f"a name is missing: {what} to be told apart by their names{where}")
+            self.report.add(f"the graph{where}", "the name of an input, output or initializer is missing")
         elif name in names:
-            self.report.add(f"{what} called {shown(name)}{where}")
+            self.report.add(f"the graph{where}", f"{what} called {shown(name)}")
         names.add(name)
 
     def _check_info(self, info: onnx.ValueInfoProto, where: str) -> None:
@@ -249,14 +241,14 @@ class GraphChecker:
         sizes = [1 if dimension.dim_value == -1 else dimension.dim_value for dimension in tensor.shape.dim]
         problem = shape_problem(tensor.elem_type, [size or 1 for size in sizes])
         if problem is not None:
-            self.report.add(f"the input {shown(info.name)} {problem}{where}")
+            self.report.add(f"the input {shown(info.name)}{where}", f"it {problem}")
 
     def _check_outputs(self, graph: onnx.GraphProto, names: set[str], outer: Scopes, where: str) -> None:
         seen: set[str] = set()
         for output in graph.output:
             self._define(seen, output.name, "two outputs are", where)
             if isinstance(output.name, str) and not _is_known(output.name, names, outer):
-                self.report.add(f"the output {shown(output.name)} is not computed by any node{where}")
+                self.report.add(f"the output {shown(output.name)}{where}", "it is not computed by any node")
 
     def check_nodes(
         self,
@@ -267,43 +259,47 @@ class GraphChecker:
     ) -> None:
         """Checks nodes in order; ``names`` gains what they define."""
         for index, node in enumerate(nodes):
-            what = node_name(node, index)
-            if not self._is_text(node, what, where):
+            what = node_name(node, index) + where
+            if not self._is_text(node, what):
                 names.update(name for name in node.output if isinstance(name, str))
                 continue
             missing = next((name for name in node.input if name and not _is_known(name, names, outer)), None)
             if missing is not None:
-                reason = "" if self.report.full else _missing(missing, nodes, index)
-                self.report.add(f"{what} reads {reason}{where}")
+                # Why is worth a search through the nodes only for as many as one reads.
+                few = len(self.report.problems) < 20
+                reason = (
+                    _missing(missing, nodes, index) if few else f"{shown(missing)}, which nothing before it computes"
+                )
+                self.report.add(what, f"it reads {reason}")
             for problem in self.schemas.problems(node):
-                self.report.add(f"{what}: {problem}{where}")
-            self._check_attributes(node, what, where, names, outer)
+                self.report.add(what, problem)
+            self._check_attributes(node, what, names, outer)
             for name in node.output:
                 if name and name in names:
-                    self.report.add(f"{what} gives {shown(name)}, which is defined before it{where}")
+                    self.report.add(what, f"it gives {shown(name)}, which is defined before it")
                 names.add(name)
 
-    def _is_text(self, node: onnx.NodeProto, what: str, where: str) -> bool:
+    def _is_text(self, node: onnx.NodeProto, what: str) -> bool:
         texts = [node.name, node.op_type, node.domain, *node.input, *node.output]
         texts += [attribute.name for attribute in node.attribute]
         for text in texts:
             if not isinstance(text, str):
-                self.report.add(f"{what}: the model is damaged: the name {text!r} is not UTF-8{where}")
+                self.report.add(what, f"the model is damaged: the name {text!r} is not UTF-8")
                 return False
         return True
 
-    def _check_attributes(self, node: onnx.NodeProto, what: str, where: str, names: set[str], outer: Scopes) -> None:
+    def _check_attributes(self, node: onnx.NodeProto, what: str, names: set[str], outer: Scopes) -> None:
         for attribute in node.attribute:
             tensors = [*([attribute.t] if attribute.HasField("t") else []), *attribute.tensors]
             for tensor in tensors:
                 for problem in tensor_problems(tensor):
-                    self.report.add(f"{what}: the tensor in attribute {shown(attribute.name)} {problem}{where}")
+                    self.report.add(what, f"the tensor in attribute {shown(attribute.name)} {problem}")
             sparse_tensors = [attribute.sparse_tensor] if attribute.HasField("sparse_tensor") else []
             for sparse in [*sparse_tensors, *attribute.sparse_tensors]:
                 for problem in sparse_problems(sparse):
-                    self.report.add(f"{what}: the sparse tensor in attribute {shown(attribute.name)} {problem}{where}")
+                    self.report.add(what, f"the sparse tensor in attribute {shown(attribute.name)} {problem}")
         for name, graph in subgraphs(node):
-            self.check(graph, f" in {shown(name)[1:-1]} of {what}{where}", (*outer, names))
+            self.check(graph, f" in {shown(name)[1:-1]} of {what}", (*outer, names))
 
 
 def _missing(name: str, nodes: Sequence[onnx.NodeProto], index: int) -> str:
@@ -316,7 +312,7 @@ def _missing(name: str, nodes: Sequence[onnx.NodeProto], index: int) -> str:
         later = node_name(nodes[place], place)
         if _leads_to(nodes, index, place):
             return f"{shown(name)}, which {later} computes from what this node gives: a cycle"
-        return f"{shown(name)}, which only {later} computes, after it: the nodes must be in order"
+        return f"{shown(name)}, which nothing before it computes, only {later} after it: the nodes must be in order"
     return f"{shown(name)}, which nothing computes"
 
 
