@@ -130,9 +130,13 @@ def phases(_: str) -> str:
 
 
 def passes(_: str) -> str:
-    """A section a pass: its docstring and its options."""
+    """A section a pass, by level: its docstring and its options."""
     sections = []
+    level = ""
     for name, location in {**PASSES, **LOWERINGS}.items():
+        if name.partition("-")[0] != level:
+            level = name.partition("-")[0]
+            sections.append("## From level to level\n" if level == "lower" else f"## On the {level} level\n")
         module_pass = UNIVERSE.all_passes[name]()
         source = location.partition(":")[0].replace(".", "/")
         source = f"{source}.py" if (ROOT / f"{source}.py").exists() else f"{source}/"
@@ -150,7 +154,7 @@ def _markdown(docstring: str) -> str:
             _close_fence(output)
             fenced = False
         if not fenced and line.endswith("::"):
-            output += [line[:-1], "", "```text"]
+            output += [line.removesuffix("::") and line[:-1], "", "```text"]
             fenced = True
             continue
         if fenced and not line and output[-1] == "```text":

@@ -45,8 +45,9 @@ def with_blocks(language: str) -> list:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where a reader would be: with the model that the pages speak of."""
+    """Where a reader would be: with the models that the pages speak of."""
     onnx.save(sys.modules["example_model"].linear_model(), tmp_path / "linear.onnx")
+    onnx.save(sys.modules["example_model"].small_model(), tmp_path / "small.onnx")
     return tmp_path
 
 
