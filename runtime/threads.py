@@ -37,7 +37,9 @@ class Grant:
     collected.
     """
 
-    __slots__ = ("_held", "participants", "team", "token")
+    # Found where an interrupt came before __init__ was through.
+    _held: dict[int, tuple[Team | None, int]] = {}
+    token = -1
 
     def __init__(self, held: dict[int, tuple[Team | None, int]], token: int):
         self._held = held
