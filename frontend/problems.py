@@ -79,6 +79,9 @@ def declared_types(graph: onnx.GraphProto | None) -> dict[str, onnx.TypeProto]:
 
 def inferred_types(proto: onnx.NodeProto, opset: int, domain: str, inputs: Sequence[Any]) -> dict[str, Any]:
     """The types of a node's outputs as ONNX infers them from those of its inputs; nothing where it cannot."""
+    ranks = [value.rank for value in inputs if isinstance(value, Value)]
+    if not all(_is_tame(attribute, min(ranks, default=0)) for attribute in proto.attribute):
+        return {}
     types = {name: type_proto(value) for name, value in zip(proto.input, inputs) if isinstance(value, Value)}
     imports = [onnx.helper.make_opsetid(domain, opset)]
     try:
@@ -86,6 +89,14 @@ def inferred_types(proto: onnx.NodeProto, opset: int, domain: str, inputs: Seque
         return onnx.shape_inference.infer_node_outputs(schema, proto, types, opset_imports=imports)
     except Exception:  # It raises what comes, C++ exceptions among it, and is only of use here, not needed.
         return {}
+
+
+def _is_tame(attribute: onnx.AttributeProto, rank: int) -> bool:
+    """Whether ONNX's inference, which reads memory that is not its own at an axis out of range, can be let near it."""
+    integers = [attribute.i, *attribute.ints]
+    if "ax" in attribute.name:
+        return all(-rank <= axis < rank for axis in integers)
+    return all(abs(number) < 1 << 20 for number in integers)
 
 
 def stand_in(name: str, types: Sequence[Mapping[str, onnx.TypeProto]], symbols: Symbols) -> Value | None:
