@@ -42,8 +42,8 @@ class Problem:
         """The node in words, or the place that is no node."""
         if not self.operator:
             return self.place
-        inputs = ", ".join(self.inputs)
-        return f"{self.domain}.{self.operator} (opset {self.opset}), node '{self.place}', inputs ({inputs})"
+        inputs = f", inputs ({', '.join(self.inputs)})" if self.inputs else ""
+        return f"{self.domain}.{self.operator} (opset {self.opset}), node '{self.place}'{inputs}"
 
 
 class ModelError(LaminaError):

@@ -471,6 +471,12 @@ def _replace_symbols(block: Block, symbols: Symbols) -> None:
         return cache[attribute]
 
     _rewrite_block(block, replace)
+    for operation in block.walk():
+        for name in ("then_checks", "else_checks", "checks"):
+            if name in operation.attributes:
+                found: Any = operation.attributes.pop(name)
+                checks = [(left.data, right.data, why.data) for left, right, why in found]
+                add_checks(operation, name, symbols.resolved(checks))
 
 
 def _rewrite_block(block: Block, replace: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from functools import cache
+from typing import Any
 
 import onnx
 
@@ -30,6 +31,8 @@ def unknown_operator(domain: str, operator: str, opset: int) -> tuple[str, str] 
     domain = "" if domain in STANDARD_DOMAINS else domain
     if find_converter(domain, operator, opset) is not None:
         return None
+    if domain == _CLASSICAL:
+        return f"operators of {domain} (trees, scalers, encoders) cannot be compiled", "run this part outside the model"
     schema = _schema(domain, operator, opset)
     if schema is not None:
         if schema.has_function or schema.has_context_dependent_function:
@@ -48,9 +51,7 @@ def unknown_operator(domain: str, operator: str, opset: int) -> tuple[str, str] 
 
 
 def _of_another_domain(domain: str, operator: str) -> tuple[str, str]:
-    if domain == _CLASSICAL:
-        return f"operators of {domain} (trees, scalers, encoders) cannot be compiled", "run this part outside the model"
-    if operator in _history():
+    if domain != MICROSOFT and operator in _history():
         return (
             f"no operator of the domain {domain} is known by this name",
             f"{operator} of ONNX itself has the domain '': export it so if it is meant",
@@ -66,11 +67,11 @@ def _of_another_domain(domain: str, operator: str) -> tuple[str, str]:
 
 
 def _suggestion(operator: str, known: set[str]) -> str:
-    close = difflib.get_close_matches(operator, sorted(known), n=3, cutoff=0.7)
+    close = difflib.get_close_matches(operator, sorted(known), n=2, cutoff=0.7)
     return f"did you mean {' or '.join(close)}?" if close else ""
 
 
-def _schema(domain: str, operator: str, opset: int) -> onnx.defs.OpSchema | None:
+def _schema(domain: str, operator: str, opset: int) -> Any:
     try:
         return onnx.defs.get_schema(operator, opset, domain)
     except onnx.defs.SchemaError:

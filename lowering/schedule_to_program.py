@@ -24,6 +24,7 @@ from ..dialects.layout import TensorType
 from ..dialects.schedule import BarrierOp, BufferOp, StageOp
 from ..dialects.storage import buffer_bytes, dtype_name
 from ..runtime import program as manifest
+from ..runtime.expressions import symbols_of
 from .kernel_to_schedule import VIEWS
 from .schedule_to_loops import function_name, stage_symbols
 
@@ -129,11 +130,11 @@ class _PlanBuilder:
     def named(self, values: Iterable[SSAValue]) -> list[str]:
         return [self.name(value) for value in values]
 
-    def block(self, block: Block) -> manifest.Block:
+    def block(self, block: Block, checks: Sequence[manifest.Check] = ()) -> manifest.Block:
         steps: list[manifest.Step] = []
         for op in block.ops:
             if op.name in ("func.return", "graph.yield"):
-                return manifest.Block(steps, self.named(op.operands))
+                return manifest.Block(steps, self.named(op.operands), list(checks))
             step = self.step(op)
             if step is not None:
                 steps.append(step)
@@ -155,8 +156,8 @@ class _PlanBuilder:
                 then_region, else_region = op.regions
                 return manifest.Conditional(
                     self.name(op.operands[0]),
-                    self.block(then_region.block),
-                    self.block(else_region.block),
+                    self.block(then_region.block, _checks(op, "then_checks")),
+                    self.block(else_region.block, _checks(op, "else_checks")),
                     self.named(op.results),
                     [manifest_type(result.type) for result in op.results],
                 )
@@ -178,7 +179,7 @@ class _PlanBuilder:
             self.name(condition),
             self.named(carried),
             body_inputs=self.named(body.args),
-            body=self.block(body),
+            body=self.block(body, _checks(op, "checks")),
             outputs=self.named(op.results),
             body_input_types=[manifest_type(argument.type) for argument in body.args],
             output_types=[manifest_type(result.type) for result in op.results],
@@ -222,7 +223,11 @@ def build_program(
     inputs = _named(main, "arg_attrs", main.body.block.args, "input")
     for (name, _), argument in zip(inputs, main.body.block.args, strict=True):
         builder.names[argument] = name
-    body = builder.block(main.body.block)
+    of_inputs = dims.symbols_of(*(d for argument in main.body.block.args for d in argument.type.dims))  # pyright: ignore
+    checks, checks_of_data = [], []
+    for check in _checks(module, "lamina.checks"):
+        (checks if symbols_of(check.left, check.right) <= of_inputs else checks_of_data).append(check)
+    body = builder.block(main.body.block, checks_of_data)
     terminator = main.body.block.last_op
     assert terminator is not None
     outputs = _named(main, "res_attrs", terminator.operands, "output")
@@ -240,7 +245,7 @@ def build_program(
         segments=segments,
         body=body,
         constants=placed,
-        checks=_checks(module),
+        checks=checks,
     )
     return program, memory
 
@@ -274,9 +279,9 @@ def _named(
     return named
 
 
-def _checks(module: ModuleOp) -> list[manifest.Check]:
-    """What must hold once the symbols are bound: ``lamina.checks`` is a list of [left, right, message]."""
-    found = module.attributes.get("lamina.checks")
+def _checks(op: Operation, attribute: str) -> list[manifest.Check]:
+    """What must hold once the symbols are bound: the attribute is a list of [left, right, message]."""
+    found = op.attributes.get(attribute)
     if not isinstance(found, ArrayAttr):
         return []
     checks = []

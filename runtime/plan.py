@@ -11,7 +11,7 @@ import numpy as np
 
 from .errors import ExecutionError, InputError, LaminaError, ProgramError
 from .expressions import evaluate, symbols_of
-from .program import Block, Call, Conditional, Host, Repeat, Step, TensorType
+from .program import Block, Call, Check, Conditional, Host, Repeat, Step, TensorType
 from .segment import SegmentRunner
 from .shapes import Binder, describe_shape
 
@@ -69,12 +69,17 @@ class PlanRunner:
 
     def _run_block(self, block: Block, frame: Frame) -> list[np.ndarray]:
         values = frame.values
+        pending = block.checks
         for step, ending in zip(block.steps, self._last_uses[id(block)], strict=True):
+            if pending:
+                pending = _checks_left(pending, frame.symbols)
             results = self._run_step(step, frame)
             for name, result in zip(step.outputs, results, strict=True):
                 values[name] = result
             for name in ending:
                 values.pop(name, None)
+        if pending:
+            _checks_left(pending, frame.symbols)
         return [self._value(name, frame) for name in block.results]
 
     def _value(self, name: str, frame: Frame) -> np.ndarray:
@@ -169,6 +174,17 @@ class PlanRunner:
             else:
                 stacked.append(_empty_scan(step, first + number, frame.symbols))
         return stacked
+
+
+def _checks_left(checks: list[Check], symbols: dict[str, int]) -> list[Check]:
+    """Makes the checks whose symbols are bound; the others are given. Raises ExecutionError where one fails."""
+    left = []
+    for check in checks:
+        if not symbols_of(check.left, check.right) <= symbols.keys():
+            left.append(check)
+        elif evaluate(check.left, symbols) != evaluate(check.right, symbols):
+            raise ExecutionError(check.message)
+    return left
 
 
 def _evaluate_attributes(attributes: dict[str, Any], symbols: dict[str, int]) -> dict[str, Any]:

@@ -120,11 +120,25 @@ class Host:
 
 
 @dataclass(slots=True)
+class Check:
+    """Two expressions that must be equal once all their symbols are bound, and what it means if not."""
+
+    left: Dimension
+    right: Dimension
+    message: str
+
+
+@dataclass(slots=True)
 class Block:
-    """Steps in order, and the names of the values that it gives."""
+    """Steps in order, and the names of the values that it gives.
+
+    Each of ``checks`` is made before the first step at which all its symbols are bound. One on a symbol that nothing
+    binds concerns nothing that is computed.
+    """
 
     steps: list[Step]
     results: list[str]
+    checks: list[Check] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -183,17 +197,8 @@ class Target:
 
 
 @dataclass(slots=True)
-class Check:
-    """Two expressions that must be equal once all symbols of the inputs are bound, and what it means if not."""
-
-    left: Dimension
-    right: Dimension
-    message: str
-
-
-@dataclass(slots=True)
 class Program:
-    """A compiled model without its code and the bytes of its constants.
+    """A compiled model without its code and the bytes of its constants. ``checks`` are on symbols of its inputs.
 
     ``metadata`` carries what the model file says of itself: graph_name, producer_name, domain, description, version,
     and custom (a dict of text).
@@ -317,7 +322,8 @@ def _segment(data: Any, where: str) -> Segment:
 
 def _block(data: Any, where: str) -> Block:
     steps = [_step(entry, f"{where} step {index}") for index, entry in enumerate(_part(data, "steps", list, where))]
-    return Block(steps, _part(data, "results", list, where))
+    checks = [_build(Check, entry, f"{where} checks") for entry in data.get("checks", [])]
+    return Block(steps, _part(data, "results", list, where), checks)
 
 
 def _step(data: Any, where: str) -> Step:
