@@ -172,7 +172,7 @@ class Builder:
         built = operation([self.ssa(operand) for operand in operands], inferred, **fields)
         self.block.add_op(built)
         if self.name and len(built.results) == 1:
-            built.results[0].name_hint = _name_hint(self.name)
+            built.results[0].name_hint = name_hint(self.name)
         return [Value(t, ssa=r, contents=known) for t, r in zip(inferred, built.results)]
 
     def op(self, operation: type[GraphOperation], *operands: Value, **fields: Any) -> Value:
@@ -371,6 +371,7 @@ def _nbytes(tensor: TensorType) -> int:
     return count * tensor.dtype.itemsize if isinstance(count, int) else 1 << 62
 
 
-def _name_hint(name: str) -> str | None:
+def name_hint(name: str) -> str | None:
+    """An ONNX name as the name of a value in the text."""
     text = "".join(c if c.isalnum() or c in "_" else "_" for c in name).strip("_")
     return f"v{text}" if text[:1].isdigit() else text or None
