@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
-SOURCE_FOLDERS = ("backend", "cache", "dialects", "frontend", "lowering", "passes", "runtime")
-"""Of the package, where the sources lie that results depend on; and those directly in the package do."""
+NOT_COMPILER = ("benchmarks", "cli")
+"""Folders of the package on which no result depends. Those that are no packages (tests, docs) do not count either."""
 SOURCE_SUFFIXES = (".py", ".ll")
 LIBRARIES = ("xdsl", "llvmlite", "onnx", "numpy", "sympy", "protobuf", "ml_dtypes")
 """Installed distributions whose version may change what is compiled."""
@@ -47,9 +47,10 @@ def compiler_identity() -> bytes | None:
 
 
 def source_files() -> list[Path]:
-    """The files that are the compiler, in a fixed order."""
-    folders = [PACKAGE.glob("*"), *((PACKAGE / folder).rglob("*") for folder in SOURCE_FOLDERS)]
-    return sorted(path for found in folders for path in found if path.suffix in SOURCE_SUFFIXES)
+    """The files that are the compiler, in a fixed order. Raises OSError."""
+    folders = [path.parent for path in PACKAGE.glob("*/__init__.py") if path.parent.name not in NOT_COMPILER]
+    found = [PACKAGE.glob("*"), *(folder.rglob("*") for folder in folders)]
+    return sorted(path for paths in found for path in paths if path.suffix in SOURCE_SUFFIXES)
 
 
 def _version(distribution: str) -> str:

@@ -174,6 +174,9 @@ def _read(content: np.ndarray, name: str, threads: int | None, verify: bool, sha
     stored = content[_PREAMBLE.size : _HEADER_OFFSET].tobytes()
     if _digest(content[: _PREAMBLE.size].tobytes(), header_bytes, code) != stored:
         raise FileFormatError(f"{name}: the file is corrupted: the checksum of header and code differs")
+    gaps = (content[_HEADER_OFFSET + header_size : code_offset], content[code_offset + code_size : constants_offset])
+    if any(gap.any() for gap in gaps):
+        raise FileFormatError(f"{name}: the file is corrupted: there is something between its sections")
     header = _read_header(header_bytes, name)
     program = Program.from_dict(header["program"])
     check_target(program.target)
