@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
@@ -125,10 +125,19 @@ def _click_usage(error: BaseException, tool: str) -> Failure:
 
 
 def _message(error: BaseException) -> str:
+    span = getattr(error, "span", None)
+    if span is not None:  # xDSL's ParseError.
+        return _with_source(error, span)
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         reason = f"{error.strerror[0].lower()}{error.strerror[1:]}"
         return f"'{os.fsdecode(error.filename)}': {reason}" if isinstance(error.filename, str | bytes) else reason
     return str(error).strip() or type(error).__name__
+
+
+def _with_source(error: Any, span: Any) -> str:
+    """``file:line:column: message``, which editors understand, and the line of the text."""
+    place, _, quoted = span.print_with_context(None).partition("\n")
+    return f"{place}: {error.msg.strip()}\n{quoted.rstrip()}"
 
 
 def _defect(error: BaseException, tool: str) -> Failure:

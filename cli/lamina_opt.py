@@ -1,41 +1,52 @@
-"""``lamina-opt``: runs passes and phases on text, as ``mlir-opt`` and ``xdsl-opt`` do.
-
-lamina-opt model.onnx --to schedule --dump-phases out/
-lamina-opt out/3-schedule.mlir --constants out/constants.npz --from schedule --to llvm -t asm
-lamina-opt test.mlir -p graph-fold-constants,graph-dead-code
-"""
+"""``lamina-opt``: runs passes and phases on text, as ``mlir-opt`` and ``xdsl-opt`` do."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import difflib
 import sys
 import time
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, NoReturn, cast
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass, PassPipeline
 from xdsl.universe import Universe
 from xdsl.utils.arg_spec import parse_spec
-from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
+from xdsl.utils.exceptions import ArgSpecParseError, VerifyException
 from xdsl.xdsl_opt_main import xDSLOptMain
 
+from ..backend.targets import target_by_name
 from ..context import CompilerContext, ConstantStore
 from ..pipeline import (
     PHASE_NAMES,
-    IllegalOperationError,
+    PHASES,
     PassTiming,
     PipelineOptions,
+    check_legality,
     compile_through,
     module_text,
     phase_range,
 )
 from ..runtime.errors import LaminaError
 from ..universe import UNIVERSE
+from .failures import UsageError, run_tool
+from .files import replaced_file
+from .located_parser import LocatedParser, Spans, locate
 from .options import name_the_only_input, onnx_input_names, parse_constants, parse_dims, parse_shapes
-from .outputs import BinaryOutput
+from .outputs import BinaryOutput, MachineOutput
+from .progress import shown_progress
+
+_HELP = """\
+ $ lamina-opt model.onnx --to schedule --dump-phases phases
+ $ lamina-opt phases/2-kernel.mlir --constants phases/constants.npz --from kernel --to llvm -t asm
+ $ lamina-opt test.mlir -p graph-fold-constants,graph-dead-code
+
+"""
 
 
 class LaminaOptMain(xDSLOptMain):
@@ -44,7 +55,8 @@ class LaminaOptMain(xDSLOptMain):
     version_format = "lamina-opt on xdsl {xdsl_version}"
 
     def __init__(self, args: Sequence[str] | None = None) -> None:
-        super().__init__("Lamina's modular optimizer driver", args)
+        super().__init__("Runs phases and passes on the text of any level.", args)
+        self._check_machines()
         # xDSL makes a context of its own before it reads the arguments.
         context = CompilerContext(target=self.args.machine, allow_unregistered=self.args.allow_unregistered_dialect)
         for name, factory in self._plugin_dialects.items():
@@ -52,6 +64,8 @@ class LaminaOptMain(xDSLOptMain):
         self.ctx: Context = context
         self.given_constants = self._read_constants()
         self.timings: list[PassTiming] = []
+        self._spans: Spans = {}
+        self._destination = None if self.args.output_file in (None, "-") else Path(self.args.output_file)
 
     @property
     def context(self) -> CompilerContext:
@@ -73,10 +87,12 @@ class LaminaOptMain(xDSLOptMain):
 
     def register_all_frontends(self) -> None:
         super().register_all_frontends()
+        self.available_frontends["mlir"] = self._parse_text
         self.available_frontends["onnx"] = self._import_onnx
 
     def register_all_arguments(self, arg_parser: argparse.ArgumentParser) -> None:
         super().register_all_arguments(arg_parser)
+        _open_help_with_examples(arg_parser)
         group = arg_parser.add_argument_group("lamina")
         phases = ", ".join(PHASE_NAMES)
         group.add_argument(
@@ -125,22 +141,52 @@ class LaminaOptMain(xDSLOptMain):
         )
 
     def _read_constants(self) -> ConstantStore:
-        constants = ConstantStore() if self.args.constants is None else ConstantStore.load(self.args.constants)
-        for name, array in parse_constants(self.args.constant).items():
+        constants = ConstantStore() if self.args.constants is None else _load_constants(self.args.constants)
+        with usage_errors("--constant"):
+            given = parse_constants(self.args.constant)
+        for name, array in given.items():
             constants[name] = array
         return constants
+
+    def _check_machines(self) -> None:
+        with usage_errors("--machine"):
+            target_by_name(self.args.machine)
+        spec = parse_spec(self.args.target)
+        factory = UNIVERSE.all_targets.get(spec.name)
+        if factory is None:
+            return
+        with usage_errors("--target"):
+            output = factory().from_spec(spec)
+            if isinstance(output, MachineOutput) and output.machine is not None:
+                target_by_name(output.machine)
+
+    def _parse_text(self, stream: IO[bytes]) -> ModuleOp:
+        name = self.get_input_name()
+        try:
+            parser = LocatedParser(self.ctx, stream.read(), name)
+            module = parser.parse_module(not self.args.no_implicit_module)
+        except UnicodeDecodeError as error:
+            raise LaminaError(f"'{name}' is no text: byte {error.start} is not part of any UTF-8 character") from error
+        except RecursionError as error:
+            raise LaminaError(f"'{name}' is nested too deeply to be read") from error
+        self._spans = parser.spans
+        return module
 
     def _import_onnx(self, stream: IO[bytes]) -> ModuleOp:
         from ..frontend import import_model
 
         path = self.args.input_file
-        shapes: dict[str, Any] = parse_dims(self.args.dim)
-        given = parse_shapes(self.args.shape)
+        with usage_errors("--dim"):
+            shapes: dict[str, Any] = parse_dims(self.args.dim)
+        with usage_errors("--shape"):
+            given = parse_shapes(self.args.shape)
         if path is None:
             return import_model(stream.read(), shapes=shapes | given, context=self.context)
         # By path where there is one: weights may lie in files beside the model.
         if given:
-            shapes |= name_the_only_input(given, onnx_input_names(Path(path)))
+            names = onnx_input_names(Path(path))
+            with usage_errors("--shape"):
+                shapes |= name_the_only_input(given, names)
         return import_model(Path(path), shapes=shapes, context=self.context)
 
     # --- running -----------------------------------------------------------------------------------------
@@ -151,13 +197,41 @@ class LaminaOptMain(xDSLOptMain):
         return super().parse_chunk(chunk, file_extension, start_offset)
 
     def setup_pipeline(self) -> None:
-        if self.args.start is not None and self.args.stop is not None:
-            phase_range(self.args.start, self.args.stop)
-        self.pipeline = PassPipeline.parse_spec(self.available_passes, self.args.passes, self._between_passes)
+        with usage_errors("--to"):
+            if self.args.start is not None and self.args.stop is not None:
+                phase_range(self.args.start, self.args.stop)
+        with usage_errors("--passes"):
+            self._check_pass_names()
+            self.pipeline = PassPipeline.parse_spec(self.available_passes, self.args.passes, self._between_passes)
+
+    def _check_pass_names(self) -> None:
+        from xdsl.utils.arg_spec import parse_pipeline
+
+        for spec in parse_pipeline(self.args.passes):
+            if spec.name not in self.available_passes:
+                close = difflib.get_close_matches(spec.name, self.available_passes, n=1)
+                hint = f": did you mean '{close[0]}'?" if close else "; --help lists them all"
+                raise ValueError(f"no pass is called '{spec.name}'{hint}")
+
+    def run(self) -> None:
+        if self._destination is None:
+            super().run()
+            return
+        with replaced_file(self._destination) as self._partial:
+            super().run()
+
+    def prepare_input(self) -> tuple[list[tuple[IO[bytes], int]], str]:
+        with usage_errors("input"):
+            return super().prepare_input()  # An extension that nothing reads is a ValueError.
+
+    def prepare_output(self) -> IO[str]:
+        return sys.stdout if self._destination is None else self._partial.open("w")
 
     def apply_passes(self, prog: ModuleOp) -> None:
         if not self.args.disable_verify:
-            prog.verify()
+            self._verify_input(prog)
+        if self.args.start is not None:
+            check_legality(prog, PHASES[PHASE_NAMES.index(self.args.start)])
         if self.args.start is not None or self.args.stop is not None:
             self._run_phases(prog)
         self._pass_start = time.perf_counter()
@@ -165,11 +239,20 @@ class LaminaOptMain(xDSLOptMain):
         if self.args.time_passes:
             self._print_timings()
 
+    def _verify_input(self, module: ModuleOp) -> None:
+        try:
+            module.verify()
+        except VerifyException as error:
+            if self.args.verify_diagnostics:
+                raise
+            raise locate(error, module, self._spans) from error
+
     def _run_phases(self, module: ModuleOp) -> None:
         options = PipelineOptions(
             verify_each=self.args.verify_each, dump_folder=self.args.dump_phases, timings=self.timings
         )
-        compile_through(module, self.context, start=self.args.start, stop=self.args.stop, options=options)
+        with shown_progress() as options.progress:
+            compile_through(module, self.context, start=self.args.start, stop=self.args.stop, options=options)
         if not self.args.disable_verify:
             module.verify()
 
@@ -199,23 +282,50 @@ class LaminaOptMain(xDSLOptMain):
             return super().output_resulting_program(prog)
         output = cast(BinaryOutput, factory().from_spec(spec))
         data = output.emit_bytes(self.context, prog)
-        if self.args.output_file is None:
+        if self._destination is None:
             sys.stdout.buffer.write(data)
         else:
-            Path(self.args.output_file).write_bytes(data)
+            self._partial.write_bytes(data)
         return ""
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point. What is wrong with the input is said in a line or a quoted place, and the exit code is 1."""
+@contextlib.contextmanager
+def usage_errors(option: str) -> Iterator[None]:
+    """Makes a ValueError inside, or a pass that cannot be read, wrong usage of the option."""
     try:
-        LaminaOptMain(arguments).run()
-    except (DiagnosticException, IllegalOperationError, ParseError, LaminaError) as error:
-        sys.exit(f"{error}".strip())
-    except BrokenPipeError:
-        sys.exit(1)
-    except (ArgSpecParseError, OSError, ValueError) as error:
-        sys.exit(f"lamina-opt: {error}")
+        yield
+    except (ArgSpecParseError, ValueError) as error:
+        raise UsageError(f"{option}: {str(error).strip()}", "lamina-opt --help") from error
+
+
+def _load_constants(path: Path) -> ConstantStore:
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise LaminaError(f"'{path}' is no .npz file")
+    try:
+        return ConstantStore.load(path)
+    except (EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise LaminaError(f"'{path}' holds no constants that --dump-phases wrote: {error}") from error
+
+
+def _open_help_with_examples(parser: argparse.ArgumentParser) -> None:
+    """Puts the examples first, the forty flags out of the usage line, and errors in the hands of ``run_tool``."""
+    parser.usage = "lamina-opt [FILE] [--from PHASE] [--to PHASE] [-p PASSES] [-t FORMAT] [-o FILE] ..."
+    format_help = parser.format_help
+
+    def refuse(message: str) -> NoReturn:
+        raise UsageError(message, "lamina-opt --help")
+
+    parser.format_help = lambda: _HELP + format_help()
+    parser.error = refuse
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Entry point."""
+    run_tool("lamina-opt", list(sys.argv[1:] if arguments is None else arguments), _run)
+
+
+def _run(arguments: list[str]) -> None:
+    LaminaOptMain(arguments).run()
 
 
 if __name__ == "__main__":

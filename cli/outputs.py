@@ -14,6 +14,8 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.target import Target as Output
 
+from ..runtime.errors import LaminaError
+
 if TYPE_CHECKING:
     from ..backend.targets import Target
     from ..context import CompilerContext
@@ -29,6 +31,15 @@ class MachineOutput(Output):
         from ..backend.targets import target_by_name
 
         return cast("CompilerContext", context).target if self.machine is None else target_by_name(self.machine)
+
+    def require_machine_level(self, module: ModuleOp) -> None:
+        """Raises LaminaError for a module that holds nothing of which machine code could be made."""
+        from xdsl.dialects.llvm import FuncOp
+
+        if not any(isinstance(operation, FuncOp) for operation in module.ops):
+            raise LaminaError(
+                f"'{self.name}' is made of the llvm level, and nothing here is on it: lower with --to llvm"
+            )
 
 
 @dataclass(frozen=True)
@@ -49,6 +60,7 @@ class LLVMTextOutput(MachineOutput):
     name = "ll"
 
     def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
+        self.require_machine_level(module)
         from ..backend.llvm_text import print_llvm
 
         output.write(print_llvm(module, self.machine_target(ctx)))
@@ -61,6 +73,7 @@ class AssemblyOutput(MachineOutput):
     name = "asm"
 
     def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
+        self.require_machine_level(module)
         from ..backend.object_code import emit_assembly
 
         output.write(emit_assembly(module, self.machine_target(ctx)))
@@ -73,6 +86,7 @@ class ObjectOutput(BinaryOutput):
     name = "obj"
 
     def emit_bytes(self, ctx: Context, module: ModuleOp) -> bytes:
+        self.require_machine_level(module)
         from ..backend.object_code import emit_object
 
         return emit_object(module, self.machine_target(ctx))

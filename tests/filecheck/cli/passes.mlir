@@ -13,6 +13,6 @@ func.func @main(%x: f32) -> (f32, f32) {
 // CHECK-NEXT:   %0 = arith.addf %x, %x : f32
 // CHECK-NEXT:   func.return %0, %0 : f32, f32
 
-// UNKNOWN: lamina-opt: Unrecognized passes: ['no-such-pass']
-// BACKWARD: lamina-opt: cannot go from phase 'loops' back to 'graph'
+// UNKNOWN: error: --passes: no pass is called 'no-such-pass'
+// BACKWARD: error: --to: cannot go from phase 'loops' back to 'graph'
 // ILLEGAL: after phase 'import' only builtin, func, graph may be left, found arith.addf (2)

@@ -27,4 +27,4 @@ func.func @segment0(%x: !graph.tensor<N x 8 x f32>) -> !graph.tensor<N x 16 x f3
 // ASM: gemm_
 // ASM: fmla
 // MISSING: no constant is called 'w'; was constants.npz given along with the text?
-// NONSENSE: lamina-opt: 'w=nonsense' is no constant
+// NONSENSE: error: --constant: 'w=nonsense' is no constant

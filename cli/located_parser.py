@@ -1,0 +1,66 @@
+"""xDSL's parser, which also remembers where each operation stands, so that what does not verify can be shown."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from xdsl.context import Context
+from xdsl.ir import Operation
+from xdsl.parser import Parser
+from xdsl.utils.exceptions import ParseError, VerifyException
+from xdsl.utils.lexer import Span
+
+Spans = dict[Operation, Span[Any]]
+
+
+class LocatedParser(Parser):
+    """Fills ``spans``: the first line of each operation. A type or an operation that is refused gets a place, too."""
+
+    def __init__(self, context: Context, text: bytes, name: str) -> None:
+        super().__init__(context, text.decode(), name)
+        self.spans: Spans = {}
+
+    def parse_operation(self) -> Operation:
+        begin = self._current_token.span.start
+        try:
+            operation = super().parse_operation()
+        except VerifyException as error:
+            raise ParseError(self._first_line(begin), str(error)) from error
+        self.spans[operation] = self._first_line(begin)
+        return operation
+
+    def _get_op_by_name(self, name: str) -> type[Operation]:
+        try:
+            return super()._get_op_by_name(name)
+        except ParseError as error:
+            end = self._current_token.span.start
+            # The name has been read already.
+            begin = self.lexer.input.content.rfind(name, 0, end)
+            span = Span(begin, begin + len(name), self.lexer.input) if begin >= 0 else error.span
+            raise ParseError(span, f"no operation is called '{name}'{self._suggestion(name)}") from error
+
+    def _suggestion(self, name: str) -> str:
+        dialect = self.ctx.get_optional_dialect(name.partition(".")[0])
+        known = [operation.name for operation in dialect.operations] if dialect is not None else []
+        close = difflib.get_close_matches(name, known, n=1)
+        return f": did you mean '{close[0]}'?" if close else ""
+
+    def _first_line(self, begin: int) -> Span[Any]:
+        content = self.lexer.input.content
+        line_end = content.find("\n", begin)
+        end = min(self.pos, line_end if line_end >= 0 else len(content))
+        return Span(begin, begin + len(content[begin:end].rstrip()), self.lexer.input)
+
+
+def locate(error: VerifyException, module: Operation, spans: Spans) -> Exception:
+    """The error with the place of the operation that it is about, as far as that can be told."""
+    for operation in module.walk(region_first=True):
+        span = spans.get(operation)
+        if span is None:
+            continue
+        try:
+            operation.verify(verify_nested_ops=False)
+        except VerifyException as found:
+            return ParseError(span, str(found))
+    return error
