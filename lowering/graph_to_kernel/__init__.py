@@ -5,6 +5,14 @@ on the host, and is split off before by the pass that asks ``is_compiled``.
 """
 
 from .lower import LowerGraphToKernelPass
-from .table import COMPILED_OPERATIONS, is_compiled, obstacle_of
+from .rules import Obstacle
+from .table import COMPILED_OPERATIONS, computes_in_f32, is_compiled, obstacle_of
 
-__all__ = ["COMPILED_OPERATIONS", "LowerGraphToKernelPass", "is_compiled", "obstacle_of"]
+__all__ = [
+    "COMPILED_OPERATIONS",
+    "LowerGraphToKernelPass",
+    "Obstacle",
+    "computes_in_f32",
+    "is_compiled",
+    "obstacle_of",
+]

@@ -10,7 +10,7 @@ from xdsl.ir import Attribute, SSAValue
 
 from ...dialects import graph
 from .function import FunctionLowering, result_type
-from .rules import SHORT_FLOATS, Rule, signless
+from .rules import SHORT_FLOATS, Obstacle, Rule, signless, unfit_element
 from .scalar_code import ScalarCode
 from .scalar_rules import ONLY_SINGLE, SCALAR_RULES, Element
 
@@ -44,12 +44,12 @@ def _arithmetic_type(element: Attribute) -> Attribute:
     return f32 if element in SHORT_FLOATS else signless(element)
 
 
-def elementwise_obstacle(op: graph.ElementwiseOp) -> str | None:
+def elementwise_obstacle(op: graph.ElementwiseOp) -> Obstacle | None:
     element = op.operand_types[0].element_type
     if op.name in ONLY_SINGLE and element == f64:
-        return "there is no f64 code for it"
+        return unfit_element("its code is for floats up to f32", element)
     if isinstance(op, graph.PowOp) and element not in (f32, *SHORT_FLOATS):
-        return f"powers are compiled for floats up to f32, got {element}"
+        return unfit_element("powers are compiled for floats up to f32", element)
     return None
 
 

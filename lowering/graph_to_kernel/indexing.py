@@ -14,7 +14,7 @@ from ...dialects import shape as dims
 from ...dialects.shape import Dim
 from .function import FunctionLowering, result_type, type_of
 from .movement import count_up
-from .rules import Rule, is_unsigned, no_obstacle
+from .rules import Obstacle, Rule, is_unsigned, no_obstacle
 from .scalar_code import ScalarCode
 
 
@@ -55,9 +55,9 @@ def lower_gather_nd(lowering: FunctionLowering, op: graph.GatherNdOp) -> Sequenc
     return [lowering.add(kernel.GatherOp([x, rows], result_type(op), axis=0))]
 
 
-def gather_nd_obstacle(op: graph.GatherNdOp) -> str | None:
+def gather_nd_obstacle(op: graph.GatherNdOp) -> Obstacle | None:
     if op.batch_dims or op.operand_types[1].dims[-1] != 1:
-        return "positions on several axes have no kernel"
+        return Obstacle("positions on several axes have no kernel", "flatten the axes, then use Gather")
     return None
 
 
@@ -92,9 +92,11 @@ def _count_up_from(lowering: FunctionLowering, start: Dim, length: Dim) -> SSAVa
     return lowering.add(kernel.RangeOp([first, one], layout.TensorType.of([length], i64)))
 
 
-def one_hot_obstacle(op: graph.OneHotOp) -> str | None:
+def one_hot_obstacle(op: graph.OneHotOp) -> Obstacle | None:
     element = op.operand_types[0].element_type
-    return None if isinstance(element, IntegerType) else f"indices are compiled as integers, got {element}"
+    if isinstance(element, IntegerType):
+        return None
+    return Obstacle(f"indices are compiled as integers, got {element}", "cast the indices to int64")
 
 
 RULES = {

@@ -8,7 +8,7 @@ from xdsl.ir import SSAValue
 
 from ...dialects import graph, kernel, layout
 from .function import FunctionLowering, result_type, type_of
-from .rules import Rule, only_floats
+from .rules import Obstacle, Rule, only_floats
 from .spatial import with_unit_height, without_unit_height
 
 
@@ -28,9 +28,10 @@ def lower_conv(lowering: FunctionLowering, op: graph.ConvOp) -> Sequence[SSAValu
     return [without_unit_height(lowering, result) if flat else result]
 
 
-def conv_obstacle(op: graph.ConvOp) -> str | None:
+def conv_obstacle(op: graph.ConvOp) -> Obstacle | None:
     if op.operand_types[0].rank > 5:
-        return f"convolutions of {op.operand_types[0].rank - 2} spatial axes have no kernel"
+        axes = op.operand_types[0].rank - 2
+        return Obstacle(f"convolutions of {axes} spatial axes have no kernel", "reshape to at most three spatial axes")
     return only_floats(op)
 
 

@@ -84,7 +84,7 @@ def lower_function(function: func.FuncOp, constants: ConstantStore) -> None:
 def _lower_operation(lowering: FunctionLowering, op: Operation) -> None:
     obstacle = obstacle_of(op)
     if obstacle is not None:
-        raise UnsupportedOperatorError(f"{op.name} cannot be compiled: {obstacle}\n  in {op}")
+        raise UnsupportedOperatorError(f"{op.name} cannot be compiled: {obstacle.reason}; {obstacle.advice}\n  in {op}")
     assert isinstance(op, graph.GraphOperation)
     rule = RULES[op.name]
     if rule.in_f32 and any(type_.element_type in SHORT_FLOATS for type_ in op.operand_types):

@@ -13,7 +13,7 @@ from xdsl.ir import Attribute, SSAValue
 from ...dialects import graph, kernel, layout
 from ...dialects.graph.types import numpy_dtype
 from .function import FunctionLowering, result_type, type_of
-from .rules import SHORT_FLOATS, Rule, no_obstacle
+from .rules import SHORT_FLOATS, Obstacle, Rule, no_obstacle, unfit_element
 from .scalar_code import ScalarCode
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ def lower_pad(lowering: FunctionLowering, op: graph.PadOp) -> Sequence[SSAValue]
     return [lowering.add(padded)]
 
 
-def pad_obstacle(op: graph.PadOp) -> str | None:
+def pad_obstacle(op: graph.PadOp) -> Obstacle | None:
     if op.mode == "constant" and not isinstance(op.value.owner, graph.ConstantOp):
-        return "the value it pads with is only known at run time"
+        return Obstacle("the value it pads with is only known at run time", "export that value as a constant")
     return None
 
 
@@ -99,9 +99,9 @@ def lower_iota(lowering: FunctionLowering, op: graph.IotaOp) -> Sequence[SSAValu
     return [count_up(lowering, type_.dims[0], type_.element_type)]
 
 
-def iota_obstacle(op: graph.GraphOperation) -> str | None:
+def iota_obstacle(op: graph.GraphOperation) -> Obstacle | None:
     element = op.result_types[0].element_type
-    return f"its kernel has no {element}" if element in SHORT_FLOATS else None
+    return unfit_element("its kernel gives integers and f32", element) if element in SHORT_FLOATS else None
 
 
 def lower_dim_values(lowering: FunctionLowering, op: graph.DimValuesOp) -> Sequence[SSAValue]:

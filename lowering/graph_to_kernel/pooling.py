@@ -9,7 +9,7 @@ from xdsl.ir import SSAValue
 from ...dialects import graph, kernel, layout
 from ...dialects import shape as dims
 from .function import FunctionLowering, result_type, type_of
-from .rules import Rule, only_floats
+from .rules import Obstacle, Rule, only_floats
 from .spatial import with_unit_height, without_unit_height
 
 
@@ -68,9 +68,11 @@ def _pool(
     return without_unit_height(lowering, result) if flat else result
 
 
-def pool_obstacle(op: graph.MaxPoolOp | graph.AvgPoolOp) -> str | None:
+def pool_obstacle(op: graph.MaxPoolOp | graph.AvgPoolOp) -> Obstacle | None:
     rank = op.operand_types[0].rank
-    return f"pools of {rank - 2} spatial axes have no kernel" if rank > 5 else only_floats(op)
+    if rank > 5:
+        return Obstacle(f"pools of {rank - 2} spatial axes have no kernel", "reshape to at most three spatial axes")
+    return only_floats(op)
 
 
 def lower_resize(lowering: FunctionLowering, op: graph.ResizeOp) -> Sequence[SSAValue]:
@@ -86,13 +88,16 @@ def lower_resize(lowering: FunctionLowering, op: graph.ResizeOp) -> Sequence[SSA
     return [lowering.add(resized)]
 
 
-def resize_obstacle(op: graph.ResizeOp) -> str | None:
+_RESIZE_PLAINLY = "export it with nearest or linear interpolation, without antialias"
+
+
+def resize_obstacle(op: graph.ResizeOp) -> Obstacle | None:
     if op.mode == "cubic":
-        return "cubic interpolation has no kernel"
+        return Obstacle("cubic interpolation has no kernel", _RESIZE_PLAINLY)
     if op.coordinates == "tf_crop_and_resize":
-        return "cropping while resizing has no kernel"
+        return Obstacle("cropping while resizing has no kernel", "crop by Slice before resizing")
     if op.antialias or op.exclude_outside:
-        return "antialias and exclude_outside have no kernel"
+        return Obstacle("antialias and exclude_outside have no kernel", _RESIZE_PLAINLY)
     return only_floats(op)
 
 

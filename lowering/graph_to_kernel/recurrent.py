@@ -10,7 +10,7 @@ from xdsl.ir import SSAValue
 from ...dialects import graph, kernel, layout
 from ...dialects import shape as dims
 from .function import FunctionLowering, result_type, type_of
-from .rules import Rule, only_floats
+from .rules import Obstacle, Rule, only_floats
 
 
 def lower_lstm(lowering: FunctionLowering, op: graph.LstmOp) -> Sequence[SSAValue]:
@@ -77,11 +77,16 @@ def _bias(lowering: FunctionLowering, op: graph.LstmOp, number: int) -> SSAValue
     return lowering.map(halves, half_type, lambda code: code.emit(arith.AddfOp, *code.arguments))
 
 
-def lstm_obstacle(op: graph.LstmOp) -> str | None:
+def lstm_obstacle(op: graph.LstmOp) -> Obstacle | None:
     if op.activations not in ("sigmoid_tanh_tanh", "_".join(["sigmoid_tanh_tanh"] * 2)):
-        return f"its kernel computes with sigmoid and tanh, not {op.activations}"
+        return Obstacle(
+            f"its kernel computes with sigmoid and tanh, not {op.activations}", "use the default activations"
+        )
     if op.clip or op.input_forget or op.extra:
-        return "its kernel has no clipping, coupled gates, sequence lengths or peepholes"
+        return Obstacle(
+            "its kernel has no clipping, coupled gates, sequence lengths or peepholes",
+            "export without them, e.g. with sequences of one length",
+        )
     return only_floats(op)
 
 

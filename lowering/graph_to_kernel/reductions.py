@@ -12,7 +12,7 @@ from ...dialects import graph, kernel, layout
 from ...dialects import shape as dims
 from ...dialects.graph.types import is_bool, is_float
 from .function import FunctionLowering, result_type, type_of
-from .rules import Rule, is_unsigned, no_obstacle, only_floats, ordered_obstacle
+from .rules import Obstacle, Rule, is_unsigned, no_obstacle, only_floats, ordered_obstacle, unfit_element
 
 
 def _kept(type_: layout.TensorType, axes: Sequence[int], element: Attribute) -> layout.TensorType:
@@ -32,14 +32,14 @@ def lower_reduce(lowering: FunctionLowering, op: graph.ReduceOp) -> Sequence[SSA
     return [lowering.reshape(reduced, op.result_types[0].dims)]
 
 
-def reduce_obstacle(op: graph.ReduceOp) -> str | None:
+def reduce_obstacle(op: graph.ReduceOp) -> Obstacle | None:
     element = op.operand_types[0].element_type
     if is_bool(element):
-        return f"its kernel has no {element}"
+        return unfit_element("its kernel reduces numbers", element)
     if op.kind == "mean" and not is_float(element):
-        return "means are compiled for floats"
+        return unfit_element("means are compiled for floats", element)
     if op.kind in ("max", "min") and is_unsigned(element):
-        return f"its kernel compares signed integers and floats, got {element}"
+        return unfit_element("its kernel compares signed integers and floats", element)
     return None
 
 

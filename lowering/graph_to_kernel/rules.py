@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from xdsl.dialects.builtin import IntegerType, bf16, f16, f32
+from xdsl.dialects.builtin import IntegerType, bf16, f16, f32, f64
 from xdsl.ir import Attribute, SSAValue
 
 from ...dialects import graph
@@ -20,6 +20,14 @@ SHORT_FLOATS = (f16, bf16)
 
 
 @dataclass(frozen=True)
+class Obstacle:
+    """Why an operation is not compiled but runs on the host, and what the model's owner can do about it."""
+
+    reason: str
+    advice: str
+
+
+@dataclass(frozen=True)
 class Rule:
     """How one graph operation becomes kernels.
 
@@ -29,20 +37,30 @@ class Rule:
     """
 
     lower: Callable[[FunctionLowering, Any], Sequence[SSAValue]]
-    obstacle: Callable[[Any], str | None]
+    obstacle: Callable[[Any], Obstacle | None]
     in_f32: bool = False
 
 
-def no_obstacle(op: graph.GraphOperation) -> str | None:
+def no_obstacle(op: graph.GraphOperation) -> Obstacle | None:
     return None
 
 
-def only_floats(op: graph.GraphOperation) -> str | None:
+def only_floats(op: graph.GraphOperation) -> Obstacle | None:
     """For contractions and normalisations, whose kernels exist for f32; shorter floats are converted."""
     for type_ in op.operand_types:
         if type_.element_type not in (f32, *SHORT_FLOATS):
-            return f"its kernel takes floats up to f32, got {type_.element_type}"
+            return unfit_element("its kernel takes floats up to f32", type_.element_type)
     return None
+
+
+def unfit_element(expected: str, element: Attribute) -> Obstacle:
+    """The obstacle of an operation on elements that its kernel does not have."""
+    if element == f64:
+        return Obstacle(f"{expected}, this is float64 arithmetic", "cast the model to float32")
+    if is_bool(element):
+        return Obstacle(f"{expected}, got truth values", "cast its input to int32 or float32")
+    wanted = "int32 or float32" if is_integer(element) else "float32"
+    return Obstacle(f"{expected}, got {element}", f"cast its input to {wanted}")
 
 
 def is_unsigned(element: Attribute) -> bool:
@@ -57,7 +75,7 @@ def signless(element: Attribute) -> Attribute:
     return IntegerType(element.width.data) if isinstance(element, IntegerType) else element
 
 
-def ordered_obstacle(op: graph.GraphOperation) -> str | None:
+def ordered_obstacle(op: graph.GraphOperation) -> Obstacle | None:
     """For kernels that compare elements themselves: they take signed integers and floats."""
     element = op.operand_types[0].element_type
-    return f"its kernel compares signed integers and floats, got {element}" if is_unsigned(element) else None
+    return unfit_element("its kernel compares signed integers and floats", element) if is_unsigned(element) else None

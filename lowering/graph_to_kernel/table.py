@@ -6,7 +6,7 @@ from xdsl.ir import Operation
 
 from ...dialects import graph
 from . import elementwise, indexing, linear, movement, pooling, recurrent, reductions
-from .rules import Rule
+from .rules import Obstacle, Rule
 
 RULES: dict[str, Rule] = {
     **elementwise.RULES,
@@ -22,14 +22,43 @@ RULES: dict[str, Rule] = {
 COMPILED_OPERATIONS = frozenset({graph.ConstantOp.name, *RULES})
 
 
-def obstacle_of(op: Operation) -> str | None:
-    """Why a graph operation can't be compiled; None where it can."""
+# Operations without a rule: why, and what to do. Any other one has no kernel yet.
+_OF_DATA = Obstacle(
+    "the shape of its result depends on the values of its input",
+    "nothing, where that is meant; else fix the inputs' shapes, or export that input as a constant",
+)
+_WITHOUT_RULE = {
+    **dict.fromkeys(("graph.nonzero", "graph.unique", "graph.non_max_suppression", "graph.range"), _OF_DATA),
+    **dict.fromkeys(
+        (f"graph.dynamic_{name}" for name in ("reshape", "expand", "tile", "slice", "pad", "resize")),
+        Obstacle(
+            "the shape of its result is computed from values that are not known when the model is compiled",
+            "fix the inputs' shapes (--shape, --dim), or export that shape as a constant",
+        ),
+    ),
+    **dict.fromkeys(
+        ("graph.gru", "graph.rnn"), Obstacle("there is no kernel for it yet", "use an LSTM, or expect NumPy's speed")
+    ),
+    "graph.if": Obstacle("which branch runs is decided on the host; what it computes is compiled", "nothing"),
+    "graph.loop": Obstacle("how often its body runs is decided on the host; what it computes is compiled", "nothing"),
+}
+_NO_KERNEL = Obstacle("there is no kernel for it yet", "expect NumPy's speed, or express it by other operators")
+
+
+def obstacle_of(op: Operation) -> Obstacle | None:
+    """Why a graph operation can't be compiled and what to do; None where it can."""
     if isinstance(op, graph.ConstantOp):
         return None
     rule = RULES.get(op.name)
-    return "it has no kernel" if rule is None else rule.obstacle(op)
+    return _WITHOUT_RULE.get(op.name, _NO_KERNEL) if rule is None else rule.obstacle(op)
 
 
 def is_compiled(op: Operation) -> bool:
     """Whether a graph operation becomes kernels; the others run on the host."""
     return obstacle_of(op) is None
+
+
+def computes_in_f32(op: Operation) -> bool:
+    """Whether shorter floats are widened to f32 for this operation's arithmetic: for all but mere movement."""
+    rule = RULES.get(op.name)
+    return rule is not None and (rule.in_f32 or isinstance(op, graph.ElementwiseOp))

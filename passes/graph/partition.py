@@ -13,7 +13,7 @@ from xdsl.passes import ModulePass
 from xdsl.traits import IsTerminator
 
 from ...dialects.dimension_attribute import DimensionAttr
-from ...dialects.graph import ConstantOp, IfOp, LoopOp
+from ...dialects.graph import ConstantOp
 from ...dialects.graph.types import TensorType
 from ...dialects.shape import symbols_of
 from ...lowering.graph_to_kernel import is_compiled
@@ -98,7 +98,7 @@ def _take_ready(
     new_symbols: set[str] = set()
     for operation in pending:
         blocked = any(value in waiting_for for value in _read_values(operation))
-        if blocked or _runs_compiled(operation) != compiled or not _symbols_are_bound(operation, bound, compiled):
+        if blocked or is_compiled(operation) != compiled or not _symbols_are_bound(operation, bound, compiled):
             remaining.append(operation)
             continue
         taken.append(operation)
@@ -111,10 +111,6 @@ def _take_ready(
     bound |= new_symbols
     pending[:] = remaining
     return taken
-
-
-def _runs_compiled(operation: Operation) -> bool:
-    return not isinstance(operation, IfOp | LoopOp) and is_compiled(operation)
 
 
 def _read_values(operation: Operation) -> set[SSAValue]:

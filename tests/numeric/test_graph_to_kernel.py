@@ -17,7 +17,7 @@ from lamina.dialects.shape import symbol
 from lamina.errors import UnsupportedOperatorError
 from lamina.interpreters.graph import interpret_graph
 from lamina.interpreters.kernel import interpret_kernels
-from lamina.lowering.graph_to_kernel import LowerGraphToKernelPass, is_compiled
+from lamina.lowering.graph_to_kernel import LowerGraphToKernelPass, is_compiled, obstacle_of
 from lamina.passes.kernel.dead_code import KernelDeadCodePass
 from lamina.passes.kernel.fold_constants import KernelFoldConstantsPass
 from lamina.passes.kernel.fold_scales import KernelFoldScalesPass
@@ -639,6 +639,15 @@ def test_obstacles_depend_on_types_and_fields() -> None:
     assert is_compiled(graph.ExpOp([double]))
     assert is_compiled(graph.AddOp([double, double]))
     assert not is_compiled(graph.PadOp([double, model.argument(np.float64(0))], pads=(1, 1)))
+
+
+def test_an_obstacle_says_why_and_what_to_do() -> None:
+    model = Model()
+    image = model.argument(random(1, 2, 3, 3, dtype=np.float64))
+    obstacle = obstacle_of(graph.ConvOp([image, model.constant(random(2, 2, 1, 1, dtype=np.float64))]))
+    assert obstacle is not None
+    assert "float64 arithmetic" in obstacle.reason
+    assert obstacle.advice == "cast the model to float32"
 
 
 # --- random models ----------------------------------------------------------------------------------------------------
