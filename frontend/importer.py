@@ -23,7 +23,7 @@ from ..errors import (
     UnsupportedOperatorError,
     problem_error,
 )
-from .builder import Builder
+from .builder import Builder, name_hint
 from .known_operators import STANDARD_DOMAINS, unknown_operator
 from .node import Node, node_name, type_name
 from .problems import Problems, Unavailable, Unreached, declared_types, inferred_types, stand_in, type_proto
@@ -329,7 +329,7 @@ def import_graph(
     builder = Builder(context.constants, symbols, block)
     importer = GraphImporter(builder, opsets)
     for info, argument in zip(inputs, block.args):
-        argument.name_hint = _hint(info.name)
+        argument.name_hint = name_hint(info.name)
         importer.values[info.name] = Value(argument.type, ssa=argument, name=info.name)  # pyright: ignore[reportArgumentType]
     importer.add_graph(graph)
     results = [builder.ssa(value) for value in _outputs(importer, graph)]
@@ -375,11 +375,6 @@ def add_checks(operation: Operation, name: str, checks: Sequence[tuple[str, str,
 
 def _name_attributes(names: Sequence[str]) -> ArrayAttr[DictionaryAttr]:
     return ArrayAttr([DictionaryAttr({"lamina.name": StringAttr(name)}) for name in names])
-
-
-def _hint(name: str) -> str | None:
-    text = "".join(c if c.isalnum() else "_" for c in name).strip("_")
-    return f"v{text}" if text[:1].isdigit() else text or None
 
 
 def _input_types(inputs: Sequence[onnx.ValueInfoProto], symbols: Symbols, shapes: Shapes) -> list[TensorType]:
