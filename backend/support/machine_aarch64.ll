@@ -2,6 +2,8 @@
 
 declare i64 @llvm.aarch64.get.fpcr()
 declare void @llvm.aarch64.set.fpcr(i64)
+declare i64 @llvm.aarch64.get.fpsr()
+declare void @llvm.aarch64.set.fpsr(i64)
 declare void @llvm.aarch64.isb(i32)
 
 ; ISB waits some tens of cycles where YIELD is often a no-op.
@@ -10,15 +12,23 @@ define internal void @machine_pause() alwaysinline nounwind {
   ret void
 }
 
-; FPCR: round to nearest, flush to zero (bit 24); half precision keeps its denormals. Returns the caller's FPCR.
+; FPCR: round to nearest, flush to zero (bit 24); half precision keeps its denormals. Returns the caller's FPCR, and above
+; it the caller's FPSR, which holds the exception flags.
 define internal i64 @machine_flush_denormals() nounwind {
-  %mode = call i64 @llvm.aarch64.get.fpcr()
+  %control = call i64 @llvm.aarch64.get.fpcr()
+  %status = call i64 @llvm.aarch64.get.fpsr()
   call void @llvm.aarch64.set.fpcr(i64 16777216)
+  %high = shl i64 %status, 32
+  %low = and i64 %control, 4294967295
+  %mode = or i64 %high, %low
   ret i64 %mode
 }
 
 define internal void @machine_restore_mode(i64 %mode) nounwind {
-  call void @llvm.aarch64.set.fpcr(i64 %mode)
+  %control = and i64 %mode, 4294967295
+  %status = lshr i64 %mode, 32
+  call void @llvm.aarch64.set.fpcr(i64 %control)
+  call void @llvm.aarch64.set.fpsr(i64 %status)
   ret void
 }
 
