@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint format docs site clean
+.PHONY: help demo test bench soak lint format docs site wheels clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -21,6 +21,9 @@ test: $(INSTALLED) ## all tests
 
 bench: $(INSTALLED) ## every figure of docs/performance.md, measured here and now
 	@$(BIN)/python -m lamina.benchmarks.race $(BENCH_ARGS)
+
+soak: $(INSTALLED) ## 20,000 runs in one process: answers right, memory flat (minutes)
+	@$(BIN)/python -m lamina.benchmarks.soak $(SOAK_ARGS)
 
 lint: $(INSTALLED) ## ruff and pyright
 	@$(BIN)/ruff check .
@@ -38,8 +41,12 @@ site: $(INSTALLED) ## the documentation as a site, in build/site
 	@$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going docs build/site
 	@echo "open build/site/index.html"
 
+wheels: $(INSTALLED) ## lamina and the run-only lamina-runtime as wheels, in dist
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . ./packaging/runtime
+	@ls -l dist
+
 clean: ## remove .venv and all caches
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info packaging/*/build packaging/*/*.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is newer than pyproject.toml once everything is installed, so that the second time costs nothing.

@@ -62,7 +62,14 @@ def __getattr__(name: str) -> Any:
     module = _EXPORTS.get(name)
     if module is None:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    value = getattr(importlib.import_module(module, __name__), name)
+    try:
+        value = getattr(importlib.import_module(module, __name__), name)
+    except ModuleNotFoundError as error:
+        if error.name != f"{__name__}{module}":
+            raise
+        raise ImportError(
+            f"{__name__}.{name} is not part of lamina-runtime, which only runs compiled models: install lamina instead"
+        ) from None
     globals()[name] = value
     return value
 

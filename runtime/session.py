@@ -371,8 +371,15 @@ def _without_overrides(executable: Executable, dimensions: Mapping[str, int]) ->
 
 
 def _compile(model: bytes | Path, threads: int | None, dimensions: Mapping[str, int]) -> Executable:
-    from ..compiler import compile
-
+    try:
+        from ..compiler import compile
+    except ModuleNotFoundError as error:
+        if error.name != f"{__name__.partition('.')[0]}.compiler":
+            raise
+        raise LaminaError(
+            "this is an ONNX model, and lamina-runtime only runs compiled ones: install lamina instead, or compile the "
+            "model where lamina is installed (lamina compile model.onnx -o model.lamina)"
+        ) from None
     return compile(model, shapes=dict(dimensions) or None, threads=threads)
 
 
