@@ -373,5 +373,6 @@ def _nbytes(tensor: TensorType) -> int:
 
 def name_hint(name: str) -> str | None:
     """An ONNX name as the name of a value in the text."""
+    """An ONNX name as the name of a value in the text."""
     text = "".join(c if c.isalnum() or c in "_" else "_" for c in name).strip("_")
     return f"v{text}" if text[:1].isdigit() else text or None
