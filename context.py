@@ -13,6 +13,8 @@ from xdsl.context import Context
 from .errors import MissingConstantError
 
 if TYPE_CHECKING:
+    from xdsl.ir import Operation
+
     from .backend.targets import Target
 
 _DTYPES_ENTRY = "lamina.dtypes"
@@ -115,9 +117,13 @@ class ConstantStore(MutableMapping[str, np.ndarray]):
 
 
 class CompilerContext(Context):
-    """xDSL's context with all dialects registered, and with what passes need besides the text."""
+    """xDSL's context with all dialects registered, and with what passes need besides the text.
+
+    ``origins`` says of which node of the ONNX model each operation is; those that passes made are not in it.
+    """
 
     constants: ConstantStore
+    origins: dict[Operation, str]
 
     def __init__(
         self,
@@ -129,6 +135,7 @@ class CompilerContext(Context):
         """``target`` is a target or the name of one; None is this machine, examined on first use."""
         super().__init__(allow_unregistered=allow_unregistered)
         self.constants = ConstantStore() if constants is None else constants
+        self.origins = {}
         self._target = target
         self._register_dialects()
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from xdsl.ir import Attribute, Block, SSAValue
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from ..dialects import graph
@@ -19,6 +20,7 @@ from ..dialects.shape import add, is_static, product, same_dimension
 from ..runtime.reference import REFERENCE, evaluate
 from .contents import known_result
 from .equalities import required_equalities
+from .limits import MAX_RANK, MAX_TENSOR_BYTES
 from .symbols import Symbols
 from .values import Value, object_array
 
@@ -49,6 +51,9 @@ class Builder:
         self.root = block
         self.block = block
         self.name = ""
+        # The path of the node being imported, and of the node that each operation comes from.
+        self.place = ""
+        self.origins: dict[Operation, str] = {}
         self._constant_ops: list[ConstantOp] = []
         self._small: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
         self._stored: dict[int, SSAValue] = {}
@@ -158,6 +163,8 @@ class Builder:
         else:
             inferred = list(result_types)
             operation.check(types, values, inferred)
+        for tensor in inferred:
+            check_size(tensor)
         self._unify(operation, types, values)
         name = operation.name.removeprefix("graph.")
         folded = self._folded(name, operands, values, inferred)
@@ -171,6 +178,7 @@ class Builder:
                 return [value]
         built = operation([self.ssa(operand) for operand in operands], inferred, **fields)
         self.block.add_op(built)
+        self.origins[built] = self.place
         if self.name and len(built.results) == 1:
             built.results[0].name_hint = name_hint(self.name)
         return [Value(t, ssa=r, contents=known) for t, r in zip(inferred, built.results)]
@@ -371,8 +379,20 @@ def _nbytes(tensor: TensorType) -> int:
     return count * tensor.dtype.itemsize if isinstance(count, int) else 1 << 62
 
 
+def check_size(tensor: TensorType) -> None:
+    """Raises VerifyException for a tensor that no machine could hold, whatever the sizes that are not known yet."""
+    least = math.prod(dimension for dimension in tensor.dims if isinstance(dimension, int)) * tensor.dtype.itemsize
+    if least > MAX_TENSOR_BYTES:
+        raise VerifyException(f"the result {tensor} has more than {MAX_TENSOR_BYTES} bytes")
+    if tensor.rank > MAX_RANK:
+        raise VerifyException(f"the result has {tensor.rank} dimensions: at most {MAX_RANK} are possible")
+
+
+# A name is for a reader: what is longer is cut.
+_MAX_HINT = 64
+
+
 def name_hint(name: str) -> str | None:
-    """An ONNX name as the name of a value in the text."""
-    """An ONNX name as the name of a value in the text."""
-    text = "".join(c if c.isalnum() or c in "_" else "_" for c in name).strip("_")
+    """What of an ONNX name can be the name of a value in the text."""
+    text = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name[:_MAX_HINT]).strip("_")
     return f"v{text}" if text[:1].isdigit() else text or None

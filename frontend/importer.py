@@ -127,7 +127,9 @@ class GraphImporter:
             self._skip(proto, cause)
             return
         node = Node(proto, inputs, self.opset_of(proto.domain), self)
+        outer = self.builder.name, self.builder.place
         self.builder.name = next((name for name in proto.output if name), proto.name)
+        self.builder.place = node.path
         try:
             outputs = self._convert(node)
             self._name_outputs(node, outputs)
@@ -139,6 +141,8 @@ class GraphImporter:
         else:
             if self.problems.assumed:
                 self._spread_assumption(proto)
+        finally:
+            self.builder.name, self.builder.place = outer
 
     def _name_outputs(self, node: Node, outputs: Sequence[Value | None]) -> None:
         for name, value in zip(node.proto.output, outputs):
@@ -335,6 +339,7 @@ def import_graph(
     results = [builder.ssa(value) for value in _outputs(importer, graph)]
     block.add_op(ReturnOp(*results))
     builder.finish()
+    context.origins = builder.origins
     _replace_symbols(block, symbols)
     return _module(block, [info.name for info in inputs], [output.name for output in graph.output], symbols)
 

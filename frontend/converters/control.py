@@ -51,6 +51,7 @@ def convert_if(node: Node) -> list[Value]:
     add_checks(operation, "then_checks", then_branch.checks)
     add_checks(operation, "else_checks", else_branch.checks)
     node.b.block.add_op(operation)
+    node.b.origins[operation] = node.path
     return [Value(t, ssa=result) for t, result in zip(types, operation.results)]
 
 
@@ -214,6 +215,7 @@ def _loop(node: Node, body: onnx.GraphProto, trips: Value, condition: Value, car
     operation = LoopOp(node.b.ssa(trips), node.b.ssa(condition), operands, results, Region(block))
     add_checks(operation, "checks", checks)
     node.b.block.add_op(operation)
+    node.b.origins[operation] = node.path
     return [Value(t, ssa=result) for t, result in zip(results, operation.results)]
 
 
