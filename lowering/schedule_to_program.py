@@ -6,7 +6,7 @@ and loops), the model's inputs and outputs, and where each constant lies.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -119,12 +119,16 @@ class _SegmentBuilder:
 class _PlanBuilder:
     """Steps of @main: names every value, and lists what happens in order."""
 
-    def __init__(self) -> None:
-        self.names: dict[SSAValue, str] = {}
+    def __init__(self, inputs: Mapping[SSAValue, str]) -> None:
+        self.names: dict[SSAValue, str] = dict(inputs)
+        self.inputs = frozenset(inputs.values())
 
     def name(self, value: SSAValue) -> str:
         if value not in self.names:
-            self.names[value] = f"%{len(self.names)}"  # no input of a model is called so
+            name = f"%{len(self.names)}"
+            while name in self.inputs:
+                name = f"%{name}"
+            self.names[value] = name
         return self.names[value]
 
     def named(self, values: Iterable[SSAValue]) -> list[str]:
@@ -219,10 +223,9 @@ def build_program(
     main = functions.pop("main")
     segments = {name: build_segment(function) for name, function in functions.items()}
     _restore_signs(main, segments)
-    builder = _PlanBuilder()
     inputs = _named(main, "arg_attrs", main.body.block.args, "input")
-    for (name, _), argument in zip(inputs, main.body.block.args, strict=True):
-        builder.names[argument] = name
+    names = [name for name, _ in inputs]
+    builder = _PlanBuilder(dict(zip(main.body.block.args, names, strict=True)))
     of_inputs = dims.symbols_of(*(d for argument in main.body.block.args for d in argument.type.dims))  # pyright: ignore
     checks, checks_of_data = [], []
     for check in _checks(module, "lamina.checks"):
@@ -231,7 +234,7 @@ def build_program(
     terminator = main.body.block.last_op
     assert terminator is not None
     outputs = _named(main, "res_attrs", terminator.operands, "output")
-    placed, memory = place_constants(constants, _used_constants(segments.values(), body))
+    placed, memory = place_constants(constants, _used_constants(segments.values(), body, names))
     symbols: set[str] = set()
     for segment in segments.values():
         symbols |= set(segment.symbols)
@@ -291,9 +294,11 @@ def _checks(op: Operation, attribute: str) -> list[manifest.Check]:
     return checks
 
 
-def _used_constants(segments: Iterable[manifest.Segment], body: manifest.Block) -> list[str]:
+def _used_constants(segments: Iterable[manifest.Segment], body: manifest.Block, inputs: Sequence[str]) -> list[str]:
     used = [b.constant for segment in segments for b in segment.buffers if b.constant is not None]
-    return list(dict.fromkeys([*used, *(name[1:] for name in _names_in(body) if name.startswith("@"))]))
+    # An input may be called @anything, too.
+    named = (name[1:] for name in _names_in(body) if name.startswith("@") and name not in inputs)
+    return list(dict.fromkeys([*used, *named]))
 
 
 def _names_in(block: manifest.Block) -> Iterable[str]:

@@ -20,6 +20,9 @@ def validate(program: Program, code_symbols: Iterable[str], constant_bytes: int)
         _check_type(tensor, f"'{name}'")
     _check_unique([name for name, _ in program.inputs], "inputs")
     _check_unique([name for name, _ in program.outputs], "outputs")
+    for name, _ in program.inputs:
+        if name.startswith("@") and name[1:] in program.constants:
+            raise ProgramError(f"the input '{name}' cannot be told from the constant '{name[1:]}': rename it")
     for name, constant in program.constants.items():
         if constant.offset < 0 or constant.nbytes < 0 or constant.offset + constant.nbytes > constant_bytes:
             raise ProgramError(
