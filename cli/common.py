@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -64,6 +64,10 @@ class FixedDims:
         """The same with every shape under the name of one of the inputs."""
         with usage_errors("--shape"):
             return FixedDims(name_the_only_input(self.shapes, inputs), self.sizes)
+
+    def named_in(self, model: Path) -> FixedDims:
+        """The same for the inputs of an ONNX model, which is read only where there is a shape to name."""
+        return self.named(onnx_input_names(model)) if self.shapes else self
 
     def for_import(self) -> dict[str, Any] | None:
         """As the compiler takes them: a shape under an input's name, a size under a dim's."""
@@ -125,17 +129,58 @@ def open_model(
     from ..compiler import compile
     from ..pipeline import PipelineOptions
 
-    fixed = fixed.named(onnx_input_names(model))
+    fixed = fixed.named_in(model)
     options = PipelineOptions(progress=progress)
     return compile(model, shapes=fixed.for_import(), threads=threads, options=options), fixed
 
 
-def random_feeds(executable: Executable, fixed: FixedDims, seed: int) -> dict[str, np.ndarray]:
-    """Random inputs; a free dim that no shape fixes is 1. Floats are normal; integers are 0 or 1, as token or mask."""
+def shape_text(shape: Sequence[int | str]) -> str:
+    """``1 x 3 x 224 x 224``."""
+    return " x ".join(map(str, shape)) or "scalar"
+
+
+def duration_text(milliseconds: float) -> str:
+    """Three digits and the unit that suits: ``417 us``, ``3.21 ms``, ``12.5 s``."""
+    for unit, size in (("us", 1e-3), ("ms", 1.0)):
+        value = milliseconds / size
+        if value < 999.5:
+            return f"{value:.{max(0, 2 - int(math.log10(max(value, 1))))}f} {unit}"
+    return f"{milliseconds / 1e3:.1f} s"
+
+
+def size_text(nbytes: int) -> str:
+    """``512 bytes``, ``3.4 KiB``, ``97.7 MiB``."""
+    if nbytes < 1 << 10:
+        return f"{nbytes} bytes"
+    return f"{nbytes / 2**10:.1f} KiB" if nbytes < 1 << 20 else f"{nbytes / 2**20:.1f} MiB"
+
+
+def free_dims_left(executable: Executable, fixed: FixedDims) -> list[str]:
+    """Free dims of the inputs of which nothing says how large they shall be, so that random inputs have 1 there."""
+    from ..runtime.expressions import symbols_of
+
+    said = set(fixed.sizes)
+    for info in executable.inputs:
+        given = fixed.shapes.get(info.name, ())
+        said |= {dim for dim, value in zip(info.shape, given) if isinstance(dim, str) and isinstance(value, int)}
+    return [name for name in symbols_of(*(dim for info in executable.inputs for dim in info.shape)) if name not in said]
+
+
+def random_feeds(
+    executable: Executable, fixed: FixedDims, seed: int, given: Mapping[str, np.ndarray] | None = None
+) -> dict[str, np.ndarray]:
+    """Random inputs that go with those ``given``; a free dim that nothing fixes is 1.
+
+    Floats are normal; integers are 0 or 1, as token or mask.
+    """
     import numpy as np
 
     generator = np.random.default_rng(seed)
     symbols = _symbols(executable.inputs, fixed)
+    for info in executable.inputs:
+        if given is not None and info.name in given:
+            pairs = zip(info.shape, given[info.name].shape)
+            symbols |= {dim: size for dim, size in pairs if isinstance(dim, str)}
     return {info.name: _random_array(info, symbols, generator) for info in executable.inputs}
 
 

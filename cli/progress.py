@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 Progress = Callable[[str, str, int, int], None]
 """Takes phase, step, and how many of the step's parts are done of how many; 0 of 0 where it has none."""
@@ -22,14 +23,20 @@ def shown_progress(wanted: bool = True) -> Iterator[Progress | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Display
+
+    class BarWhereCounted(BarColumn):
+        """Nothing that moves where there is nothing to count."""
+
+        def render(self, task: Task) -> Any:
+            return "" if task.total is None else super().render(task)
 
     columns = (
         SpinnerColumn(),
         TextColumn("[bold]{task.fields[phase]}[/]"),
         TextColumn("{task.description}", markup=False),
-        BarColumn(20),
+        BarWhereCounted(20),
         TextColumn("{task.fields[count]}"),
         TimeElapsedColumn(),
     )
@@ -37,7 +44,7 @@ def shown_progress(wanted: bool = True) -> Iterator[Progress | None]:
         *columns, console=Console(stderr=True), transient=True, refresh_per_second=_DRAWN_PER_SECOND, expand=False
     )
     with display:
-        task = display.add_task("", total=None, phase="", count="")
+        task = display.add_task("", total=None, phase="starting", count="")
 
         def report(phase: str, step: str, done: int, total: int) -> None:
             count = f"{done}/{total}" if total else ""

@@ -1,0 +1,90 @@
+"""The feeds of a run: from files of arrays, from pictures, or random."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from .arrays import read_arrays
+from .images import SUFFIXES, Normalization, read_image
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..runtime.executable import TensorInfo
+
+_EXPECTED = "expected NAME=FILE, the file a .npy or a picture, FILE.npz for all inputs, or NAME=random"
+
+
+@dataclass
+class GivenInputs:
+    """What ``--input`` says. The empty name is that of the only input; ``random`` names those to be drawn."""
+
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    pictures: dict[str, Path] = field(default_factory=dict)
+    random: list[str] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+
+    @staticmethod
+    def read(texts: Sequence[str]) -> GivenInputs:
+        """Reads the files of arrays; pictures wait for the model's shapes. Raises BadParameter and LaminaError."""
+        given = GivenInputs()
+        for text in texts:
+            given._add(text)
+        return given
+
+    def _add(self, text: str) -> None:
+        name, equals, file = text.rpartition("=")
+        if file == "random" and equals:
+            self.random.append(name)
+            return
+        path = Path(file)
+        if not path.is_file():
+            reason = f"file '{file}' does not exist" if path.suffix else _EXPECTED
+            raise typer.BadParameter(f"'{text}': {reason}", param_hint="--input")
+        if path.suffix.lower() in SUFFIXES:
+            self.pictures[name] = path
+        elif path.suffix.lower() in (".npy", ".npz"):
+            arrays = read_arrays(path)
+            if "" in arrays:
+                arrays = {name: arrays[""]}
+            elif name:
+                raise typer.BadParameter(
+                    f"'{text}': a .npz file names its arrays itself: give FILE.npz", param_hint="--input"
+                )
+            self.arrays |= arrays
+            self.sources |= dict.fromkeys(arrays, str(path))
+        else:
+            raise typer.BadParameter(f"'{text}': {_EXPECTED}", param_hint="--input")
+
+    def feeds(self, inputs: Sequence[TensorInfo], normalization: Normalization) -> dict[str, np.ndarray]:
+        """Arrays by name for the inputs given, pictures prepared. Raises BadParameter and LaminaError."""
+        infos = {info.name: info for info in inputs}
+        feeds = {self._named(name, infos): array for name, array in self.arrays.items()}
+        self.sources = {self._named(name, infos): source for name, source in self.sources.items()}
+        for name, path in self.pictures.items():
+            info = infos[self._named(name, infos)]
+            feeds[info.name] = read_image(path, info, normalization)
+            self.sources[info.name] = str(path)
+        for name in self.random:
+            self._named(name, infos)
+        return feeds
+
+    @staticmethod
+    def _named(name: str, infos: dict[str, TensorInfo]) -> str:
+        if name in infos:
+            return name
+        if name:
+            raise typer.BadParameter(
+                f"no input is called '{name}': expected one of {', '.join(infos)}", param_hint="--input"
+            )
+        if len(infos) != 1:
+            raise typer.BadParameter(
+                f"the model has {len(infos)} inputs: say which, e.g. --input {next(iter(infos), 'x')}=FILE",
+                param_hint="--input",
+            )
+        return next(iter(infos))
