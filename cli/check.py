@@ -2,143 +2,193 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .common import DimOption, FixedDims, JsonOption, ModelArgument, ShapeOption, is_compiled
+from .common import DimOption, FixedDims, JsonOption, ModelArgument, ShapeOption, is_compiled, print_json
 from .options import onnx_input_names
 
 if TYPE_CHECKING:
-    import onnx
-    from xdsl.dialects.builtin import ModuleOp
-    from xdsl.ir import Operation
-
-# In the plan these only hold it together.
-_PLUMBING = ("func.", "builtin.", "graph.constant", "graph.yield")
-
-
-def check(model: ModelArgument, shape: ShapeOption = None, dim: DimOption = None, as_json: JsonOption = False) -> None:
-    """Say what of a model is compiled, what runs on the host and what is not supported, all at once.
-
-    Exits with 1 if the model cannot run.
-
-    Example: [bold]lamina check model.onnx[/]
-    """
-    if is_compiled(model):
-        raise typer.BadParameter("the .onnx model is needed, not a compiled one", param_hint="MODEL")
-    fixed = FixedDims.from_options(shape, dim).named(onnx_input_names(model))
-    report = examine(model, fixed)
-    if as_json:
-        typer.echo(json.dumps(report, indent=2))
-    else:
-        _print(report)
-    if report["error"] or report["unsupported"]:
-        raise typer.Exit(1)
-
-
-def examine(model: Any, fixed: FixedDims) -> dict[str, Any]:
-    """``unsupported`` ONNX operators with their nodes, or an ``error``, or ``compiled`` and ``host`` ops by count."""
-    from ..compiler import import_for
-    from ..frontend.model_file import load_model
-    from ..pipeline import compile_through
-    from ..runtime.errors import LaminaError
-
-    loaded = load_model(model)
-    report: dict[str, Any] = {
-        "model": str(model),
-        "error": None,
-        "unsupported": list(_unsupported(loaded)),
-        "compiled": {},
-        "host": {},
-    }
-    if report["unsupported"]:
-        return report
-    try:
-        module, context = import_for(loaded, shapes=fixed.for_import())
-    except LaminaError as error:
-        report["error"] = str(error)
-        return report
-    compile_through(module, context, stop="graph")
-    report["compiled"], report["host"] = _where_ops_run(module)
-    return report
-
-
-def _unsupported(model: onnx.ModelProto) -> Iterator[dict[str, Any]]:
-    """Operators that have neither a converter nor a definition by other operators, with the names of their nodes."""
-    import onnx
-
-    from ..frontend import converters  # noqa: F401  (registers the converters)
-    from ..frontend.model_file import STANDARD_DOMAINS, opset_versions
-    from ..frontend.registry import find_converter
-
-    opsets = opset_versions(model)
-    nodes: dict[tuple[str, str], list[str]] = {}
-    for node in _all_nodes(model.graph):
-        domain = "" if node.domain in STANDARD_DOMAINS else node.domain
-        opset = opsets.get(domain, 1)
-        if find_converter(domain, node.op_type, opset) is not None:
-            continue
-        if onnx.defs.has(node.op_type, opset, domain):
-            schema: Any = onnx.defs.get_schema(node.op_type, opset, domain)
-            if schema.has_function or schema.has_context_dependent_function:
-                continue
-        nodes.setdefault((domain or "ai.onnx", node.op_type), []).append(node.name or node.output[0])
-    for (domain, operator), names in sorted(nodes.items()):
-        opset = opsets.get("" if domain == "ai.onnx" else domain, 1)
-        yield {"domain": domain, "operator": operator, "opset": opset, "nodes": names}
-
-
-def _all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """Nodes of the graph and of the graphs in their attributes."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _all_nodes(inner)
-
-
-def _where_ops_run(module: ModuleOp) -> tuple[dict[str, int], dict[str, int]]:
-    """Graph ops by count: those in segments, and those left in @main for the host."""
-    from xdsl.dialects.func import FuncOp
-
-    compiled: Counter[str] = Counter()
-    host: Counter[str] = Counter()
-    for function in module.ops:
-        if isinstance(function, FuncOp):
-            counter = host if function.sym_name.data == "main" else compiled
-            counter.update(operation.name for operation in function.walk() if _computes(operation))
-    return dict(compiled.most_common()), dict(host.most_common())
-
-
-def _computes(operation: Operation) -> bool:
-    return not operation.name.startswith(_PLUMBING)
-
-
-def _print(report: dict[str, Any]) -> None:
-    from pathlib import Path
-
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
-    if report["error"]:
-        console.print("[bold red]cannot be imported:[/]", report["error"], highlight=False)
+    from ..errors import Problem
+    from .examination import Examination, HostStep, Memory
+
+StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with 1 also where something runs on the host.")]
+
+_MIB = 1 << 20
+_NODES_SHOWN = 4
+
+
+def check(
+    model: ModelArgument,
+    shape: ShapeOption = None,
+    dim: DimOption = None,
+    strict: StrictOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Example: [bold]lamina check model.onnx --shape x=1x3x224x224[/]
+
+    Say what of a model is compiled, what runs on the host in NumPy, and what cannot run, all at once: each node
+    with its operator and types, why, and what to do. Also its free dims, its precision and the memory it needs (at the
+    sizes given by --shape and --dim; 1 for other free dims).
+
+    Exits with 1 if the model cannot run.
+    """
+    from .examination import examine
+    from .progress import shown_progress
+
+    if is_compiled(model):
+        raise typer.BadParameter("the .onnx model is needed, not a compiled one", param_hint="MODEL")
+    fixed = FixedDims.from_options(shape, dim).named(onnx_input_names(model))
+    with shown_progress() as progress:
+        found = examine(model, fixed, progress)
+    if as_json:
+        print_json(report(found))
+    else:
+        _print(found)
+    if not found.runs or (strict and found.host):
+        raise typer.Exit(1)
+
+
+def report(found: Examination) -> dict[str, Any]:
+    """The examination for programs."""
+    return {"runs": found.runs, **asdict(found)}
+
+
+# --- for people ---------------------------------------------------------------------------------------
+
+
+def _print(found: Examination) -> None:
+    from .common import report_console
+
+    console = report_console()
+    name = Path(found.model).name
+    if not found.runs:
+        _print_problems(console, name, found)
         return
-    table = Table("op", title=Path(report["model"]).name)
+    segments = _counted(found.segments, "segment")
+    where = f"all of it as machine code, in {segments}"
+    if found.host:
+        where = f"{segments} of machine code, split by {_counted(len(found.host), 'step')} on the host"
+    console.print(f"[bold green]{_plain(name)} can run[/]: {where}", highlight=False)
+    _print_facts(console, found)
+    if found.host:
+        console.print()
+        console.print(_host_table(found.host))
+    if found.compiled:
+        console.print()
+        console.print(_compiled_table(found.compiled))
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _print_problems(console: Console, name: str, found: Examination) -> None:
+    if found.error is not None:
+        console.print(f"[bold red]{_plain(name)} cannot run[/]: {_plain(found.error)}", highlight=False)
+        return
+    console.print(
+        f"[bold red]{_plain(name)} cannot run[/]: {_counted(len(found.problems), 'problem')}", highlight=False
+    )
+    for problem in found.problems:
+        console.print()
+        console.print(_problem_text(problem), soft_wrap=True, highlight=False)
+
+
+def _problem_text(problem: Problem) -> str:
+    head = f"[bold]{_plain(problem.place or 'the model')}[/]"
+    if problem.operator:
+        head += f"  {_plain(problem.domain)}.{_plain(problem.operator)} (opset {problem.opset})"
+    lines = [head]
+    if problem.inputs:
+        lines.append(f"  inputs  {_plain(', '.join(problem.inputs))}")
+    lines.append(f"  why     {_plain(problem.reason)}")
+    if problem.advice:
+        lines.append(f"  do      {_plain(problem.advice)}")
+    if problem.follows:
+        lines.append(f"  [dim]may go away with the problem of {_plain(problem.follows)}, whose result was assumed[/]")
+    return "\n".join(lines)
+
+
+def _print_facts(console: Console, found: Examination) -> None:
+    from rich.table import Table
+
+    facts = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    facts.add_column(style="bold", no_wrap=True)
+    facts.add_column()
+    for name, type_ in found.inputs.items():
+        facts.add_row("input", _plain(f"{name}: {type_}"))
+    for name, type_ in found.outputs.items():
+        facts.add_row("output", _plain(f"{name}: {type_}"))
+    for free in found.symbols:
+        facts.add_row("free dim", _plain(f"{free.name}: bound by {free.bound_by}"))
+    for condition in found.conditions:
+        facts.add_row("checked", _plain(condition))
+    facts.add_row("precision", _precision(found.precision))
+    if found.memory is not None:
+        for line in _memory_lines(found.memory):
+            facts.add_row("memory", _plain(line))
+    console.print(facts, highlight=False)
+
+
+def _precision(types: dict[str, int]) -> str:
+    if not types:
+        return "no arithmetic is compiled"
+    listing = ", ".join(f"{name} ({_counted(count, 'op')})" for name, count in types.items())
+    return f"{listing}; nothing is computed in less than the model says"
+
+
+def _memory_lines(memory: Memory) -> list[str]:
+    lines = [f"{memory.weight_bytes / _MIB:.1f} MiB of packed weights, shared by all runs"]
+    if memory.error is not None:
+        return [*lines, f"of a run: not known, {memory.error}"]
+    sizes = ", ".join(f"{name} = {size}" for name, size in memory.at.items())
+    at = f" at {sizes}" if sizes else ""
+    threads = _counted(memory.threads, "thread")
+    lines.append(
+        f"{memory.arena_bytes / _MIB:.1f} MiB of arena for each run at a time{at}, on {threads} "
+        f"(of it scratch: {memory.scratch_bytes_per_thread / _MIB:.2f} MiB a thread)"
+    )
+    return lines
+
+
+def _host_table(steps: list[HostStep]) -> Table:
+    """Steps with the same reason in one row."""
+    from rich.table import Table
+
+    table = Table("op", title="run on the host, in NumPy", title_justify="left")
+    for heading in ("nodes", "inputs", "why", "what to do"):
+        table.add_column(heading, overflow="fold")
+    alike = attrgetter("operation", "reason", "advice")
+    for (operation, reason, advice), group in groupby(sorted(steps, key=alike), key=alike):
+        members = list(group)
+        nodes = [step.node for step in members[:_NODES_SHOWN]]
+        if len(members) > _NODES_SHOWN:
+            nodes.append(f"and {len(members) - _NODES_SHOWN} more")
+        cells = (operation, "\n".join(nodes), ", ".join(members[0].inputs), reason, advice)
+        table.add_row(*map(_plain, cells))
+    return table
+
+
+def _compiled_table(compiled: dict[str, int]) -> Table:
+    from rich.table import Table
+
+    table = Table("op", title="compiled to machine code", title_justify="left")
     table.add_column("count", justify="right")
-    table.add_column("runs")
-    for entry in report["unsupported"]:
-        where = ", ".join(entry["nodes"][:3]) + (" ..." if len(entry["nodes"]) > 3 else "")
-        name = f"{entry['domain']}.{entry['operator']} (opset {entry['opset']})"
-        table.add_row(name, str(len(entry["nodes"])), f"[bold red]not supported[/], nodes {where}")
-    for name, count in report["host"].items():
-        table.add_row(name, str(count), "[yellow]on the host, in NumPy[/]")
-    for name, count in report["compiled"].items():
-        table.add_row(name, str(count), "[green]as machine code[/]")
-    console.print(table)
-    if report["unsupported"]:
-        console.print("export the model without the operators that are not supported, or add converters for them")
+    for name, count in compiled.items():
+        table.add_row(name, str(count))
+    return table

@@ -16,6 +16,7 @@ from ...dialects.dimension_attribute import DimensionAttr
 from ...dialects.graph import ConstantOp
 from ...dialects.graph.types import TensorType
 from ...dialects.shape import symbols_of
+from ...errors import UnsupportedOperatorError
 from ...lowering.graph_to_kernel import is_compiled
 
 
@@ -80,7 +81,10 @@ def split_block(block: Block, bound: set[str], segments: list[FuncOp]) -> None:
                 split_block(region.block, bound, segments)
         if not native and not hosted:
             names = ", ".join(sorted({operation.name for operation in pending}))
-            raise ValueError(f"no order in which the operations can run binds all symbols before use: {names}")
+            raise UnsupportedOperatorError(
+                f"sizes that depend on data are needed before they are known, by {names}; "
+                "fix the inputs' shapes (--shape, --dim), or export with static shapes"
+            )
     _drop_unread_constants(block)
 
 

@@ -115,31 +115,6 @@ def test_profile_shows_every_stage(lamina, model: Path) -> None:
     assert sum(stage["share"] for stage in stages) == pytest.approx(1)
 
 
-def test_check_says_what_is_compiled(lamina, model: Path) -> None:
-    code, output, _ = lamina("check", model, "--json")
-    report = json.loads(output)
-    assert code == 0
-    assert (report["compiled"], report["host"], report["unsupported"]) == ({"graph.add": 1}, {}, [])
-
-
-def test_check_lists_everything_that_is_not_supported(lamina, tmp_path: Path) -> None:
-    nodes = [
-        helper.make_node("NoSuchOp", ["x"], ["a"], name="first"),
-        helper.make_node("Relu", ["a"], ["b"]),
-        helper.make_node("Strange", ["b"], ["y"], domain="my.domain", name="second"),
-    ]
-    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [4]) for name in "xy")
-    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("my.domain", 3)]
-    path = tmp_path / "strange.onnx"
-    onnx.save(helper.make_model(helper.make_graph(nodes, "g", [x], [y]), opset_imports=opsets, ir_version=8), path)
-    code, output, _ = lamina("check", path, "--json")
-    assert code == 1
-    assert [tuple(entry.values()) for entry in json.loads(output)["unsupported"]] == [
-        ("ai.onnx", "NoSuchOp", 17, ["first"]),
-        ("my.domain", "Strange", 3, ["second"]),
-    ]
-
-
 def test_verify_checks_passes_and_code(lamina, model: Path) -> None:
     code, output, _ = lamina("verify", model, "--dim", "N=5", "--json")
     checks = {check["subject"]: check for check in json.loads(output)}
