@@ -39,8 +39,8 @@ Feeds = dict[str, np.ndarray]
 MEGABYTE = 1 << 20
 ALLOWED_GROWTH_BYTES = 24 * MEGABYTE
 """Of resident memory between warm-up and end. A leak of one small array in each run would be as much."""
-WARM_UP_SHARE = 0.25
-"""The part of the runs after which memory is expected to be all there."""
+WARM_UP_SHARE = 0.5
+"""The part of the runs after which memory is expected to be complete: arenas for several runs at once of each model."""
 MOST_THREADS = 5
 MOST_CALLERS = 6
 CASES = 40
