@@ -84,7 +84,7 @@ class _Winograd:
         existing = nest.minimum(nest.sub(self.tile_count, first_tile), self.block_tiles)
         self.transform_inputs(first_tile, existing)
         with nest.loop(begin, end) as chunk:
-            self.multiply(chunk.index)
+            self.multiply(chunk.index, existing)
             with nest.loop(0, existing) as tile:
                 for sub in range(self.columns // self.lanes):
                     self.transform_output(first_tile, tile.index, chunk.index, sub)
@@ -148,7 +148,7 @@ class _Winograd:
 
     # --- products ---------------------------------------------------------------------------------------------
 
-    def multiply(self, chunk: Index) -> None:
+    def multiply(self, chunk: Index, existing: Index) -> None:
         nest, channels, columns = self.nest, self.in_channels, self.columns
         u = nest.view(
             self.u.memory,
@@ -169,7 +169,12 @@ class _Winograd:
                 )
                 nest.store_vector(sums, self.m, [point, row, 0])
 
-            for_each_tile(nest, self.block_tiles, self.rows, compute_rows)
+            if isinstance(self.tile_count, int) or self.block_tiles % self.rows:
+                for_each_tile(nest, self.block_tiles, self.rows, compute_rows)
+                return
+            # A block may be far from full. Rows beyond its tiles hold nothing that is read.
+            with nest.loop(0, nest.ceildiv(existing, self.rows)) as rows:
+                compute_rows(nest.mul(rows.index, self.rows), self.rows)
 
     # --- A^T M A -----------------------------------------------------------------------------------------------
 

@@ -43,26 +43,38 @@ def for_each_tile(
 ) -> None:
     """Calls ``body(start, size)`` for tiles that cover ``[begin, begin + extent)``.
 
-    Of an extent that is not known, full tiles come first, the last one moved back over its neighbour
-    (so an element can be computed twice); an extent below one tile goes in tiles of 4 and 1.
+    An extent that is not known goes in tiles of falling sizes. What is left of it after whole tiles takes one more of
+    the smallest size that holds it, moved back over its neighbour, so that an element can be computed twice:
+    20 by 13 is 13 + 7, and 9 is 7 + 4 of which two were there already.
     """
     if isinstance(extent, int):
         for split in split_evenly(extent, largest) if extent else []:
             with nest.loop(0, split.count) as loop:
                 body(nest.add(begin, nest.add(split.start, nest.mul(loop.index, split.size))), split.size)
         return
-    full = nest.compare("sge", extent, largest)
-    with nest.when(full):
-        last = nest.sub(extent, largest)
-        with nest.loop(0, nest.ceildiv(extent, largest)) as loop:
-            body(nest.add(begin, nest.minimum(nest.mul(loop.index, largest), last)), largest)
-    with nest.when(nest.compare("slt", extent, largest)):
-        small = min(4, largest)
-        whole = nest.floordiv(extent, small)
-        with nest.loop(0, whole) as loop:
-            body(nest.add(begin, nest.mul(loop.index, small)), small)
-        with nest.loop(nest.mul(whole, small), extent) as loop:
-            body(nest.add(begin, loop.index), 1)
+    sizes = falling_sizes(largest)
+    position: Index = 0
+    rest = extent
+    for size, smaller in zip(sizes, [*sizes[1:], 0], strict=True):
+        # One more than whole tiles where the smaller size does not hold the rest, but none beyond the extent.
+        count = nest.floordiv(nest.add(rest, size - 1 - smaller), size)
+        if size > 1:
+            count = nest.minimum(count, nest.mul(nest.floordiv(extent, size), 2))
+        last = nest.sub(extent, size)
+        with nest.loop(0, count) as loop:
+            start = nest.minimum(nest.add(position, nest.mul(loop.index, size)), last)
+            body(nest.add(begin, start), size)
+        if smaller:
+            done = nest.minimum(nest.mul(count, size), rest)
+            position, rest = nest.add(position, done), nest.sub(rest, done)
+
+
+def falling_sizes(largest: int) -> list[int]:
+    """Tile sizes for an extent that is not known, each about half of the one before: 13, 7, 4, 1."""
+    sizes = [largest]
+    while sizes[-1] > 4:
+        sizes.append(-(-sizes[-1] // 2))
+    return sizes if sizes[-1] == 1 else [*sizes, 1]
 
 
 def sum_products(

@@ -306,6 +306,8 @@ class _FunctionLayouts:
             largest = rows_in_registers(self.target, blocks * vectors)
             height, width = op.type.dims[2:]
             extent = height if tiles_along_height(height, width, largest) else width
+            if blocks == 1 and best_sums and not isinstance(extent, int):
+                break  # Rows of unknown length take short tiles better.
             sums = blocks * even_tile(extent, largest)
             if sums > best_sums:
                 best, best_sums = blocks, sums

@@ -17,8 +17,8 @@ from ..tiling import im2col_tile, indirect_columns
 if TYPE_CHECKING:
     from ...backend.targets import Target
 
-# An unknown extent counts as this many elements: large enough for the asymptotically better algorithm.
-TYPICAL_EXTENT = 56
+# What stands for each symbol of an extent that is not known: the side of a small picture, at a model's input.
+TYPICAL_SIZE = 320
 TYPICAL_BATCH = 1
 
 # Winograd F(m, 3): output tile, multiplications per output of 9, and the share of the peak that its
@@ -103,7 +103,7 @@ def direct_operations(kernel: ConvOp) -> float:
 
 def _winograd_seconds(kernel: ConvOp, tile: int, peak: float, target: Target) -> float:
     """Products of (tile + 2)^2 points a tile, transforms at the speed of L2, and U from where it fits."""
-    batch, out_channels, height, width = (_known(size) for size in kernel.type.dims)
+    batch, out_channels, height, width = _extents(kernel.type.dims)
     in_channels = _known(kernel.in_type(1).dims[1])
     points = (tile + 2) ** 2
     tiles = batch * math.ceil(height / tile) * math.ceil(width / tile)
@@ -122,8 +122,13 @@ def _pixels(kernel: ConvOp) -> float:
 
 def _extents(dims: Sequence[Dim]) -> list[int]:
     """Dimensions of a tensor, unknown ones guessed."""
-    return [_known(size, TYPICAL_BATCH if axis == 0 else TYPICAL_EXTENT) for axis, size in enumerate(dims)]
+    return [_known(size, TYPICAL_BATCH if axis == 0 else None) for axis, size in enumerate(dims)]
 
 
-def _known(size: Dim, otherwise: int = TYPICAL_EXTENT) -> int:
-    return size if isinstance(size, int) else otherwise
+def _known(size: Dim, otherwise: int | None = None) -> int:
+    """A dimension; an unknown one is what its expression gives for typical sizes."""
+    if isinstance(size, int):
+        return size
+    if otherwise is not None:
+        return otherwise
+    return max(1, int(size.subs(dict.fromkeys(size.free_symbols, TYPICAL_SIZE))))

@@ -26,3 +26,11 @@ func.func @algorithms(%x: !layout.tensor<1 x 64 x 56 x 56 x f32>, %w3: !layout.t
   %5 = kernel.conv ins(%x, %w3 : !layout.tensor<1 x 64 x 56 x 56 x f32>, !layout.tensor<64 x 64 x 3 x 3 x f32>) algorithm winograd2 strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 64 x 56 x 56 x f32>
   func.return
 }
+
+// Unknown sizes count as those of a small picture, and one of them at a time.
+func.func @free_sizes(%x: !layout.tensor<N x 64 x (H floordiv 4) x (W floordiv 4) x f32>, %w: !layout.tensor<64 x 64 x 3 x 3 x f32>) {
+  // CHECK-LABEL: func.func @free_sizes
+  // CHECK: kernel.conv {{.*}} algorithm winograd4
+  %0 = kernel.conv ins(%x, %w : !layout.tensor<N x 64 x (H floordiv 4) x (W floordiv 4) x f32>, !layout.tensor<64 x 64 x 3 x 3 x f32>) strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<N x 64 x (H floordiv 4) x (W floordiv 4) x f32>
+  func.return
+}
