@@ -8,6 +8,7 @@ usage: python docs/generate.py [--check]
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import re
@@ -17,7 +18,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from example_model import linear_model
+from example_model import linear_model, small_model
 from lamina.backend.targets import TARGETS
 from lamina.context import CompilerContext
 from lamina.frontend import import_model
@@ -105,6 +106,57 @@ def _dedented(text: str) -> str:
 
 def _code(language: str, text: str) -> str:
     return f"```{language}\n{text.rstrip()}\n```\n"
+
+
+# --- the small network of convolutions --------------------------------------------------------------------
+
+
+def excerpt(subject: str) -> str:
+    """``PHASE NAME...``: the ops that give the values of those names, or the stages that are called so."""
+    phase, *names = subject.split()
+    text = _small_after(phase)
+    return _code("mlir", "\n".join(_dedented(_definition(text, name)) for name in names))
+
+
+def loop(kernel: str) -> str:
+    """The innermost loop of the last kernel whose function begins with that."""
+    text = _small_after("loops")
+    functions = re.split(r"^(?=  func\.func )", text, flags=re.MULTILINE)
+    function = [function for function in functions if f"@{kernel}" in function][-1]
+    return _code("mlir", _dedented(_innermost_loop(function)))
+
+
+def instructions(kernel: str) -> str:
+    """The same loop in machine code."""
+    functions = re.split(r"^(?=[a-z]\w*:)", _small_assembly(), flags=re.MULTILINE)
+    function = [function for function in functions if function.startswith(kernel)][-1]
+    return _code("asm", _hottest_block(function))
+
+
+def _definition(text: str, name: str) -> str:
+    """From the line that defines a value or stage to the end of its region, if it has one."""
+    lines = text.splitlines()
+    first = next(index for index, line in enumerate(lines) if re.search(rf"%{name} = |stage @{name} ", line))
+    if not lines[first].endswith("{"):
+        return lines[first]
+    indent = len(lines[first]) - len(lines[first].lstrip())
+    last = next(index for index in range(first + 1, len(lines)) if lines[index].startswith(" " * indent + "}"))
+    return "\n".join(lines[first : last + 1])
+
+
+@functools.cache
+def _small_after(phase: str) -> str:
+    context = CompilerContext(target=TARGET)
+    return module_text(compile_through(import_model(small_model(), context=context), context, stop=phase))
+
+
+@functools.cache
+def _small_assembly() -> str:
+    context = CompilerContext(target=TARGET)
+    module = compile_through(import_model(small_model(), context=context), context)
+    text = StringIO()
+    UNIVERSE.all_targets["asm"]()().emit(context, module, text)
+    return text.getvalue()
 
 
 # --- tables ---------------------------------------------------------------------------------------------
@@ -270,6 +322,9 @@ def _table(heads: list[str], rows: list[list[str]]) -> str:
 WRITERS: dict[str, Callable[[str], str]] = {
     "level": level,
     "assembly": assembly,
+    "excerpt": excerpt,
+    "loop": loop,
+    "instructions": instructions,
     "operations": operations,
     "phases": phases,
     "passes": passes,

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from types import ModuleType
 
@@ -17,7 +18,8 @@ from xdsl.parser import Parser
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+# A block may stand in a list, indented with it.
+BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
 
 
 def load_script(name: str) -> ModuleType:
@@ -36,16 +38,23 @@ GENERATE = load_script("generate")
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    return [text for found, text in BLOCK.findall(page.read_text()) if found == language]
+    return [textwrap.dedent(text) for _, found, text in BLOCK.findall(page.read_text()) if found == language]
 
 
 def with_blocks(language: str) -> list:
     return [pytest.param(page, id=page.stem) for page in PAGES if blocks(page, language)]
 
 
+@pytest.fixture(scope="session")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all pages, so that what several of them compile is compiled once."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a reader would be: with the models that the pages speak of."""
+    monkeypatch.setenv("LAMINA_CACHE_DIR", str(cache_folder))
     onnx.save(sys.modules["example_model"].linear_model(), tmp_path / "linear.onnx")
     onnx.save(sys.modules["example_model"].small_model(), tmp_path / "small.onnx")
     return tmp_path
