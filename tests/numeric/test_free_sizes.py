@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import lamina
 import numpy as np
 import onnx
@@ -57,5 +59,5 @@ def test_convolutions_of_free_sizes_use_winograd(picture_model: onnx.ModelProto)
 def test_sizes_fall_by_halves_to_one(largest: int) -> None:
     sizes = falling_sizes(largest)
     assert (sizes[0], sizes[-1]) == (largest, 1)
-    assert all(larger > smaller for larger, smaller in zip(sizes, sizes[1:]))
-    assert all(2 * smaller >= larger for larger, smaller in zip(sizes, sizes[1:]) if smaller > 1)
+    assert all(larger > smaller for larger, smaller in itertools.pairwise(sizes))
+    assert all(2 * smaller >= larger for larger, smaller in itertools.pairwise(sizes) if smaller > 1)
