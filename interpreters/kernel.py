@@ -17,7 +17,7 @@ from ..dialects.layout import ConvertOp, ReshapeOp, TensorType, TransposeOp, Win
 from ..dialects.shape import Dim, substitute
 from ..dialects.winograd import restore_weights, tile_of
 from ..runtime.reference import evaluate
-from .scalar import evaluate_region, scalar_dtype
+from .scalar import NoMeaningError, evaluate_region, scalar_dtype
 
 Trace = Callable[[SSAValue, np.ndarray], None]
 """Is told of every value of an interpreted text once it is known."""
@@ -96,7 +96,7 @@ class KernelInterpreter:
                 places = tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))
                 value = self.values[op.source][places]
             case _:
-                raise ValueError(f"no meaning is known for {op.name} among kernels")
+                raise NoMeaningError(f"no meaning is known for {op.name} among kernels")
         self._store(op.results[0], value)
 
     def _store(self, value: SSAValue, array: np.ndarray) -> None:

@@ -19,11 +19,11 @@ from xdsl.dialects import arith, func, memref, scf, vector
 from xdsl.dialects.builtin import DYNAMIC_INDEX, IndexType, IntegerAttr, MemRefType, VectorType
 from xdsl.ir import Block, Operation, SSAValue
 
-from .scalar import element_dtype, operation_function
+from .scalar import NoMeaningError, element_dtype, operation_function
 
 
 class LoopsError(ValueError):
-    """A function of loops went wrong: out of its memory, or with an op that has no meaning here. Names the op."""
+    """A function of loops went wrong, out of its memory for example. Names the op."""
 
 
 class OutOfTimeError(Exception):
@@ -60,11 +60,15 @@ class LoopsFunction:
                 line = trace.tb_lineno
             trace = trace.tb_next
         operation = self._origins.get(line)
-        return "its start" if operation is None else str(operation).partition("\n")[0][:200]
+        if operation is None:
+            return "its start"
+        if operation.parent is None:  # It has been lowered since, and cannot be printed.
+            return operation.name
+        return str(operation).partition("\n")[0][:200]
 
 
 def translate(function: func.FuncOp) -> LoopsFunction:
-    """Raises LoopsError for an op that has no meaning at the loops level."""
+    """Raises NoMeaningError for an op that this interpreter does not know."""
     return _Translation(function).finish()
 
 
@@ -157,6 +161,10 @@ def _mask(shape: tuple[int, ...], sizes: tuple[int, ...]) -> np.ndarray:
     return mask
 
 
+def _turned(mask: np.ndarray, order: tuple[int, ...], repeated: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
+    return np.broadcast_to(np.expand_dims(mask.transpose(order), repeated), shape)
+
+
 def _broadcast(value: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     result = np.empty(shape, dtype)
     result[...] = value
@@ -179,7 +187,7 @@ _HELPERS = {
     function.__name__: function
     for function in (
         _check_time, _places, _load, _load_row, _load_masked, _store, _store_masked, _store_row, _element,
-        _typed_memory, _mask, _broadcast, _inserted, _fused,
+        _typed_memory, _mask, _turned, _broadcast, _inserted, _fused,
     )
 } | {"np": np}  # fmt: skip
 
@@ -307,7 +315,9 @@ class _Translation:
         try:
             function = operation_function(operation)
         except (ValueError, KeyError) as error:
-            raise LoopsError(f"@{self.symbol}: no meaning is known for {operation.name} at the loops level") from error
+            raise NoMeaningError(
+                f"@{self.symbol}: no meaning is known for {operation.name} at the loops level"
+            ) from error
         self.write(f"{self.name(operation.results[0])} = {self.keep(function)}({operands})", operation)
 
     def from_index(self, operation: Operation, operands: str) -> None:
@@ -335,7 +345,7 @@ class _Translation:
         elif operation.name in _INDEX_OPERATORS:
             expression = _INDEX_OPERATORS[operation.name].format(*operands)
         else:
-            raise LoopsError(f"@{self.symbol}: no meaning is known for {operation.name} on indices")
+            raise NoMeaningError(f"@{self.symbol}: no meaning is known for {operation.name} on indices")
         self.write(f"{self.name(result)} = {expression}", operation)
 
     # --- memory ---------------------------------------------------------------------------------
@@ -504,13 +514,25 @@ def _masked_store(t: _Translation, op: vector.MaskedStoreOp) -> None:
     t.write(f"_store_masked({view.memory}, {t.address(view, op.indices)}, {operands})", op)
 
 
+def _transfer_sources(op: vector.TransferReadOp | vector.TransferWriteOp) -> list[int | None]:
+    """The memref's axis for each of the vector's; None for one that repeats."""
+    return [next(iter(result.used_dims()), None) for result in op.permutation_map.data.results]
+
+
 def _transfer_strides(view: _View, op: vector.TransferReadOp | vector.TransferWriteOp) -> list[str]:
-    """The memref's stride along each of the vector's axes; 0 along one that repeats."""
-    strides = []
-    for result in op.permutation_map.data.results:
-        used = list(result.used_dims())
-        strides.append(view.strides[used[0]] if used else "0")
-    return strides
+    return ["0" if axis is None else view.strides[axis] for axis in _transfer_sources(op)]
+
+
+def _transfer_mask(t: _Translation, op: vector.TransferReadOp | vector.TransferWriteOp, shape: Sequence[int]) -> str:
+    """The mask, whose axes are in memory's order, in the vector's order."""
+    assert op.mask is not None
+    sources = _transfer_sources(op)
+    in_memory = sorted(axis for axis in sources if axis is not None)
+    order = tuple(in_memory.index(axis) for axis in sources if axis is not None)
+    repeated = tuple(number for number, axis in enumerate(sources) if axis is None)
+    if order == tuple(range(len(order))) and not repeated:
+        return t.name(op.mask)
+    return f"_turned({t.name(op.mask)}, {order}, {repeated}, {tuple(shape)})"
 
 
 def _transfer_read(t: _Translation, op: vector.TransferReadOp) -> None:
@@ -520,7 +542,8 @@ def _transfer_read(t: _Translation, op: vector.TransferReadOp) -> None:
     if op.mask is None:
         t.write(f"{result} = _load({view.memory}, {start}, {tile})", op)
         return
-    t.write(f"{result} = _load_masked({view.memory}, {start}, {tile}, {t.name(op.mask)}, {t.name(op.padding)})", op)
+    mask = _transfer_mask(t, op, shape)
+    t.write(f"{result} = _load_masked({view.memory}, {start}, {tile}, {mask}, {t.name(op.padding)})", op)
 
 
 def _transfer_write(t: _Translation, op: vector.TransferWriteOp) -> None:
@@ -530,7 +553,7 @@ def _transfer_write(t: _Translation, op: vector.TransferWriteOp) -> None:
     if op.mask is None:
         t.write(f"_store({view.memory}, {start}, {tile}, {value})", op)
     else:
-        t.write(f"_store_masked({view.memory}, {start}, {tile}, {t.name(op.mask)}, {value})", op)
+        t.write(f"_store_masked({view.memory}, {start}, {tile}, {_transfer_mask(t, op, shape)}, {value})", op)
 
 
 def _create_mask(t: _Translation, op: vector.CreateMaskOp) -> None:
@@ -568,7 +591,7 @@ def _fma(t: _Translation, op: vector.FMAOp) -> None:
 def _reduction(t: _Translation, op: vector.ReductionOp) -> None:
     kind = op.kind.data.value
     if kind not in _REDUCTIONS:
-        raise LoopsError(f"@{t.symbol}: no meaning is known for vector.reduction <{kind}>")
+        raise NoMeaningError(f"@{t.symbol}: no meaning is known for vector.reduction <{kind}>")
     function, result = t.keep(_REDUCTIONS[kind]), t.name(op.dest)
     t.write(f"{result} = {function}.reduce({t.name(op.vector)}, axis=None)", op)
     if op.acc is not None:

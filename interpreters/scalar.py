@@ -24,6 +24,11 @@ from xdsl.ir import Attribute, Operation, Region, SSAValue
 
 from ..runtime.reference import evaluate
 
+
+class NoMeaningError(ValueError):
+    """An op that an interpreter does not know: what it computes cannot be checked, which says nothing against it."""
+
+
 _FLOATS = {
     Float16Type: np.dtype(np.float16),
     BFloat16Type: np.dtype(ml_dtypes.bfloat16),
@@ -44,7 +49,7 @@ def scalar_dtype(type_: Attribute) -> np.dtype:
 def evaluate_region(region: Region, arguments: Sequence[np.ndarray]) -> np.ndarray:
     """What the region yields for these arrays, which must broadcast against one another.
 
-    Raises ValueError for an op that it does not know.
+    Raises NoMeaningError for an op that it does not know.
     """
     values: dict[SSAValue, np.ndarray] = dict(zip(region.block.args, arguments, strict=True))
     with np.errstate(all="ignore"):
@@ -63,7 +68,7 @@ def element_dtype(type_: Attribute) -> np.dtype:
 def operation_function(op: Operation) -> Callable[..., np.ndarray]:
     """What an op of arith, math or vectorx does to the arrays of its operands.
 
-    Raises ValueError for an op that it does not know.
+    Raises NoMeaningError for an op that it does not know.
     """
     dtype = element_dtype(op.results[0].type)
     if isinstance(op, arith.ConstantOp):
@@ -88,7 +93,7 @@ def _function(op: Operation, dtype: np.dtype) -> Callable[..., Any]:
         return lambda *operands: evaluate(_REFERENCES[name], operands, {})[0]
     if name in _CASTS:
         return lambda array: _CASTS[name](array, dtype)
-    raise ValueError(f"no meaning is known for {op.name} as scalar code")
+    raise NoMeaningError(f"no meaning is known for {op.name} as scalar code")
 
 
 def _predicate(op: Operation) -> str:

@@ -1,4 +1,5 @@
-"""Ways to look at a model while it runs: the time of each stage, and whether the kernels keep to their memory."""
+"""Ways to look at a model while it runs: the time of each stage, whether the kernels keep to their memory, and what one
+kernel alone makes of given memory."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ import numpy as np
 
 from .binding import RECORD_WORDS, WORD_BYTES, Binding, Instance, Tables
 from .errors import ExecutionError
-from .memory import ALIGNMENT, address_of, align_up, map_pages, protect_pages, unmap_pages
+from .image import MappedImage
+from .memory import ALIGNMENT, address_of, align_up, aligned_bytes, map_pages, protect_pages, unmap_pages
 from .program import Buffer, Stage
 from .segment import OBSERVER, Observer, SegmentRunner
 from .team import Team
@@ -58,7 +60,7 @@ class StageTimer:
     def run(self, runner: SegmentRunner, binding: Binding, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         def execute(_binding: Binding, instance: Instance) -> None:
             name = runner.segment.name
-            with _team(runner, binding.participants) as (team, participants):
+            with _team(runner.image, binding.participants) as (team, participants):
                 address = None if team is None else team.address
                 for number, stage in enumerate(runner.segment.stages):
                     threads = 1 if stage.serial else participants
@@ -73,8 +75,8 @@ class StageTimer:
 
 
 @contextmanager
-def _team(runner: SegmentRunner, threads: int) -> Iterator[tuple[Team | None, int]]:
-    grant = POOL.acquire(runner.image, threads)
+def _team(image: MappedImage, threads: int) -> Iterator[tuple[Team | None, int]]:
+    grant = POOL.acquire(image, threads)
     try:
         yield grant.team, grant.participants
     finally:
@@ -97,7 +99,7 @@ class Poison:
                 ctypes.memset(address, 0xFF, size)
             if binding.arena_bytes:
                 ctypes.memset(instance.arena_base, 0xFF, binding.arena_bytes)
-            with _team(runner, binding.participants) as (team, participants):
+            with _team(runner.image, binding.participants) as (team, participants):
                 address = None if team is None else team.address
                 runner.image.run(address, instance.records_address, binding.stage_count, participants)
 
@@ -166,7 +168,7 @@ class MemoryGuard:
             ctypes.memset(region.address, 0xFF, region.size)
 
     def _run_stages(self, runner: SegmentRunner, records: int, regions: dict[str, _Region]) -> None:
-        with _team(runner, runner.threads) as (team, participants):
+        with _team(runner.image, runner.threads) as (team, participants):
             address = None if team is None else team.address
             for number, stage in enumerate(runner.segment.stages):
                 if self._trace is not None:
@@ -206,3 +208,55 @@ def _outputs(runner: SegmentRunner, binding: Binding, regions: dict[str, _Region
             output = outputs[buffer.index]
             ctypes.memmove(address_of(output), regions[buffer.name].address, output.nbytes)
     return outputs
+
+
+def run_kernel(
+    image: MappedImage,
+    function: str,
+    buffers: Sequence[np.ndarray],
+    scratch_bytes: int | None = None,
+    sizes: Sequence[int] = (),
+    threads: int = 1,
+) -> None:
+    """Runs one function of an image on buffers given as bytes, in place, apart from any model.
+
+    The function's arguments are the buffers, then ``scratch_bytes`` of scratch for each thread (None: it has none),
+    then the sizes. Raises ExecutionError if it writes into the bytes around a buffer.
+    """
+    scratch = [] if scratch_bytes is None else [np.full(scratch_bytes * threads, 0xFF, np.uint8)]
+    spaces = [_Space.around(buffer) for buffer in (*buffers, *scratch)]
+    table = np.array([*(space.address for space in spaces), *sizes], np.int64)
+    record = np.array([image.address(function), address_of(table), 0, 0], np.uint64)
+    with _team(image, threads) as (team, participants):
+        image.run(None if team is None else team.address, address_of(record), 1, participants)
+    for number, (space, buffer) in enumerate(zip(spaces, buffers)):
+        if not space.is_intact():
+            raise ExecutionError(f"{function} wrote around its argument {number}, a buffer of {buffer.size} bytes")
+        buffer[:] = space.contents
+
+
+@dataclass(frozen=True, slots=True)
+class _Space:
+    """A copy of a buffer, aligned, with known bytes before and after it."""
+
+    memory: np.ndarray
+    size: int
+
+    @staticmethod
+    def around(buffer: np.ndarray) -> _Space:
+        memory = aligned_bytes(buffer.size + 2 * ALIGNMENT)
+        memory[:] = _CANARY
+        memory[ALIGNMENT : ALIGNMENT + buffer.size] = buffer
+        return _Space(memory, buffer.size)
+
+    @property
+    def address(self) -> int:
+        return address_of(self.memory) + ALIGNMENT
+
+    @property
+    def contents(self) -> np.ndarray:
+        return self.memory[ALIGNMENT : ALIGNMENT + self.size]
+
+    def is_intact(self) -> bool:
+        around = np.concatenate([self.memory[:ALIGNMENT], self.memory[ALIGNMENT + self.size :]])
+        return bool((around == _CANARY).all())

@@ -1,0 +1,142 @@
+"""From the first wrong phase to the pass, and below the schedule to the pass of one stage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from xdsl.dialects import func, llvm
+
+from ..backend.compile_module import compile_module as generate_code
+from ..interpreters.loops import LoopsError, OutOfTimeError, translate
+from ..interpreters.scalar import NoMeaningError
+from ..interpreters.schedule import ScheduleRules, StageRun
+from ..lowering.schedule_to_loops import function_name
+from ..pipeline import PHASES, module_text, phase_passes
+from ..runtime.errors import LaminaError
+from ..runtime.image import MappedImage
+from .comparison import Deviation, Tolerance
+from .isolation import Crash, run_isolated
+from .phases import Snapshot, steps
+from .report import Check
+from .stages import compare_stage, run_loops, run_machine_code
+
+CheckModule = Callable[[Snapshot, ScheduleRules], Check]
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class WrongPass:
+    """The first pass after which a phase is wrong, with the module before and after it."""
+
+    check: Check
+    before: Snapshot
+    after: Snapshot
+
+
+def bisect_phase(start: Snapshot, check_module: CheckModule, progress: Progress) -> WrongPass | None:
+    """The first pass of the phase after ``start`` that ``check_module`` finds wrong."""
+    position = [phase.name for phase in PHASES].index(start.phase) + 1
+    phase = PHASES[position]
+    for module_pass, before, after, rules in steps(phase, start):
+        progress(f"evaluate after {module_pass}")
+        check = check_module(replace(after, phase=phase.name), rules)
+        if check.status == "wrong":
+            subject = f"after {module_pass}, against {start.phase}"
+            return WrongPass(replace(check, subject=subject, pass_name=str(module_pass)), before, after)
+    return None
+
+
+@dataclass
+class StageFiles:
+    """A stage's function after each pass below the schedule, by file name."""
+
+    texts: dict[str, str] = field(default_factory=dict)
+
+
+def bisect_stage(
+    schedule: Snapshot, run: StageRun, tolerance: Tolerance, seconds: float, progress: Progress
+) -> tuple[Check, StageFiles]:
+    """The first pass below the schedule that makes this stage wrong.
+
+    After each pass of the loops phase its function is interpreted, after each of the llvm phase compiled and run. Where
+    the code is wrong with LLVM's optimisation only, that is named.
+    """
+    search = _StageSearch(schedule.copy(), run, tolerance, time.monotonic() + seconds)
+    return search.find(progress), search.files
+
+
+class _StageSearch:
+    def __init__(self, schedule: Snapshot, run: StageRun, tolerance: Tolerance, deadline: float):
+        self.module, self.context = schedule.module, schedule.context
+        self.run, self.tolerance, self.deadline = run, tolerance, deadline
+        self.name = function_name(run.stage)
+        self.files = StageFiles()
+
+    def find(self, progress: Progress) -> Check:
+        for phase in PHASES[4:]:
+            for number, module_pass in enumerate(phase_passes(phase)):
+                progress(f"stage @{self.run.stage.stage_name.data} after {module_pass}")
+                module_pass.apply(self.context, self.module)
+                self.keep_one_function()
+                self.files.texts[f"{phase.name}-{number}-{module_pass.name}.mlir"] = module_text(self.module)
+                check = self.check_loops() if phase.name == "loops" else self.check_code(2)
+                if check.status != "wrong":
+                    continue
+                check = replace(check, subject=f"after {module_pass}, against schedule", pass_name=str(module_pass))
+                if phase.name == "llvm" and number == 0 and self.check_code(0).status == "ok":
+                    check.pass_name = "LLVM's optimisation"
+                    check.note += "the code is right when LLVM does not optimise"
+                return check
+        return self.result("skipped", note="the stage is right when its function is compiled alone")
+
+    def keep_one_function(self) -> None:
+        """The stage's function, and helpers that it may call."""
+        for op in list(self.module.ops):
+            is_other_kernel = isinstance(op, func.FuncOp | llvm.FuncOp) and op.sym_name.data != self.name
+            internal = isinstance(op, llvm.FuncOp) and op.linkage.linkage.data == "internal"
+            if is_other_kernel and not internal and "lamina.kernel" in getattr(op, "attributes", {"lamina.kernel": 0}):
+                op.detach()
+                op.erase(safe_erase=False)
+
+    def result(self, status, deviation: Deviation | None = None, value: str = "", note: str = "") -> Check:
+        phase = "loops" if any(isinstance(op, func.FuncOp) for op in self.module.ops) else "llvm"
+        return Check(
+            phase,
+            "",
+            status,
+            deviation,
+            value=value,
+            stage=self.run.stage.stage_name.data,
+            function=self.name,
+            operation=self.run.stage.kernel.name,
+            note=note,
+        )
+
+    def compared(self, found: list) -> Check:
+        value, deviation = compare_stage(self.run, found, self.tolerance)
+        return self.result("ok" if deviation.ok else "wrong", deviation, value)
+
+    def check_loops(self) -> Check:
+        (function,) = (op for op in self.module.ops if isinstance(op, func.FuncOp) and op.sym_name.data == self.name)
+        try:
+            return self.compared(run_loops(translate(function), self.run, self.deadline))
+        except (OutOfTimeError, NoMeaningError) as reason:
+            return self.result("skipped", note=str(reason))
+        except LoopsError as error:
+            return self.result("wrong", note=str(error))
+
+    def check_code(self, optimization_level: int) -> Check:
+        image = generate_code(self.module, self.context.target, optimization_level=optimization_level)
+        mapped = MappedImage(image.data, image.symbols)
+        try:
+            found = run_isolated(lambda announce: self.run_twice(mapped))
+        except LaminaError as error:
+            return self.result("wrong", note=str(error))
+        if isinstance(found, Crash):
+            return self.result("wrong", note=f"the machine code ended with {found.signal}")
+        return next((check for check in map(self.compared, found) if check.status == "wrong"), self.compared(found[0]))
+
+    def run_twice(self, image: MappedImage) -> list:
+        return [run_machine_code(image, self.run, threads) for threads in (1, 2)]

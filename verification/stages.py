@@ -1,0 +1,96 @@
+"""One stage on its own: its loops interpreted, or its machine code run, on the memory that the schedule gives it.
+
+Every stage starts from what the interpreted schedule computed, so that no error is handed on and the first wrong stage
+is the one at fault.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..dialects.layout_algebra import Layout
+from ..interpreters.kernel import KernelInterpreter
+from ..interpreters.loops import LoopsFunction
+from ..interpreters.scalar import scalar_dtype
+from ..interpreters.schedule import StageRun, tensor_type, unpack_tensor
+from ..lowering.schedule_to_loops import function_name, stage_symbols
+from ..runtime.image import MappedImage
+from ..runtime.inspection import run_kernel
+from .comparison import Deviation, Tolerance, compare_arrays
+
+LOOP_THREADS = 2
+"""Interpreted loops run the shares of so many threads one after the other, so that a wrong split shows."""
+
+RunStage = Callable[[StageRun], list[np.ndarray]]
+"""Gives the bytes of a stage's outputs."""
+
+
+@dataclass(frozen=True)
+class StageCall:
+    """What a stage's function is called with. ``buffers`` are bytes: the inputs, then outputs full of NaN."""
+
+    function: str
+    buffers: list[np.ndarray]
+    scratch_bytes: int | None
+    sizes: list[int]
+    output_count: int
+
+    @staticmethod
+    def of(run: StageRun) -> StageCall:
+        stage = run.stage
+        scratch = None if stage.scratch is None else stage.scratch.data
+        return StageCall(
+            function_name(stage),
+            [*(memory.copy() for memory in run.inputs), *(np.full_like(memory, 0xFF) for memory in run.outputs)],
+            None if scratch is None else KernelInterpreter({}, run.symbols).sizes([scratch])[0],
+            [run.symbols[symbol] for symbol in stage_symbols(stage)],
+            len(run.outputs),
+        )
+
+    @property
+    def outputs(self) -> list[np.ndarray]:
+        return self.buffers[len(self.buffers) - self.output_count :]
+
+
+def run_loops(loops: LoopsFunction, run: StageRun, deadline: float = math.inf) -> list[np.ndarray]:
+    """Outputs by the loops interpreter. Raises LoopsError or OutOfTimeError."""
+    call = StageCall.of(run)
+    memories = list(call.buffers)
+    if call.scratch_bytes is not None:
+        memories.append(np.full(call.scratch_bytes * LOOP_THREADS, 0xFF, np.uint8))
+    typed = [memory.view(dtype) for memory, dtype in zip(memories, loops.element_types)]
+    loops.run([*typed, *call.sizes], LOOP_THREADS, deadline)
+    return call.outputs
+
+
+def run_machine_code(image: MappedImage, run: StageRun, threads: int = 1) -> list[np.ndarray]:
+    """Outputs by the machine code. Raises ExecutionError where it leaves its memory a little; far, the process ends."""
+    call = StageCall.of(run)
+    run_kernel(image, call.function, call.buffers, call.scratch_bytes, call.sizes, threads)
+    return call.outputs
+
+
+def compare_stage(run: StageRun, found: list[np.ndarray], tolerance: Tolerance) -> tuple[str, Deviation]:
+    """The output buffer that deviates most, and how; halos, whose zeros other stages read, count as well."""
+    kernels = KernelInterpreter({}, run.symbols)
+    worst = ("", Deviation(True))
+    for target, expected, actual in zip(run.stage.outs, run.outputs, found, strict=True):
+        wanted, got = (_with_halo(tensor_type(target), memory, kernels) for memory in (expected, actual))
+        deviation = compare_arrays(got, wanted, tolerance)
+        if not deviation.ok:
+            return target.name_hint or "", deviation
+        if deviation.relative >= worst[1].relative:
+            worst = (target.name_hint or "", deviation)
+    return worst
+
+
+def _with_halo(type_, memory: np.ndarray, kernels: KernelInterpreter) -> np.ndarray:
+    layout = type_.layout
+    if not layout.halo:
+        return unpack_tensor(type_, memory, kernels)
+    extents = kernels.sizes([layout.extent(type_.dims, axis) for axis in range(type_.rank)])
+    return Layout(layout.order).unpack(memory.view(scalar_dtype(type_.element_type)), extents)

@@ -1,0 +1,138 @@
+"""Which op is the first whose result is off: the values of two modules, paired by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Block, Operation, SSAValue
+
+from ..dialects.schedule import BufferOp, StageOp
+from ..interpreters.kernel import as_signed
+from .comparison import Deviation, Tolerance, compare_arrays
+
+
+@dataclass
+class RecordedValues:
+    """A trace for the interpreters: every value of a module, the last one where a loop gives several."""
+
+    arrays: dict[SSAValue, np.ndarray] = field(default_factory=dict)
+    by_name: dict[str, np.ndarray] = field(default_factory=dict)
+    """By name hint. Where several values share one, the last: a node's result follows its intermediate values."""
+
+    def __call__(self, value: SSAValue, array: np.ndarray) -> None:
+        self.arrays[value] = array
+        if value.name_hint:
+            self.by_name[value.name_hint] = array
+
+
+@dataclass(frozen=True)
+class Culprit:
+    """The first op, in the order of evaluation, whose result differs and reaches a wrong output."""
+
+    operation: str
+    value: str
+    stage: str
+    deviation: Deviation
+
+
+def find_culprit(
+    module: ModuleOp,
+    found: RecordedValues,
+    expected: dict[str, np.ndarray],
+    wrong_outputs: set[str],
+    tolerance: Tolerance,
+) -> Culprit | None:
+    """Walks from the wrong outputs towards the inputs, not past values that are as expected.
+
+    A name may be given anew to another value (a convolution that has taken in its normalisation keeps its name),
+    and counts only where its difference reaches a wrong output. None where no named value differs.
+    """
+    edges = _Edges(module)
+    pending = edges.outputs(wrong_outputs)
+    seen: set[SSAValue] = set(pending)
+    differing: dict[SSAValue, Deviation] = {}
+    while pending:
+        value = pending.pop()
+        deviation = _compare(value, found, expected, tolerance)
+        if deviation is not None and deviation.ok:
+            continue
+        if deviation is not None:
+            differing[value] = deviation
+        for source in edges.sources(value):
+            if source not in seen:
+                seen.add(source)
+                pending.append(source)
+    first = next((value for value in found.arrays if value in differing), None)
+    if first is None:
+        return None
+    stage = edges.writers.get(first)
+    operation = first.owner if stage is None else stage.kernel
+    assert isinstance(operation, Operation)
+    name = "" if stage is None else stage.stage_name.data
+    return Culprit(operation.name, first.name_hint or "", name, differing[first])
+
+
+def _compare(
+    value: SSAValue, found: RecordedValues, expected: dict[str, np.ndarray], tolerance: Tolerance
+) -> Deviation | None:
+    """None where nothing corresponds to the value."""
+    array = found.arrays.get(value)
+    wanted = expected.get(value.name_hint or "")
+    if array is None or wanted is None or array is not found.by_name.get(value.name_hint or ""):
+        return None
+    array, wanted = as_signed(array), as_signed(wanted)
+    if array.shape != wanted.shape or array.dtype != wanted.dtype:
+        return None
+    return compare_arrays(array, wanted, tolerance)
+
+
+class _Edges:
+    """From each value to those that it is computed from, through calls, branches and stages."""
+
+    def __init__(self, module: ModuleOp):
+        functions = [op for op in module.ops if isinstance(op, func.FuncOp)]
+        self.functions = {function.sym_name.data: function for function in functions}
+        self.calls: dict[func.FuncOp, list[func.CallOp]] = {}
+        self.writers: dict[SSAValue, StageOp] = {}
+        for op in module.walk():
+            if isinstance(op, func.CallOp):
+                self.calls.setdefault(self.functions[op.callee.string_value()], []).append(op)
+            elif isinstance(op, StageOp):
+                self.writers |= dict.fromkeys(op.outs, op)
+
+    def outputs(self, names: set[str]) -> list[SSAValue]:
+        from ..interpreters.graph import result_names
+
+        main = self.functions["main"]
+        terminator = main.body.block.last_op
+        assert terminator is not None
+        return [value for value, name in zip(terminator.operands, result_names(main), strict=True) if name in names]
+
+    def sources(self, value: SSAValue) -> Iterator[SSAValue]:
+        owner = value.owner
+        if isinstance(owner, Block):
+            yield from self.argument_sources(value, owner)
+            return
+        if isinstance(owner, BufferOp):
+            writer = self.writers.get(value)
+            yield from () if writer is None else writer.ins
+            return
+        yield from owner.operands
+        if isinstance(owner, func.CallOp):
+            body = self.functions[owner.callee.string_value()].body.block
+            assert body.last_op is not None
+            yield body.last_op.operands[owner.results.index(value)]  # pyright: ignore[reportArgumentType]
+        elif not isinstance(owner, StageOp) and not owner.name.startswith("kernel."):
+            for region in owner.regions:
+                for block in region.blocks:
+                    yield from block.last_op.operands if block.last_op is not None else ()
+
+    def argument_sources(self, value: SSAValue, block: Block) -> Iterator[SSAValue]:
+        parent = block.parent_op()
+        if isinstance(parent, func.FuncOp):
+            for call in self.calls.get(parent, []):
+                yield call.operands[block.args.index(value)]  # pyright: ignore[reportArgumentType]

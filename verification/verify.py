@@ -1,0 +1,393 @@
+"""Evaluates every phase of a model on the same inputs and compares each with the one before.
+
+Down to the schedule a phase is interpreted whole. Below it, every stage is taken on its own: its loops are interpreted
+as far as time allows, and its machine code runs, both on the memory that the interpreted schedule gives the stage.
+Last, the compiled model runs as users run it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+from ..backend.compile_module import compile_module as generate_code
+from ..backend.targets import Target
+from ..compiler import describe_target, import_for
+from ..interpreters.loops import LoopsError, LoopsFunction, OutOfTimeError, translate
+from ..interpreters.module import interpret_module
+from ..interpreters.scalar import NoMeaningError
+from ..interpreters.schedule import MemoryHazard, ScheduleRules, StageRun
+from ..lowering.schedule_to_loops import function_name
+from ..lowering.schedule_to_program import build_program
+from ..pipeline import PHASES, PipelineOptions, run_phase
+from ..runtime.errors import LaminaError
+from ..runtime.executable import Executable, TensorInfo
+from .bisect import bisect_phase, bisect_stage
+from .comparison import Tolerance, worst_output
+from .isolation import Announce, Crash, run_isolated
+from .phases import Snapshot, snapshots
+from .reference import Arrays, Reference, ReferenceError
+from .report import Check, Report
+from .reproduce import write_pass, write_stage
+from .stages import compare_stage, run_loops, run_machine_code
+from .values import RecordedValues, find_culprit
+
+FeedsOf = Callable[[Sequence[TensorInfo]], Arrays]
+"""Gives the inputs of a model."""
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """How to verify.
+
+    bisect: name the pass too, by evaluating after each pass of the first wrong phase.
+    loops_seconds: how long loops may be interpreted, all stages together. Twenty times as long for a wrong one.
+    reproduce: a folder for what is needed to look at the first wrong pass or stage.
+    expected: outputs known to be right, which are compared instead of a reference engine's.
+    """
+
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    bisect: bool = False
+    loops_seconds: float = 15.0
+    threads: int | None = None
+    reproduce: Path | None = None
+    expected: Arrays | None = None
+    progress: Callable[[str, str, int, int], None] | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Outputs and all values of one phase."""
+
+    outputs: Arrays
+    values: RecordedValues
+
+
+def verify_model(
+    model: Path,
+    feeds_of: FeedsOf,
+    options: VerifyOptions | None = None,
+    *,
+    shapes: dict | None = None,
+    target: str | Target = "host",
+) -> Report:
+    """Checks an .onnx model. Raises LaminaError where it cannot be compiled, or not be evaluated for these inputs."""
+    begin = time.perf_counter()
+    verification = _Verification(model, options or VerifyOptions())
+    verification.run(feeds_of, shapes, target)
+    verification.report.seconds = time.perf_counter() - begin
+    return verification.report
+
+
+class _Verification:
+    def __init__(self, model: Path, options: VerifyOptions):
+        self.options = options
+        self.tolerance = options.tolerance
+        self.reference = Reference.of(model)
+        known = options.expected is not None
+        self.report = Report(str(model), "the expected outputs" if known else self.reference.name)
+        self.pipeline = PipelineOptions(progress=options.progress)
+        self.loops: dict[str, LoopsFunction] = {}
+        self.loops_skipped: dict[str, str] = {}
+        self.stage_runs: list[StageRun] = []
+        self.feeds: Arrays = {}
+
+    def run(self, feeds_of: FeedsOf, shapes: dict | None, target: str | Target) -> None:
+        module, context = import_for(self.report.model, shapes=shapes, target=target)
+        self.taken = snapshots(module, context, self.pipeline)
+        program, constants = build_program(module, dict(context.constants), describe_target(context.target))
+        run_phase(module, context, PHASES[4], self.pipeline)
+        self.translate_loops(module)
+        run_phase(module, context, PHASES[5], self.pipeline)
+        progress = partial(self.pipeline.report, "llvm", "emit machine code")
+        self.executable = Executable(
+            program, generate_code(module, context.target, progress=progress), constants, threads=1
+        )
+        self.feeds = feeds_of(self.executable.inputs)
+        final = self.check_interpreted()
+        if final is not None:
+            self.check_stages(final)
+            self.check_runs(final)
+
+    def translate_loops(self, module) -> None:
+        for function in module.ops:
+            name = function.sym_name.data
+            try:
+                self.loops[name] = translate(function)
+            except NoMeaningError as reason:
+                self.loops_skipped[name] = str(reason)
+
+    def progress(self, step: str, done: int = 0, total: int = 0) -> None:
+        self.pipeline.report("verify", step, done, total)
+
+    def add(self, check: Check, begin: float) -> Check:
+        check.seconds = time.perf_counter() - begin
+        self.report.checks.append(check)
+        return check
+
+    # --- import to schedule: interpreted whole -----------------------------------------------------
+
+    def check_interpreted(self) -> Evaluation | None:
+        """The last phase's evaluation; None where a phase could not be evaluated."""
+        begin = time.perf_counter()
+        self.progress("interpret import")
+        before = self.evaluate_import()
+        self.check_import(before, begin)
+        searched = not self.report.ok
+        for start, snapshot in zip(self.taken[1:], self.taken[2:]):
+            begin = time.perf_counter()
+            self.progress(f"interpret {snapshot.phase}")
+            subject = f"{snapshot.phase}, interpreted, against {start.phase}"
+            evaluation, check = self.evaluate_against(snapshot, before, subject)
+            self.add(check, begin)
+            if check.status == "wrong" and not searched:
+                searched = True
+                self.search_phase(start, before)
+            if evaluation is None:
+                return None
+            before = evaluation
+        return before
+
+    def evaluate_import(self) -> Evaluation:
+        try:
+            return self.evaluate(self.taken[1])
+        except (ValueError, IndexError, ZeroDivisionError) as error:
+            raise LaminaError(
+                f"the model cannot be evaluated for these inputs: {error}; give other shapes with --shape or --dim"
+            ) from error
+
+    def evaluate(self, snapshot: Snapshot, rules: ScheduleRules | None = None, observe: bool = False) -> Evaluation:
+        values = RecordedValues()
+        seen: set[tuple[str, int]] = set()
+
+        def keep(run: StageRun) -> None:
+            key = (run.function.sym_name.data, run.number)
+            if key not in seen:
+                seen.add(key)
+                self.stage_runs.append(run)
+
+        outputs = interpret_module(
+            snapshot.module,
+            self.feeds,
+            snapshot.context.constants,
+            trace=values,
+            rules=rules,
+            observe=keep if observe else None,
+        )
+        return Evaluation(outputs, values)
+
+    def evaluate_against(
+        self, snapshot: Snapshot, before: Evaluation, subject: str, rules: ScheduleRules | None = None
+    ) -> tuple[Evaluation | None, Check]:
+        """A phase, or what a pass of it left, compared with the phase before."""
+        check = Check(snapshot.phase, subject, "wrong")
+        observe = snapshot is self.taken[-1]
+        try:
+            evaluation = self.evaluate(snapshot, rules, observe)
+        except NoMeaningError as reason:
+            return None, replace(check, status="skipped", note=str(reason))
+        except MemoryHazard as hazard:
+            return None, replace(check, stage=hazard.stage, note=str(hazard))
+        except (ValueError, IndexError, KeyError, ZeroDivisionError) as error:
+            return None, replace(check, note=f"cannot be evaluated any more: {error}")
+        check.output, check.deviation = worst_output(evaluation.outputs, before.outputs, self.tolerance)
+        if check.deviation.ok:
+            check.status = "ok"
+            return evaluation, check
+        self.name_culprit(check, snapshot, evaluation, before.values.by_name, before.outputs)
+        return evaluation, check
+
+    def name_culprit(
+        self, check: Check, snapshot: Snapshot, evaluation: Evaluation, expected: Arrays, outputs: Arrays
+    ) -> None:
+        wrong = {
+            name
+            for name, wanted in outputs.items()
+            if not worst_output({name: evaluation.outputs[name]}, {name: wanted}, self.tolerance)[1].ok
+        }
+        culprit = find_culprit(snapshot.module, evaluation.values, expected, wrong, self.tolerance)
+        if culprit is not None:
+            check.operation, check.value, check.stage = culprit.operation, culprit.value, culprit.stage
+            check.deviation = culprit.deviation
+
+    def check_import(self, evaluation: Evaluation, begin: float) -> None:
+        check = Check("import", f"import, interpreted, against {self.report.reference}", "wrong")
+        try:
+            known = self.options.expected
+            expected = self.reference.run(self.feeds) if known is None else known
+        except ReferenceError as reason:
+            self.add(replace(check, status="skipped", note=str(reason)), begin)
+            return
+        expected = {name: array for name, array in expected.items() if name in evaluation.outputs}
+        check.output, check.deviation = worst_output(evaluation.outputs, expected, self.tolerance)
+        if check.deviation.ok:
+            check.status = "ok"
+        else:
+            self.name_wrong_node(check, evaluation, expected)
+        self.add(check, begin)
+
+    def name_wrong_node(self, check: Check, evaluation: Evaluation, outputs: Arrays) -> None:
+        from ..frontend.builder import name_hint
+
+        try:
+            everything = self.reference.run_all(self.feeds)
+        except ReferenceError as reason:
+            check.note = str(reason)
+            return
+        expected = {name_hint(name) or "": array for name, array in everything.items()}
+        self.name_culprit(check, self.taken[1], evaluation, expected, outputs)
+
+    def search_phase(self, start: Snapshot, before: Evaluation) -> None:
+        """Names the first wrong pass of the phase after ``start``."""
+        if not self.options.bisect:
+            return
+        found = bisect_phase(start, lambda now, rules: self.evaluate_against(now, before, "", rules)[1], self.progress)
+        if found is None:
+            return
+        self.report.checks.append(found.check)
+        if self.options.reproduce is not None:
+            self.report.reproducer = write_pass(self.options.reproduce, found, self.feeds, before.outputs)
+
+    # --- loops and machine code: stage by stage ----------------------------------------------------
+
+    def check_stages(self, final: Evaluation) -> None:
+        wrong = self.check_loops()
+        if wrong is None:
+            wrong = self.check_code()
+        if wrong is not None and self.options.bisect:
+            check, files = bisect_stage(
+                self.taken[-1], wrong, self.tolerance, self.options.loops_seconds * 20, self.progress
+            )
+            self.report.checks.append(check)
+            if self.options.reproduce is not None:
+                self.report.reproducer = write_stage(self.options.reproduce, wrong, check, files)
+
+    def check_loops(self) -> StageRun | None:
+        """Interprets the loops of each distinct stage while there is time; gives the first wrong one."""
+        begin = time.perf_counter()
+        deadline = time.monotonic() + self.options.loops_seconds
+        first = {function_name(run.stage): run for run in reversed(self.stage_runs)}
+        distinct = [run for run in self.stage_runs if first[function_name(run.stage)] is run]
+        share = self.options.loops_seconds / 5
+        done, worst = 0, None
+        for number, run in enumerate(distinct):
+            self.progress("interpret loops", number, len(distinct))
+            check = self.check_loops_of(run, min(deadline, time.monotonic() + share))
+            if check.status == "wrong":
+                self.add(check, begin)
+                return run
+            if check.status == "ok":
+                done += 1
+                if worst is None or check.deviation.relative > worst.deviation.relative:
+                    worst = check
+        note = "" if done == len(distinct) else f"{done} of {len(distinct)} kernels: the others take too long"
+        if self.loops_skipped:
+            note += f"; {next(iter(self.loops_skipped.values()))}"
+        deviation = None if worst is None else worst.deviation
+        status = "ok" if done else "skipped"
+        self.add(Check("loops", "loops, interpreted, against schedule", status, deviation, note=note), begin)
+        return None
+
+    def check_loops_of(self, run: StageRun, deadline: float) -> Check:
+        name = function_name(run.stage)
+        check = Check("loops", "loops, interpreted, against schedule", "skipped")
+        check.stage, check.function, check.operation = run.stage.stage_name.data, name, run.stage.kernel.name
+        if name not in self.loops:
+            return check
+        try:
+            found = run_loops(self.loops[name], run, deadline)
+        except OutOfTimeError:
+            return check
+        except LoopsError as error:
+            return replace(check, status="wrong", note=str(error))
+        check.value, check.deviation = compare_stage(run, found, self.tolerance)
+        check.status = "ok" if check.deviation.ok else "wrong"
+        return check
+
+    def check_code(self) -> StageRun | None:
+        """Runs the machine code of every stage; gives the first wrong one, blaming its loops where they are wrong."""
+        begin = time.perf_counter()
+        self.progress("run stages")
+        runs = self.stage_runs
+        result = run_isolated(self.first_wrong_stage)
+        check = Check("llvm", "machine code of each stage against schedule", "ok", note=f"{len(runs)} stages")
+        if isinstance(result, Crash):
+            position = int(result.during or 0)
+            check.status, check.note = "wrong", f"the machine code ended with {result.signal}"
+        else:
+            position, check.value, check.deviation, failure = result
+            if position is None:
+                self.add(check, begin)
+                return None
+            check.status, check.note = "wrong", failure
+        run = runs[position]
+        check.stage, check.function = run.stage.stage_name.data, function_name(run.stage)
+        check.operation = run.stage.kernel.name
+        loops = self.check_loops_of(run, time.monotonic() + 20 * self.options.loops_seconds)
+        if loops.status == "wrong":
+            check = loops
+        self.add(check, begin)
+        return run
+
+    def first_wrong_stage(self, announce: Announce) -> tuple:
+        """Position of the stage, its output and deviation, and what went wrong beside; the position None if all well,
+        with the largest deviation."""
+        worst = ("", None)
+        for position, run in enumerate(self.stage_runs):
+            announce(str(position))
+            for threads in (1, 2):
+                try:
+                    found = run_machine_code(self.executable.image, run, threads)
+                except LaminaError as error:
+                    return position, "", None, str(error)
+                value, deviation = compare_stage(run, found, self.tolerance)
+                if not deviation.ok:
+                    return position, value, deviation, f"on {threads} threads" if threads > 1 else ""
+                if worst[1] is None or deviation.relative > worst[1].relative:
+                    worst = (value, deviation)
+        return None, *worst, ""
+
+    # --- the whole ---------------------------------------------------------------------------------
+
+    def check_runs(self, final: Evaluation) -> None:
+        """The compiled model as users run it, and what must not change a bit of its results."""
+        begin = time.perf_counter()
+        self.progress("run the model")
+        result = run_isolated(self.run_whole)
+        check = Check("run", "the compiled model against schedule", "wrong")
+        if isinstance(result, Crash):
+            self.add(replace(check, note=f"it ended with {result.signal} while {result.during}"), begin)
+            return
+        outputs, differing = result
+        check.output, check.deviation = worst_output(outputs, final.outputs, self.tolerance)
+        check.status = "ok" if check.deviation.ok else "wrong"
+        self.add(check, begin)
+        for subject, names in differing.items():
+            note = f"differs in {', '.join(names)}" if names else ""
+            self.report.checks.append(Check("run", subject, "wrong" if names else "ok", note=note))
+
+    def run_whole(self, announce: Announce) -> tuple[Arrays, dict[str, list[str]]]:
+        """Outputs on one thread, and for each other way to run the outputs that have other bits."""
+        executable = self.executable
+        announce("running on one thread")
+        first = executable.run(self.feeds)
+
+        def differing(what: str, outputs: Arrays) -> list[str]:
+            return [name for name, array in first.items() if outputs[name].tobytes() != array.tobytes()]
+
+        found = {}
+        for subject, run in (
+            ("the same bits on a second run", executable.run),
+            ("the same bits from memory full of NaN", executable.run_poisoned),
+        ):
+            announce(f"checking {subject}")
+            found[subject] = differing(subject, run(self.feeds))
+        for threads in (2, 3, self.options.threads or 4):
+            subject = f"the same bits on {threads} threads"
+            announce(f"checking {subject}")
+            executable.set_threads(threads)
+            found[subject] = differing(subject, executable.run(self.feeds))
+        return first, found
