@@ -28,6 +28,7 @@ from .known_operators import STANDARD_DOMAINS, unknown_operator
 from .node import Node, node_name, type_name
 from .problems import Problems, Unavailable, Unreached, declared_types, inferred_types, stand_in, type_proto
 from .registry import find_converter
+from .schema_checks import input_type_problem
 from .symbols import Symbols
 from .values import Value
 
@@ -173,16 +174,21 @@ class GraphImporter:
     def _convert(self, node: Node) -> Sequence[Value | None]:
         domain = "" if node.proto.domain in STANDARD_DOMAINS else node.proto.domain
         convert = find_converter(domain, node.operator, node.opset)
+        mistyped = input_type_problem(node.operator, node.opset, domain, node.inputs)
+        if mistyped is not None:
+            node.invalid(mistyped)
         try:
             if convert is None:
                 return self._expand_function(node, domain)
             converted = convert(node)
         except LaminaError:
             raise
-        except (VerifyException, ValueError, TypeError, LookupError, ArithmeticError, AssertionError) as error:
+        except VerifyException as error:
+            raise problem_error([node.problem(str(error), is_invalid=True, of_shapes=True)]) from error
+        except Exception as error:
             # A model that breaks ONNX's rules trips over them anywhere; what went wrong is kept as the cause.
-            of_shapes = isinstance(error, VerifyException)
-            raise problem_error([node.problem(str(error), is_invalid=True, of_shapes=of_shapes)]) from error
+            reason = f"the node is not valid, or has not been foreseen ({type(error).__name__}: {error})"
+            raise problem_error([node.problem(reason, is_invalid=True)]) from error
         return [converted] if isinstance(converted, Value) else list(converted)
 
     def _expand_function(self, node: Node, domain: str) -> Sequence[Value | None]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import onnx
 
+from .values import Value
 from .wording import shown
 
 _A = onnx.AttributeProto
@@ -153,3 +154,17 @@ def type_problem(signature: Signature, types: Sequence[str | None]) -> str | Non
         if first != found:
             return f"inputs #{first_index} and #{index} must have the same element type, got {first} and {found}"
     return None
+
+
+_TYPE_NAMES = {"float32": "float", "float64": "double"}
+
+
+def input_type_problem(operator: str, opset: int, domain: str, inputs: Sequence[Any]) -> str | None:
+    """As type_problem, for the values that a node reads while it is imported."""
+    signature = signature_of(operator, opset, domain)
+    if signature is None:
+        return None
+    names = [value.type.dtype.name if isinstance(value, Value) else None for value in inputs]
+    return type_problem(
+        signature, [None if name is None else f"tensor({_TYPE_NAMES.get(name, name)})" for name in names]
+    )

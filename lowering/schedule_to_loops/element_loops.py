@@ -177,7 +177,7 @@ def _plan(space: Sequence[Dimension], operands: int, lanes: int, unroll: int, ou
 
 def _fills_little(columns: Dimension, tile_columns: int, rows: Dimension) -> bool:
     """Whether a tile should take several rows, because it has room for two at least."""
-    return isinstance(columns.size, int) and 2 * columns.size <= tile_columns and _can_be_rows(rows, columns)
+    return isinstance(columns.size, int) and 0 < 2 * columns.size <= tile_columns and _can_be_rows(rows, columns)
 
 
 def _can_be_rows(rows: Dimension, columns: Dimension) -> bool:
