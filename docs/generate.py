@@ -128,8 +128,8 @@ def loop(kernel: str) -> str:
 
 def instructions(kernel: str) -> str:
     """The same loop in machine code."""
-    functions = re.split(r"^(?=[a-z]\w*:)", _small_assembly(), flags=re.MULTILINE)
-    function = [function for function in functions if function.startswith(kernel)][-1]
+    functions = re.split(r"^(?=[a-z][\w.]*:)", _small_assembly(), flags=re.MULTILINE)
+    function = [text for text in functions if text.startswith(kernel) and "vfmadd" in text][-1]
     return _code("asm", _hottest_block(function))
 
 
