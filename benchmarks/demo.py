@@ -111,9 +111,9 @@ def _print_times(
     table = Table("engine")
     table.add_column(f"ms for the {len(calls)} network runs of this picture, on {threads} threads", justify="right")
     for name, row in times.items():
-        table.add_row(name, f"{row['median_ms']:.1f}")
+        table.add_row(name, f"{row['p50_ms']:.1f}")
     console.print(table)
-    console.print(f"{times['onnxruntime']['median_ms'] / times['lamina']['median_ms']:.2f}x the speed of onnxruntime")
+    console.print(f"{times['onnxruntime']['p50_ms'] / times['lamina']['p50_ms']:.2f}x the speed of onnxruntime")
 
 
 if __name__ == "__main__":

@@ -127,10 +127,13 @@ def open_model(
         executable = load(model, threads=threads)
         return executable, fixed.named([info.name for info in executable.inputs])
     from ..compiler import compile
-    from ..pipeline import PipelineOptions
 
     fixed = fixed.named_in(model)
-    options = PipelineOptions(progress=progress)
+    options = None
+    if progress is not None:
+        from ..pipeline import PipelineOptions
+
+        options = PipelineOptions(progress=progress)
     return compile(model, shapes=fixed.for_import(), threads=threads, options=options), fixed
 
 

@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..pipeline import PHASE_NAMES, PassTiming, PipelineOptions, compile_through, module_text
-from .common import DimOption, FixedDims, ShapeOption, is_compiled
-from .level_text import SUFFIX, LevelText
-from .options import onnx_input_names
+from .common import (
+    DimOption,
+    FixedDims,
+    JsonOption,
+    ModelArgument,
+    ShapeOption,
+    duration_text,
+    is_compiled,
+    print_json,
+    size_text,
+)
+from .files import replaced_file
+from .progress import shown_progress
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
 
     from ..context import CompilerContext
+    from ..pipeline import PassTiming, PipelineOptions
 
+# The names of the phases stand here once more because importing the compiler takes longer than printing the help.
+LEVELS = ("import", "graph", "kernel", "schedule", "loops", "llvm")
 _MACHINE_FORMATS = ("ll", "asm", "obj")
-_FORMATS = ("lamina", *PHASE_NAMES, *_MACHINE_FORMATS)
+_FORMATS = ("lamina", *LEVELS, *_MACHINE_FORMATS)
 _SUFFIXES = {"lamina": ".lamina", "ll": ".ll", "asm": ".s", "obj": ".o"}
 
 
 def compile_model(
-    model: Annotated[
-        Path,
-        typer.Argument(
-            exists=True,
-            dir_okay=False,
-            metavar="MODEL",
-            help="An .onnx model, or .mlir text of a phase, edited or not.",
-        ),
-    ],
+    model: ModelArgument,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The file to write, '-' to print; by default beside the model."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The file to write, '-' to print; by default beside the model."
+        ),
     ] = None,
     target: Annotated[
         str, typer.Option("--target", metavar="NAME", help="The machine to compile for; 'host' is this one.")
@@ -42,130 +49,100 @@ def compile_model(
     emit: Annotated[str, typer.Option("--emit", metavar="FORMAT", help=f"One of {', '.join(_FORMATS)}.")] = "lamina",
     shape: ShapeOption = None,
     dim: DimOption = None,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            "--from", metavar="PHASE", help="Of .mlir text: the phase that wrote it. By default its name says so."
-        ),
-    ] = None,
-    constants: Annotated[
-        Path | None,
-        typer.Option(
-            "--constants",
-            metavar="FILE.npz",
-            exists=True,
-            dir_okay=False,
-            help="Of .mlir text: the arrays that it names. By default constants.npz beside it.",
-        ),
-    ] = None,
     dump_phases: Annotated[
         Path | None, typer.Option("--dump-phases", metavar="DIR", help="Write the text after each phase to a folder.")
     ] = None,
     verify_each: Annotated[bool, typer.Option("--verify-each", help="Verify after every pass.")] = False,
     time_passes: Annotated[bool, typer.Option("--time-passes", help="Show the time each pass takes.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Compile a model to a file that loads in milliseconds, or show it at one level.
 
-    From .mlir text of --dump-phases, it goes on where the text stands: edit a schedule, compile it, bench the file.
-
-    Example: [bold]lamina compile resnet50.onnx --emit schedule -o -[/]
+    Examples:
+    lamina compile resnet50.onnx -o resnet50.lamina
+    lamina compile resnet50.onnx --emit schedule -o - | less
     """
-    if emit not in _FORMATS:
-        raise typer.BadParameter(f"'{emit}': expected one of {', '.join(_FORMATS)}", param_hint="--emit")
+    destination = _destination(model, output, emit, as_json)
+    machine = _target_name(target)
     if is_compiled(model):
         raise typer.BadParameter(f"'{model}' is compiled already", param_hint="MODEL")
-    _check_target(target)
-    fixed = FixedDims.from_options(shape, dim)
-    text = _level_text(model, start, constants, fixed)
-    if text is None:
-        fixed = fixed.named(onnx_input_names(model))
-    options = PipelineOptions(verify_each=verify_each, dump_folder=dump_phases)
-    destination = output or model.with_suffix(_SUFFIXES.get(emit, f".{emit}.mlir"))
-    if destination.resolve() == model.resolve():
-        raise typer.BadParameter("the output would overwrite the model", param_hint="--output")
-    if emit == "lamina":
-        _write_executable(text or model, destination, target, fixed, options)
-    else:
-        _write_level(text or model, destination, target, fixed, options, emit)
-    if time_passes:
+    fixed = FixedDims.from_options(shape, dim).named_in(model)
+    from ..pipeline import PipelineOptions
+
+    # With the times of passes asked for, they have to run.
+    options = PipelineOptions(verify_each=verify_each, dump_folder=dump_phases, use_cache=not time_passes)
+    begin = time.perf_counter()
+    with shown_progress(not as_json) as options.progress:
+        if destination is None:
+            typer.get_binary_stream("stdout").write(_level(model, target, fixed, options, emit))
+        else:
+            with replaced_file(destination) as path:
+                _write(path, model, target, fixed, options, emit)
+    if destination is not None:
+        report = _report(model, destination, emit, machine, time.perf_counter() - begin, options.timings)
+        if as_json:
+            print_json(report)
+        else:
+            _print(report)
+    if time_passes and not as_json:
         _print_timings(options.timings)
 
 
-def _level_text(model: Path, start: str | None, constants: Path | None, fixed: FixedDims) -> LevelText | None:
-    """The model as text of a level, or None where it is none. Raises BadParameter for options that do not fit."""
-    if model.suffix != SUFFIX:
-        if start is not None or constants is not None:
-            raise typer.BadParameter(
-                f"it goes with {SUFFIX} text, and '{model}' is none", param_hint="--from/--constants"
-            )
+def _destination(model: Path, output: Path | None, emit: str, as_json: bool) -> Path | None:
+    """Where to write; None is the output stream. Raises BadParameter for what cannot be meant."""
+    if emit not in _FORMATS:
+        raise typer.BadParameter(f"'{emit}': expected one of {', '.join(_FORMATS)}", param_hint="--emit")
+    if output is not None and str(output) == "-":
+        if emit == "lamina":
+            raise typer.BadParameter("a compiled model cannot be printed: name a file", param_hint="--output")
+        if as_json:
+            raise typer.BadParameter("one output cannot take both the report and the text", param_hint="--json")
         return None
-    if fixed.for_import() is not None:
-        raise typer.BadParameter(
-            "dims are fixed when a model is imported, which this text was", param_hint="--shape/--dim"
-        )
-    return LevelText.from_options(model, start, constants)
+    destination = output or model.with_suffix(_SUFFIXES.get(emit, f".{emit}.mlir"))
+    if destination.is_dir():
+        raise typer.BadParameter(f"'{destination}' is a folder: name a file in it", param_hint="--output")
+    if destination.resolve() == model.resolve():
+        raise typer.BadParameter("the output would overwrite the model", param_hint="--output")
+    if not destination.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder '{destination.parent}'", param_hint="--output")
+    return destination
 
 
-def _check_target(name: str) -> None:
+def _target_name(name: str) -> str:
+    """The name of the target itself where this machine is asked for."""
     from ..backend.targets import target_by_name
 
     try:
-        target_by_name(name)
+        return target_by_name(name).name
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--target") from error
 
 
-def _write_executable(
-    model: Path | LevelText, destination: Path, target: str, fixed: FixedDims, options: PipelineOptions
-) -> None:
-    from ..compiler import compile, compile_module
-
-    if str(destination) == "-":
-        raise typer.BadParameter("a compiled model cannot be printed: name a file", param_hint="--output")
-    if isinstance(model, LevelText):
-        # A program is built from a schedule; what is further down has lost it.
-        model.check_stop("schedule")
-        module, context = _read(model, target)
-        executable = compile_module(module, context, start=model.phase, options=options)
-    else:
-        executable = compile(model, shapes=fixed.for_import(), target=target, options=options)
-    executable.save(destination)
-    size = destination.stat().st_size
-    typer.echo(f"{destination}: {size / 2**20:.1f} MiB for {target}", err=True)
-
-
-def _read(text: LevelText, target: str) -> tuple[ModuleOp, CompilerContext]:
-    from ..context import CompilerContext
-
-    context = CompilerContext(target=target)
-    return text.read(context), context
-
-
-def _write_level(
-    model: Path | LevelText, destination: Path, target: str, fixed: FixedDims, options: PipelineOptions, emit: str
-) -> None:
-    from ..compiler import import_for
-
-    stop = "llvm" if emit in _MACHINE_FORMATS else emit
-    if isinstance(model, LevelText):
-        model.check_stop(stop)
-        start = model.phase
-        module, context = _read(model, target)
-    else:
-        start = None
-        module, context = import_for(model, shapes=fixed.for_import(), target=target)
-    compile_through(module, context, start=start, stop=stop, options=options)
-    data = _emitted(module, context, emit)
-    if str(destination) != "-":
-        destination.write_bytes(data)
-        typer.echo(f"{destination}: {len(data) / 1024:.0f} KiB", err=True)
+def _write(path: Path, model: Path, target: str, fixed: FixedDims, options: PipelineOptions, emit: str) -> None:
+    if emit != "lamina":
+        path.write_bytes(_level(model, target, fixed, options, emit))
         return
-    typer.get_binary_stream("stdout").write(data)
+    from ..compiler import compile
+
+    compile(model, shapes=fixed.for_import(), target=target, options=options).save(path)
+
+
+def _level(model: Path, target: str, fixed: FixedDims, options: PipelineOptions, emit: str) -> bytes:
+    """The model at one level, as the bytes of a text or an object file."""
+    from ..compiler import import_for
+    from ..pipeline import compile_through
+
+    with options.timed("import", "convert the model"):
+        module, context = import_for(model, shapes=fixed.for_import(), target=target)
+    compile_through(module, context, stop="llvm" if emit in _MACHINE_FORMATS else emit, options=options)
+    with options.timed("emit", emit):
+        return _emitted(module, context, emit)
 
 
 def _emitted(module: ModuleOp, context: CompilerContext, emit: str) -> bytes:
     from io import StringIO
 
+    from ..pipeline import module_text
     from ..universe import UNIVERSE
     from .outputs import BinaryOutput
 
@@ -177,6 +154,32 @@ def _emitted(module: ModuleOp, context: CompilerContext, emit: str) -> bytes:
     text = StringIO()
     output.emit(context, module, text)
     return text.getvalue().encode()
+
+
+def _report(
+    model: Path, destination: Path, emit: str, target: str, seconds: float, timings: list[PassTiming]
+) -> dict[str, Any]:
+    """``phases``: seconds by phase, none where the model came from the cache; ``passes`` those of each step."""
+    phases: dict[str, float] = {}
+    for timing in timings:
+        phases[timing.phase] = phases.get(timing.phase, 0.0) + timing.seconds
+    return {
+        "model": str(model),
+        "output": str(destination),
+        "format": emit,
+        "target": target,
+        "bytes": destination.stat().st_size,
+        "seconds": seconds,
+        "from_cache": not timings,
+        "phases": phases,
+        "passes": [{"phase": row.phase, "name": row.name, "seconds": row.seconds} for row in timings],
+    }
+
+
+def _print(report: dict[str, Any]) -> None:
+    how = "taken from the cache" if report["from_cache"] else "compiled"
+    took = duration_text(report["seconds"] * 1e3)
+    typer.echo(f"{report['output']}: {size_text(report['bytes'])} for {report['target']}, {how} in {took}", err=True)
 
 
 def _print_timings(timings: list[PassTiming]) -> None:

@@ -51,7 +51,7 @@ def _measure_network(network: Network, seconds: float) -> Row:
             row["error"] = relative_error(executable, session, feeds)
         runners = {"lamina": lambda: executable.run(feeds), "onnxruntime": lambda s=session: s.run(None, feeds)}
         times = measure_in_turn(runners, seconds)
-        row["threads"][str(threads)] = {engine: times[engine]["median_ms"] for engine in runners}
+        row["threads"][str(threads)] = {engine: times[engine]["p50_ms"] for engine in runners}
         del session, runners
     return row
 
