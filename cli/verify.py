@@ -1,177 +1,159 @@
-"""``lamina verify``: each level of a model against its meaning, and the machine code against everything."""
+"""``lamina verify``: each phase of a model against the one before, the machine code, and an independent engine."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import DimOption, FixedDims, JsonOption, ModelArgument, SeedOption, ShapeOption, is_compiled, random_feeds
+from .common import (
+    DimOption,
+    FixedDims,
+    JsonOption,
+    ModelArgument,
+    SeedOption,
+    ShapeOption,
+    duration_text,
+    is_compiled,
+    print_json,
+    random_feeds,
+    report_console,
+)
 from .options import onnx_input_names
+from .progress import shown_progress
 
 if TYPE_CHECKING:
     import numpy as np
-    from xdsl.dialects.builtin import ModuleOp
+    from rich.console import Console
 
-    from ..context import CompilerContext
     from ..runtime.executable import Executable
-
-    Arrays = dict[str, np.ndarray]
-
-_TOLERANCE = 1e-4
-
-
-@dataclass(frozen=True)
-class Check:
-    """One comparison. ``error`` is relative to the largest magnitude of the output that differs most.
-
-    ``ok`` is None where the comparison could not be made, and ``note`` says why.
-    """
-
-    subject: str
-    ok: bool | None
-    error: float | None = None
-    note: str = ""
+    from ..verification import Check, Report
 
 
 def verify(
     model: ModelArgument,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", "-i", metavar="[NAME=]FILE", help="An input as for lamina run; otherwise random."),
+    ] = None,
     shape: ShapeOption = None,
     dim: DimOption = None,
+    expect: Annotated[
+        Path | None,
+        typer.Option(
+            "--expect",
+            exists=True,
+            dir_okay=False,
+            metavar="FILE.npz",
+            help="Outputs known to be right, to compare with instead of those of a reference engine.",
+        ),
+    ] = None,
+    rtol: Annotated[
+        float | None,
+        typer.Option(
+            "--rtol",
+            min=0.0,
+            metavar="X",
+            help="Relative to a tensor's largest magnitude; by default 1e-4 for float32, more for shorter floats.",
+        ),
+    ] = None,
+    atol: Annotated[float, typer.Option("--atol", min=0.0, metavar="X", help="Added to the relative tolerance.")] = 0.0,
+    bisect: Annotated[bool, typer.Option("--bisect", help="Search for the pass of the first wrong phase.")] = False,
+    reproduce: Annotated[
+        Path | None,
+        typer.Option(
+            "--reproduce",
+            file_okay=False,
+            metavar="FOLDER",
+            help="Write what the wrong pass or stage was given and gave; implies --bisect.",
+        ),
+    ] = None,
+    loops_seconds: Annotated[
+        float, typer.Option("--loops-seconds", min=0.0, metavar="S", help="Time for interpreting loops, which is slow.")
+    ] = 15.0,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a compiled model against its meaning on random inputs, and name the first pass that changed it.
+    """Check every phase of compiling a model on one input, and name the first that changes what it computes.
 
-    The meaning is that of the imported graph in NumPy, which takes a while for a big network. Exits with 1 if
-    anything differs.
+    Down to the schedule, phases are interpreted; below it, the loops of each kernel are interpreted and its machine
+    code runs on the same memory. Exits with 1 if anything is out of tolerance.
 
-    Example: [bold]lamina verify mobilenet_v2.onnx[/]
+    Example: [bold]lamina verify mobilenet_v2.onnx --bisect[/]
     """
+    from ..verification import Tolerance, VerifyOptions, verify_model
+    from .images import Normalization
+    from .inputs import GivenInputs
+
     if is_compiled(model):
         raise typer.BadParameter("the .onnx model is needed, not a compiled one", param_hint="MODEL")
     fixed = FixedDims.from_options(shape, dim).named(onnx_input_names(model))
-    checks = list(_checks(model, fixed, seed))
+    given = GivenInputs.read(inputs or [])
+
+    def feeds_of(executable: Executable) -> dict[str, np.ndarray]:
+        feeds = given.feeds(executable.inputs, Normalization())
+        return random_feeds(executable, fixed, seed, feeds) | feeds
+
+    with shown_progress(not as_json) as progress:
+        options = VerifyOptions(
+            tolerance=Tolerance(rtol, atol),
+            bisect=bisect or reproduce is not None,
+            loops_seconds=loops_seconds,
+            reproduce=reproduce,
+            expected=None if expect is None else _read_expected(expect),
+            progress=progress,
+        )
+        report = verify_model(model, feeds_of, options, shapes=fixed.for_import())
     if as_json:
-        typer.echo(json.dumps([asdict(check) for check in checks], indent=2))
+        print_json(report.to_dict())
     else:
-        _print(model, checks)
-    if any(check.ok is False for check in checks):
+        _print(report)
+    if not report.ok:
         raise typer.Exit(1)
 
 
-def _checks(model: Path, fixed: FixedDims, seed: int) -> Iterator[Check]:
-    from ..compiler import compile, import_for
-    from ..interpreters.graph import interpret_graph
+def _read_expected(path: Path) -> dict[str, np.ndarray]:
+    from .arrays import read_arrays
 
-    executable = compile(model, shapes=fixed.for_import(), threads=1)
-    feeds = random_feeds(executable, fixed, seed)
-    module, context = import_for(model, shapes=fixed.for_import())
-    meaning = interpret_graph(module, feeds, context.constants)
-    yield from _check_onnxruntime(model, feeds, meaning)
-    yield from _check_passes(module, context, feeds, meaning)
-    yield from _check_code(executable, feeds, meaning)
+    arrays = read_arrays(path)
+    if "" in arrays:
+        raise typer.BadParameter(f"'{path}' holds one array: a .npz file with outputs by name", param_hint="--expect")
+    return arrays
 
 
-def _check_onnxruntime(model: Path, feeds: Arrays, meaning: Arrays) -> Iterator[Check]:
-    subject = "meaning against onnxruntime"
-    try:
-        import onnxruntime
-    except ImportError:
-        yield Check(subject, None, note="onnxruntime is not installed")
-        return
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    theirs: Arrays = dict(zip(names, session.run(names, feeds), strict=True))  # pyright: ignore[reportAssignmentType]
-    yield compare(subject, theirs, meaning)
-
-
-def _check_passes(module: ModuleOp, context: CompilerContext, feeds: Arrays, meaning: Arrays) -> Iterator[Check]:
-    """The module after every pass down to the kernel level, in place; ends at the first that changes the meaning."""
-    from ..pipeline import phase_passes, phase_range
-
-    for phase in phase_range("import", "kernel"):
-        for module_pass in phase_passes(phase):
-            module_pass.apply(context, module)
-            subject = f"after {module_pass}"
-            try:
-                results = _interpret(module, context, feeds, meaning)
-            except NotImplementedError as reason:
-                yield Check(subject, None, note=str(reason))
-                return
-            check = compare(subject, results, meaning)
-            yield check
-            if not check.ok:
-                return
-
-
-def _interpret(module: ModuleOp, context: CompilerContext, feeds: Arrays, meaning: Arrays) -> Arrays:
-    """What the module means on its level, graph or kernel.
-
-    Raises NotImplementedError at the kernel level for a model of several segments or with parts that run on the host.
-    """
-    from xdsl.dialects.func import CallOp, FuncOp
-
-    from ..interpreters.graph import interpret_graph, main_function
-    from ..interpreters.kernel import interpret_kernels
-
-    functions = [op for op in module.ops if isinstance(op, FuncOp)]
-    if not any(op.name.startswith(("kernel.", "layout.")) for function in functions for op in function.walk()):
-        return interpret_graph(module, feeds, context.constants)
-    steps = [op for op in main_function(module).body.block.ops if not op.name.startswith(("builtin.", "func.return"))]
-    if len(steps) != 1 or not isinstance(steps[0], CallOp):
-        raise NotImplementedError("the model has several segments: below the graph only its machine code is checked")
-    callee = steps[0].callee.root_reference.data
-    segment = next(function for function in functions if function.sym_name.data == callee)
-    results = interpret_kernels(segment, list(feeds.values()), context.constants)
-    return dict(zip(meaning, results, strict=True))
-
-
-def _check_code(executable: Executable, feeds: Arrays, meaning: Arrays) -> Iterator[Check]:
-    first = executable.run(feeds)
-    yield compare("machine code, one thread", first, meaning)
-    yield same_bits("the same bits on a second run", executable.run(feeds), first)
-    yield same_bits("the same bits from memory full of NaN", executable.run_poisoned(feeds), first)
-    executable.set_threads(2)
-    yield same_bits("the same bits on two threads", executable.run(feeds), first)
-
-
-def compare(subject: str, found: Arrays, expected: Arrays) -> Check:
-    """Whether all outputs are close, the error relative to each output's largest finite magnitude."""
-    import numpy as np
-
-    worst = 0.0
-    for name, wanted in expected.items():
-        actual = found[name]
-        if actual.shape != wanted.shape or actual.dtype != wanted.dtype:
-            note = f"output '{name}' is {actual.dtype}{list(actual.shape)}, not {wanted.dtype}{list(wanted.shape)}"
-            return Check(subject, False, note=note)
-        finite = np.isfinite(wanted)
-        if not np.array_equal(actual[~finite], wanted[~finite], equal_nan=True):
-            return Check(subject, False, note=f"output '{name}' differs in its infinities or NaNs")
-        scale = float(np.abs(wanted[finite], dtype=np.float64).max(initial=0.0)) or 1.0
-        difference = np.abs(actual[finite].astype(np.float64) - wanted[finite].astype(np.float64))
-        worst = max(worst, float(difference.max(initial=0.0)) / scale)
-    return Check(subject, worst <= _TOLERANCE, worst)
-
-
-def same_bits(subject: str, found: Arrays, expected: Arrays) -> Check:
-    differing = [name for name, array in expected.items() if found[name].tobytes() != array.tobytes()]
-    return Check(subject, not differing, note=f"differs: {', '.join(differing)}" if differing else "")
-
-
-def _print(model: Path, checks: list[Check]) -> None:
-    from rich.console import Console
+def _print(report: Report) -> None:
     from rich.table import Table
 
-    marks = {True: "[green]ok[/]", False: "[bold red]differs[/]", None: "skipped"}
-    table = Table("check", "", title=model.name)
+    console = report_console()
+    marks = {"ok": "[green]ok[/]", "wrong": "[bold red]wrong[/]", "skipped": "skipped"}
+    table = Table("phase", "what was compared", "", title=Path(report.model).name)
     table.add_column("error", justify="right")
+    table.add_column("time", justify="right")
     table.add_column("")
-    for check in checks:
-        table.add_row(check.subject, marks[check.ok], "" if check.error is None else f"{check.error:.1e}", check.note)
-    Console().print(table)
+    for check in report.checks:
+        error = "" if check.deviation is None else f"{check.deviation.relative:.1e}"
+        time = duration_text(check.seconds * 1e3) if check.seconds else ""
+        table.add_row(check.phase, check.subject, marks[check.status], error, time, check.note)
+    console.print(table)
+    if report.first_wrong is not None:
+        _print_first_wrong(console, report, report.first_wrong)
+    else:
+        console.print(f"every phase computes what {report.reference} does, in {duration_text(report.seconds * 1e3)}")
+
+
+def _print_first_wrong(console: Console, report: Report, check: Check) -> None:
+    from rich.text import Text
+
+    lines = [Text.assemble(("first wrong: ", "bold red"), check.place)]
+    if check.deviation is not None:
+        output = f"output '{check.output}': " if check.output and not check.value else ""
+        lines.append(Text(f"  {output}{check.deviation}"))
+    if check.note:
+        lines.append(Text(f"  {check.note}"))
+    if report.reproducer:
+        lines.append(Text(f"  what it was given and gave is in {report.reproducer}: see its README.md"))
+    elif not check.pass_name and check.phase not in ("import", "run"):
+        lines.append(Text("  --bisect names the pass, --reproduce FOLDER keeps its text and inputs"))
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False)

@@ -71,7 +71,7 @@ def _run_evaluator(model: onnx.ModelProto, feeds: Arrays) -> Arrays:
     from onnx.reference import ReferenceEvaluator
 
     evaluator = ReferenceEvaluator(model)
-    names = list(evaluator.output_names)
+    names = [str(name) for name in evaluator.output_names]
     with np.errstate(all="ignore"):
         results = evaluator.run(names, feeds)
     return {name: np.asarray(result) for name, result in zip(names, results, strict=True)}

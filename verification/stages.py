@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..dialects.layout import TensorType
 from ..dialects.layout_algebra import Layout
 from ..interpreters.kernel import KernelInterpreter
 from ..interpreters.loops import LoopsFunction
@@ -62,7 +63,8 @@ def run_loops(loops: LoopsFunction, run: StageRun, deadline: float = math.inf) -
     memories = list(call.buffers)
     if call.scratch_bytes is not None:
         memories.append(np.full(call.scratch_bytes * LOOP_THREADS, 0xFF, np.uint8))
-    typed = [memory.view(dtype) for memory, dtype in zip(memories, loops.element_types)]
+    dtypes = [dtype for dtype in loops.element_types if dtype is not None]
+    typed = [memory.view(dtype) for memory, dtype in zip(memories, dtypes, strict=True)]
     loops.run([*typed, *call.sizes], LOOP_THREADS, deadline)
     return call.outputs
 
@@ -88,7 +90,7 @@ def compare_stage(run: StageRun, found: list[np.ndarray], tolerance: Tolerance) 
     return worst
 
 
-def _with_halo(type_, memory: np.ndarray, kernels: KernelInterpreter) -> np.ndarray:
+def _with_halo(type_: TensorType, memory: np.ndarray, kernels: KernelInterpreter) -> np.ndarray:
     layout = type_.layout
     if not layout.halo:
         return unpack_tensor(type_, memory, kernels)

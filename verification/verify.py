@@ -8,7 +8,7 @@ Last, the compiled model runs as users run it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -24,9 +24,9 @@ from ..lowering.schedule_to_loops import function_name
 from ..lowering.schedule_to_program import build_program
 from ..pipeline import PHASES, PipelineOptions, run_phase
 from ..runtime.errors import LaminaError
-from ..runtime.executable import Executable, TensorInfo
+from ..runtime.executable import Executable
 from .bisect import bisect_phase, bisect_stage
-from .comparison import Tolerance, worst_output
+from .comparison import Deviation, Tolerance, worst_output
 from .isolation import Announce, Crash, run_isolated
 from .phases import Snapshot, snapshots
 from .reference import Arrays, Reference, ReferenceError
@@ -35,8 +35,8 @@ from .reproduce import write_pass, write_stage
 from .stages import compare_stage, run_loops, run_machine_code
 from .values import RecordedValues, find_culprit
 
-FeedsOf = Callable[[Sequence[TensorInfo]], Arrays]
-"""Gives the inputs of a model."""
+FeedsOf = Callable[[Executable], Arrays]
+"""Gives inputs for a model."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class _Verification:
         self.executable = Executable(
             program, generate_code(module, context.target, progress=progress), constants, threads=1
         )
-        self.feeds = feeds_of(self.executable.inputs)
+        self.feeds = feeds_of(self.executable)
         final = self.check_interpreted()
         if final is not None:
             self.check_stages(final)
@@ -272,7 +272,7 @@ class _Verification:
         first = {function_name(run.stage): run for run in reversed(self.stage_runs)}
         distinct = [run for run in self.stage_runs if first[function_name(run.stage)] is run]
         share = self.options.loops_seconds / 5
-        done, worst = 0, None
+        done, worst = 0, Deviation(True)
         for number, run in enumerate(distinct):
             self.progress("interpret loops", number, len(distinct))
             check = self.check_loops_of(run, min(deadline, time.monotonic() + share))
@@ -281,14 +281,15 @@ class _Verification:
                 return run
             if check.status == "ok":
                 done += 1
-                if worst is None or check.deviation.relative > worst.deviation.relative:
-                    worst = check
+                assert check.deviation is not None
+                worst = max(worst, check.deviation, key=lambda deviation: deviation.relative)
         note = "" if done == len(distinct) else f"{done} of {len(distinct)} kernels: the others take too long"
         if self.loops_skipped:
             note += f"; {next(iter(self.loops_skipped.values()))}"
-        deviation = None if worst is None else worst.deviation
         status = "ok" if done else "skipped"
-        self.add(Check("loops", "loops, interpreted, against schedule", status, deviation, note=note), begin)
+        self.add(
+            Check("loops", "loops, interpreted, against schedule", status, worst if done else None, note=note), begin
+        )
         return None
 
     def check_loops_of(self, run: StageRun, deadline: float) -> Check:
