@@ -12,7 +12,6 @@ from .common import (
     DimOption,
     FixedDims,
     JsonOption,
-    ModelArgument,
     ShapeOption,
     duration_text,
     is_compiled,
@@ -20,6 +19,7 @@ from .common import (
     size_text,
 )
 from .files import replaced_file
+from .level_text import SUFFIX, LevelText
 from .progress import shown_progress
 
 if TYPE_CHECKING:
@@ -36,7 +36,15 @@ _SUFFIXES = {"lamina": ".lamina", "ll": ".ll", "asm": ".s", "obj": ".o"}
 
 
 def compile_model(
-    model: ModelArgument,
+    model: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            metavar="MODEL",
+            help="An .onnx model, or .mlir text of a phase, edited or not.",
+        ),
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -49,6 +57,22 @@ def compile_model(
     emit: Annotated[str, typer.Option("--emit", metavar="FORMAT", help=f"One of {', '.join(_FORMATS)}.")] = "lamina",
     shape: ShapeOption = None,
     dim: DimOption = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="PHASE", help="Of .mlir text: the phase that wrote it. By default its name says so."
+        ),
+    ] = None,
+    constants: Annotated[
+        Path | None,
+        typer.Option(
+            "--constants",
+            metavar="FILE.npz",
+            exists=True,
+            dir_okay=False,
+            help="Of .mlir text: the arrays that it names. By default constants.npz beside it.",
+        ),
+    ] = None,
     dump_phases: Annotated[
         Path | None, typer.Option("--dump-phases", metavar="DIR", help="Write the text after each phase to a folder.")
     ] = None,
@@ -58,15 +82,21 @@ def compile_model(
 ) -> None:
     """Compile a model to a file that loads in milliseconds, or show it at one level.
 
+    From .mlir text of --dump-phases it goes on where the text stands: edit a schedule, compile it, bench the file.
+
     Examples:
     lamina compile resnet50.onnx -o resnet50.lamina
     lamina compile resnet50.onnx --emit schedule -o - | less
+    lamina compile phases/3-schedule.mlir -o edited.lamina
     """
     destination = _destination(model, output, emit, as_json)
     machine = _target_name(target)
     if is_compiled(model):
         raise typer.BadParameter(f"'{model}' is compiled already", param_hint="MODEL")
-    fixed = FixedDims.from_options(shape, dim).named_in(model)
+    fixed = FixedDims.from_options(shape, dim)
+    text = _level_text(model, start, constants, fixed, emit)
+    if text is None:
+        fixed = fixed.named_in(model)
     from ..pipeline import PipelineOptions
 
     # With the times of passes asked for, they have to run.
@@ -74,10 +104,10 @@ def compile_model(
     begin = time.perf_counter()
     with shown_progress(not as_json) as options.progress:
         if destination is None:
-            typer.get_binary_stream("stdout").write(_level(model, target, fixed, options, emit))
+            typer.get_binary_stream("stdout").write(_level(text or model, target, fixed, options, emit))
         else:
             with replaced_file(destination) as path:
-                _write(path, model, target, fixed, options, emit)
+                _write(path, text or model, target, fixed, options, emit)
     if destination is not None:
         report = _report(model, destination, emit, machine, time.perf_counter() - begin, options.timings)
         if as_json:
@@ -86,6 +116,30 @@ def compile_model(
             _print(report)
     if time_passes and not as_json:
         _print_timings(options.timings)
+
+
+def _level_text(
+    model: Path, start: str | None, constants: Path | None, fixed: FixedDims, emit: str
+) -> LevelText | None:
+    """The model as text of a level, or None where it is none. Raises BadParameter for options that do not fit."""
+    if model.suffix != SUFFIX:
+        if start is not None or constants is not None:
+            raise typer.BadParameter(
+                f"it goes with {SUFFIX} text, and '{model}' is none", param_hint="--from/--constants"
+            )
+        return None
+    if fixed.for_import() is not None:
+        raise typer.BadParameter(
+            "dims are fixed when a model is imported, which this text was", param_hint="--shape/--dim"
+        )
+    text = LevelText.from_options(model, start, constants)
+    # A program is built from a schedule; what is further down has lost it.
+    text.check_stop({"lamina": "schedule"}.get(emit, _last_phase(emit)))
+    return text
+
+
+def _last_phase(emit: str) -> str:
+    return "llvm" if emit in _MACHINE_FORMATS else emit
 
 
 def _destination(model: Path, output: Path | None, emit: str, as_json: bool) -> Path | None:
@@ -118,23 +172,35 @@ def _target_name(name: str) -> str:
         raise typer.BadParameter(str(error), param_hint="--target") from error
 
 
-def _write(path: Path, model: Path, target: str, fixed: FixedDims, options: PipelineOptions, emit: str) -> None:
+def _write(
+    path: Path, model: Path | LevelText, target: str, fixed: FixedDims, options: PipelineOptions, emit: str
+) -> None:
     if emit != "lamina":
         path.write_bytes(_level(model, target, fixed, options, emit))
         return
-    from ..compiler import compile
+    from ..compiler import compile, compile_module
 
-    compile(model, shapes=fixed.for_import(), target=target, options=options).save(path)
+    if isinstance(model, LevelText):
+        module, context = model.read(target)
+        executable = compile_module(module, context, start=model.phase, options=options)
+    else:
+        executable = compile(model, shapes=fixed.for_import(), target=target, options=options)
+    executable.save(path)
 
 
-def _level(model: Path, target: str, fixed: FixedDims, options: PipelineOptions, emit: str) -> bytes:
+def _level(model: Path | LevelText, target: str, fixed: FixedDims, options: PipelineOptions, emit: str) -> bytes:
     """The model at one level, as the bytes of a text or an object file."""
     from ..compiler import import_for
     from ..pipeline import compile_through
 
-    with options.timed("import", "convert the model"):
-        module, context = import_for(model, shapes=fixed.for_import(), target=target)
-    compile_through(module, context, stop="llvm" if emit in _MACHINE_FORMATS else emit, options=options)
+    start = model.phase if isinstance(model, LevelText) else None
+    if isinstance(model, LevelText):
+        with options.timed(model.phase, "read the text"):
+            module, context = model.read(target)
+    else:
+        with options.timed("import", "convert the model"):
+            module, context = import_for(model, shapes=fixed.for_import(), target=target)
+    compile_through(module, context, start=start, stop=_last_phase(emit), options=options)
     with options.timed("emit", emit):
         return _emitted(module, context, emit)
 

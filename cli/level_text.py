@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ..pipeline import PHASE_NAMES, phase_range
-
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
 
@@ -34,20 +32,27 @@ class LevelText:
             path, _phase_of(path) if start is None else _known(start), constants or _constants_beside(path)
         )
 
-    def read(self, context: CompilerContext) -> ModuleOp:
-        """The verified module; its constants go to the context. Raises ParseError or VerifyException."""
-        from xdsl.parser import Parser
+    def read(self, target: str) -> tuple[ModuleOp, CompilerContext]:
+        """The verified module, and a context with its constants. Raises ParseError or VerifyException."""
+        from xdsl.utils.exceptions import VerifyException
 
-        from ..context import ConstantStore
+        from ..context import CompilerContext, ConstantStore
+        from .located_parser import LocatedParser, locate
 
-        if self.constants is not None:
-            context.constants = ConstantStore.load(self.constants)
-        module = Parser(context, self.path.read_text(), str(self.path)).parse_module()
-        module.verify()
-        return module
+        constants = None if self.constants is None else ConstantStore.load(self.constants)
+        context = CompilerContext(target=target, constants=constants)
+        parser = LocatedParser(context, self.path.read_bytes(), str(self.path))
+        module = parser.parse_module()
+        try:
+            module.verify()
+        except VerifyException as error:
+            raise locate(error, module, parser.spans) from error
+        return module, context
 
     def check_stop(self, stop: str) -> None:
         """Raises BadParameter where the text is past ``stop`` already."""
+        from ..pipeline import phase_range
+
         try:
             phase_range(self.phase, stop)
         except ValueError as error:
@@ -55,6 +60,8 @@ class LevelText:
 
 
 def _known(phase: str) -> str:
+    from ..pipeline import PHASE_NAMES
+
     if phase not in PHASE_NAMES:
         raise typer.BadParameter(f"'{phase}': expected one of {', '.join(PHASE_NAMES)}", param_hint="--from")
     return phase
@@ -62,6 +69,8 @@ def _known(phase: str) -> str:
 
 def _phase_of(path: Path) -> str:
     """``3-schedule.mlir`` and ``3-schedule.edited.mlir`` are of the schedule phase."""
+    from ..pipeline import PHASE_NAMES
+
     named = re.match(rf"\d-({'|'.join(PHASE_NAMES)})\b", path.name)
     if named is None:
         raise typer.BadParameter(f"'{path}' does not say which phase wrote it: say so, e.g. --from schedule")
