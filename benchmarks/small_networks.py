@@ -148,12 +148,15 @@ sentences (float[B, S, 32] x) => (float[B, S, 32] y) {
 STATISTICS = SmallNetwork(
     "statistics",
     """
-statistics (float[R, C] x) => (float[C] mean, float[R] largest, float[K] kept) {
+statistics (float[R, C] x) => (float[C] mean, float total, float[1, C] dots, float[R] largest, float[K] kept) {
   mean = ReduceMean <axes = [0], keepdims = 0> (x)
+  total = ReduceMean <keepdims = 0> (x)
   doubled = Mul (x, x)
   one = Constant <value_ints = [1]> ()
   norms = ReduceSum (doubled, one)
   roots = Sqrt (norms)
+  across = Transpose <perm = [1, 0]> (roots)
+  dots = MatMul (across, x)
   scaled = Div (x, roots)
   largest = ReduceMax <axes = [1], keepdims = 0> (scaled)
   positive = Greater (largest, limit)
