@@ -111,6 +111,8 @@ class _ScheduleInterpreter:
         self.place_buffers([op for op in block.ops if isinstance(op, BufferOp)])
         numbers = {stage: number for number, stage in enumerate(self.stages)}
         for stages in self.epochs():
+            if self.rules.barriers:
+                check_apart(stages, self.memory)
             for stage in stages:
                 self.run_stage(numbers[stage], stage)
         terminator = block.last_op
@@ -231,6 +233,22 @@ class _ScheduleInterpreter:
             if other is not root and np.shares_memory(self.memory[other], self.memory[root])
         ]
         return f" (it shares bytes with {', '.join(overlapping)})" if overlapping else ""
+
+
+def check_apart(stages: Sequence[StageOp], memory: Mapping[SSAValue, np.ndarray]) -> None:
+    """That no stage writes over what it, or another stage that runs at the same time, reads or writes."""
+    touched = {memory_root(value): stage for stage in stages for value in (*stage.ins, *stage.outs)}
+    for stage in stages:
+        for written in map(memory_root, stage.outs):
+            for other, owner in touched.items():
+                if other is not written and np.may_share_memory(memory[written], memory[other]):
+                    name, user = stage.stage_name.data, owner.stage_name.data
+                    lost, kept = (f"%{value.name_hint or 'buffer'}" for value in (other, written))
+                    raise MemoryHazard(
+                        f"stage @{name} overwrites {lost} with {kept} while @{user} uses it: "
+                        "they share bytes of the arena",
+                        name,
+                    )
 
 
 def memory_root(value: SSAValue) -> SSAValue:
