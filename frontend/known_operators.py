@@ -20,8 +20,6 @@ _ADVICE = {
     **dict.fromkeys(_RANDOM, "make the random numbers outside and pass them as an input of the model"),
     **dict.fromkeys(_TEXT, "do the work on text outside and pass numbers to the model"),
     "ImageDecoder": "decode the image outside and pass its pixels to the model",
-    "STFT": "express it by Conv with the windowed sines and cosines as weights, as exporters offer",
-    "DFT": "express it by MatMul with the sines and cosines as weights",
 }
 _ELSEWHERE = "export the model without it, or add a converter (docs/guides/add_an_op.md)"
 

@@ -17,6 +17,7 @@ from . import (
     resize,
     sequences,
     shapes,
+    spectral,
 )
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "resize",
     "sequences",
     "shapes",
+    "spectral",
 ]

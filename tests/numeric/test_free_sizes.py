@@ -1,4 +1,4 @@
-"""One compilation for pictures of every size: tiles of falling sizes, partly filled blocks, edges everywhere."""
+"""One compilation for every size: tiles of falling sizes, partly filled blocks, shapes computed from sizes."""
 
 from __future__ import annotations
 
@@ -61,3 +61,35 @@ def test_sizes_fall_by_halves_to_one(largest: int) -> None:
     assert (sizes[0], sizes[-1]) == (largest, 1)
     assert all(larger > smaller for larger, smaller in itertools.pairwise(sizes))
     assert all(2 * smaller >= larger for larger, smaller in itertools.pairwise(sizes) if smaller > 1)
+
+
+def model_of(
+    nodes: list[onnx.NodeProto], dims: list[int | str], **constants: np.ndarray | np.generic
+) -> onnx.ModelProto:
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, dims)
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    initializers = [onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, "sizes", [x], [y], initializers)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def test_a_squeeze_without_axes_refuses_the_size_it_was_not_compiled_for() -> None:
+    executable = lamina.compile(model_of([helper.make_node("Squeeze", ["x"], ["y"])], ["N", 1, 4]))
+    assert executable.run({"x": np.ones((3, 1, 4), np.float32)})["y"].shape == (3, 4)
+    with pytest.raises(lamina.InputError, match="--dim N"):
+        executable.run({"x": np.ones((1, 1, 4), np.float32)})
+
+
+def test_a_range_up_to_a_size_cast_to_float_needs_no_host() -> None:
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Gather", ["shape", "one"], ["width"]),
+        helper.make_node("Cast", ["width"], ["limit"], to=TensorProto.FLOAT),
+        helper.make_node("Range", ["zero", "limit", "step"], ["y"]),
+    ]
+    constants = {"one": np.array(1), "zero": np.float32(0), "step": np.float32(1)}
+    executable = lamina.compile(model_of(nodes, ["H", "W"], **constants))
+    assert [type(step).__name__ for step in executable.program.body.steps] == ["Call"]
+    np.testing.assert_array_equal(
+        executable.run({"x": np.ones((2, 7), np.float32)})["y"], np.arange(7, dtype=np.float32)
+    )

@@ -26,8 +26,8 @@ from xdsl.dialects.builtin import ModuleOp
 REFUSED = {
     "Adagrad", "Adam", "ImageDecoder", "Momentum", "Gradient", "RegexFullMatch", "StringConcat",
     "StringNormalizer", "StringSplit", "TfIdfVectorizer", "OptionalHasElement", "OptionalGetElement", "SequenceMap",
-    "Bernoulli", "RandomUniformLike", "DeformConv", "TensorScatter", "MelWeightMatrix", "CumProd", "BitCast", "DFT",
-    "STFT", "SequenceInsert", "SequenceLength", "SplitToSequence",
+    "Bernoulli", "RandomUniformLike", "DeformConv", "TensorScatter", "MelWeightMatrix", "CumProd", "BitCast",
+    "SequenceInsert", "SequenceLength", "SplitToSequence",
 }  # fmt: skip
 
 # Where onnxruntime, which is what people compare with, differs from ONNX's reference too.
