@@ -153,17 +153,21 @@ def _precision(types: dict[str, int]) -> str:
 
 
 def _memory_lines(memory: Memory) -> list[str]:
-    lines = [f"{memory.weight_bytes / _MIB:.1f} MiB of packed weights, shared by all runs"]
+    lines = [f"{_size(memory.weight_bytes)} of packed weights, shared by all runs"]
     if memory.error is not None:
         return [*lines, f"of a run: not known, {memory.error}"]
     sizes = ", ".join(f"{name} = {size}" for name, size in memory.at.items())
     at = f" at {sizes}" if sizes else ""
     threads = _counted(memory.threads, "thread")
     lines.append(
-        f"{memory.arena_bytes / _MIB:.1f} MiB of arena for each run at a time{at}, on {threads} "
-        f"(of it scratch: {memory.scratch_bytes_per_thread / _MIB:.2f} MiB a thread)"
+        f"{_size(memory.arena_bytes)} of arena for each run at a time{at}, on {threads} "
+        f"(of it scratch: {_size(memory.scratch_bytes_per_thread)} a thread)"
     )
     return lines
+
+
+def _size(size: int) -> str:
+    return f"{size / _MIB:.1f} MiB" if size >= _MIB else f"{size / 1024:.1f} KiB"
 
 
 def _host_table(steps: list[HostStep]) -> Table:

@@ -136,7 +136,9 @@ def _names(main: FuncOp, attribute: str) -> list[str]:
 
 
 def _type_text(value: Any) -> str:
-    return f"{value.type.element_type}[{', '.join(map(str, value.type.dims))}]"
+    from ..dialects.shape import print_dimension
+
+    return f"{value.type.element_type}[{', '.join(map(print_dimension, value.type.dims))}]"
 
 
 def _host_step(op: Operation, context: CompilerContext) -> HostStep:

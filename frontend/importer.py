@@ -26,6 +26,7 @@ from ..errors import (
 from .builder import Builder, name_hint
 from .known_operators import STANDARD_DOMAINS, unknown_operator
 from .node import Node, node_name, type_name
+from .node_checks import check_node
 from .problems import Problems, Unavailable, Unreached, declared_types, inferred_types, stand_in, type_proto
 from .registry import find_converter
 from .schema_checks import input_type_problem
@@ -178,10 +179,11 @@ class GraphImporter:
         if mistyped is not None:
             node.invalid(mistyped)
         try:
+            check_node(node)
             if convert is None:
                 return self._expand_function(node, domain)
             converted = convert(node)
-        except LaminaError:
+        except (LaminaError, Unreached):
             raise
         except VerifyException as error:
             raise problem_error([node.problem(str(error), is_invalid=True, of_shapes=True)]) from error

@@ -15,6 +15,7 @@ import onnx
 from xdsl.ir import Block
 
 from ..dialects.graph.types import TensorType, element_type_of
+from ..dialects.shape import print_dimension
 from ..errors import InvalidModelError, ModelError, Problem, problem_error
 from .values import Value
 
@@ -133,5 +134,5 @@ def type_text(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, Value):
-        return f"{value.element_type}[{', '.join(map(str, value.dims))}]"
+        return f"{value.element_type}[{', '.join(map(print_dimension, value.dims))}]"
     return "unknown" if isinstance(value, Unavailable) else "sequence"

@@ -38,6 +38,16 @@ def family_of(architecture: str, features: Mapping[str, bool]) -> Target:
     raise ValueError(f"no target for architecture '{architecture}': expected x86_64 or aarch64")
 
 
+def passed_over(architecture: str, features: Mapping[str, bool]) -> dict[str, list[str]]:
+    """The families more capable than the machine's, each with the features that the machine lacks for it."""
+    if architecture.lower() not in ("x86_64", "amd64"):
+        return {}
+    chosen = family_of(architecture, features)
+    names = [family.name for family, _ in _X86_FAMILIES]
+    better = _X86_FAMILIES[: names.index(chosen.name)]
+    return {family.name: [name for name in needed if not features.get(name)] for family, needed in better}
+
+
 def _parse_size(text: str) -> int:
     """`32K` -> 32768."""
     units = {"K": 10, "M": 20, "G": 30}
