@@ -98,12 +98,10 @@ def _finite(value: Any) -> Any:
 
 def report_console() -> Console:
     """Where reports for people go. What is piped is not cut to a terminal's width."""
-    import os
-
     from rich.console import Console
 
     console = Console()
-    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=_PIPED_WIDTH)
+    return console if console.is_terminal else Console(width=_PIPED_WIDTH)
 
 
 def is_compiled(model: Path) -> bool:
