@@ -82,7 +82,9 @@ class Executable:
         blob = _as_blob(constants)
         validate(program, image.symbols, blob.size)
         self.program = program
-        self.image = MappedImage(image.data, image.symbols, target_obstacle(program.target))
+        self.image = MappedImage(
+            image.data, image.symbols, target_obstacle(program.target), getattr(image, "driver_version", None)
+        )
         self.constants = blob
         self._arenas = ArenaPool()
         base = address_of(blob)

@@ -9,8 +9,8 @@
     40      16     offset and size of the constants
     56      8      size of the file
     64      32     SHA-256 of bytes 0 to 63, the header and the code
-    96      ...    header: JSON with ``program`` (see program.py), ``symbols`` (offsets in the code) and
-                   ``constants_checksum`` (see constants_checksum)
+    96      ...    header: JSON with ``program`` (see program.py), ``symbols`` (offsets in the code),
+                   ``driver_version`` (see image.py) and ``constants_checksum`` (see the function)
 
 Code and constants begin at page boundaries, and what lies between the sections is zero. The constants are mapped
 read-only, so that processes share them.
@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from .errors import FileFormatError
+from .image import SUPPORT_VERSION
 from .machine import check_target
 from .memory import align_up, aligned_bytes
 from .program import Program
@@ -48,6 +49,7 @@ PAGE_BYTES = 4096
 _PREAMBLE = struct.Struct("<8sII6Q")
 _DIGEST_BYTES = 32
 _HEADER_OFFSET = _PREAMBLE.size + _DIGEST_BYTES
+_HEADER_FIELDS = {"program": dict, "symbols": dict, "driver_version": int, "constants_checksum": int}
 _BLOCK_BYTES = 4096
 _WEIGHT_FACTOR = (
     0x9E3779B97F4A7C15  # Odd, and its bits are spread over the word, so that weights differ in all of them.
@@ -56,10 +58,14 @@ _WEIGHT_FACTOR = (
 
 @dataclass(frozen=True, slots=True)
 class FileImage:
-    """The code of a file and the offsets of its functions."""
+    """The code of a file, the offsets of its functions, and the version of its thread driver.
+
+    Nothing of the code runs while a file is loaded.
+    """
 
     data: bytes
     symbols: dict[str, int]
+    driver_version: int
 
 
 def save(executable: Executable, path: str | Path) -> None:
@@ -84,6 +90,7 @@ def write(executable: Executable, stream: BinaryIO) -> None:
     header = {
         "program": executable.program.to_dict(),
         "symbols": executable.image.symbols,
+        "driver_version": SUPPORT_VERSION,
         "constants_checksum": constants_checksum(constants),
     }
     header_bytes = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
@@ -187,7 +194,7 @@ def _read(content: np.ndarray, name: str, threads: int | None, verify: bool, sha
         constants = copied
     if verify and constants_checksum(constants) != header["constants_checksum"]:
         raise FileFormatError(f"{name}: the file is corrupted: the checksum of the constants differs")
-    return Executable(program, FileImage(code, header["symbols"]), constants, threads)
+    return Executable(program, FileImage(code, header["symbols"], header["driver_version"]), constants, threads)
 
 
 def _read_preamble(content: np.ndarray, name: str) -> tuple[int, int, int, int, int]:
@@ -216,11 +223,13 @@ def _read_preamble(content: np.ndarray, name: str) -> tuple[int, int, int, int, 
 def _read_header(text: bytes, name: str) -> dict[str, Any]:
     try:
         header = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FileFormatError(f"{name}: the header is no JSON: {error}") from None
-    if not isinstance(header, dict) or not {"program", "symbols", "constants_checksum"} <= set(header):
-        raise FileFormatError(f"{name}: the header lacks program, symbols or constants_checksum")
-    symbols = header["symbols"]
-    if not isinstance(symbols, dict) or not all(isinstance(offset, int) for offset in symbols.values()):
+    if not isinstance(header, dict):
+        raise FileFormatError(f"{name}: the header is no JSON object")
+    for key, kind in _HEADER_FIELDS.items():
+        if type(header.get(key)) is not kind:
+            raise FileFormatError(f"{name}: the header holds no '{key}', or none that is a {kind.__name__}")
+    if not all(type(offset) is int for offset in header["symbols"].values()):
         raise FileFormatError(f"{name}: the symbols of the header are no offsets")
     return header

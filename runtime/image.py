@@ -20,12 +20,18 @@ class MappedImage:
     ``run(team, stages, stage_count, threads)`` is its thread driver; calling it releases the GIL. An image whose
     code worker threads run is kept for good: see ``keep_forever``.
 
+    ``driver_version`` is that of its thread driver where it is known; otherwise the code is asked for it, and runs.
+
     Code for another machine is not mapped: with an ``obstacle``, that is raised by whatever would run the code, and
     the image can only be written to a file.
     """
 
     def __init__(
-        self, data: bytes | memoryview, symbols: Mapping[str, int], obstacle: TargetMismatchError | None = None
+        self,
+        data: bytes | memoryview,
+        symbols: Mapping[str, int],
+        obstacle: TargetMismatchError | None = None,
+        driver_version: int | None = None,
     ):
         self.data = data
         self.symbols = dict(symbols)
@@ -37,7 +43,9 @@ class MappedImage:
             return
         self._unmap = unmap_pages
         self.base = map_code(data)
-        version = ctypes.CFUNCTYPE(ctypes.c_uint64)(self.address("lamina_support_version"))()
+        version = driver_version
+        if version is None:
+            version = ctypes.CFUNCTYPE(ctypes.c_uint64)(self.address("lamina_support_version"))()
         if version != SUPPORT_VERSION:
             raise ProgramError(f"the code has thread driver version {version}, this runtime has {SUPPORT_VERSION}")
         self.run = _RUN(self.address("lamina_run"))

@@ -17,6 +17,8 @@ A `Call` runs a segment: native stages over buffers, without returning to Python
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -222,7 +224,10 @@ class Program:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Program:
         """The inverse of ``to_dict``. Raises ProgramError that names the place of what is missing or unknown."""
-        return _program(data)
+        try:
+            return _program(data)
+        except RecursionError:
+            raise ProgramError("manifest: its blocks are nested too deep") from None
 
 
 # --- writing --------------------------------------------------------------------------------------
@@ -274,12 +279,66 @@ def _build(cls: type, data: Any, where: str, **converted: Any) -> Any:
     values = {**data, **converted}
     values.pop("step", None)
     try:
-        return cls(**values)
+        built = cls(**values)
     except TypeError as error:
         known = {entry.name for entry in dataclasses.fields(cls)}
         unknown = sorted(set(values) - known)
         problem = f"unknown fields {unknown}" if unknown else str(error)
         raise ProgramError(f"{where}: not a {cls.__name__}: {problem}") from None
+    for name, annotation, holds in _plain_fields(cls):
+        if name not in converted and not holds(getattr(built, name)):
+            shown = repr(getattr(built, name))
+            raise ProgramError(f"{where}: '{name}' is {shown[:60]}, expected {annotation}")
+    return built
+
+
+def _is_integer(value: Any) -> bool:
+    """Whether it is an integer that native code could read."""
+    return type(value) is int and -(1 << 63) <= value < 1 << 63
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_dimension(value: Any) -> bool:
+    return _is_text(value) or _is_integer(value)
+
+
+def _is_absent(value: Any) -> bool:
+    return value is None
+
+
+def _is_list_of(holds: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(holds, value))
+
+
+def _either(*alternatives: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: any(holds(value) for holds in alternatives)
+
+
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "str": _is_text,
+    "int": _is_integer,
+    "bool": lambda value: isinstance(value, bool),
+    "Dimension": _is_dimension,
+    "BufferKind": lambda value: _is_text(value) and value in BUFFER_KINDS,
+    "str | None": _either(_is_text, _is_absent),
+    "int | None": _either(_is_integer, _is_absent),
+    "Dimension | None": _either(_is_dimension, _is_absent),
+    "list[str]": _is_list_of(_is_text),
+    "list[int]": _is_list_of(_is_integer),
+    "list[Dimension]": _is_list_of(_is_dimension),
+    "dict[str, Any]": lambda value: isinstance(value, dict),
+}
+"""What a field of plain data may hold, by the annotation that it has above."""
+
+
+@functools.cache
+def _plain_fields(cls: type) -> list[tuple[str, str, Callable[[Any], bool]]]:
+    """Name, annotation and test of the fields that hold plain data; those that hold more are read one by one."""
+    fields = [(entry.name, str(entry.type)) for entry in dataclasses.fields(cls)]
+    return [(name, annotation, _KINDS[annotation]) for name, annotation in fields if annotation in _KINDS]
 
 
 def _part(data: Any, key: str, kind: type, where: str) -> Any:
@@ -290,7 +349,9 @@ def _part(data: Any, key: str, kind: type, where: str) -> Any:
     return value
 
 
-def _types(data: list[Any], where: str) -> list[TensorType]:
+def _types(data: Any, where: str) -> list[TensorType]:
+    if not isinstance(data, list):
+        raise ProgramError(f"{where}: expected a list of types, found {type(data).__name__}")
     return [_build(TensorType, entry, where) for entry in data]
 
 
@@ -304,8 +365,17 @@ def _named_types(data: list[Any], where: str) -> list[tuple[str, TensorType]]:
 
 
 def _stage(data: Any, where: str) -> Stage:
-    arguments = [tuple(argument) for argument in _part(data, "arguments", list, where)]
+    arguments = [_argument(argument, where) for argument in _part(data, "arguments", list, where)]
     return _build(Stage, data, where, arguments=arguments)
+
+
+def _argument(data: Any, where: str) -> BufferArgument | DimensionArgument:
+    match data:
+        case ["buffer", str() as name, offset] if _is_dimension(offset):
+            return "buffer", name, offset
+        case ["dim", value] if _is_dimension(value):
+            return "dim", value
+    raise ProgramError(f"{where}: {data!r} is no argument: expected buffer, name, offset or dim, value")
 
 
 def _segment(data: Any, where: str) -> Segment:
@@ -322,8 +392,12 @@ def _segment(data: Any, where: str) -> Segment:
 
 def _block(data: Any, where: str) -> Block:
     steps = [_step(entry, f"{where} step {index}") for index, entry in enumerate(_part(data, "steps", list, where))]
-    checks = [_build(Check, entry, f"{where} checks") for entry in data.get("checks", [])]
-    return Block(steps, _part(data, "results", list, where), checks)
+    return _build(Block, data, where, steps=steps, checks=_checks(data, where))
+
+
+def _checks(data: dict[str, Any], where: str) -> list[Check]:
+    listed = _part({"checks": [], **data}, "checks", list, where)
+    return [_build(Check, entry, f"{where} checks") for entry in listed]
 
 
 def _step(data: Any, where: str) -> Step:
@@ -350,7 +424,7 @@ def _program(data: Any) -> Program:
     if version != PROGRAM_VERSION:
         raise ProgramError(f"{where}: version {version}: this runtime reads version {PROGRAM_VERSION}; compile again")
     segments = _part(data, "segments", dict, where)
-    constants = data.get("constants", {})
+    constants = _part({"constants": {}, **data}, "constants", dict, where)
     return _build(
         Program,
         data,
@@ -361,5 +435,5 @@ def _program(data: Any) -> Program:
         segments={name: _segment(entry, f"segment '{name}'") for name, entry in segments.items()},
         body=_block(_part(data, "body", dict, where), "body"),
         constants={name: _build(Constant, entry, f"constant '{name}'") for name, entry in constants.items()},
-        checks=[_build(Check, entry, "check") for entry in data.get("checks", [])],
+        checks=_checks(data, where),
     )

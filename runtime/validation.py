@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from .errors import ProgramError
-from .expressions import symbols_of
+from .expressions import Dimension, symbols_of
 from .program import BUFFER_KINDS, Block, Buffer, Call, Conditional, Host, Program, Repeat, Segment, Stage, TensorType
 
 
@@ -29,6 +29,9 @@ def validate(program: Program, code_symbols: Iterable[str], constant_bytes: int)
                 f"constant '{name}' occupies bytes {constant.offset} to {constant.offset + constant.nbytes}, "
                 f"outside of the {constant_bytes} bytes of constants"
             )
+        if any(dimension < 0 for dimension in constant.shape):
+            raise ProgramError(f"constant '{name}' has the shape {constant.shape}")
+        _check_dtype(constant.dtype, f"constant '{name}'")
     functions = set(code_symbols)
     for segment in program.segments.values():
         _check_segment(program, segment, functions)
@@ -50,11 +53,20 @@ def _check_unique(names: list[str], where: str) -> None:
 
 
 def _check_type(tensor: TensorType, where: str) -> None:
-    try:
-        np.dtype(tensor.dtype)
-    except TypeError:
-        raise ProgramError(f"{where}: '{tensor.dtype}' is no NumPy dtype") from None
+    _check_dtype(tensor.dtype, where)
     symbols_of(*tensor.shape)
+
+
+def _check_dtype(name: str, where: str) -> None:
+    """Only numbers that lie in memory as such: an array of Python objects would be memory that native code writes."""
+    try:
+        dtype = np.dtype(name)
+    except (TypeError, ValueError, SyntaxError):
+        raise ProgramError(f"{where}: '{name}' is no NumPy dtype") from None
+    # Types that extend NumPy, such as bfloat16, are of kind V, as is memory without a type.
+    is_number = dtype.kind in "biufc" or (dtype.kind == "V" and dtype.type is not np.void)
+    if not is_number or dtype.name != name:
+        raise ProgramError(f"{where}: '{name}' is no dtype of a tensor: expected one such as float32")
 
 
 def _check_segment(program: Program, segment: Segment, functions: set[str]) -> None:
@@ -65,9 +77,9 @@ def _check_segment(program: Program, segment: Segment, functions: set[str]) -> N
     _check_unique([buffer.name for buffer in segment.buffers], f"{where} buffers")
     for buffer in segment.buffers:
         _check_buffer(program, segment, buffer, f"{where} buffer '{buffer.name}'")
-    names = {buffer.name for buffer in segment.buffers}
+    sizes = {buffer.name: buffer.nbytes for buffer in segment.buffers}
     for stage in segment.stages:
-        _check_stage(segment, stage, names, functions, f"{where} stage '{stage.name}'")
+        _check_stage(segment, stage, sizes, functions, f"{where} stage '{stage.name}'")
     if segment.work is not None:
         _check_symbols(segment, [segment.work], f"{where} work")
 
@@ -82,8 +94,14 @@ def _check_buffer(program: Program, segment: Segment, buffer: Buffer, where: str
     if buffer.kind not in BUFFER_KINDS:
         raise ProgramError(f"{where}: unknown kind '{buffer.kind}': expected one of {', '.join(BUFFER_KINDS)}")
     _check_symbols(segment, [buffer.nbytes], where)
-    if buffer.kind == "constant" and buffer.constant not in program.constants:
-        raise ProgramError(f"{where}: no constant '{buffer.constant}'")
+    if isinstance(buffer.nbytes, int) and buffer.nbytes < 0:
+        raise ProgramError(f"{where}: {buffer.nbytes} bytes")
+    if buffer.kind == "constant":
+        constant = program.constants.get(buffer.constant or "")
+        if constant is None:
+            raise ProgramError(f"{where}: no constant '{buffer.constant}'")
+        if isinstance(buffer.nbytes, int) and buffer.nbytes > constant.nbytes:
+            raise ProgramError(f"{where}: {buffer.nbytes} bytes of a constant that has {constant.nbytes}")
     for kind, types in (("input", segment.inputs), ("output", segment.outputs)):
         if buffer.kind == kind and not 0 <= buffer.index < len(types):
             raise ProgramError(f"{where}: no {kind} {buffer.index}, there are {len(types)}")
@@ -97,18 +115,28 @@ def _check_buffer(program: Program, segment: Segment, buffer: Buffer, where: str
         raise ProgramError(f"{where}: memory per thread cannot have an offset, since the threads are not known")
 
 
-def _check_stage(segment: Segment, stage: Stage, buffers: set[str], functions: set[str], where: str) -> None:
+def _check_stage(
+    segment: Segment, stage: Stage, sizes: Mapping[str, Dimension], functions: set[str], where: str
+) -> None:
     if stage.function not in functions:
         raise ProgramError(f"{where}: the code defines no function '{stage.function}'")
     for argument in stage.arguments:
         if len(argument) == 3 and argument[0] == "buffer":
-            if argument[1] not in buffers:
+            if argument[1] not in sizes:
                 raise ProgramError(f"{where}: no buffer '{argument[1]}'")
+            _check_within(argument[2], sizes[argument[1]], f"{where}: argument in buffer '{argument[1]}'")
             _check_symbols(segment, [argument[2]], where)
         elif len(argument) == 2 and argument[0] == "dim":
             _check_symbols(segment, [argument[1]], where)
         else:
             raise ProgramError(f"{where}: {list(argument)} is no argument: expected buffer, name, offset or dim, value")
+
+
+def _check_within(offset: Dimension, size: Dimension, where: str) -> None:
+    """What is known before shapes are bound; a stage may be handed the end of a buffer, but nothing beyond it."""
+    too_far = isinstance(offset, int) and isinstance(size, int) and offset > size
+    if too_far or (isinstance(offset, int) and offset < 0):
+        raise ProgramError(f"{where}: byte {offset} lies outside of its {size} bytes")
 
 
 def _check_block(program: Program, block: Block, outer: set[str], where: str) -> None:
