@@ -124,10 +124,10 @@ assert lamina.__file__.startswith(sys.prefix), lamina.__file__
 for table in (UNIVERSE.all_dialects, UNIVERSE.all_passes, UNIVERSE.all_targets):
     for factory in table.values():
         factory()
-from lamina.cli.doctor import _run_check, _check_small_model
-print(_run_check("small model", _check_small_model))
+from lamina.cli.self_test import SelfTest
+print(SelfTest().run(threads=1))
 """
-    assert "ok=True" in run(python, SITE_PACKAGES, code)
+    assert "the results are right" in run(python, SITE_PACKAGES, code)
 
 
 RUN = """
