@@ -63,6 +63,9 @@ suppress_warnings = ["ref.python"]
 python_display_short_literal_types = True
 python_maximum_signature_line_length = 100
 
+# Quotes and dashes stand for themselves: much of what is quoted is code.
+smartquotes = False
+
 html_theme = "furo"
 html_title = f"Lamina {release}"
 html_static_path = ["_static"]

@@ -53,15 +53,13 @@ def _commands_below(group: Any, path: str) -> Iterator[str]:
 
 
 def _help(command: Any) -> Iterator[str]:
-    """The text of ``--help``; what follows ``Example:`` as something to copy."""
+    """The examples, as something to copy, and the text of ``--help``."""
+    examples = getattr(command, "examples", [])
+    if examples:
+        # Not `console`, which would make it part of what the tests of the pages run.
+        yield from ["```sh", *examples, "```", ""]
     for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
-        paragraph = " ".join(_without_markup(paragraph).split())
-        first, is_example, example = paragraph.partition("Example: ")
-        if first:
-            yield from [_escaped(first.strip()), ""]
-        if is_example:
-            # Not `console`, which would make it part of what the tests of the pages run.
-            yield from ["```sh", example.strip("` "), "```", ""]
+        yield from [_prose(" ".join(paragraph.split())), ""]
 
 
 def _options(command: Any) -> Iterator[str]:
@@ -69,7 +67,7 @@ def _options(command: Any) -> Iterator[str]:
     for parameter in command.params:
         if getattr(parameter, "hidden", False):
             continue
-        text = _escaped(_without_markup(parameter.help or ""))
+        text = _prose(parameter.help or "")
         yield f"| {_spelling(parameter)} | {text}{_default(parameter)} |"
     yield ""
 
@@ -78,12 +76,12 @@ def _spelling(parameter: Any) -> str:
     if not _is_option(parameter):
         return f"`{_metavar(parameter)}`"
     names = [f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts)]
-    value = "" if parameter.is_flag or parameter.metavar is None else f" `{_escaped(parameter.metavar)}`"
+    value = "" if parameter.is_flag or parameter.metavar is None else f" `{parameter.metavar}`"
     return ", ".join(names) + value
 
 
 def _default(parameter: Any) -> str:
-    if parameter.default in (None, False, "", ()) or not getattr(parameter, "show_default", True):
+    if any(parameter.default is nothing for nothing in (None, False, "")) or not parameter.show_default:
         return ""
     return f" Default: `{parameter.default}`."
 
@@ -96,10 +94,12 @@ def _metavar(parameter: Any) -> str:
     return parameter.metavar or parameter.name.upper()
 
 
-def _without_markup(text: str) -> str:
+def _prose(text: str) -> str:
+    """Text for a terminal as Markdown: without rich's markup, options and variables as code."""
     from rich.text import Text
 
-    return Text.from_markup(text).plain
+    plain = _escaped(Text.from_markup(text).plain)
+    return re.sub(r"(?<![\w-])(--[a-z][\w-]*|\$?LAMINA_\w+(?:=\w+)?)", r"`\1`", plain)
 
 
 def _lamina_opt_help() -> str:
