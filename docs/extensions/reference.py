@@ -141,7 +141,12 @@ def _definition_rows(operation: Any) -> Iterator[str]:
         "regions": definition.regions,
     }
     for title, entries in parts.items():
-        names = ", ".join(f"`{name}`{_multiplicity(entry)}" for name, entry in entries if name != "operandSegmentSizes")
+        names = ", ".join(
+            # A field with a default is stored only where it differs, which says nothing to a reader.
+            f"`{name}`{'' if title == 'fields' else _multiplicity(entry)}"
+            for name, entry in entries
+            if name != "operandSegmentSizes"
+        )
         if names:
             yield f"| {title} | {names} |"
 
@@ -165,8 +170,14 @@ def _docstring_as_markdown(text: str) -> str:
             output += [line[:-1].removesuffix(":") + ":" if line != "::" else "", "", "```mlir"]
             fenced = True
             continue
-        output.append(line.removeprefix("    ") if fenced else line.replace("``", "`").replace("<", "\\<"))
+        output.append(line.removeprefix("    ") if fenced else _outside_code(line.replace("``", "`")))
     return "\n".join([*output, "```"] if fenced else output)
+
+
+def _outside_code(line: str) -> str:
+    """The line with what Markdown would take for HTML escaped, except in `code`."""
+    parts = line.split("`")
+    return "`".join(part if index % 2 else part.replace("<", "\\<") for index, part in enumerate(parts))
 
 
 def _escaped(text: str) -> str:
