@@ -15,9 +15,11 @@ from ..dialects import graph
 from ..dialects.graph import ConstantOp, DimValuesOp, GraphOperation, ReshapeOp
 from ..dialects.graph.attributes import reference_attributes
 from ..dialects.graph.broadcasting import broadcast_shapes
+from ..dialects.graph.folding import folding_limit
 from ..dialects.graph.types import TensorType, i64, is_integer, numpy_dtype
 from ..dialects.shape import add, is_static, product, same_dimension
 from ..runtime.reference import REFERENCE, evaluate
+from .budget import NodeBudget
 from .contents import known_result
 from .equalities import required_equalities
 from .limits import MAX_RANK, MAX_TENSOR_BYTES
@@ -27,9 +29,6 @@ from .values import Value, object_array
 if TYPE_CHECKING:
     from ..context import ConstantStore
     from ..dialects.shape import Dim
-
-# A folded constant may be this large, or no larger than what it is computed from.
-MAX_FOLDED_BYTES = 1 << 16
 
 
 class Trial:
@@ -50,6 +49,7 @@ class Builder:
         self.symbols = symbols
         self.root = block
         self.block = block
+        self.budget = NodeBudget()
         self.name = ""
         # The path of the node being imported, and of the node that each operation comes from.
         self.place = ""
@@ -203,7 +203,7 @@ class Builder:
         if attributes is None:
             return None
         size = sum(_nbytes(t) for t in types)
-        if size > max(MAX_FOLDED_BYTES, sum(array.nbytes for array in arrays)):
+        if size > folding_limit(name, sum(array.nbytes for array in arrays)):
             return None
         results = evaluate(name, arrays, attributes)
         return [

@@ -10,6 +10,7 @@ from xdsl.passes import ModulePass
 
 from ...dialects.graph import ConstantOp, GraphOperation
 from ...dialects.graph.attributes import reference_attributes
+from ...dialects.graph.folding import folding_limit
 from ...dialects.graph.types import TensorType
 from ...dialects.shape import is_static
 from ...runtime.reference import REFERENCE, evaluate
@@ -30,13 +31,12 @@ class GraphFoldConstantsPass(ModulePass):
 
         %2 = graph.constant @folded : !graph.tensor<8 x f32>
 
-    A result larger than ``limit`` bytes is folded only where it is no larger than the operands, so that a
-    broadcast zero does not become megabytes of the compiled model.
+    A result that would be too large stays (see ``folding_limit``); ``limit`` sets another bound in bytes.
     """
 
     name = "graph-fold-constants"
 
-    limit: int = 1 << 16
+    limit: int | None = None
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         rewriter = Rewriter(ctx)
@@ -55,7 +55,8 @@ class GraphFoldConstantsPass(ModulePass):
         known = [array for array in arrays if array is not None]
         if len(known) < len(arrays):
             return
-        if sum(_nbytes(t) for t in types) > max(self.limit, sum(array.nbytes for array in known)):
+        limit = folding_limit(name, sum(array.nbytes for array in known)) if self.limit is None else self.limit
+        if sum(_nbytes(t) for t in types) > limit:
             return
         attributes = reference_attributes(name, operation.values, types)
         if attributes is None:

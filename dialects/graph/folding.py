@@ -1,0 +1,15 @@
+"""How large a constant may become when an operation on constants is computed at compile time."""
+
+from __future__ import annotations
+
+# Bytes of a result that repeats its operands: a broadcast zero shall not become megabytes of the compiled model.
+REPEATED_BYTES = 1 << 16
+# Bytes of a result that took work: computing it in each run costs more than reading it.
+COMPUTED_BYTES = 4 << 20
+
+_REPEATING = frozenset({"broadcast_to", "iota", "pad", "range", "trilu", "dim_values"})
+
+
+def folding_limit(operation: str, operand_bytes: int) -> int:
+    """Largest result in bytes, for operation ``operation`` ("graph." left out); never less than its operands hold."""
+    return max(operand_bytes, REPEATED_BYTES if operation in _REPEATING else COMPUTED_BYTES)
