@@ -18,9 +18,9 @@ from rich.console import Console
 from .. import __version__
 from ..backend.targets import host_target
 from .networks import NETWORKS, networks
-from .sections import compile_time, overhead, speed, widths
+from .sections import compile_time, overhead, speed, start, widths
 
-SECTIONS = ("overhead", "compile", "widths", "speed")
+SECTIONS = ("overhead", "compile", "start", "widths", "speed")
 _COMPILED = ("resnet50", "mobilenet_v2")
 
 
@@ -45,6 +45,9 @@ def race(
     if "compile" in wanted:
         report["compile"] = compile_time.measure(networks(names or _COMPILED))
         console.print(compile_time.table(report["compile"]))
+    if "start" in wanted:
+        report["start"] = start.measure(networks(names or _COMPILED))
+        console.print(start.table(report["start"]))
     if "widths" in wanted:
         report["widths"] = widths.measure()
         console.print(widths.table(report["widths"]))
