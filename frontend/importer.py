@@ -23,6 +23,7 @@ from ..errors import (
     UnsupportedOperatorError,
     problem_error,
 )
+from .budget import NodeBudget
 from .builder import Builder, name_hint
 from .known_operators import STANDARD_DOMAINS, unknown_operator
 from .node import Node, node_name, type_name
@@ -122,6 +123,7 @@ class GraphImporter:
         return found
 
     def add_node(self, proto: onnx.NodeProto) -> None:
+        self.builder.budget.spend()
         require_text(proto.name, proto.op_type, proto.domain, *proto.input, *proto.output)
         inputs = [self._input(proto, name) for name in proto.input]
         cause = next((value.cause for value in inputs if isinstance(value, Unavailable)), None)
@@ -336,13 +338,13 @@ def import_graph(
     require_text(*(dimension.dim_param for info in graph.input for dimension in info.type.tensor_type.shape.dim))
     given = {tensor.name for tensor in graph.initializer}
     inputs = [info for info in graph.input if info.name not in given]
-    types = _input_types(inputs, symbols, shapes or {})
-    block = Block(arg_types=types)
+    _bind_sizes(inputs, symbols, shapes or {})
+    block = Block()
     builder = Builder(context.constants, symbols, block)
+    builder.budget = NodeBudget.for_graph(graph)
     importer = GraphImporter(builder, opsets)
-    for info, argument in zip(inputs, block.args):
-        argument.name_hint = name_hint(info.name)
-        importer.values[info.name] = Value(argument.type, ssa=argument, name=info.name)  # pyright: ignore[reportArgumentType]
+    for info in inputs:
+        importer.values[info.name] = _argument(info, importer, (shapes or {}).get(info.name))
     importer.add_graph(graph)
     results = [builder.ssa(value) for value in _outputs(importer, graph)]
     block.add_op(ReturnOp(*results))
@@ -390,7 +392,8 @@ def _name_attributes(names: Sequence[str]) -> ArrayAttr[DictionaryAttr]:
     return ArrayAttr([DictionaryAttr({"lamina.name": StringAttr(name)}) for name in names])
 
 
-def _input_types(inputs: Sequence[onnx.ValueInfoProto], symbols: Symbols, shapes: Shapes) -> list[TensorType]:
+def _bind_sizes(inputs: Sequence[onnx.ValueInfoProto], symbols: Symbols, shapes: Shapes) -> None:
+    """Gives named dimensions the sizes that are wanted. Raises InvalidModelError for a name that nothing has."""
     known = {info.name for info in inputs}
     names = {d.dim_param for info in inputs for d in info.type.tensor_type.shape.dim if d.dim_param}
     for key, wanted in shapes.items():
@@ -400,21 +403,37 @@ def _input_types(inputs: Sequence[onnx.ValueInfoProto], symbols: Symbols, shapes
             choices = ", ".join(sorted(known | names))
             raise InvalidModelError(f"no input or dimension is called '{key}': expected one of {choices}")
         symbols.bind(key, _wanted_dimension(wanted, symbols))
-    return [_input_type(info, symbols, shapes.get(info.name)) for info in inputs]
+
+
+def _argument(info: onnx.ValueInfoProto, importer: GraphImporter, wanted: Sequence[Any] | None) -> Value | Unavailable:
+    """A new argument of @main for an input; where its type is not possible, that becomes a problem."""
+    builder = importer.builder
+    try:
+        type_ = _input_type(info, builder.symbols, wanted)
+    except ModelError as error:
+        importer.problems.add_error(error, Problem("", ""))
+        return Unavailable(f"input {info.name}")
+    argument = builder.root.insert_arg(type_, len(builder.root.args))
+    argument.name_hint = name_hint(info.name)
+    return Value(type_, ssa=argument, name=info.name)
+
+
+def _unusable(info: onnx.ValueInfoProto, what: str, advice: str) -> ModelError:
+    return problem_error([Problem(f"input '{info.name}'", what, advice)])
 
 
 def _input_type(info: onnx.ValueInfoProto, symbols: Symbols, wanted: Sequence[Any] | None) -> TensorType:
     if not info.type.HasField("tensor_type"):
         kind = info.type.WhichOneof("value")
-        raise UnsupportedOperatorError(f"the input '{info.name}' is a {kind}: only tensors can be inputs")
+        advice = "split what it holds into inputs of their own"
+        raise _unusable(info, f"is a {str(kind).removesuffix('_type')}: only tensors can be inputs", advice)
     tensor = info.type.tensor_type
     try:
         element = element_type_of(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
     except KeyError:
         kind = type_name(tensor.elem_type)
-        raise UnsupportedOperatorError(
-            f"the input '{info.name}' has elements of {kind}, which cannot be compiled"
-        ) from None
+        advice = "turn them into numbers before the model, or export it with another element type"
+        raise _unusable(info, f"has elements of {kind}, which cannot be compiled", advice) from None
     declared = list(tensor.shape.dim)
     if wanted is not None:
         if tensor.HasField("shape") and len(wanted) != len(declared):
@@ -423,9 +442,8 @@ def _input_type(info: onnx.ValueInfoProto, symbols: Symbols, wanted: Sequence[An
             )
         return TensorType.of([_fixed(info.name, i, d, declared, symbols) for i, d in enumerate(wanted)], element)
     if not tensor.HasField("shape"):
-        raise UnsupportedOperatorError(
-            f"the input '{info.name}' has no shape: give one, e.g. shapes={{'{info.name}': [1, 3]}}"
-        )
+        advice = f"give one, e.g. --shape {info.name}=1x3, or shapes={{'{info.name}': [1, 3]}} in Python"
+        raise _unusable(info, "has no shape in the model", advice)
     return TensorType.of([_declared(info.name, i, d, symbols) for i, d in enumerate(declared)], element)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import onnx
 
-from .registry import MICROSOFT, find_converter, registered_operators
+from .registry import MICROSOFT, find_converter, first_opset, registered_operators
 
 # Also the spellings that older models have.
 STANDARD_DOMAINS = ("", "ai.onnx")
@@ -35,6 +35,12 @@ def unknown_operator(domain: str, operator: str, opset: int) -> tuple[str, str] 
     if schema is not None:
         if schema.has_function or schema.has_context_dependent_function:
             return None
+        first = first_opset(domain, operator)
+        if first is not None:
+            return (
+                f"as of opset {opset} this operator cannot be compiled",
+                f"export the model for opset {first} or later",
+            )
         reason = "this operator of ONNX cannot be compiled yet"
         return reason, _ADVICE.get(operator, _ELSEWHERE)
     if domain:

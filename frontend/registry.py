@@ -41,6 +41,11 @@ def find_converter(domain: str, operator: str, opset: int) -> Converter | None:
     return versions[max(fitting)] if fitting else None
 
 
+def first_opset(domain: str, operator: str) -> int | None:
+    """The first opset that an operator has a converter for, or None."""
+    return min(_CONVERTERS.get((domain, operator), ()), default=None)
+
+
 def registered_operators(domain: str) -> set[str]:
     """The names of all operators of a domain that have a converter."""
     return {operator for known, operator in _CONVERTERS if known == domain}

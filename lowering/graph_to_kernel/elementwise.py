@@ -47,9 +47,9 @@ def _arithmetic_type(element: Attribute) -> Attribute:
 def elementwise_obstacle(op: graph.ElementwiseOp) -> Obstacle | None:
     element = op.operand_types[0].element_type
     if op.name in ONLY_SINGLE and element == f64:
-        return unfit_element("its code is for floats up to f32", element)
+        return unfit_element("its code is for floats up to f32", element, wanted="float32")
     if isinstance(op, graph.PowOp) and element not in (f32, *SHORT_FLOATS):
-        return unfit_element("powers are compiled for floats up to f32", element)
+        return unfit_element("powers are compiled for floats up to f32", element, wanted="float32")
     return None
 
 

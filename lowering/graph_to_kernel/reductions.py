@@ -37,7 +37,7 @@ def reduce_obstacle(op: graph.ReduceOp) -> Obstacle | None:
     if is_bool(element):
         return unfit_element("its kernel reduces numbers", element)
     if op.kind == "mean" and not is_float(element):
-        return unfit_element("means are compiled for floats", element)
+        return unfit_element("means are compiled for floats", element, wanted="float32")
     if op.kind in ("max", "min") and is_unsigned(element):
         return unfit_element("its kernel compares signed integers and floats", element)
     return None

@@ -49,18 +49,16 @@ def only_floats(op: graph.GraphOperation) -> Obstacle | None:
     """For contractions and normalisations, whose kernels exist for f32; shorter floats are converted."""
     for type_ in op.operand_types:
         if type_.element_type not in (f32, *SHORT_FLOATS):
-            return unfit_element("its kernel takes floats up to f32", type_.element_type)
+            return unfit_element("its kernel takes floats up to f32", type_.element_type, wanted="float32")
     return None
 
 
-def unfit_element(expected: str, element: Attribute) -> Obstacle:
-    """The obstacle of an operation on elements that its kernel does not have."""
+def unfit_element(expected: str, element: Attribute, wanted: str = "int32 or float32") -> Obstacle:
+    """The obstacle of an operation on elements that its kernel does not have, but has for ``wanted``."""
     if element == f64:
         return Obstacle(f"{expected}, this is float64 arithmetic", "cast the model to float32")
-    if is_bool(element):
-        return Obstacle(f"{expected}, got truth values", "cast its input to int32 or float32")
-    wanted = "int32 or float32" if is_integer(element) else "float32"
-    return Obstacle(f"{expected}, got {element}", f"cast its input to {wanted}")
+    found = "truth values" if is_bool(element) else str(element)
+    return Obstacle(f"{expected}, got {found}", f"cast its input to {wanted}")
 
 
 def is_unsigned(element: Attribute) -> bool:

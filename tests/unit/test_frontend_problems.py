@@ -136,6 +136,17 @@ def test_the_class_of_the_error_is_that_of_the_first_problem() -> None:
     assert isinstance(problem_error([Problem("a", ""), Problem("b", "", is_invalid=True)]), UnsupportedOperatorError)
 
 
+def test_inputs_of_no_use_are_named_too_and_the_rest_is_looked_at() -> None:
+    sequence = helper.make_tensor_sequence_value_info("s", FLOAT, None)
+    shapeless = helper.make_tensor_value_info("u", FLOAT, None)
+    nodes = [node("Relu", ["u"], ["a"]), node("Bad", ["x"], ["y"], name="bad"), node("Worse", ["a"], ["z"])]
+    inputs = [info("text", [1], onnx.TensorProto.STRING), sequence, shapeless, info("x", [2])]
+    found = problems_of(model_of(nodes, inputs, ["y", "z"]))
+    assert list(found) == ["input 'text'", "input 's'", "input 'u'", "bad", "z"]
+    assert "--shape u=1x3" in found["input 'u'"].advice
+    assert found["input 's'"].reason.startswith("is a sequence")
+
+
 # --- why an operator is not known ---------------------------------------------------------------------
 
 
@@ -145,6 +156,7 @@ def test_the_class_of_the_error_is_that_of_the_first_problem() -> None:
         ("", "Softmx", 17, "no such operator", "did you mean Softmax"),
         ("ai.onnx", "Zzz", 17, "no such operator", "export the model without it"),
         ("", "TensorScatter", 17, "introduced in opset 24", "for opset 24 or later"),
+        ("", "Scan", 8, "as of opset 8", "for opset 9 or later"),
         ("", "RandomNormal", 17, "cannot be compiled yet", "pass them as an input"),
         ("ai.onnx.ml", "TreeEnsemble", 5, "trees", "outside the model"),
         ("com.microsoft", "SkipLayerNormalisation", 1, "of com.microsoft", "did you mean SkipLayerNormalization"),
