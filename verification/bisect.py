@@ -13,7 +13,7 @@ from ..interpreters.loops import LoopsError, OutOfTimeError, translate
 from ..interpreters.scalar import NoMeaningError
 from ..interpreters.schedule import ScheduleRules, StageRun
 from ..lowering.schedule_to_loops import function_name
-from ..pipeline import PHASES, module_text, phase_passes
+from ..pipeline import module_text, phase_passes, phase_range
 from ..runtime.errors import LaminaError
 from ..runtime.image import MappedImage
 from .comparison import Deviation, Tolerance
@@ -37,8 +37,7 @@ class WrongPass:
 
 def bisect_phase(start: Snapshot, check_module: CheckModule, progress: Progress) -> WrongPass | None:
     """The first pass of the phase after ``start`` that ``check_module`` finds wrong."""
-    position = [phase.name for phase in PHASES].index(start.phase) + 1
-    phase = PHASES[position]
+    phase = phase_range(start.phase, None)[0]
     for module_pass, before, after, rules in steps(phase, start):
         progress(f"evaluate after {module_pass}")
         check = check_module(replace(after, phase=phase.name), rules)
@@ -75,7 +74,7 @@ class _StageSearch:
         self.files = StageFiles()
 
     def find(self, progress: Progress) -> Check:
-        for phase in PHASES[4:]:
+        for phase in phase_range("schedule", None):
             for number, module_pass in enumerate(phase_passes(phase)):
                 progress(f"stage @{self.run.stage.stage_name.data} after {module_pass}")
                 module_pass.apply(self.context, self.module)

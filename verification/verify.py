@@ -22,7 +22,7 @@ from ..interpreters.scalar import NoMeaningError
 from ..interpreters.schedule import MemoryHazard, ScheduleRules, StageRun
 from ..lowering.schedule_to_loops import function_name
 from ..lowering.schedule_to_program import build_program
-from ..pipeline import PHASES, PipelineOptions, run_phase
+from ..pipeline import PipelineOptions, phase_range, run_phase
 from ..runtime.errors import LaminaError
 from ..runtime.executable import Executable
 from .bisect import bisect_phase, bisect_stage
@@ -99,9 +99,10 @@ class _Verification:
         module, context = import_for(self.report.model, shapes=shapes, target=target)
         self.taken = snapshots(module, context, self.pipeline)
         program, constants = build_program(module, dict(context.constants), describe_target(context.target))
-        run_phase(module, context, PHASES[4], self.pipeline)
+        loops_phase, llvm_phase = phase_range("schedule", None)
+        run_phase(module, context, loops_phase, self.pipeline)
         self.translate_loops(module)
-        run_phase(module, context, PHASES[5], self.pipeline)
+        run_phase(module, context, llvm_phase, self.pipeline)
         progress = partial(self.pipeline.report, "llvm", "emit machine code")
         self.executable = Executable(
             program, generate_code(module, context.target, progress=progress), constants, threads=1

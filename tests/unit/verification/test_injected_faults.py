@@ -16,7 +16,7 @@ from lamina.universe import UNIVERSE
 from lamina.verification import Report, VerifyOptions, verify_model
 from xdsl.context import Context
 from xdsl.dialects import arith, llvm, scf, vector
-from xdsl.dialects.builtin import FloatAttr, IntegerAttr, ModuleOp, i64
+from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, IntegerAttr, ModuleOp, i8, i32, i64
 from xdsl.ir import Operation
 from xdsl.passes import ModulePass
 
@@ -47,8 +47,7 @@ def inject(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[ModuleOp
                 phase = replace(phase, passes=(*phase.passes[:place], BreakPass.name, *phase.passes[place:]))
             phases.append(phase)
         monkeypatch.setitem(cast(dict, UNIVERSE.all_passes), BreakPass.name, lambda: BreakPass)
-        for module in ("pipeline", "verification.verify", "verification.bisect"):
-            monkeypatch.setattr(f"lamina.{module}.PHASES", tuple(phases))
+        monkeypatch.setattr(pipeline, "PHASES", tuple(phases))
         return BreakPass.name
 
     return add
@@ -222,10 +221,14 @@ def test_code_that_crashes(network: Path, inject: Any) -> None:
     def jump_far(module: ModuleOp) -> None:
         functions = [op for op in module.ops if isinstance(op, llvm.FuncOp) and op.sym_name.data.startswith("conv")]
         store = next(op for function in functions for op in function.walk() if isinstance(op, llvm.StoreOp))
-        far = llvm.ConstantOp(IntegerAttr(8, i64), i64)
-        pointer = llvm.IntToPtrOp(far.result)
-        store.parent.insert_ops_before([far, pointer], store)
-        store.operands[1] = pointer.results[0]
+        # 128 GiB away, where no memory of this process lies.
+        properties = {"elem_type": i8, "rawConstantIndices": DenseArrayBase.from_list(i32, [(1 << 31) - 1])}
+        pointer: Any = store.operands[1]
+        for _ in range(1 << 6):
+            step = llvm.GEPOp.create(operands=[pointer], properties=properties, result_types=[pointer.type])
+            store.parent.insert_op_before(step, store)
+            pointer = step.results[0]
+        store.operands[1] = pointer
 
     name = inject("llvm", jump_far)
     found = checked(network).first_wrong
