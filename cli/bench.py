@@ -24,6 +24,8 @@ from .common import (
     print_json,
     random_feeds,
     report_console,
+    sizes_advice,
+    sizes_explained,
 )
 from .progress import shown_progress
 from .timing import measure_in_turn, warm_up
@@ -77,7 +79,8 @@ def bench(
             runners[vs] = _onnxruntime_runner(model, executable.threads, feeds)
         if progress is not None:
             progress("bench", "warm-up", 0, 0)
-        warm = warm_up(runners, warm_up_seconds)
+        with sizes_explained(executable, fixed):
+            warm = warm_up(runners, warm_up_seconds)
 
         def watch(gone: float) -> None:
             if progress is not None:
@@ -118,8 +121,7 @@ def _advice(
 
     advice = []
     if free_dims:
-        said = " ".join(f"--dim {name}=8" for name in free_dims)
-        advice.append(f"free dims were 1: {', '.join(free_dims)}; say how large they are in use, e.g. {said}")
+        advice.append(sizes_advice(free_dims))
     if open_ms > _SLOW_TO_OPEN_MS and not is_compiled(model):
         compiled = model.with_suffix(".lamina").name
         advice.append(

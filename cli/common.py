@@ -167,6 +167,28 @@ def free_dims_left(executable: Executable, fixed: FixedDims) -> list[str]:
     return [name for name in symbols_of(*(dim for info in executable.inputs for dim in info.shape)) if name not in said]
 
 
+@contextlib.contextmanager
+def sizes_explained(
+    executable: Executable, fixed: FixedDims, given: Mapping[str, np.ndarray] | None = None
+) -> Iterator[None]:
+    """Adds to an error inside that random inputs had dims of 1 because nobody said otherwise, if so."""
+    from ..runtime.errors import LaminaError
+
+    try:
+        yield
+    except LaminaError as error:
+        known = {dim for info in executable.inputs if info.name in (given or {}) for dim in info.shape}
+        left = [name for name in free_dims_left(executable, fixed) if name not in known]
+        if not left:
+            raise
+        raise LaminaError(f"{error}\n  {sizes_advice(left)}") from error
+
+
+def sizes_advice(free_dims: Sequence[str]) -> str:
+    said = " ".join(f"--dim {name}=8" for name in free_dims)
+    return f"free dims were 1: {', '.join(free_dims)}; say how large they are in use, e.g. {said}"
+
+
 def random_feeds(
     executable: Executable, fixed: FixedDims, seed: int, given: Mapping[str, np.ndarray] | None = None
 ) -> dict[str, np.ndarray]:

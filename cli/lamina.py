@@ -53,9 +53,14 @@ def split_examples(text: str) -> tuple[list[str], str]:
     """The lines of a help text's examples, without rich's markup, and the rest of it."""
     found = _EXAMPLE.search(text)
     if found is None:
-        return [], text
+        return [], _reflowed(text)
     lines = [re.sub(r"\[/?[a-z ]*\]", "", line).strip() for line in found[1].splitlines()]
-    return [line for line in lines if line], f"{text[: found.start()]}{text[found.end() :]}".strip()
+    return [line for line in lines if line], _reflowed(f"{text[: found.start()]}{text[found.end() :]}")
+
+
+def _reflowed(text: str) -> str:
+    """Paragraphs of one line each, which the terminal's width breaks, and not the one of the source."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n"))
 
 
 def print_examples(examples: list[str]) -> None:

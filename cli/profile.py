@@ -20,6 +20,7 @@ from .common import (
     print_json,
     random_feeds,
     report_console,
+    sizes_explained,
 )
 from .progress import shown_progress
 
@@ -44,7 +45,8 @@ def profile(
     with shown_progress(not as_json) as progress:
         executable, fixed = open_model(model, FixedDims.from_options(shape, dim), threads, progress)
         feeds = random_feeds(executable, fixed, seed)
-        executable.run(feeds)
+        with sizes_explained(executable, fixed):
+            executable.run(feeds)
         profiles = []
         for number in range(runs):
             if progress is not None:

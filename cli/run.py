@@ -22,6 +22,7 @@ from .common import (
     random_feeds,
     report_console,
     shape_text,
+    sizes_explained,
     usage_errors,
 )
 from .progress import shown_progress
@@ -105,7 +106,8 @@ def run(
         begin_run = time.perf_counter()
         if progress is not None:
             progress("run", model.name, 0, 0)
-        results = executable.run(feeds)
+        with sizes_explained(executable, fixed, {name: feeds[name] for name in feeds if name not in drawn}):
+            results = executable.run(feeds)
         finished = time.perf_counter()
     report: dict[str, Any] = {
         "model": str(model),

@@ -179,3 +179,15 @@ def test_wrong_usage_exits_with_2(lamina, model: Path, arguments: list[str], mes
     assert code == 2
     assert message in errors
     assert "see: lamina run --help" in errors or "see: lamina --help" in errors
+
+
+def test_free_dims_of_1_are_told_of_where_they_do_not_fit(lamina, tmp_path: Path) -> None:
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [dim]) for name, dim in (("x", "N"), ("y", None)))
+    shape = helper.make_tensor("shape", TensorProto.INT64, [2], [-1, 2])
+    graph = helper.make_graph([helper.make_node("Reshape", ["x", "shape"], ["y"])], "pairs", [x], [y], [shape])
+    path = tmp_path / "pairs.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    code, _, errors = lamina("run", path)
+    assert code == 1
+    assert "free dims were 1: N; say how large they are in use, e.g. --dim N=8" in errors
+    assert lamina("run", path, "--dim", "N=8")[0] == 0
