@@ -22,13 +22,14 @@ SIZES = {"N": 2, "H": 96, "W": 96}
 
 # What every script begins with: `correct(n)` runs the model n times on two threads.
 PRELUDE = """
-import multiprocessing, os, signal, sys, threading, time
+import faulthandler, multiprocessing, os, signal, sys, threading, time
 import numpy as np
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from lamina.runtime import pace
 from lamina.runtime.file_format import load
 from lamina.runtime.threads import POOL
 
+faulthandler.dump_traceback_later(90, exit=True)  # Should it hang, it says where.
 pace.SUSPICIOUS_RUNS = 1 << 60
 x = np.random.default_rng(0).standard_normal((2, 3, 96, 96), np.float32)
 
@@ -135,10 +136,10 @@ assert correct(5) and POOL.participants == 0
 
 def test_a_pool_of_forked_processes(play) -> None:
     play("""
-with multiprocessing.get_context("fork").Pool(2) as pool:
-    results = [pool.apply_async(correct, (5,)) for _ in range(6)]
+with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork")) as pool:
+    results = [pool.submit(correct, 5) for _ in range(6)]
     assert correct(10)
-    assert all(result.get() for result in results)
+    assert all(result.result() for result in results)
 """)
 
 
