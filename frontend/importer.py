@@ -23,7 +23,7 @@ from ..errors import (
     UnsupportedOperatorError,
     problem_error,
 )
-from .budget import NodeBudget
+from .budget import BudgetSpentError, NodeBudget
 from .builder import Builder, name_hint
 from .known_operators import STANDARD_DOMAINS, unknown_operator
 from .node import Node, node_name, type_name
@@ -345,7 +345,10 @@ def import_graph(
     importer = GraphImporter(builder, opsets)
     for info in inputs:
         importer.values[info.name] = _argument(info, importer, (shapes or {}).get(info.name))
-    importer.add_graph(graph)
+    try:
+        importer.add_graph(graph)
+    except BudgetSpentError as error:
+        raise InvalidModelError(str(error)) from None
     results = [builder.ssa(value) for value in _outputs(importer, graph)]
     block.add_op(ReturnOp(*results))
     builder.finish()

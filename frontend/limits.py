@@ -15,7 +15,7 @@ MAX_NODES = 250_000
 """Of all graphs together, with functions written out at each call."""
 
 MAX_NODES_PER_NODE = 40
-MAX_EXTRA_NODES = 20_000
+MAX_EXTRA_NODES = 5_000
 """Import may look at so many nodes, for each one in the file and on top: loops and functions are written out."""
 
 MAX_RANK = 32

@@ -111,6 +111,9 @@ of the time of asking NumPy, which builds a dictionary."""
 
 def aligned_bytes(size: int) -> np.ndarray:
     """Uninitialised uint8 array of ``size`` bytes that begins at a multiple of ``ALIGNMENT``."""
-    raw = np.empty(size + ALIGNMENT, dtype=np.uint8)
+    try:
+        raw = np.empty(size + ALIGNMENT, dtype=np.uint8)
+    except MemoryError as error:
+        raise ExecutionError(f"the system refused {size} bytes of memory, which this run needs") from error
     start = -address_of(raw) % ALIGNMENT
     return raw[start : start + size]
