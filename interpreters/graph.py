@@ -78,7 +78,8 @@ def interpret_graph(
     functions = {f.sym_name.data: f for f in module.ops if isinstance(f, FuncOp)}
     interpreter = _Interpreter(functions, constants, trace, run_segment)
     arguments = [feeds[name] for name in argument_names(function)]
-    results = interpreter.call(function, arguments)
+    with np.errstate(all="ignore"):  # Infinities and NaN are results like others.
+        results = interpreter.call(function, arguments)
     return dict(zip(result_names(function), results))
 
 
