@@ -107,9 +107,16 @@ def _onnxruntime_runner(model: Path, threads: int, feeds: dict[str, np.ndarray])
         import onnxruntime
     except ImportError as error:
         raise typer.BadParameter("onnxruntime is not installed: pip install onnxruntime", param_hint="--vs") from error
+    from ..runtime.errors import LaminaError
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    options.log_severity_level = 3  # Its warnings about a model are not what is asked for.
+    try:
+        session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        session.run(None, feeds)
+    except Exception as error:  # It has a dozen classes of them, and the model is at fault or it is.
+        raise LaminaError(f"onnxruntime does not run this model: {str(error).strip()}") from error
     return lambda: session.run(None, feeds)
 
 

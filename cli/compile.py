@@ -101,15 +101,24 @@ def compile_model(
 
     # With the times of passes asked for, they have to run.
     options = PipelineOptions(verify_each=verify_each, dump_folder=dump_phases, use_cache=not time_passes)
+    kernels = 0
     begin = time.perf_counter()
-    with shown_progress(not as_json) as options.progress:
+    with shown_progress(not as_json) as progress:
+
+        def watch(phase: str, step: str, done: int, total: int) -> None:
+            nonlocal kernels
+            kernels = max(kernels, total)
+            if progress is not None:
+                progress(phase, step, done, total)
+
+        options.progress = watch
         if destination is None:
             typer.get_binary_stream("stdout").write(_level(text or model, target, fixed, options, emit))
         else:
             with replaced_file(destination) as path:
                 _write(path, text or model, target, fixed, options, emit)
     if destination is not None:
-        report = _report(model, destination, emit, machine, time.perf_counter() - begin, options.timings)
+        report = _report(model, destination, emit, machine, time.perf_counter() - begin, kernels, options.timings)
         if as_json:
             print_json(report)
         else:
@@ -223,9 +232,12 @@ def _emitted(module: ModuleOp, context: CompilerContext, emit: str) -> bytes:
 
 
 def _report(
-    model: Path, destination: Path, emit: str, target: str, seconds: float, timings: list[PassTiming]
+    model: Path, destination: Path, emit: str, target: str, seconds: float, kernels: int, timings: list[PassTiming]
 ) -> dict[str, Any]:
-    """``phases``: seconds by phase, none where the model came from the cache; ``passes`` those of each step."""
+    """``phases``: seconds by phase, none where the model came from the cache; ``passes`` those of each step.
+
+    ``kernels`` is how many different ones were compiled (0: from the cache, or none at this level).
+    """
     phases: dict[str, float] = {}
     for timing in timings:
         phases[timing.phase] = phases.get(timing.phase, 0.0) + timing.seconds
@@ -236,6 +248,7 @@ def _report(
         "target": target,
         "bytes": destination.stat().st_size,
         "seconds": seconds,
+        "kernels": kernels,
         "from_cache": not timings,
         "phases": phases,
         "passes": [{"phase": row.phase, "name": row.name, "seconds": row.seconds} for row in timings],
@@ -244,8 +257,11 @@ def _report(
 
 def _print(report: dict[str, Any]) -> None:
     how = "taken from the cache" if report["from_cache"] else "compiled"
+    kernels = f", {report['kernels']} kernels" if report["kernels"] else ""
     took = duration_text(report["seconds"] * 1e3)
-    typer.echo(f"{report['output']}: {size_text(report['bytes'])} for {report['target']}, {how} in {took}", err=True)
+    typer.echo(
+        f"{report['output']}: {size_text(report['bytes'])} for {report['target']}{kernels}, {how} in {took}", err=True
+    )
 
 
 def _print_timings(timings: list[PassTiming]) -> None:

@@ -19,6 +19,7 @@ def test_writes_a_file_that_runs(lamina, model: Path, tmp_path: Path) -> None:
     assert report["bytes"] == compiled.stat().st_size
     assert report["output"] == str(compiled)
     assert set(report["phases"]) == set(PHASE_NAMES)
+    assert report["kernels"] == 1
     code, output, _ = lamina("run", compiled)
     assert code == 0
     assert "5 x 4" in output
