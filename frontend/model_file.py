@@ -76,10 +76,21 @@ def _described(source: ModelSource) -> str:
 
 def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
     try:
-        return onnx.inliner.inline_local_functions(model)
+        return onnx.inliner.inline_local_functions(_with_paths(model))
     except Exception as error:  # From C++, which has no class of errors of its own.
         names = ", ".join(sorted({f"{function.domain}.{function.name}" for function in model.functions})[:10])
         raise InvalidModelError(f"the model's functions ({names}) cannot be written out: {error}") from error
+
+
+def _with_paths(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy in which the nodes of functions are named ``function/node``, so that messages say where they are."""
+    named = onnx.ModelProto()
+    named.CopyFrom(model)
+    for function in named.functions:
+        for node in function.node:
+            own = node.name or next((name for name in node.output if name), node.op_type)
+            node.name = f"{function.name}/{own}"
+    return named
 
 
 def opset_versions(model: onnx.ModelProto) -> dict[str, int]:

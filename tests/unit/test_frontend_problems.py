@@ -105,6 +105,16 @@ def test_nodes_in_bodies_are_named_with_their_path() -> None:
     assert set(found) == {"if_3/then_branch/conv_7", "if_3/else_branch/o", "loop/body/cell"}
 
 
+def test_nodes_of_functions_are_named_after_them() -> None:
+    body = [node("Relu", ["a"], ["t"]), node("Bad", ["t"], ["b"], name="inner")]
+    twice = helper.make_function("my", "Twice", ["a"], ["b"], body, [helper.make_opsetid("", 17)])
+    model = model_of([node("Twice", ["x"], ["y"], domain="my", name="call")], [info("x", [2])], ["y"])
+    model.functions.append(twice)
+    (place,) = problems_of(model)
+    assert place.startswith("Twice/inner")
+    assert model.functions[0].node[1].name == "inner"
+
+
 def test_bodies_that_are_not_reached_are_searched_too() -> None:
     nodes = [
         node("Bad", ["x"], ["a"], name="bad"),
