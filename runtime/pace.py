@@ -15,19 +15,31 @@ SUSPICIOUS_RUNS = 2
 TRIAL_BUDGET = 50
 """A trial may lose this part of the time that has passed since the last one."""
 
-_SMOOTHING = 0.3
+SMOOTHING_ALONE = 0.3
+SMOOTHING_TOGETHER = 0.05
+"""The weight of a run in the mean of all. Together has the longer memory: a trial follows upon slow runs, so that a
+short one would compare it with the worst there is, and go on alone on a machine that is disturbed now and then only."""
 
 
 class Pace:
     """What is known of the runs of one binding. Times are in nanoseconds."""
 
-    __slots__ = ("_alone", "_since_trial", "_suspicious", "_time_alone", "_time_together", "_trial")
+    __slots__ = (
+        "_alone",
+        "_runs_together",
+        "_since_trial",
+        "_suspicious",
+        "_time_alone",
+        "_time_together",
+        "_trial",
+    )
 
     def __init__(self) -> None:
         self._alone = False
         self._trial = False
         self._time_alone = 0.0
         self._time_together = 0.0
+        self._runs_together = 0
         self._since_trial = 0.0
         self._suspicious = 0
 
@@ -38,9 +50,12 @@ class Pace:
     def report(self, threads: int, elapsed: float, waiting_share: float) -> None:
         """How a run went: its threads, its time, and the part of it that the first thread has waited for others."""
         if threads == 1:
-            self._time_alone = _smooth(self._time_alone, elapsed)
+            weight = SMOOTHING_ALONE if self._time_alone else 1.0
+            self._time_alone += weight * (elapsed - self._time_alone)
         else:
-            self._time_together = _smooth(self._time_together, elapsed)
+            self._runs_together += 1
+            weight = max(SMOOTHING_TOGETHER, 1.0 / self._runs_together)
+            self._time_together += weight * (elapsed - self._time_together)
         if self._trial:
             self._judge(alone=threads == 1, elapsed=elapsed)
             return
@@ -59,10 +74,8 @@ class Pace:
         before = self._time_together if alone else self._time_alone
         if elapsed < 0.9 * before:
             self._alone = alone
+            if not alone:  # What was before the runs alone is long ago.
+                self._time_together, self._runs_together = elapsed, 1
         self._trial = False
         self._since_trial = 0.0
         self._suspicious = 0
-
-
-def _smooth(average: float, value: float) -> float:
-    return value if average == 0.0 else average + _SMOOTHING * (value - average)
