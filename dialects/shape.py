@@ -50,8 +50,20 @@ def subtract(left: Dim, right: Dim) -> Dim:
     return canonical(left - right)
 
 
+# A product of sums is written out, so that this bounds how long a dimension can become.
+MAX_TERMS = 256
+
+
 def multiply(left: Dim, right: Dim) -> Dim:
+    """Raises ValueError for a product of more than MAX_TERMS terms."""
+    if term_count(left) * term_count(right) > MAX_TERMS:
+        raise ValueError(f"the product of two dimensions has more than {MAX_TERMS} terms")
     return canonical(left * right)
+
+
+def term_count(value: Dim) -> int:
+    """The number of terms of a sum; 1 for anything else."""
+    return 1 if isinstance(value, int) or not value.is_Add else len(value.args)
 
 
 def floordiv(left: Dim, right: Dim) -> Dim:

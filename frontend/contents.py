@@ -6,13 +6,14 @@ dimension expressions as elements turns a computed shape into a static one.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..dialects.graph.types import TensorType, is_bool, is_float
-from ..dialects.shape import canonical, floordiv, maximum, minimum, multiply
+from ..dialects.shape import MAX_TERMS, canonical, floordiv, maximum, minimum, multiply, term_count
 from ..dialects.shape import modulo as modulo_dimension
 from .values import MAX_TRACKED_ELEMENTS
 
@@ -33,9 +34,38 @@ def known_result(
     if any(operand is None for operand in operands):
         return None
     known = rule([operand for operand in operands if operand is not None], values, result)
+    if known is not None and known.dtype == object:
+        known = _as_objects(_FORGET_UNWIELDY(known), known.shape)
     if known is None or all(element is None for element in known.reshape(-1)):
         return None
     return known
+
+
+def _wieldy(element: Any) -> Any:
+    """The element, or None where it is no dimension that could be meant: models can square numbers without end."""
+    if element is None or isinstance(element, bool | float):
+        return element
+    if isinstance(element, int):
+        return element if abs(element) < 1 << 63 else None
+    if element.is_Atom:
+        return element
+    numbers = [element] if element.is_Number else element.atoms(_integer_class())
+    return element if all(abs(number) < 1 << 63 for number in numbers) else None
+
+
+_FORGET_UNWIELDY = np.frompyfunc(_wieldy, 1, 1)
+
+
+@functools.cache
+def _integer_class() -> type:
+    import sympy
+
+    return sympy.Integer
+
+
+def _product(left: Any, right: Any) -> Any:
+    sums = [1 if isinstance(factor, int | float) else term_count(factor) for factor in (left, right)]
+    return None if sums[0] * sums[1] > MAX_TERMS else canonical(left * right)
 
 
 def _count(tensor: TensorType) -> int:
@@ -237,7 +267,7 @@ def _modulo_rule(operands: Sequence[Known], values: Mapping[str, Any], result: T
 RULES: dict[str, Rule] = {
     "add": _elementwise(lambda a, b: canonical(a + b)),
     "sub": _elementwise(lambda a, b: canonical(a - b)),
-    "mul": _elementwise(lambda a, b: canonical(a * b)),
+    "mul": _elementwise(_product),
     "div": _divide_rule,
     "mod": _modulo_rule,
     "neg": _elementwise(lambda a: canonical(-a)),
