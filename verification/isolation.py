@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import signal
 from collections.abc import Callable
@@ -47,6 +48,7 @@ def run_isolated(work: Callable[[Announce], Any]) -> Any:
 
 
 def _deliver(sender: Any, work: Callable[[Announce], Any]) -> None:
+    faulthandler.disable()  # A crash is reported by the process that waits for this one.
     try:
         result = ("result", work(lambda text: sender.send(("announce", text))))
     except Exception as error:

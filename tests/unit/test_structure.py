@@ -122,7 +122,7 @@ def test_frontend_ends_at_the_graph() -> None:
 
 
 def test_only_tools_import_the_command_line() -> None:
-    for folder in ("dialects", "frontend", "interpreters", "passes", "lowering", "backend", "runtime"):
+    for folder in ("dialects", "frontend", "interpreters", "passes", "lowering", "backend", "runtime", "verification"):
         assert not forbidden(folder, "lamina.cli", "lamina.benchmarks")
 
 
