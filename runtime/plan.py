@@ -178,13 +178,22 @@ class PlanRunner:
 
 def _checks_left(checks: list[Check], symbols: dict[str, int]) -> list[Check]:
     """Makes the checks whose symbols are bound; the others are given. Raises ExecutionError where one fails."""
-    left = []
+    waiting = []
     for check in checks:
         if not symbols_of(check.left, check.right) <= symbols.keys():
-            left.append(check)
-        elif evaluate(check.left, symbols) != evaluate(check.right, symbols):
-            raise ExecutionError(check.message)
-    return left
+            waiting.append(check)
+            continue
+        left, right = evaluate(check.left, symbols), evaluate(check.right, symbols)
+        if left != right:
+            raise ExecutionError(f"{check.message}{_sizes(check, left, right)}")
+    return waiting
+
+
+def _sizes(check: Check, left: int, right: int) -> str:
+    """What the sides of a failed check are. One without symbols never holds, whatever they are."""
+    if not symbols_of(check.left, check.right):
+        return ""
+    return f": {check.left} = {left} but {check.right} = {right}"
 
 
 def _evaluate_attributes(attributes: dict[str, Any], symbols: dict[str, int]) -> dict[str, Any]:

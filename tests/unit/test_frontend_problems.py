@@ -221,6 +221,21 @@ def test_both_branches_for_other_shapes_are_a_mistake() -> None:
     assert set(problems_of(branching_model(), shapes={"x": [7]})) == {"choice/then_branch/r", "choice/else_branch/r"}
 
 
+def test_what_the_body_of_a_loop_assumes_is_checked_when_it_runs() -> None:
+    body = helper.make_graph(
+        [node("Identity", ["go"], ["next"]), node("Add", ["before", "x"], ["after"])],
+        "body",
+        [info("i", [], INT64), info("go", [], BOOL), info("before", ["A"])],
+        [info("next", [], BOOL), info("after", ["A"])],
+    )
+    inputs = [info("n", [], INT64), info("c", [], BOOL), info("start", ["A"]), info("x", ["B"])]
+    executable = lamina.compile(model_of([node("Loop", ["n", "c", "start"], ["y"], body=body)], inputs, ["y"]))
+    feeds = {"n": np.array(3), "c": np.array(True), "start": np.zeros(4, np.float32), "x": np.ones(4, np.float32)}
+    np.testing.assert_array_equal(executable.run(feeds)["y"], [3, 3, 3, 3])
+    with pytest.raises(ExecutionError, match="graph.add in after: A = 4 but B = 5"):
+        executable.run({**feeds, "x": np.ones(5, np.float32)})
+
+
 # --- pools ------------------------------------------------------------------------------------------
 
 
