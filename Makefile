@@ -42,6 +42,7 @@ site: $(INSTALLED) ## the documentation as a site, in build/site
 	@echo "open build/site/index.html"
 
 wheels: $(INSTALLED) ## lamina and the run-only lamina-runtime as wheels, in dist
+	@rm -rf build/lib build/bdist.* packaging/runtime/build
 	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . ./packaging/runtime
 	@ls -l dist
 

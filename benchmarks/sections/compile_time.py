@@ -20,6 +20,7 @@ _WORTH_A_ROW = 0.05
 _SCRIPT = """
 import json, sys, time
 begin = time.perf_counter()
+import lamina.context
 from lamina.compiler import compile
 from lamina.pipeline import PipelineOptions
 imported = time.perf_counter()
