@@ -232,7 +232,7 @@ def test_what_the_body_of_a_loop_assumes_is_checked_when_it_runs() -> None:
     executable = lamina.compile(model_of([node("Loop", ["n", "c", "start"], ["y"], body=body)], inputs, ["y"]))
     feeds = {"n": np.array(3), "c": np.array(True), "start": np.zeros(4, np.float32), "x": np.ones(4, np.float32)}
     np.testing.assert_array_equal(executable.run(feeds)["y"], [3, 3, 3, 3])
-    with pytest.raises(ExecutionError, match="graph.add in after: A = 4 but B = 5"):
+    with pytest.raises(ExecutionError, match=r"graph.add in after: A = 4 but B = 5"):
         executable.run({**feeds, "x": np.ones(5, np.float32)})
 
 
