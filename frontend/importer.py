@@ -14,6 +14,7 @@ from xdsl.ir import Attribute, Block, Operation, Region
 from xdsl.utils.exceptions import VerifyException
 
 from ..dialects.dimension_attribute import DimensionAttr
+from ..dialects.graph.operation import GraphOperation
 from ..dialects.graph.types import TensorType, element_type_of
 from ..errors import (
     InvalidModelError,
@@ -354,6 +355,8 @@ def import_graph(
     builder.finish()
     context.origins = builder.origins
     _replace_symbols(block, symbols)
+    if symbols.has_replacements:
+        _verify_again(block, builder.origins)
     return _module(block, [info.name for info in inputs], [output.name for output in graph.output], symbols)
 
 
@@ -506,6 +509,18 @@ def _replace_symbols(block: Block, symbols: Symbols) -> None:
                 found: Any = operation.attributes.pop(name)
                 checks = [(left.data, right.data, why.data) for left, right, why in found]
                 add_checks(operation, name, symbols.resolved(checks))
+
+
+def _verify_again(block: Block, origins: Mapping[Operation, str]) -> None:
+    """Raises InvalidModelError where an operation does not fit the sizes that later ones give its symbols."""
+    for operation in block.walk():
+        if not isinstance(operation, GraphOperation):
+            continue
+        try:
+            operation.verify_()
+        except VerifyException as error:
+            reason = f"the sizes that other nodes give to its dimensions do not fit: {error}"
+            raise problem_error([Problem(origins.get(operation, ""), reason, is_invalid=True)]) from error
 
 
 def _rewrite_block(block: Block, replace: Any) -> None:

@@ -246,7 +246,8 @@ class GraphChecker:
     def _check_outputs(self, graph: onnx.GraphProto, names: set[str], outer: Scopes, where: str) -> None:
         seen: set[str] = set()
         for output in graph.output:
-            self._define(seen, output.name, "two outputs are", where)
+            if not where:  # The outputs of a body are told apart by their places.
+                self._define(seen, output.name, "two outputs are", where)
             if isinstance(output.name, str) and not _is_known(output.name, names, outer):
                 self.report.add(f"the output {shown(output.name)}{where}", "it is not computed by any node")
 
