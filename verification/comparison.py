@@ -23,6 +23,10 @@ class Tolerance:
     rtol: float | None = None
     atol: float = 0.0
 
+    def at_least(self, atol: float) -> Tolerance:
+        """The same with an ``atol`` that is no smaller than this."""
+        return Tolerance(self.rtol, max(self.atol, atol))
+
     def allowed(self, expected: np.ndarray) -> float:
         """The largest difference that counts as rounding."""
         if expected.dtype.kind in "biu":

@@ -11,22 +11,37 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 
 from ..dialects.schedule import BufferOp, StageOp
+from ..frontend.builder import name_hint
 from ..interpreters.kernel import as_signed
 from .comparison import Deviation, Tolerance, compare_arrays
+
+NamedArrays = dict[str, list[np.ndarray]]
 
 
 @dataclass
 class RecordedValues:
-    """A trace for the interpreters: every value of a module, the last one where a loop gives several."""
+    """A trace for the interpreters: every value of a module, the last one where a loop gives several.
+
+    ``by_name`` lists what has the same name hint, which many values share: hints end before a number.
+    """
 
     arrays: dict[SSAValue, np.ndarray] = field(default_factory=dict)
-    by_name: dict[str, np.ndarray] = field(default_factory=dict)
-    """By name hint. Where several values share one, the last: a node's result follows its intermediate values."""
+    by_name: NamedArrays = field(default_factory=dict)
 
     def __call__(self, value: SSAValue, array: np.ndarray) -> None:
         self.arrays[value] = array
         if value.name_hint:
-            self.by_name[value.name_hint] = array
+            self.by_name.setdefault(value.name_hint, []).append(array)
+
+
+def named_arrays(arrays: dict[str, np.ndarray]) -> NamedArrays:
+    """Tensors of a model by the name hints that they would have in the text."""
+    named: NamedArrays = {}
+    for name, array in arrays.items():
+        hint = SSAValue.extract_valid_name(name_hint(name))
+        if hint is not None:
+            named.setdefault(hint, []).append(array)
+    return named
 
 
 @dataclass(frozen=True)
@@ -42,7 +57,7 @@ class Culprit:
 def find_culprit(
     module: ModuleOp,
     found: RecordedValues,
-    expected: dict[str, np.ndarray],
+    expected: NamedArrays,
     wrong_outputs: set[str],
     tolerance: Tolerance,
 ) -> Culprit | None:
@@ -76,18 +91,19 @@ def find_culprit(
     return Culprit(operation.name, first.name_hint or "", name, differing[first])
 
 
-def _compare(
-    value: SSAValue, found: RecordedValues, expected: dict[str, np.ndarray], tolerance: Tolerance
-) -> Deviation | None:
-    """None where nothing corresponds to the value."""
+def _compare(value: SSAValue, found: RecordedValues, expected: NamedArrays, tolerance: Tolerance) -> Deviation | None:
+    """The least deviation from what has the value's name and shape; None where nothing corresponds to it."""
     array = found.arrays.get(value)
-    wanted = expected.get(value.name_hint or "")
-    if array is None or wanted is None or array is not found.by_name.get(value.name_hint or ""):
+    if array is None:
         return None
-    array, wanted = as_signed(array), as_signed(wanted)
-    if array.shape != wanted.shape or array.dtype != wanted.dtype:
-        return None
-    return compare_arrays(array, wanted, tolerance)
+    array = as_signed(array)
+    candidates = [as_signed(candidate) for candidate in expected.get(value.name_hint or "", [])]
+    deviations = [
+        compare_arrays(array, candidate, tolerance)
+        for candidate in candidates
+        if candidate.shape == array.shape and candidate.dtype == array.dtype
+    ]
+    return min(deviations, key=lambda deviation: (deviation.wrong, deviation.relative), default=None)
 
 
 class _Edges:

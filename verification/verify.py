@@ -26,14 +26,17 @@ from ..pipeline import PipelineOptions, phase_range, run_phase
 from ..runtime.errors import LaminaError
 from ..runtime.executable import Executable
 from .bisect import bisect_phase, bisect_stage
-from .comparison import Deviation, Tolerance, worst_output
+from .comparison import Deviation, Tolerance, compare_arrays, worst_output
 from .isolation import Announce, Crash, run_isolated
 from .phases import Snapshot, snapshots
 from .reference import Arrays, Reference, ReferenceError
 from .report import Check, Report
 from .reproduce import write_pass, write_stage
 from .stages import compare_stage, run_loops, run_machine_code
-from .values import RecordedValues, find_culprit
+from .values import NamedArrays, RecordedValues, find_culprit, named_arrays
+
+REFERENCE_ATOL = 1e-6
+"""At least so much may differ from a reference engine, whose exp or sigmoid may be off by 1e-7 where they are tiny."""
 
 FeedsOf = Callable[[Executable], Arrays]
 """Gives inputs for a model."""
@@ -198,18 +201,21 @@ class _Verification:
         if check.deviation.ok:
             check.status = "ok"
             return evaluation, check
-        self.name_culprit(check, snapshot, evaluation, before.values.by_name, before.outputs)
+        self.name_culprit(check, snapshot, evaluation, before.values.by_name, before.outputs, self.tolerance)
         return evaluation, check
 
     def name_culprit(
-        self, check: Check, snapshot: Snapshot, evaluation: Evaluation, expected: Arrays, outputs: Arrays
+        self,
+        check: Check,
+        snapshot: Snapshot,
+        evaluation: Evaluation,
+        expected: NamedArrays,
+        outputs: Arrays,
+        tolerance: Tolerance,
     ) -> None:
-        wrong = {
-            name
-            for name, wanted in outputs.items()
-            if not worst_output({name: evaluation.outputs[name]}, {name: wanted}, self.tolerance)[1].ok
-        }
-        culprit = find_culprit(snapshot.module, evaluation.values, expected, wrong, self.tolerance)
+        found = evaluation.outputs
+        wrong = {name for name, wanted in outputs.items() if not compare_arrays(found[name], wanted, tolerance).ok}
+        culprit = find_culprit(snapshot.module, evaluation.values, expected, wrong, tolerance)
         if culprit is not None:
             check.operation, check.value, check.stage = culprit.operation, culprit.value, culprit.stage
             check.deviation = culprit.deviation
@@ -223,23 +229,21 @@ class _Verification:
             self.add(replace(check, status="skipped", note=str(reason)), begin)
             return
         expected = {name: array for name, array in expected.items() if name in evaluation.outputs}
-        check.output, check.deviation = worst_output(evaluation.outputs, expected, self.tolerance)
+        tolerance = self.tolerance.at_least(REFERENCE_ATOL)
+        check.output, check.deviation = worst_output(evaluation.outputs, expected, tolerance)
         if check.deviation.ok:
             check.status = "ok"
         else:
-            self.name_wrong_node(check, evaluation, expected)
+            self.name_wrong_node(check, evaluation, expected, tolerance)
         self.add(check, begin)
 
-    def name_wrong_node(self, check: Check, evaluation: Evaluation, outputs: Arrays) -> None:
-        from ..frontend.builder import name_hint
-
+    def name_wrong_node(self, check: Check, evaluation: Evaluation, outputs: Arrays, tolerance: Tolerance) -> None:
         try:
             everything = self.reference.run_all(self.feeds)
         except ReferenceError as reason:
             check.note = str(reason)
             return
-        expected = {name_hint(name) or "": array for name, array in everything.items()}
-        self.name_culprit(check, self.taken[1], evaluation, expected, outputs)
+        self.name_culprit(check, self.taken[1], evaluation, named_arrays(everything), outputs, tolerance)
 
     def search_phase(self, start: Snapshot, before: Evaluation) -> None:
         """Names the first wrong pass of the phase after ``start``."""
