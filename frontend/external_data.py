@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import BinaryIO
 
 import onnx
 
@@ -64,10 +65,8 @@ def _read(tensor: onnx.TensorProto, path: Path, expected: int) -> bytes:
         descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     except OSError as error:
         raise InvalidModelError(f"{what} cannot be read from '{file}': {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as stream:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise InvalidModelError(f"{what} is in '{file}', which is no file")
+    with _opened(descriptor, f"{what} is in {shown(str(file))}, which is no file") as stream:
+        status = os.fstat(stream.fileno())
         length = status.st_size - extent.offset if extent.length is None else extent.length
         if extent.offset + max(length, expected) > status.st_size:
             raise InvalidModelError(
@@ -83,6 +82,14 @@ def _read(tensor: onnx.TensorProto, path: Path, expected: int) -> bytes:
     if len(content) != expected:
         raise InvalidModelError(f"{what} in '{file}' became shorter while it was read")
     return content
+
+
+def _opened(descriptor: int, complaint: str) -> BinaryIO:
+    """The stream of a descriptor. Raises InvalidModelError where that is a folder, a pipe or a device."""
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise InvalidModelError(complaint)
 
 
 def _extent(tensor: onnx.TensorProto) -> Extent:
@@ -127,7 +134,8 @@ def _resolve(tensor: onnx.TensorProto, location: str, path: Path) -> Path:
         ) from None
     except (OSError, RuntimeError) as error:  # A loop of links, a name that is too long.
         raise InvalidModelError(
-            f"the tensor {shown(tensor.name)}: its data cannot be read from {shown(location)}: {error}"
+            f"the tensor {shown(tensor.name)}: its data cannot be read from {shown(location)}: "
+            f"{getattr(error, 'strerror', None) or 'its links form a loop'}"
         ) from error
     if not any(file.is_relative_to(folder) for folder in folders):
         raise InvalidModelError(outside)

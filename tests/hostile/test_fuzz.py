@@ -127,7 +127,7 @@ def control_flow() -> onnx.ModelProto:
         node(
             "If", ["c"], ["y"],
             then_branch=body([node("Neg", ["l"], ["u"])], [], ["u"]),
-            else_branch=body([node("Abs", ["all"], ["v0"]), node("Squeeze", ["v0"], ["v"])], [], ["v"]),
+            else_branch=body([node("Abs", ["x"], ["v"])], [], ["v"]),
         ),
     ]  # fmt: skip
     return model_of(nodes, {"x": [3]}, {"trips": np.array(2, np.int64), "zero": np.array(0, np.float32)})
