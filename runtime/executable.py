@@ -158,8 +158,8 @@ class Executable:
                     array = convert_feed(name, array, dtype)
                 arrays.append(array)
                 shapes.append(array.shape)
-        except KeyError:
-            raise self._missing(feeds) from None
+        except (KeyError, TypeError, IndexError, AttributeError) as error:
+            raise self._unusable(feeds, error) from None
         if len(feeds) != len(arrays):
             raise self._unknown(feeds)
         bound = self._bound(tuple(shapes))
@@ -214,6 +214,11 @@ class Executable:
         if unknown:
             raise InputError(f"no outputs {unknown}: the model has {self._output_names}")
         return {name: outputs[name] for name in names}
+
+    def _unusable(self, feeds: Any, error: Exception) -> Exception:
+        if not isinstance(feeds, Mapping):
+            return InputError(f"feeds: expected arrays by name in a dictionary, got {_describe_value(feeds)}")
+        return self._missing(feeds) if isinstance(error, KeyError) else error
 
     def _missing(self, feeds: Mapping[str, Any]) -> InputError:
         expected = [name for name, _ in self._input_dtypes]
@@ -290,14 +295,14 @@ def convert_feed(name: str, value: Any, dtype: np.dtype) -> np.ndarray:
         return array if array.flags.c_contiguous else array.copy(order="C")
     try:
         natural = np.asarray(value)
-    except ValueError as error:
+    except Exception as error:  # An array of another library says in its own way that it cannot be converted.
         raise InputError(
             f"input '{name}': expected an array of {dtype}, got {_describe_value(value)}: {error}"
         ) from None
     if natural.dtype == dtype:
         return np.array(natural, dtype, order="C")
     own_dtype = getattr(value, "dtype", None)
-    if own_dtype is not None or hasattr(value, "__array_interface__") or not _fits(natural, dtype):
+    if own_dtype is not None or hasattr(value, "__array__") or not _fits(natural, dtype):
         raise InputError(f"input '{name}': expected dtype {dtype}, got {_describe_value(value)} of {natural.dtype}")
     return np.array(natural, dtype, order="C")
 

@@ -343,7 +343,7 @@ class InferenceSession:
 
 
 def _plain_feeds(feeds: Mapping[str, Any]) -> Mapping[str, Any]:
-    if any(isinstance(value, OrtValue) for value in feeds.values()):
+    if isinstance(feeds, Mapping) and any(isinstance(value, OrtValue) for value in feeds.values()):
         return {name: value.numpy() if isinstance(value, OrtValue) else value for name, value in feeds.items()}
     return feeds
 
