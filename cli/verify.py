@@ -16,6 +16,7 @@ from .common import (
     ShapeOption,
     duration_text,
     is_compiled,
+    known_sizes,
     print_json,
     random_feeds,
     report_console,
@@ -92,7 +93,7 @@ def verify(
     given = GivenInputs.read(inputs or [])
 
     def feeds_of(executable: Executable) -> dict[str, np.ndarray]:
-        feeds = given.feeds(executable.inputs, Normalization())
+        feeds = given.feeds(executable.inputs, known_sizes(executable.inputs, fixed), Normalization())
         return random_feeds(executable, fixed, seed, feeds) | feeds
 
     with shown_progress(not as_json) as progress:
