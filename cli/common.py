@@ -160,11 +160,17 @@ def free_dims_left(executable: Executable, fixed: FixedDims) -> list[str]:
     """Free dims of the inputs of which nothing says how large they shall be, so that random inputs have 1 there."""
     from ..runtime.expressions import symbols_of
 
-    said = set(fixed.sizes)
-    for info in executable.inputs:
-        given = fixed.shapes.get(info.name, ())
-        said |= {dim for dim, value in zip(info.shape, given) if isinstance(dim, str) and isinstance(value, int)}
+    said = known_sizes(executable.inputs, fixed)
     return [name for name in symbols_of(*(dim for info in executable.inputs for dim in info.shape)) if name not in said]
+
+
+def known_sizes(inputs: Sequence[TensorInfo], fixed: FixedDims) -> dict[str, int]:
+    """Sizes of free dims that --dim and --shape give."""
+    sizes = dict(fixed.sizes)
+    for info in inputs:
+        pairs = zip(info.shape, fixed.shapes.get(info.name, ()))
+        sizes |= {dim: value for dim, value in pairs if isinstance(dim, str) and isinstance(value, int)}
+    return sizes
 
 
 @contextlib.contextmanager

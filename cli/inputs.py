@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,14 +61,20 @@ class GivenInputs:
         else:
             raise typer.BadParameter(f"'{text}': {_EXPECTED}", param_hint="--input")
 
-    def feeds(self, inputs: Sequence[TensorInfo], normalization: Normalization) -> dict[str, np.ndarray]:
-        """Arrays by name for the inputs given, pictures prepared. Raises BadParameter and LaminaError."""
+    def feeds(
+        self, inputs: Sequence[TensorInfo], normalization: Normalization, sizes: Mapping[str, int] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Arrays by name for the inputs given, pictures prepared; ``sizes`` are those of free dims that are known.
+
+        Raises BadParameter and LaminaError.
+        """
         infos = {info.name: info for info in inputs}
         feeds = {self._named(name, infos): array for name, array in self.arrays.items()}
         self.sources = {self._named(name, infos): source for name, source in self.sources.items()}
         for name, path in self.pictures.items():
             info = infos[self._named(name, infos)]
-            feeds[info.name] = read_image(path, info, normalization)
+            shape = tuple((sizes or {}).get(dim, dim) if isinstance(dim, str) else dim for dim in info.shape)
+            feeds[info.name] = read_image(path, replace(info, shape=shape), normalization)
             self.sources[info.name] = str(path)
         for name in self.random:
             self._named(name, infos)

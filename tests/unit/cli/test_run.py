@@ -147,6 +147,10 @@ def test_runs_on_a_picture(lamina, picture: Path, tmp_path: Path) -> None:
     code, _, errors = lamina("run", path, "-i", picture, "--mean", "0.5", "--std", "0.5", "-o", tmp_path / "y.npy")
     assert code == 0, errors
     np.testing.assert_allclose(np.load(tmp_path / "y.npy").ravel(), [0, -1, 0], atol=1e-6)
+    # A compiled model keeps its free dims; the sizes said are those that the picture gets.
+    assert lamina("compile", path, "-o", tmp_path / "mean.lamina")[0] == 0
+    code, output, _ = lamina("run", tmp_path / "mean.lamina", "-i", picture, "--dim", "H=12", "--json")
+    assert json.loads(output)["inputs"][0]["shape"] == [1, 3, 12, 8]
 
 
 def test_arrays_of_any_name_are_kept_whole(tmp_path: Path) -> None:
