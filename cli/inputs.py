@@ -62,7 +62,7 @@ class GivenInputs:
             raise typer.BadParameter(f"'{text}': {_EXPECTED}", param_hint="--input")
 
     def feeds(
-        self, inputs: Sequence[TensorInfo], normalization: Normalization, sizes: Mapping[str, int] | None = None
+        self, inputs: Sequence[TensorInfo], sizes: Mapping[str, int], normalization: Normalization
     ) -> dict[str, np.ndarray]:
         """Arrays by name for the inputs given, pictures prepared; ``sizes`` are those of free dims that are known.
 
@@ -73,7 +73,7 @@ class GivenInputs:
         self.sources = {self._named(name, infos): source for name, source in self.sources.items()}
         for name, path in self.pictures.items():
             info = infos[self._named(name, infos)]
-            shape = tuple((sizes or {}).get(dim, dim) if isinstance(dim, str) else dim for dim in info.shape)
+            shape = tuple(sizes.get(dim, dim) if isinstance(dim, str) else dim for dim in info.shape)
             feeds[info.name] = read_image(path, replace(info, shape=shape), normalization)
             self.sources[info.name] = str(path)
         for name in self.random:

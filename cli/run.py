@@ -99,7 +99,7 @@ def run(
     with shown_progress(not as_json) as progress:
         executable, fixed = open_model(model, FixedDims.from_options(shape, dim), threads, progress)
         opened = time.perf_counter()
-        feeds = given.feeds(executable.inputs, normalization, known_sizes(executable.inputs, fixed))
+        feeds = given.feeds(executable.inputs, known_sizes(executable.inputs, fixed), normalization)
         drawn = [info.name for info in executable.inputs if info.name not in feeds]
         if drawn:
             everything = random_feeds(executable, fixed, seed, feeds)
