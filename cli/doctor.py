@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -88,7 +89,18 @@ def _versions() -> Facts:
         absent = " and ".join(missing)
         advice = f"to compile models: pip install --force-reinstall lamina (or pip install {' '.join(missing)})"
         raise _Failed(f"{absent} not installed; {text}", advice, found)
+    broken = [f"{name} cannot be imported ({error})" for name in _NEEDED if (error := _import_error(name))]
+    if broken:
+        raise _Failed(f"{'; '.join(broken)}; {text}", "reinstall what cannot be imported", found)
     return True, text, found
+
+
+def _import_error(name: str) -> str | None:
+    try:
+        importlib.import_module(name)
+    except Exception as error:  # A broken extension module raises what it likes.
+        return f"{type(error).__name__}: {error}"
+    return None
 
 
 def _system() -> Facts:

@@ -59,6 +59,12 @@ def test_a_missing_library_is_a_finding_with_advice(quick: None, monkeypatch: py
     assert "pip install llvmlite" in finding["advice"]
 
 
+def test_a_library_that_cannot_be_imported_is_a_finding(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_import_error", lambda name: "OSError: no such library" if name == "onnx" else None)
+    finding = examined(code=1)["versions"]
+    assert finding["text"].startswith("onnx cannot be imported (OSError: no such library)")
+
+
 def test_refused_executable_memory_is_a_finding_with_advice(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(code: bytes) -> int:
         raise LaminaError("cannot make 64 bytes executable: Permission denied")
