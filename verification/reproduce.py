@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from xdsl.dialects import func
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Block, Region, SSAValue
 
+from ..dialects.schedule import BufferOp
 from ..interpreters.kernel import KernelInterpreter
 from ..interpreters.schedule import StageRun, tensor_type, unpack_tensor
 from ..pipeline import module_text
@@ -33,9 +37,9 @@ def write_pass(folder: Path, found: WrongPass, feeds: Arrays, expected: Arrays) 
 
 
 def write_stage(folder: Path, run: StageRun, check: Check, files: StageFiles) -> str:
-    """The function after each pass, inputs.npz and expected.npz (tensors, and memory as bytes), README.md."""
+    """stage.mlir, its function after each pass, inputs.npz, expected.npz (tensors, and memory as bytes), README.md."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "stage.mlir").write_text(f"{run.stage}\n")
+    (folder / "stage.mlir").write_text(module_text(stage_module(run)))
     for name, text in files.texts.items():
         (folder / name).write_text(text)
     kernels = KernelInterpreter({}, run.symbols)
@@ -51,11 +55,26 @@ def write_stage(folder: Path, run: StageRun, check: Check, files: StageFiles) ->
         _save(folder / name, arrays)
     sizes = {"function": call.function, "scratch_bytes": call.scratch_bytes, "sizes": call.sizes}
     (folder / "call.json").write_text(json.dumps(sizes, indent=2) + "\n")
-    loops = [name for name in files.texts if name.startswith("loops")]
-    llvm = [name for name in files.texts if name.startswith("llvm")]
-    commands = [f"lamina-opt {loops[-1]} -p 'lower-loops-to-llvm' -t asm"] if loops else []
-    _write_readme(folder, check, [*commands, *(f"lamina-opt {name} -t ll" for name in llvm[-1:])])
+    commands = ["lamina-opt stage.mlir --from schedule --to loops", "lamina-opt stage.mlir --from schedule -t asm"]
+    commands += [f"lamina-opt {name} -t ll" for name in files.texts if name.startswith("llvm")]
+    _write_readme(folder, check, commands)
     return str(folder)
+
+
+def stage_module(run: StageRun) -> ModuleOp:
+    """A schedule of this stage alone, its inputs as arguments and its outputs as results."""
+    inputs = [value.type for value in run.stage.ins]
+    outputs = [BufferOp.output(tensor_type(value), index) for index, value in enumerate(run.stage.outs)]
+    block = Block(arg_types=inputs)
+    values: dict[SSAValue, SSAValue] = dict(
+        zip([*run.stage.ins, *run.stage.outs], [*block.args, *(buffer.result for buffer in outputs)])
+    )
+    for old, new in values.items():
+        new.name_hint = old.name_hint
+    results = [buffer.result for buffer in outputs]
+    block.add_ops([*outputs, run.stage.clone(values), func.ReturnOp(*results)])
+    type_ = (inputs, [result.type for result in results])
+    return ModuleOp([func.FuncOp("segment0", type_, Region(block))])
 
 
 def _save(path: Path, arrays: Arrays) -> None:

@@ -10,14 +10,18 @@ from typing import Any, cast
 import lamina.pipeline as pipeline
 import numpy as np
 import pytest
+from lamina.context import CompilerContext
 from lamina.dialects import graph, kernel
 from lamina.dialects.schedule import BarrierOp, BufferOp, StageOp
+from lamina.interpreters.schedule import interpret_schedule
 from lamina.universe import UNIVERSE
 from lamina.verification import Report, VerifyOptions, verify_model
 from xdsl.context import Context
 from xdsl.dialects import arith, llvm, scf, vector
 from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, IntegerAttr, ModuleOp, i8, i32, i64
+from xdsl.dialects.func import FuncOp
 from xdsl.ir import Operation
+from xdsl.parser import Parser
 from xdsl.passes import ModulePass
 
 FEEDS = {"x": np.random.default_rng(1).standard_normal((1, 3, 10, 10)).astype(np.float32)}
@@ -177,6 +181,11 @@ def test_a_loop_that_ends_too_early(network: Path, inject: Any, tmp_path: Path) 
     assert {"stage.mlir", "loops-0-lower-schedule-to-loops.mlir", f"loops-1-{name}.mlir"} <= written
     assert {"inputs.npz", "expected.npz", "call.json", "README.md"} <= written
     assert report.reproducer == str(tmp_path / "wrong")
+    with np.load(tmp_path / "wrong" / "inputs.npz") as inputs, np.load(tmp_path / "wrong" / "expected.npz") as expected:
+        tensors = [inputs[name] for name in inputs.files if name.startswith("tensor")]
+        (segment,) = Parser(CompilerContext(), (tmp_path / "wrong" / "stage.mlir").read_text()).parse_module().ops
+        (y,) = interpret_schedule(cast(FuncOp, segment), tensors, {})
+        np.testing.assert_array_equal(y, expected["tensor0"])
 
 
 def test_code_that_leaves_its_memory_among_loops(network: Path, inject: Any) -> None:
