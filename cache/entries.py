@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ def publish(kind: Kind, name: str, write: Callable[[BinaryIO], None], size: int 
         return False
     try:
         with _temporary_file(folder) as temporary:
-            with open(temporary, "wb") as stream:
+            with open(temporary, "xb") as stream:
                 write(stream)
             written = temporary.stat().st_size
             os.replace(temporary, folder / name)
@@ -86,12 +86,12 @@ def publish(kind: Kind, name: str, write: Callable[[BinaryIO], None], size: int 
 @contextlib.contextmanager
 def _temporary_file(folder: Path) -> Iterator[Path]:
     """The path of a new file, which is gone afterwards unless it was renamed."""
-    descriptor, name = tempfile.mkstemp(dir=folder, prefix=TEMPORARY_PREFIX)
-    os.close(descriptor)
+    # The name is known before there is a file, so that an interrupt in between leaves none.
+    path = folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
     try:
-        yield Path(name)
+        yield path
     finally:
-        Path(name).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def _count(written: int) -> None:
