@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from xdsl.dialects import func, llvm
 
 from ..backend.compile_module import compile_module as generate_code
-from ..interpreters.loops import LoopsError, OutOfTimeError, translate
+from ..interpreters.loop_operations import OutOfTimeError
+from ..interpreters.loops import LoopsError, translate
 from ..interpreters.scalar import NoMeaningError
 from ..interpreters.schedule import ScheduleRules, StageRun
 from ..lowering.schedule_to_loops import function_name

@@ -16,7 +16,8 @@ from pathlib import Path
 from ..backend.compile_module import compile_module as generate_code
 from ..backend.targets import Target
 from ..compiler import describe_target, import_for
-from ..interpreters.loops import LoopsError, LoopsFunction, OutOfTimeError, translate
+from ..interpreters.loop_operations import OutOfTimeError
+from ..interpreters.loops import LoopsError, LoopsFunction, translate
 from ..interpreters.module import interpret_module
 from ..interpreters.scalar import NoMeaningError
 from ..interpreters.schedule import MemoryHazard, ScheduleRules, StageRun

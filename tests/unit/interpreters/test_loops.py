@@ -9,7 +9,8 @@ import time
 import numpy as np
 import pytest
 from lamina.context import CompilerContext
-from lamina.interpreters.loops import LoopsError, LoopsFunction, OutOfTimeError, translate
+from lamina.interpreters.loop_operations import OutOfTimeError
+from lamina.interpreters.loops import LoopsError, LoopsFunction, translate
 from lamina.interpreters.scalar import NoMeaningError
 from xdsl.dialects.func import FuncOp
 from xdsl.parser import Parser
