@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import Any
 
 from xdsl.context import Context
 from xdsl.ir import Operation
 from xdsl.parser import Parser
 from xdsl.utils.exceptions import ParseError, VerifyException
-from xdsl.utils.lexer import Span
+from xdsl.utils.lexer import Input, Span
 
 Spans = dict[Operation, Span[Any]]
 
@@ -18,14 +19,16 @@ class LocatedParser(Parser):
     """Fills ``spans``: the first line of each operation. A type or an operation that is refused gets a place, too."""
 
     def __init__(self, context: Context, text: bytes, name: str) -> None:
-        super().__init__(context, text.decode(), name)
+        content = text.decode()
+        _require_closed_strings(content, name)
+        super().__init__(context, content, name)
         self.spans: Spans = {}
 
     def parse_operation(self) -> Operation:
         begin = self._current_token.span.start
         try:
             operation = super().parse_operation()
-        except VerifyException as error:
+        except (VerifyException, ValueError) as error:
             raise ParseError(self._first_line(begin), str(error)) from error
         self.spans[operation] = self._first_line(begin)
         return operation
@@ -51,6 +54,20 @@ class LocatedParser(Parser):
         line_end = content.find("\n", begin)
         end = min(self.pos, line_end if line_end >= 0 else len(content))
         return Span(begin, begin + len(content[begin:end].rstrip()), self.lexer.input)
+
+
+_STRINGS_AND_COMMENTS = re.compile(r'//[^\n]*|"(?:[^"\\\n\v\f]|\\(?:["nt\\]|[0-9A-Fa-f]{2}))*+"?')
+
+
+def _require_closed_strings(text: str, name: str) -> None:
+    """Raises ParseError at a string that does not end on its line, on which the lexer would not end either."""
+    for match in _STRINGS_AND_COMMENTS.finditer(text):
+        found = match.group()
+        if found.startswith('"') and (len(found) < 2 or not found.endswith('"')):
+            raise ParseError(
+                Span(match.start(), match.end(), Input(text, name)),
+                "this string does not end, or has an unknown escape",
+            )
 
 
 def locate(error: VerifyException, module: Operation, spans: Spans) -> Exception:
