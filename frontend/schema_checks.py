@@ -49,7 +49,7 @@ def signature_of(operator: str, opset: int, domain: str) -> Signature | None:
         tuple(parameter.option == option.Single for parameter in schema.inputs),
         tuple((parameter.name, parameter.type_str, frozenset(parameter.types)) for parameter in schema.inputs),
         variadic,
-        variadic and last.is_homogeneous,
+        last is not None and variadic and last.is_homogeneous,
         {name: (attribute.type.value, attribute.required) for name, attribute in schema.attributes.items()},
         schema.deprecated,
     )

@@ -11,7 +11,7 @@ from .limits import MAX_RANK, MAX_TENSOR_BYTES
 
 T = onnx.TensorProto
 
-_BITS = {
+_BITS: dict[int, int] = {
     **dict.fromkeys((T.BOOL, T.INT8, T.UINT8), 8),
     **dict.fromkeys((T.FLOAT8E4M3FN, T.FLOAT8E4M3FNUZ, T.FLOAT8E5M2, T.FLOAT8E5M2FNUZ, T.FLOAT8E8M0), 8),
     **dict.fromkeys((T.INT16, T.UINT16, T.FLOAT16, T.BFLOAT16), 16),
@@ -23,7 +23,7 @@ _BITS = {
 }
 
 # The field that holds the data where raw_data does not, and how many of its entries one element takes.
-_FIELDS = {
+_FIELDS: dict[int, tuple[str, int]] = {
     T.FLOAT: ("float_data", 1),
     T.COMPLEX64: ("float_data", 2),
     T.DOUBLE: ("double_data", 1),
