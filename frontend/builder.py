@@ -15,14 +15,14 @@ from ..dialects import graph
 from ..dialects.graph import ConstantOp, DimValuesOp, GraphOperation, ReshapeOp
 from ..dialects.graph.attributes import reference_attributes
 from ..dialects.graph.broadcasting import broadcast_shapes
-from ..dialects.graph.folding import folding_limit
+from ..dialects.graph.folding import REPEATED_BYTES, folding_limit
 from ..dialects.graph.types import TensorType, i64, is_integer, numpy_dtype
 from ..dialects.shape import add, is_static, product, same_dimension
 from ..runtime.reference import REFERENCE, evaluate
 from .budget import NodeBudget
 from .contents import known_result
 from .equalities import required_equalities
-from .limits import MAX_RANK, MAX_TENSOR_BYTES
+from .limits import MAX_GROWTH_BYTES, MAX_RANK, MAX_TENSOR_BYTES
 from .symbols import Symbols
 from .values import Value, object_array
 
@@ -54,6 +54,7 @@ class Builder:
         # The path of the node being imported, and of the node that each operation comes from.
         self.place = ""
         self.origins: dict[Operation, str] = {}
+        self._may_grow_bytes = MAX_GROWTH_BYTES
         self._constant_ops: list[ConstantOp] = []
         self._small: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
         self._stored: dict[int, SSAValue] = {}
@@ -202,9 +203,11 @@ class Builder:
         attributes = reference_attributes(name, values, types)
         if attributes is None:
             return None
-        size = sum(_nbytes(t) for t in types)
-        if size > folding_limit(name, sum(array.nbytes for array in arrays)):
+        size, read = sum(_nbytes(t) for t in types), sum(array.nbytes for array in arrays)
+        grown = size - read
+        if size > folding_limit(name, read) or (grown > REPEATED_BYTES and grown > self._may_grow_bytes):
             return None
+        self._may_grow_bytes -= max(grown, 0)
         results = evaluate(name, arrays, attributes)
         return [
             self.constant(result.astype(t.dtype, copy=False), self._folded_name(result))

@@ -24,5 +24,8 @@ MAX_RANK = 32
 MAX_TENSOR_BYTES = 1 << 40
 """Of any one tensor whose size is known when the model is compiled."""
 
+MAX_GROWTH_BYTES = 256 << 20
+"""By which constants computed during import may be larger than what they are computed from, all together."""
+
 MAX_PROBLEMS = 1000
 """After so many faults the search for more ends."""

@@ -62,14 +62,14 @@ def _spatial_rank(node: Node) -> int:
 def _check_window(node: Node, rank: int) -> None:
     """Strides, dilations, kernel and pads of as many dimensions as there are."""
     for name in ("kernel_shape", "strides", "dilations"):
-        values = node.attribute(name, None)
-        if values is None:
+        if not node.has(name):
             continue
+        values: Sequence[int] = node.attribute(name)
         _check_count(node, name, values, rank)
         if any(not 1 <= value < 1 << 31 for value in values):
             node.invalid(f"the attribute '{name}' is {values}, but its numbers must be at least 1")
-    pads = node.attribute("pads", None)
-    if pads is not None:
+    if node.has("pads"):
+        pads: Sequence[int] = node.attribute("pads")
         _check_count(node, "pads", pads, 2 * rank)
         if any(abs(pad) >= 1 << 31 for pad in pads):
             node.invalid(f"the attribute 'pads' is {pads}")
