@@ -12,8 +12,7 @@ import os
 import signal
 import struct
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from .image import MappedImage
 from .memory import c_library, map_pages
@@ -112,10 +111,18 @@ def start_thread(function: int, argument: int, name: str) -> bool:
     library.pthread_attr_init(attributes)
     library.pthread_attr_setdetachstate(attributes, 1)
     library.pthread_attr_setstacksize(attributes, ctypes.c_size_t(_STACK_BYTES))
-    with _signals_blocked():
-        status = library.pthread_create(
+
+    def create() -> int:
+        return library.pthread_create(
             ctypes.byref(identity), attributes, ctypes.c_void_p(function), ctypes.c_void_p(argument)
         )
+
+    try:
+        library.pthread_attr_setsigmask_np(attributes, _asynchronous_signals())
+    except AttributeError:  # Other C libraries than glibc from 2.32 on.
+        status = _with_signals_blocked(create)
+    else:
+        status = create()
     library.pthread_attr_destroy(attributes)
     if status != 0:
         return False
@@ -123,12 +130,23 @@ def start_thread(function: int, argument: int, name: str) -> bool:
     return True
 
 
-@contextmanager
-def _signals_blocked() -> Iterator[None]:
+def _asynchronous_signals() -> ctypes.Array[ctypes.c_char]:
+    """The C library's set of all signals but those that a thread's own instructions cause."""
+    library = c_library()
+    signals = ctypes.create_string_buffer(128)
+    library.sigfillset(signals)
+    for number in _SYNCHRONOUS_SIGNALS:
+        library.sigdelset(signals, int(number))
+    return signals
+
+
+def _with_signals_blocked(create: Callable[[], int]) -> int:
     """A thread inherits the signal mask of the one that starts it."""
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _SYNCHRONOUS_SIGNALS)
+    # Asked before anything changes: an interrupt at any point leaves this thread's own mask as it was.
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
-        yield
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _SYNCHRONOUS_SIGNALS)
+        return create()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 import threading
 import weakref
@@ -188,6 +189,7 @@ def test_an_interrupt_at_any_instruction_loses_nothing(kernels, monkeypatch, sta
             pool.release(pool.acquire(executable.image, 2 if start == "with one that is to have more" else 3))
         return pool
 
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     pool = prepare()
     instruction = 1
     while interrupted_at(instruction, files, lambda: executable.run({"x": x})):
@@ -195,6 +197,7 @@ def test_an_interrupt_at_any_instruction_loses_nothing(kernels, monkeypatch, sta
         np.testing.assert_array_equal(executable.run({"x": x})["y"], expected)
         known = pool.idle_workers
         assert known == 2 and pool.participants == 0, f"instruction {instruction}: {known} workers"
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == mask, f"instruction {instruction}"
         if start != "with all":
             pool.dismiss_idle()
             pool = prepare()

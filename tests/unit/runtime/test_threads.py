@@ -146,7 +146,15 @@ def test_denormals_are_flushed_only_inside_a_run(kernels) -> None:
     assert (tiny + tiny).all()
 
 
-def test_signals_stay_with_python(kernels) -> None:
+def without_an_attribute_for_it() -> None:
+    raise AttributeError("pthread_attr_setsigmask_np")
+
+
+@pytest.mark.parametrize("c_library_has_an_attribute_for_it", [True, False])
+def test_signals_stay_with_python(kernels, monkeypatch, c_library_has_an_attribute_for_it: bool) -> None:
+    if not c_library_has_an_attribute_for_it:
+        monkeypatch.setattr(team_module, "_asynchronous_signals", without_an_attribute_for_it)
+    POOL.dismiss_idle()
     executable = kernels.executable(kernels.chain_program(2, work=10**9), threads=3)
     executable.run({"x": np.arange(10, dtype=np.float32)})
     for task in os.listdir("/proc/self/task"):
