@@ -121,7 +121,7 @@ def _onnxruntime_runner(model: Path, threads: int, feeds: dict[str, np.ndarray])
 
 
 def _advice(
-    model: Path, executable: Executable, free_dims: list[str], open_ms: float, row: dict[str, float]
+    model: Path, executable: Executable, free_dims: dict[str, int], open_ms: float, row: dict[str, float]
 ) -> list[str]:
     """What the person may want to do about what was measured."""
     from ..runtime.program import Host

@@ -37,7 +37,7 @@ def check(
 
     Say what of a model is compiled, what runs on the host in NumPy, and what cannot run, all at once: each node
     with its operator and types, why, and what to do. Also its free dims, its precision and the memory it needs (at the
-    sizes given by --shape and --dim; 1 for other free dims).
+    sizes given by --shape and --dim; assumed ones for other free dims).
 
     Exits with 1 if the model cannot run.
     """

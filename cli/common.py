@@ -156,12 +156,13 @@ def size_text(nbytes: int) -> str:
     return f"{nbytes / 2**10:.1f} KiB" if nbytes < 1 << 20 else f"{nbytes / 2**20:.1f} MiB"
 
 
-def free_dims_left(executable: Executable, fixed: FixedDims) -> list[str]:
-    """Free dims of the inputs of which nothing says how large they shall be, so that random inputs have 1 there."""
-    from ..runtime.expressions import symbols_of
+def free_dims_left(executable: Executable, fixed: FixedDims) -> dict[str, int]:
+    """Free dims of the inputs of which nothing says how large they shall be, and what random inputs have there."""
+    from .free_sizes import assumed_sizes
 
     said = known_sizes(executable.inputs, fixed)
-    return [name for name in symbols_of(*(dim for info in executable.inputs for dim in info.shape)) if name not in said]
+    assumed = assumed_sizes(info.shape for info in executable.inputs)
+    return {name: size for name, size in sorted(assumed.items()) if name not in said}
 
 
 def known_sizes(inputs: Sequence[TensorInfo], fixed: FixedDims) -> dict[str, int]:
@@ -177,28 +178,29 @@ def known_sizes(inputs: Sequence[TensorInfo], fixed: FixedDims) -> dict[str, int
 def sizes_explained(
     executable: Executable, fixed: FixedDims, given: Mapping[str, np.ndarray] | None = None
 ) -> Iterator[None]:
-    """Adds to an error inside that random inputs had dims of 1 because nobody said otherwise, if so."""
+    """Adds to an error inside which sizes random inputs had because nobody said otherwise, if so."""
     from ..runtime.errors import LaminaError
 
     try:
         yield
     except LaminaError as error:
         known = {dim for info in executable.inputs if info.name in (given or {}) for dim in info.shape}
-        left = [name for name in free_dims_left(executable, fixed) if name not in known]
+        left = {name: size for name, size in free_dims_left(executable, fixed).items() if name not in known}
         if not left:
             raise
         raise LaminaError(f"{error}\n  {sizes_advice(left)}") from error
 
 
-def sizes_advice(free_dims: Sequence[str]) -> str:
-    said = " ".join(f"--dim {name}=8" for name in free_dims)
-    return f"free dims were 1: {', '.join(free_dims)}; say how large they are in use, e.g. {said}"
+def sizes_advice(free_dims: Mapping[str, int]) -> str:
+    taken = ", ".join(f"{name} = {size}" for name, size in free_dims.items())
+    said = " ".join(f"--dim {name}={size if size > 1 else 8}" for name, size in free_dims.items())
+    return f"free dims were taken as {taken}; say how large they are in use, e.g. {said}"
 
 
 def random_feeds(
     executable: Executable, fixed: FixedDims, seed: int, given: Mapping[str, np.ndarray] | None = None
 ) -> dict[str, np.ndarray]:
-    """Random inputs that go with those ``given``; a free dim that nothing fixes is 1.
+    """Random inputs that go with those ``given``; a free dim that nothing fixes is as ``assumed_sizes`` says.
 
     Floats are normal; integers are 0 or 1, as token or mask.
     """
@@ -214,10 +216,10 @@ def random_feeds(
 
 
 def _symbols(inputs: tuple[TensorInfo, ...], fixed: FixedDims) -> dict[str, int]:
-    """Values of the free dims: those given, and 1 for all others."""
-    from ..runtime.expressions import symbols_of
+    """Values of the free dims: those given, and assumed ones for all others."""
+    from .free_sizes import assumed_sizes
 
-    symbols = dict.fromkeys(symbols_of(*(dim for info in inputs for dim in info.shape)), 1) | fixed.sizes
+    symbols = assumed_sizes(info.shape for info in inputs) | fixed.sizes
     for info in inputs:
         given = fixed.shapes.get(info.name)
         if given is None:

@@ -205,11 +205,13 @@ def _program(module: ModuleOp, context: CompilerContext) -> Program:
 
 
 def memory_need(program: Program, fixed: FixedDims) -> Memory:
-    """For the sizes given, and 1 for free dims that are not; on as many threads as a run would take by default."""
+    """For the sizes given, and assumed ones elsewhere; on as many threads as a run would take by default."""
     from ..runtime.cpus import default_threads
     from ..runtime.errors import InputError
+    from .free_sizes import assumed_sizes
 
-    sizes = {symbol: fixed.sizes.get(symbol, 1) for symbol in program.symbols}
+    assumed = assumed_sizes(tensor.shape for _, tensor in program.inputs) | fixed.sizes
+    sizes = {symbol: assumed.get(symbol, 1) for symbol in program.symbols}
     threads = default_threads()
     weights = sum(constant.nbytes for constant in program.constants.values())
     try:

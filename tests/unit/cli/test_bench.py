@@ -24,7 +24,7 @@ def test_reports_both_engines(lamina, model: Path) -> None:
 def test_shows_a_table_and_advice(lamina, model: Path) -> None:
     code, output, _ = lamina("bench", model, "--seconds", "0.05", "--threads", "1")
     assert code == 0
-    for part in ("p50 ms", "p99 ms", "runs/s", "CPU ms/run", "warm-up of", "advice: free dims were 1: N"):
+    for part in ("p50 ms", "p99 ms", "runs/s", "CPU ms/run", "warm-up of", "advice: free dims were taken as N = 1"):
         assert part in output
     assert "free dims" not in lamina("bench", model, "--seconds", "0.01", "--dim", "N=2")[1]
 

@@ -193,5 +193,5 @@ def test_free_dims_of_1_are_told_of_where_they_do_not_fit(lamina, tmp_path: Path
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
     code, _, errors = lamina("run", path)
     assert code == 1
-    assert "free dims were 1: N; say how large they are in use, e.g. --dim N=8" in errors
+    assert "free dims were taken as N = 1; say how large they are in use, e.g. --dim N=8" in errors
     assert lamina("run", path, "--dim", "N=8")[0] == 0
