@@ -40,7 +40,17 @@ navigation = {
         "guides/add_a_pass",
         "guides/add_a_target",
     ],
-    "How it works": ["how_it_works", "graph", "kernel", "schedule", "loops", "llvm", "passes", "runtime"],
+    "How it works": [
+        "how_it_works",
+        "graph",
+        "kernel",
+        "schedule",
+        "loops",
+        "llvm",
+        "passes",
+        "runtime",
+        "untrusted_models",
+    ],
     "Reference": [
         "tools",
         "reference/commands",

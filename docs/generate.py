@@ -8,6 +8,7 @@ usage: python docs/generate.py [--check]
 
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
 import json
@@ -22,6 +23,7 @@ from example_model import linear_model, small_model
 from lamina.backend.targets import TARGETS
 from lamina.context import CompilerContext
 from lamina.frontend import import_model
+from lamina.frontend import limits as frontend_limits
 from lamina.pipeline import PHASES, compile_through, module_text
 from lamina.universe import LOWERINGS, PASSES, UNIVERSE
 
@@ -241,6 +243,30 @@ def targets(_: str) -> str:
     return "\n".join(rows) + "\n"
 
 
+def limits(_: str) -> str:
+    """A row for each of the frontend's limits: the names before a docstring, their values, and what it says."""
+    names: list[str] = []
+    rows = []
+    for node in ast.parse((ROOT / "frontend" / "limits.py").read_text()).body:
+        if isinstance(node, ast.Assign):
+            names += [target.id for target in node.targets if isinstance(target, ast.Name)]
+        elif names and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            values = " and ".join(_readable(name, getattr(frontend_limits, name)) for name in names)
+            text = " ".join(str(node.value.value).replace("``", "`").split())
+            rows.append([", ".join(f"`{name}`" for name in names), values, text])
+            names = []
+    return _table(["limit", "value", "of what"], rows)
+
+
+def _readable(name: str, value: int) -> str:
+    if not name.endswith("BYTES"):
+        return f"{value:,}"
+    unit, size = next(
+        (unit, size) for unit, size in (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20)) if value + 1 >= size
+    )
+    return f"{(value + 1) // size} {unit}"
+
+
 # --- measured figures -----------------------------------------------------------------------------------
 
 
@@ -293,6 +319,16 @@ def _compile_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]
     return heads, rows
 
 
+def _start_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    heads = ["network", "opened from", "weights", "open", "first run", "process start to answer", "private memory"]
+    rows = []
+    for row in report["start"]:
+        times = [f"{row[key]:.0f} ms" for key in ("open_ms", "first_run_ms", "total_ms")]
+        memory = [f"{row[key]:.0f} MiB" for key in ("weights_mib", "second_private_mib")]
+        rows.append([row["network"], row["opened"], memory[0], *times, memory[1]])
+    return heads, rows
+
+
 def _overhead_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     calls, imports, widths = report["overhead"]["call_us"], report["overhead"]["import_ms"], report["widths"]
     memory = widths["resident_mib"]
@@ -310,6 +346,7 @@ FIGURES = {
     "machine": _machine_figures,
     "speed": _speed_figures,
     "compile": _compile_figures,
+    "start": _start_figures,
     "overhead": _overhead_figures,
 }
 
@@ -329,6 +366,7 @@ WRITERS: dict[str, Callable[[str], str]] = {
     "phases": phases,
     "passes": passes,
     "targets": targets,
+    "limits": limits,
     "figures": figures,
 }
 
