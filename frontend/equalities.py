@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..dialects.graph import ConcatOp, ConvOp, ElementwiseOp, LayerNormOp, MatmulOp
-from ..dialects.graph.recurrent import RecurrentOp
+from ..dialects.graph.recurrent import DIRECTIONS, RecurrentOp
 
 if TYPE_CHECKING:
     from ..dialects.graph.types import TensorType
@@ -34,8 +34,7 @@ def _elementwise(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iter
 
 def _conv(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     x, w = types[0].dims, types[1].dims
-    if isinstance(w[1], int):
-        yield x[1], w[1] * values["group"]
+    yield x[1], w[1] * values["group"]
     if len(types) > 2:
         yield w[0], types[2].dims[0]
 
@@ -59,9 +58,15 @@ def _layer_norm(types: Sequence[TensorType], values: Mapping[str, Any]) -> Itera
 
 
 def _recurrent(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
-    x, w, r = (t.dims for t in types[:3])
+    x, w, r, b = (t.dims for t in types[:4])
     yield x[2], w[2]
+    yield w[1], r[1]
+    yield w[1] * 2, b[1]
+    for weights in (w, r, b):
+        yield weights[0], DIRECTIONS[values["direction"]]
     for state in types[4:]:
+        if state.rank == 1:
+            yield state.dims[0], x[1]
         if state.rank == 3:
             yield state.dims[0], w[0]
             yield state.dims[1], x[1]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from .values import Value
 
 if TYPE_CHECKING:
+    from ..dialects.shape import Dim
     from .node import Node
 
 Check: TypeAlias = "Callable[[Node], None]"
@@ -90,12 +91,22 @@ def _check_fits(node: Node, kernel: Sequence[object], rank: int) -> None:
     dilations, pads = node.attribute("dilations", [1] * rank), node.attribute("pads", [0] * 2 * rank)
     for axis in range(rank):
         size, width = node.input(0).dims[2 + axis], kernel[axis]
-        if not isinstance(size, int) or not isinstance(width, int) or size == 0:
+        if not isinstance(width, int) or size == 0:
             continue
         reach = (width - 1) * dilations[axis] + 1
+        if not isinstance(size, int):
+            _require_room(node, size, reach - pads[axis] - pads[rank + axis], 2 + axis)
+            continue
         padded = size + pads[axis] + pads[rank + axis]
         if reach > padded:
             node.invalid(f"the window reaches over {reach} elements, but dimension {2 + axis} has only {padded}")
+
+
+def _require_room(node: Node, size: Dim, least: int, axis: int) -> None:
+    """Has the run check that a window fits into a free dimension."""
+    if least > 1:
+        reason = f"{node.describe()}: dimension {axis} has room for the window, which needs {least} elements"
+        node.b.symbols.require_at_least(size, least, reason)
 
 
 def _conv(node: Node) -> None:
@@ -229,7 +240,13 @@ def _pad(node: Node) -> None:
 def _gather(node: Node) -> None:
     x, index = node.input(0), _known(node, 1)
     size = x.dims[node.axis(node.attribute("axis", 0), x.rank)] if x.rank else node.invalid("a scalar has no elements")
-    if index is None or not isinstance(size, int):
+    if not index:
+        return
+    if not isinstance(size, int):
+        least = max(max(index) + 1, -min(index))
+        if least > 1:
+            reason = f"{node.describe()}: the axis has the elements that the indices {min(index)} to {max(index)} name"
+            node.b.symbols.require_at_least(size, least, reason)
         return
     wrong = next((i for i in index if not -size <= i < size), None)
     if wrong is not None:

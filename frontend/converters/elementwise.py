@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import onnx
 
 from ...dialects import graph
 from ...dialects.graph.types import element_type_of, is_float, is_integer
+from ...dialects.shape import product
 from ..node import EXPORT_FOR_INFERENCE, Node, type_name
 from ..registry import converter
 from ..values import Value
@@ -228,14 +230,16 @@ def convert_softmax(node: Node) -> Value:
 @converter("Softmax", "LogSoftmax", since=1)
 def convert_softmax_flattening(node: Node) -> Value:
     """Before opset 13: over all axes from ``axis`` on, as if they were one."""
+    return _over_last_axes(node, _softmax)
+
+
+def _over_last_axes(node: Node, function: Callable[[Node, Value, int], Value]) -> Value:
     x = node.input(0)
     axis = node.axis(node.attribute("axis", 1), x.rank)
     if axis == x.rank - 1:
-        return _softmax(node, x, axis)
-    from ...dialects.shape import product
-
+        return function(node, x, axis)
     flat = node.b.reshape(x, (*x.dims[:axis], product(x.dims[axis:])))
-    return node.b.reshape(_softmax(node, flat, axis), x.dims)
+    return node.b.reshape(function(node, flat, axis), x.dims)
 
 
 def _softmax(node: Node, x: Value, axis: int) -> Value:
@@ -247,10 +251,19 @@ def _softmax(node: Node, x: Value, axis: int) -> Value:
     return b.sub(centred, b.op(graph.LogOp, total))
 
 
-@converter("Hardmax")
+@converter("Hardmax", since=13)
 def convert_hardmax(node: Node) -> Value:
     x = node.input(0)
-    axis = node.axis(node.attribute("axis", -1 if node.opset >= 13 else 1), x.rank)
+    return _hardmax(node, x, node.axis(node.attribute("axis", -1), x.rank))
+
+
+@converter("Hardmax", since=1)
+def convert_hardmax_flattening(node: Node) -> Value:
+    """Before opset 13: over all axes from ``axis`` on, as if they were one."""
+    return _over_last_axes(node, _hardmax)
+
+
+def _hardmax(node: Node, x: Value, axis: int) -> Value:
     best = node.b.op(graph.ArgMaxOp, x, axis=axis)
     values = node.b.constant(np.array([0, 1], x.type.dtype))
     (hot,) = node.b.emit(graph.OneHotOp, [best, values], [x.type], axis=axis)

@@ -114,12 +114,12 @@ def _in_order(start: Dim, end: Dim, step: int) -> Dim:
     """The end moved to the start where it lies before it, so that sizes are never negative."""
     if isinstance(start, int) and isinstance(end, int):
         return max(start, end) if step > 0 else min(start, end)
-    if step < 0 or (isinstance(start, int) and start == 0):
+    if step > 0 and isinstance(start, int) and start == 0:
         return end
-    distance = canonical(subtract(end, start))
-    if isinstance(distance, int) or distance.is_nonnegative:
+    distance = canonical(subtract(end, start) if step > 0 else subtract(start, end))
+    if distance >= 0 if isinstance(distance, int) else distance.is_nonnegative:
         return end
-    return maximum(start, end)
+    return maximum(start, end) if step > 0 else minimum(start, end)
 
 
 def _dynamic_slice(node: Node, x: Value, starts: Value, ends: Value, axes: list[int], steps: Value | None) -> Value:

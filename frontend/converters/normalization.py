@@ -25,6 +25,8 @@ def convert_batch_norm(node: Node) -> list[Value | None]:
 
 def _per_channel(node: Node, values: Value, x: Value) -> Value:
     """A vector over axis 1 of x, shaped to broadcast with it."""
+    if x.rank > 1 and not node.b.symbols.unify(values.dims[0], x.dims[1], f"{node.describe()}: one value a channel"):
+        node.contradiction(f"{values.dims[0]} values are given for {x.dims[1]} channels")
     values = node.b.cast(values, x.element_type)
     return node.b.reshape(values, (*values.dims, *[1] * max(x.rank - 2, 0)))
 

@@ -36,6 +36,10 @@ def _layer(
     if batch_first:
         x = b.transpose(x, [1, 0, 2])
     hidden, batch = r.dims[2], x.dims[1]
+    stated = node.attribute("hidden_size", hidden)
+    for rows, wanted in ((hidden, stated), (r.dims[1], gates * hidden)):
+        if not b.symbols.unify(rows, wanted, f"{node.describe()}: the weights fit the hidden size"):
+            node.contradiction(f"hidden_size is {stated}, but the recurrence weights are {r.type}")
     bias = node.optional(3)
     if bias is None:
         bias = b.broadcast_to(b.scalar_like(0, x), [directions, 2 * gates * hidden])  # pyright: ignore

@@ -1,0 +1,241 @@
+"""Random and damaged models give what onnxruntime gives, or are refused.
+
+``LAMINA_FUZZ=20000 pytest tests/hostile/test_differential.py`` tries so many cases of each kind; ``LAMINA_FUZZ_SEED``
+begins elsewhere. A failing case is repeated by its seed.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import random
+from pathlib import Path
+from types import ModuleType
+
+import lamina
+import numpy as np
+import onnx
+import pytest
+from lamina.runtime.errors import LaminaError
+from onnx import TensorProto, helper, numpy_helper
+
+CASES = int(os.environ.get("LAMINA_FUZZ", "60"))
+FIRST = int(os.environ.get("LAMINA_FUZZ_SEED", "1"))
+SIZES = (1, 2, 3, 5, 6, 11)
+
+Arrays = dict[str, np.ndarray]
+
+
+@functools.cache
+def beside(name: str) -> ModuleType:
+    """A module in this folder."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def reference(model: onnx.ModelProto, feeds: Arrays) -> Arrays | None:
+    """What onnxruntime gives; None where it refuses, for whatever reason it has."""
+    try:
+        return beside("random_models").evaluate(model, feeds)
+    except Exception:
+        return None
+
+
+def assert_same(found: Arrays, expected: Arrays) -> None:
+    assert list(found) == list(expected)
+    for name, wanted in expected.items():
+        value = found[name]
+        assert (value.dtype, value.shape) == (wanted.dtype, wanted.shape), name
+        if wanted.dtype.kind in "iub":
+            np.testing.assert_array_equal(value, wanted, err_msg=name)
+            continue
+        tolerance = 2e-2 if wanted.dtype.itemsize < 4 else 1e-3
+        finite = np.abs(wanted[np.isfinite(wanted)].astype(np.float64))
+        atol = tolerance / 10 * max(finite.max(initial=0), 1)
+        actual, desired = value.astype(np.float64), wanted.astype(np.float64)
+        np.testing.assert_allclose(actual, desired, rtol=tolerance, atol=atol, err_msg=name)
+
+
+def resized(model: onnx.ModelProto, feeds: Arrays, rng: random.Random) -> Arrays | None:
+    """Other feeds, of other sizes where they are free; None where none is."""
+    sizes = {
+        dimension.dim_param: size
+        for info in model.graph.input
+        for dimension, size in zip(info.type.tensor_type.shape.dim, feeds[info.name].shape, strict=True)
+        if dimension.dim_param
+    }
+    if not sizes:
+        return None
+    sizes = {symbol: rng.choice(SIZES) if rng.random() < 0.6 else size for symbol, size in sizes.items()}
+    changed = {}
+    for info in model.graph.input:
+        array = feeds[info.name]
+        dimensions = info.type.tensor_type.shape.dim
+        shape = [sizes.get(d.dim_param, size) for d, size in zip(dimensions, array.shape, strict=True)]
+        changed[info.name] = np.resize(array, shape) if array.size else np.zeros(shape, array.dtype)
+    return changed
+
+
+def compare(model: onnx.ModelProto, feeds: Arrays, rng: random.Random) -> int:
+    """How many runs both engines accepted, and gave the same for."""
+    compared = 0
+    try:
+        executable = lamina.compile(model, threads=rng.choice([1, 2]))
+    except LaminaError:
+        return 0
+    for attempt in range(4):
+        given = feeds if attempt == 0 else resized(model, feeds, rng)
+        if given is None:
+            break
+        try:
+            found = executable.run(given)
+        except LaminaError:
+            continue
+        expected = reference(model, given)
+        if expected is not None:
+            assert_same(found, expected)
+            compared += 1
+    return compared
+
+
+def feeds_of(model: onnx.ModelProto, seed: int) -> Arrays | None:
+    """Random feeds for a damaged model; None where it has inputs that cannot be fed."""
+    numbers, feeds, symbols = np.random.default_rng(seed), {}, {}
+    weights = {tensor.name for tensor in model.graph.initializer}
+    for info in model.graph.input:
+        tensor = info.type.tensor_type
+        if info.name in weights or tensor.elem_type not in (TensorProto.FLOAT, TensorProto.INT64):
+            return None
+        shape = [
+            symbols.setdefault(d.dim_param, int(numbers.integers(1, 5))) if d.dim_param else d.dim_value
+            for d in tensor.shape.dim
+        ]
+        if min(shape, default=0) < 0 or np.prod(shape, dtype=float) > 1e5:
+            return None
+        feeds[info.name] = (2 * numbers.normal(size=shape)).astype(helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+    return feeds
+
+
+def generated_case(seed: int) -> int:
+    rng = random.Random(seed)
+    drawn = beside("random_models").RandomModel(seed, rng.choice([1, 1, 2, 4, 8]))
+    return compare(drawn.model(), drawn.feeds, rng) if drawn.nodes else 0
+
+
+def damaged_case(seed: int) -> int:
+    """Loops are left out: damaged ones run for ever in onnxruntime."""
+    rng, fuzz = random.Random(seed), beside("test_fuzz")
+    sound = [model for model in fuzz.seeds() if all(node.op_type != "Loop" for node in model.graph.node)]
+    model = fuzz.mutations().mutated(rng.choice(sound), rng)
+    feeds = None if isinstance(model, bytes) else feeds_of(model, seed)
+    return 0 if feeds is None else compare(model, feeds, rng)
+
+
+@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("case", [generated_case, damaged_case], ids=["generated", "damaged"])
+def test_results_are_those_of_onnxruntime(case, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAMINA_CACHE", "off")
+    compared = 0
+    with np.errstate(all="ignore"):
+        for seed in range(FIRST + block, FIRST + CASES, 4):
+            try:
+                compared += case(seed)
+            except Exception as error:
+                raise AssertionError(f"LAMINA_FUZZ_SEED={seed} LAMINA_FUZZ=1") from error
+    assert compared or CASES < 20
+
+
+# --- what was found this way ----------------------------------------------------------------------------------------
+
+
+def model_of(
+    operator: str,
+    inputs: dict[str, list[int | str]],
+    weights: dict[str, np.ndarray] | None = None,
+    order: str = "",
+    outputs: int = 1,
+    opset: int = 18,
+    **attributes: object,
+) -> onnx.ModelProto:
+    """One node; its operands are the inputs and then the weights, or in ``order``."""
+    weights = weights or {}
+    names = order.split(",") if order else [*inputs, *weights]
+    results = [f"y{index}" for index in range(outputs)]
+    nodes = [helper.make_node(operator, names, results, **attributes)]
+    infos = [helper.make_tensor_value_info(name, TensorProto.FLOAT, dims) for name, dims in inputs.items()]
+    tensors = [numpy_helper.from_array(array, name) for name, array in weights.items()]
+    graph = helper.make_graph(nodes, "g", infos, [helper.make_empty_tensor_value_info(y) for y in results], tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
+
+
+def ones(*shape: int) -> np.ndarray:
+    return np.ones(shape, np.float32)
+
+
+@pytest.mark.parametrize(
+    "model, fitting, refused",
+    [
+        (model_of("MaxPool", {"x": [1, 1, "W"]}, kernel_shape=[3], pads=[0, 1]), {"x": (1, 1, 2)}, {"x": (1, 1, 1)}),
+        (model_of("Conv", {"x": [1, 1, "W"]}, {"w": ones(2, 1, 3)}), {"x": (1, 1, 3)}, {"x": (1, 1, 2)}),
+        (
+            model_of("InstanceNormalization", {"x": [1, "C", 4]}, {"scale": ones(1), "bias": ones(1)}),
+            {"x": (1, 1, 4)},
+            {"x": (1, 3, 4)},
+        ),
+        (model_of("Gather", {"x": ["N", 2]}, {"i": np.array([0, -3])}), {"x": (3, 2)}, {"x": (2, 2)}),
+    ],
+    ids=["pool", "conv", "instance normalization", "gather"],
+)  # fmt: skip
+def test_free_sizes_that_do_not_fit_are_refused(model: onnx.ModelProto, fitting: dict, refused: dict) -> None:
+    executable = lamina.compile(model, threads=1)
+    feeds = {name: ones(*shape) for name, shape in fitting.items()}
+    expected = reference(model, feeds)
+    assert expected is not None
+    assert_same(executable.run(feeds), expected)
+    with pytest.raises(LaminaError):
+        executable.run({name: ones(*shape) for name, shape in refused.items()})
+
+
+def test_channels_of_a_kernel_that_is_an_input_must_fit() -> None:
+    executable = lamina.compile(model_of("Conv", {"x": [1, "C", 5], "w": [2, "K", 3]}, kernel_shape=[3]), threads=1)
+    assert executable.run({"x": ones(1, 4, 5), "w": ones(2, 4, 3)})["y0"].shape == (1, 2, 3)
+    with pytest.raises(LaminaError):
+        executable.run({"x": ones(1, 1, 5), "w": ones(2, 4, 3)})
+
+
+@pytest.mark.parametrize("start, end, step", [(100, -(2**31), -1), (-2, 100, -1), (4, 2, -1), (2, 6, -2), (-1, 0, -1)])
+@pytest.mark.parametrize("size", [1, 2, 5, 9])
+def test_backward_slices_of_any_size(start: int, end: int, step: int, size: int) -> None:
+    bounds = {name: np.array([value]) for name, value in zip(("s", "e", "a", "t"), (start, end, 0, step), strict=True)}
+    x = np.arange(size, dtype=np.float32)
+    found = lamina.compile(model_of("Slice", {"x": ["N"]}, bounds), threads=1).run({"x": x})["y0"]
+    np.testing.assert_array_equal(found, x[max(start, -size) : end if end > -size else None : step])
+
+
+def test_directions_and_gates_of_free_weights() -> None:
+    free = {"x": [5, 3, 1], "r": ["D", "G", 4]}
+    model = model_of("LSTM", free, {"w": ones(1, 16, 1)}, order="x,w,r", direction="reverse", hidden_size=4)
+    feeds = {"x": ones(5, 3, 1), "r": ones(1, 16, 4)}
+    expected = reference(model, feeds)
+    assert expected is not None
+    assert_same(lamina.compile(model, threads=1).run(feeds), expected)
+
+
+def test_a_hidden_size_that_the_weights_do_not_have_is_refused() -> None:
+    weights = {"w": ones(1, 16, 3), "r": ones(1, 16, 4)}
+    with pytest.raises(LaminaError, match="hidden_size is 100"):
+        lamina.compile(model_of("LSTM", {"x": [2, 1, 3]}, weights, hidden_size=100))
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("operator", ["Hardmax", "Softmax", "LogSoftmax"])
+def test_softmax_and_the_like_flatten_before_opset_13(operator: str, axis: int) -> None:
+    model = model_of(operator, {"x": [4, "N", 3]}, opset=11, axis=axis)
+    feeds = {"x": np.random.default_rng(0).normal(size=(4, 2, 3)).astype(np.float32)}
+    expected = reference(model, feeds)
+    assert expected is not None
+    assert_same(lamina.compile(model, threads=1).run(feeds), expected)
