@@ -52,9 +52,15 @@ def _negative_part(node: Node, x: Value, alpha: float) -> Value:
 
 @converter("Celu")
 def convert_celu(node: Node) -> Value:
-    x, alpha = node.input(0), node.attribute("alpha", 1.0)
-    scaled = node.b.mul_scalar(x, 1 / alpha)
-    return node.b.add(node.b.op(graph.ReluOp, x), _negative_part(node, scaled, alpha))
+    """max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)."""
+    x, alpha, b = node.input(0), node.attribute("alpha", 1.0), node.b
+    if alpha == 0:
+        node.invalid("the attribute 'alpha' is 0, by which x is divided")
+    scaled = b.mul_scalar(x, 1 / alpha)
+    if alpha > 0:
+        return b.add(b.op(graph.ReluOp, x), _negative_part(node, scaled, alpha))
+    curve = b.mul_scalar(b.add_scalar(b.op(graph.ExpOp, scaled), -1), alpha)
+    return b.add(b.op(graph.ReluOp, x), b.minimum(curve, b.scalar_like(0, x)))
 
 
 @converter("Selu")

@@ -121,7 +121,11 @@ def _transposed_pads(
             total = output_padding[axis] + reach - strides[axis]
         if not isinstance(total, int):
             node.unknown_size("output_shape", size)
-        # A negative total asks for zeros after the result, which negative pads give.
+        if total < 0:
+            # What is missing are zeros after the result, as onnxruntime has it, which negative pads give.
+            begin.append(0)
+            end.append(total)
+            continue
         small, large = total // 2, total - total // 2
         upper = mode == "SAME_UPPER"
         begin.append(small if upper else large)

@@ -239,3 +239,23 @@ def test_softmax_and_the_like_flatten_before_opset_13(operator: str, axis: int) 
     expected = reference(model, feeds)
     assert expected is not None
     assert_same(lamina.compile(model, threads=1).run(feeds), expected)
+
+
+@pytest.mark.parametrize("operator", ["Celu", "Elu", "LeakyRelu", "Selu", "ThresholdedRelu"])
+@pytest.mark.parametrize("alpha", [-0.5, 0.25, 3.0])
+def test_activations_of_any_alpha(operator: str, alpha: float) -> None:
+    model = model_of(operator, {"x": ["N"]}, alpha=alpha)
+    feeds = {"x": np.linspace(-4, 4, 33, dtype=np.float32)}
+    expected = reference(model, feeds)
+    assert expected is not None
+    assert_same(lamina.compile(model, threads=1).run(feeds), expected)
+
+
+@pytest.mark.parametrize("size", [8, 11, 12, 13])
+def test_output_shape_beyond_the_last_window(size: int) -> None:
+    weights = {"w": np.arange(6, dtype=np.float32).reshape(1, 3, 2)}
+    model = model_of("ConvTranspose", {"x": [1, 1, 4]}, weights, strides=[3], output_shape=[size])
+    feeds = {"x": np.arange(1, 5, dtype=np.float32).reshape(1, 1, 4)}
+    expected = reference(model, feeds)
+    assert expected is not None
+    assert_same(lamina.compile(model, threads=1).run(feeds), expected)
