@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .common import DimOption, FixedDims, JsonOption, ModelArgument, ShapeOption, is_compiled, print_json
+from .common import (
+    DimOption,
+    FixedDims,
+    JsonOption,
+    OnnxArgument,
+    ShapeOption,
+    is_compiled,
+    print_json,
+    size_text,
+)
 from .options import onnx_input_names
 
 if TYPE_CHECKING:
@@ -22,12 +31,11 @@ if TYPE_CHECKING:
 
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with 1 also where something runs on the host.")]
 
-_MIB = 1 << 20
 _NODES_SHOWN = 4
 
 
 def check(
-    model: ModelArgument,
+    model: OnnxArgument,
     shape: ShapeOption = None,
     dim: DimOption = None,
     strict: StrictOption = False,
@@ -74,7 +82,7 @@ def _print(found: Examination) -> None:
         _print_problems(console, name, found)
         return
     segments = _counted(found.segments, "segment")
-    where = f"all of it as machine code, in {segments}"
+    where = "all of it as machine code" + (f", in {segments}" if found.segments != 1 else "")
     if found.host:
         where = f"{segments} of machine code, split by {_counted(len(found.host), 'step')} on the host"
     console.print(f"[bold green]{_plain(name)} can run[/]: {where}", highlight=False)
@@ -125,24 +133,16 @@ def _problem_text(problem: Problem) -> str:
 
 
 def _print_facts(console: Console, found: Examination) -> None:
-    from rich.table import Table
+    from .tables import print_facts
 
-    facts = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    facts.add_column(style="bold", no_wrap=True)
-    facts.add_column()
-    for name, type_ in found.inputs.items():
-        facts.add_row("input", _plain(f"{name}: {type_}"))
-    for name, type_ in found.outputs.items():
-        facts.add_row("output", _plain(f"{name}: {type_}"))
-    for free in found.symbols:
-        facts.add_row("free dim", _plain(f"{free.name}: bound by {free.bound_by}"))
-    for condition in found.conditions:
-        facts.add_row("checked", _plain(condition))
-    facts.add_row("precision", _precision(found.precision))
+    facts = [("input", f"{name}: {type_}") for name, type_ in found.inputs.items()]
+    facts += [("output", f"{name}: {type_}") for name, type_ in found.outputs.items()]
+    facts += [("free dim", f"{free.name}: {free.bound_by}") for free in found.symbols]
+    facts += [("must hold", condition) for condition in found.conditions]
+    facts.append(("precision", _precision(found.precision)))
     if found.memory is not None:
-        for line in _memory_lines(found.memory):
-            facts.add_row("memory", _plain(line))
-    console.print(facts, highlight=False)
+        facts += [("memory", line) for line in _memory_lines(found.memory)]
+    print_facts(console, [(f"[bold]{label}[/]", _plain(fact)) for label, fact in facts])
 
 
 def _precision(types: dict[str, int]) -> str:
@@ -153,21 +153,16 @@ def _precision(types: dict[str, int]) -> str:
 
 
 def _memory_lines(memory: Memory) -> list[str]:
-    lines = [f"{_size(memory.weight_bytes)} of packed weights, shared by all runs"]
+    lines = [f"{size_text(memory.weight_bytes)} of packed weights, shared by all runs"]
     if memory.error is not None:
         return [*lines, f"of a run: not known, {memory.error}"]
     sizes = ", ".join(f"{name} = {size}" for name, size in memory.at.items())
     at = f" at {sizes}" if sizes else ""
     threads = _counted(memory.threads, "thread")
-    lines.append(
-        f"{_size(memory.arena_bytes)} of arena for each run at a time{at}, on {threads} "
-        f"(of it scratch: {_size(memory.scratch_bytes_per_thread)} a thread)"
-    )
-    return lines
-
-
-def _size(size: int) -> str:
-    return f"{size / _MIB:.1f} MiB" if size >= _MIB else f"{size / 1024:.1f} KiB"
+    line = f"{size_text(memory.arena_bytes)} of arena for each run at a time{at}, on {threads}"
+    if memory.scratch_bytes_per_thread:
+        line += f" (of it scratch: {size_text(memory.scratch_bytes_per_thread)} a thread)"
+    return [*lines, line]
 
 
 def _host_table(steps: list[HostStep]) -> Table:

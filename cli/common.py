@@ -25,6 +25,7 @@ ModelArgument = Annotated[
     Path,
     typer.Argument(exists=True, dir_okay=False, metavar="MODEL", help="An .onnx model or a compiled .lamina file."),
 ]
+OnnxArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="MODEL", help="An .onnx model.")]
 ShapeOption = Annotated[
     list[str] | None,
     typer.Option(

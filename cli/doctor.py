@@ -234,21 +234,18 @@ def _trials() -> list[Examination]:
 
 def _print(findings: list[Finding], ok: bool) -> None:
     from rich.markup import escape
-    from rich.table import Table
 
     from .common import report_console
+    from .tables import print_facts
 
     marks = {True: "[green]ok[/]", False: "[bold red]failed[/]", None: ""}
-    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    rows = []
     for finding in findings:
-        table.add_row(finding.subject, marks[finding.ok], escape(finding.text))
+        rows.append((f"[bold]{finding.subject}[/]", marks[finding.ok], escape(finding.text)))
         if finding.advice:
-            table.add_row("", "", f"[yellow]what to do:[/] {escape(finding.advice)}")
+            rows.append(("", "", f"[yellow]what to do:[/] {escape(finding.advice)}"))
     console = report_console()
-    console.print(table, highlight=False)
+    print_facts(console, rows)
     console.print()
     verdict = "[green]Lamina works on this machine.[/]" if ok else "[bold red]Something is wrong, see above.[/]"
     console.print(f"{verdict} With a bug report send the output of `lamina doctor --json`.", highlight=False)

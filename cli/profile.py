@@ -93,7 +93,9 @@ def _print(report: dict[str, Any], top: int) -> None:
     total = sum(row["us"] for row in stages)
     threads = report["threads"]
     title = f"{escape(Path(report['model']).name)}, {threads} thread{'s' if threads != 1 else ''}"
-    table = Table("stage", "function", title=title)
+    table = Table(title=title)
+    for column in ("stage", "function"):  # Names are looked up in what the compiler wrote: whole, if on two lines.
+        table.add_column(column, overflow="fold")
     for column in ("us", "share", "threads", "waiting"):
         table.add_column(column, justify="right")
     slowest = sorted(stages, key=lambda row: row["us"], reverse=True)[:top]

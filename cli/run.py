@@ -204,7 +204,10 @@ def _print(report: dict[str, Any], comparisons: list[Comparison] | None, save: P
     console = report_console()
     for row in report["inputs"]:
         console.print(f"input [bold]{escape(row['name'])}[/]: {_typed(row)}, {escape(row['source'])}", highlight=False)
-    table = Table("output", "type", "shape")
+    table = Table()
+    table.add_column("output", overflow="fold")
+    table.add_column("type", no_wrap=True)
+    table.add_column("shape", no_wrap=True)
     for column in ("min", "max", "mean"):
         table.add_column(column, justify="right")
     for row in report["outputs"]:
@@ -236,7 +239,8 @@ def _print_ranking(console: Console, ranking: list[dict[str, Any]]) -> None:
 
     for row in ranking:
         which = f", row {row['row']}" if row["rows"] > 1 else ""
-        table = Table(title=f"highest of {escape(row['output'])}{which}")
+        console.print(f"highest of [bold]{escape(row['output'])}[/]{which}", highlight=False)
+        table = Table()
         table.add_column("class", justify="right")
         has_labels = any(entry["label"] is not None for entry in row["classes"])
         if has_labels:

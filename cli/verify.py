@@ -11,7 +11,7 @@ from .common import (
     DimOption,
     FixedDims,
     JsonOption,
-    ModelArgument,
+    OnnxArgument,
     SeedOption,
     ShapeOption,
     duration_text,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def verify(
-    model: ModelArgument,
+    model: OnnxArgument,
     inputs: Annotated[
         list[str] | None,
         typer.Option("--input", "-i", metavar="[NAME=]FILE", help="An input as for lamina run; otherwise random."),
