@@ -1,4 +1,4 @@
-"""Random models, and what is not compiled before and after lowering."""
+"""Random models before and after lowering, and what is not compiled."""
 
 from __future__ import annotations
 
