@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +125,7 @@ def open_model(
         from ..runtime.file_format import load
 
         executable = load(model, threads=threads)
+        _refuse_unknown_dims(executable, fixed)
         return executable, fixed.named([info.name for info in executable.inputs])
     from ..compiler import compile
 
@@ -134,6 +136,16 @@ def open_model(
 
         options = PipelineOptions(progress=progress)
     return compile(model, shapes=fixed.for_import(), threads=threads, options=options), fixed
+
+
+def _refuse_unknown_dims(executable: Executable, fixed: FixedDims) -> None:
+    """Raises BadParameter where --dim names a free dim that no input of a compiled model has."""
+    dims = [dim for info in executable.inputs for dim in info.shape if isinstance(dim, str)]
+    free = sorted({name for dim in dims for name in re.findall(r"[A-Za-z_]\w*", dim)} - {"floordiv", "mod"} | set(dims))
+    unknown = [name for name in fixed.sizes if name not in free]
+    if unknown:
+        choices = f"expected one of {', '.join(free)}" if free else "none is left free"
+        raise typer.BadParameter(f"no free dim is called '{unknown[0]}': {choices}", param_hint="--dim")
 
 
 def shape_text(shape: Sequence[int | str]) -> str:

@@ -120,7 +120,7 @@ def is_click_usage_error(error: BaseException) -> bool:
 def _click_usage(error: BaseException, tool: str) -> Failure:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else tool
-    message = error.format_message().strip().rstrip(".")  # pyright: ignore[reportAttributeAccessIssue]
+    message = error.format_message().replace("Value error, ", "", 1).strip().rstrip(".")  # pyright: ignore[reportAttributeAccessIssue]
     return Failure("usage", "UsageError", message, f"see: {command} --help", EXIT_USAGE)
 
 

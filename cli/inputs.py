@@ -44,8 +44,8 @@ class GivenInputs:
             return
         path = Path(file)
         if not path.is_file():
-            reason = f"file '{file}' does not exist" if path.suffix else _EXPECTED
-            raise typer.BadParameter(f"'{text}': {reason}", param_hint="--input")
+            reason = f"file '{file}' does not exist" if path.suffix else f"'{text}': {_EXPECTED}"
+            raise typer.BadParameter(reason, param_hint="--input")
         if path.suffix.lower() in SUFFIXES:
             self.pictures[name] = path
         elif path.suffix.lower() in (".npy", ".npz"):

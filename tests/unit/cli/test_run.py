@@ -195,3 +195,12 @@ def test_free_dims_of_1_are_told_of_where_they_do_not_fit(lamina, tmp_path: Path
     assert code == 1
     assert "free dims were taken as N = 1; say how large they are in use, e.g. --dim N=8" in errors
     assert lamina("run", path, "--dim", "N=8")[0] == 0
+
+
+def test_dims_that_a_compiled_model_lacks_are_wrong_usage(lamina, model: Path, tmp_path: Path) -> None:
+    compiled = tmp_path / "model.lamina"
+    assert lamina("compile", model, "-o", compiled)[0] == 0
+    assert lamina("run", compiled, "--dim", "N=2")[0] == 0
+    code, _, errors = lamina("run", compiled, "--dim", "M=2")
+    assert code == 2
+    assert "no free dim is called 'M': expected one of N" in errors
