@@ -36,7 +36,7 @@ def even_tile(extent: Dim, largest: int) -> int:
     for size in range(min(largest, extent), largest // 2, -1):
         if extent % size == 0:
             return size
-    return -(-extent // -(-extent // largest))
+    return -(-extent // -(-extent // largest)) if extent else 1
 
 
 def gemm_columns(size: Dim, target: Target) -> int:

@@ -26,7 +26,10 @@ def convert_gather_elements(node: Node) -> Value:
 
 @converter("GatherND")
 def convert_gather_nd(node: Node) -> Value:
-    return node.b.op(graph.GatherNdOp, node.input(0), node.input(1), batch_dims=node.attribute("batch_dims", 0))
+    count, rank = node.attribute("batch_dims", 0), min(node.input(0).rank, node.input(1).rank)
+    if not 0 <= count < max(rank, 1):
+        node.invalid(f"the attribute 'batch_dims' is {count}, but must be at least 0 and below {rank}")
+    return node.b.op(graph.GatherNdOp, node.input(0), node.input(1), batch_dims=count)
 
 
 @converter("ScatterElements", "Scatter")

@@ -27,9 +27,15 @@ def convert_upsample(node: Node) -> Value:
 
 @converter("Resize", since=10)
 def convert_resize_opset_10(node: Node) -> Value:
+    """Nearest elements are those above where an axis shrinks, as onnxruntime has it; ONNX does not say."""
     x = node.input(0)
+    scales, axes = node.input(1), list(range(x.rank))
     fields = {"mode": node.attribute("mode", "nearest"), "coordinates": "asymmetric", "nearest": "floor"}
-    return _by_scales(node, x, node.input(1), list(range(x.rank)), fields)
+    known = scales.constant
+    if fields["mode"] != "nearest" or known is None or not (known < 1).any():
+        return _by_scales(node, x, scales, axes, fields)
+    x = _by_scales(node, x, node.b.constant(np.maximum(known, 1)), axes, fields)
+    return _by_scales(node, x, node.b.constant(np.minimum(known, 1)), axes, {**fields, "nearest": "ceil"})
 
 
 @converter("Resize", since=11)

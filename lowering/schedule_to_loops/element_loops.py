@@ -207,7 +207,7 @@ def add_chunks(
     """Cuts rows or columns in chunks for the threads to share where the outer loops are too few."""
     pieces = math.prod(_known(dimension.size) for dimension in outer)
     sizes = [dimension.size for dimension in (*outer, rows, columns) if dimension is not None]
-    if pieces >= _ENOUGH_PIECES or (dims.is_static(sizes) and dims.product(sizes) < _WORTH_SPLITTING):
+    if pieces == 0 or pieces >= _ENOUGH_PIECES or (dims.is_static(sizes) and dims.product(sizes) < _WORTH_SPLITTING):
         return outer, rows, columns
     cut, tile = (columns, tile_columns) if rows is None else (rows, tile_rows)
     if cut.group is not None:

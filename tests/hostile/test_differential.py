@@ -259,3 +259,42 @@ def test_output_shape_beyond_the_last_window(size: int) -> None:
     expected = reference(model, feeds)
     assert expected is not None
     assert_same(lamina.compile(model, threads=1).run(feeds), expected)
+
+
+@pytest.mark.parametrize(
+    "model, shape",
+    [
+        (
+            model_of(
+                "ConvTranspose",
+                {"x": [2, 3, 2, 1]},
+                {"w": ones(3, 1, 2, 3)},
+                group=3,
+                strides=[3, 1],
+                pads=[1, 1, 0, 2],
+            ),
+            (2, 3, 2, 1),
+        ),
+        (
+            model_of("Resize", {"x": ["N", 4, 1, "W"]}, {"s": np.array([1, 1, 0.5, 2], np.float32)}, order="x,,s"),
+            (2, 4, 1, 9),
+        ),
+    ],
+    ids=["transposed convolution", "resize"],
+)
+def test_results_without_elements(model: onnx.ModelProto, shape: tuple[int, ...]) -> None:
+    feeds = {"x": ones(*shape)}
+    found = lamina.compile(model, threads=1).run(feeds)["y0"]
+    assert found.size == 0
+    expected = reference(model, feeds)
+    assert expected is None or found.shape == expected["y0"].shape
+
+
+@pytest.mark.parametrize("scales", [(0.5, 0.7), (0.6, 2.0), (3.0, 1.5)])
+def test_resize_of_opset_10(scales: tuple[float, float]) -> None:
+    factors = {"s": np.array([1, 1, *scales], np.float32)}
+    model = model_of("Resize", {"x": [1, 2, 5, 5]}, factors, opset=10)
+    feeds = {"x": np.random.default_rng(0).normal(size=(1, 2, 5, 5)).astype(np.float32)}
+    expected = reference(model, feeds)
+    assert expected is not None
+    assert_same(lamina.compile(model, threads=1).run(feeds), expected)
