@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lamina.cli.verify import _verdict
 from lamina.dialects.graph.constants import ConstantOp
+from lamina.verification import Check, Report
 
 
 def test_every_phase_of_a_right_model_is_ok(lamina, model: Path) -> None:
@@ -20,6 +22,13 @@ def test_every_phase_of_a_right_model_is_ok(lamina, model: Path) -> None:
     phases = [check["phase"] for check in report["checks"]]
     assert list(dict.fromkeys(phases)) == ["import", "graph", "kernel", "schedule", "loops", "llvm", "run"]
     assert all(check["status"] == "ok" for check in report["checks"])
+
+
+def test_a_reference_that_did_not_run_is_not_said_to_agree() -> None:
+    checks = [Check("import", "import against an engine", "ok"), Check("graph", "graph against import", "ok")]
+    assert _verdict(Report("m.onnx", "an engine", checks)).startswith("every phase computes what an engine does")
+    checks[0] = Check("import", "import against an engine", "skipped")
+    assert "nothing was compared with an engine" in _verdict(Report("m.onnx", "an engine", checks))
 
 
 @pytest.fixture
