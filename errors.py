@@ -62,6 +62,10 @@ class UnsupportedOperatorError(ModelError, NotImplementedError):
     """The model uses an operator, or a case of one, that cannot be imported."""
 
 
+class UnknownDimensionError(LaminaError, ValueError):
+    """A size was asked for under a name that no input and no dimension of the model has."""
+
+
 class MissingConstantError(LaminaError, KeyError):
     """A text refers to an array by a name that the store does not have."""
 
@@ -86,6 +90,7 @@ __all__ = [
     "MissingConstantError",
     "ModelError",
     "Problem",
+    "UnknownDimensionError",
     "UnsupportedOperatorError",
     "problem_error",
 ]

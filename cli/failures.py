@@ -84,6 +84,8 @@ def show(failure: Failure, as_json: bool) -> None:
 
 def describe(error: BaseException, tool: str) -> Failure:
     """What an exception means to the person at the command line."""
+    from ..errors import UnknownDimensionError
+
     name = type(error).__name__
     if isinstance(error, KeyboardInterrupt):
         return Failure("interrupted", name, "interrupted", "", EXIT_INTERRUPTED)
@@ -91,6 +93,8 @@ def describe(error: BaseException, tool: str) -> Failure:
         return Failure("usage", name, str(error), f"see: {error.help_command}", EXIT_USAGE)
     if is_click_usage_error(error):
         return _click_usage(error, tool)
+    if isinstance(error, UnknownDimensionError):
+        return Failure("usage", name, str(error), "", EXIT_USAGE)
     if isinstance(error, MemoryError):
         return Failure("failure", name, f"not enough memory. {error}".strip(" ."), "", EXIT_FAILURE)
     if is_deliberate(error, tool):

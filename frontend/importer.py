@@ -21,6 +21,7 @@ from ..errors import (
     LaminaError,
     ModelError,
     Problem,
+    UnknownDimensionError,
     UnsupportedOperatorError,
     problem_error,
 )
@@ -399,7 +400,7 @@ def _name_attributes(names: Sequence[str]) -> ArrayAttr[DictionaryAttr]:
 
 
 def _bind_sizes(inputs: Sequence[onnx.ValueInfoProto], symbols: Symbols, shapes: Shapes) -> None:
-    """Gives named dimensions the sizes that are wanted. Raises InvalidModelError for a name that nothing has."""
+    """Gives named dimensions the sizes that are wanted. Raises UnknownDimensionError for a name that nothing has."""
     known = {info.name for info in inputs}
     names = {d.dim_param for info in inputs for d in info.type.tensor_type.shape.dim if d.dim_param}
     for key, wanted in shapes.items():
@@ -407,7 +408,7 @@ def _bind_sizes(inputs: Sequence[onnx.ValueInfoProto], symbols: Symbols, shapes:
             continue
         if key not in names:
             choices = ", ".join(sorted(known | names))
-            raise InvalidModelError(f"no input or dimension is called '{key}': expected one of {choices}")
+            raise UnknownDimensionError(f"no input or dimension is called '{key}': expected one of {choices}")
         symbols.bind(key, _wanted_dimension(wanted, symbols))
 
 

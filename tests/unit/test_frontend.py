@@ -11,7 +11,7 @@ import pytest
 from lamina.context import CompilerContext
 from lamina.dialects import graph
 from lamina.dialects.shape import parse_dimension
-from lamina.errors import InvalidModelError, LaminaError, UnsupportedOperatorError
+from lamina.errors import InvalidModelError, LaminaError, UnknownDimensionError, UnsupportedOperatorError
 from lamina.frontend import import_model
 from lamina.frontend.symbols import Symbols, sanitised
 from lamina.interpreters.graph import argument_names, interpret_graph, main_function, result_names
@@ -111,7 +111,7 @@ def test_shapes_that_contradict_the_model_are_refused() -> None:
         imported(model, shapes={"a": [1, 4]})
     with pytest.raises(InvalidModelError, match="has 1 dimensions, the model says 2"):
         imported(model, shapes={"a": [1]})
-    with pytest.raises(InvalidModelError, match="no input or dimension is called 'z': expected one of N, a"):
+    with pytest.raises(UnknownDimensionError, match="no input or dimension is called 'z': expected one of N, a"):
         imported(model, shapes={"z": [1]})
 
 

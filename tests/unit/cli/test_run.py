@@ -204,3 +204,9 @@ def test_dims_that_a_compiled_model_lacks_are_wrong_usage(lamina, model: Path, t
     code, _, errors = lamina("run", compiled, "--dim", "M=2")
     assert code == 2
     assert "no free dim is called 'M': expected one of N" in errors
+
+
+def test_dims_that_a_model_lacks_are_wrong_usage(lamina, model: Path) -> None:
+    code, _, errors = lamina("run", model, "--dim", "M=2")
+    assert code == 2
+    assert "no input or dimension is called 'M': expected one of N, x" in errors
