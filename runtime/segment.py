@@ -181,8 +181,9 @@ class SegmentRunner:
         grant = POOL.acquire(self.image, wanted, binding.eager, self.asked)
         try:
             team, participants = grant.team, grant.participants
-            # A run that wakes its workers says nothing of the next, which finds them awake.
-            wakes = team is not None and team.parked
+            # A run that wakes its workers says nothing of the next, which should find them awake; if that does not
+            # either, the system is slow to run them.
+            wakes = team is not None and team.parked and not grant.in_series
             begin = perf_counter_ns()
             address = None if team is None else team.address
             self.image.run(address, instance.records_address, binding.stage_count, participants)

@@ -33,6 +33,8 @@ FOREIGN_TEAM_SECONDS = 10.0
 class Grant:
     """What a run may use: ``participants`` threads, the calling one included, and the team of the others, if any.
 
+    ``in_series``: it begins so soon after the one before that its workers should still be awake.
+
     To be given back with ``ThreadPool.release``. Where an interrupt keeps a run from that, it happens when the grant is
     collected.
     """
@@ -46,6 +48,7 @@ class Grant:
         self.token = token
         self.team: Team | None = None
         self.participants = 1
+        self.in_series = False
 
     def give_back(self) -> None:
         self._held.pop(self.token, None)
@@ -98,12 +101,13 @@ class ThreadPool:
         limits = self._limits(now)
         with self._lock:
             grant = Grant(self._held, next(self._tokens))
+            grant.in_series = now - self._last_release <= 1000 * WARM_MICROSECONDS
             holders = list(self._held.values())
             processors = max(limits.processors, threads) if asked else limits.processors
             participants = max(1, min(threads, processors - sum([count for _, count in holders])))
             if participants > 1:
                 idle = self._idle(limits, holders)
-                if eager or self._awake(idle, now):
+                if eager or grant.in_series or _is_awake(idle):
                     self._hold(grant, _best(idle, participants - 1), image, participants, now)
                     return grant
             self._held[grant.token] = (None, 1)
@@ -129,12 +133,6 @@ class ThreadPool:
         busy = [team for team, _ in holders]
         idle = [team for team in self._teams if team not in busy and team.affinity == limits.affinity]
         return sorted(idle, key=_last_used, reverse=True) if len(idle) > 1 else idle
-
-    def _awake(self, idle: list[Team], now: int) -> bool:
-        """Whether no worker would have to be woken or started, or the last run is recent."""
-        if idle and not idle[0].parked:
-            return True
-        return now - self._last_release <= 1000 * WARM_MICROSECONDS
 
     def _hold(self, grant: Grant, team: Team | None, image: MappedImage, participants: int, now: int) -> None:
         """Gives this team, or a new one, with enough workers if the system can give them."""
@@ -203,6 +201,11 @@ class ThreadPool:
 
 def _last_used(team: Team) -> int:
     return team.last_used
+
+
+def _is_awake(idle: list[Team]) -> bool:
+    """Whether no worker would have to be woken or started."""
+    return bool(idle) and not idle[0].parked
 
 
 def _best(idle: list[Team], workers: int) -> Team | None:
