@@ -32,6 +32,7 @@ class Pace:
         "_time_alone",
         "_time_together",
         "_trial",
+        "_woke",
     )
 
     def __init__(self) -> None:
@@ -42,13 +43,22 @@ class Pace:
         self._runs_together = 0
         self._since_trial = 0.0
         self._suspicious = 0
+        self._woke = False
 
     def threads(self, wanted: int) -> int:
         """How many threads the next run should have, of ``wanted``, which is at least two."""
         return 1 if self._alone is not self._trial else wanted
 
-    def report(self, threads: int, elapsed: float, waiting_share: float) -> None:
-        """How a run went: its threads, its time, and the part of it that the first thread has waited for others."""
+    def report(self, threads: int, elapsed: float, waiting_share: float, woke: bool = False) -> None:
+        """How a run went: its threads, its time, and the part of it that the first thread has waited for others.
+
+        A run that ``woke`` its workers says nothing of the next, which should find them awake; two in a row do, since
+        then the runs come one at a time, or the system is slow to run the workers.
+        """
+        if threads > 1:
+            woke_before, self._woke = self._woke, woke
+            if woke and not woke_before:
+                return
         if threads == 1:
             weight = SMOOTHING_ALONE if self._time_alone else 1.0
             self._time_alone += weight * (elapsed - self._time_alone)

@@ -181,16 +181,14 @@ class SegmentRunner:
         grant = POOL.acquire(self.image, wanted, binding.eager, self.asked)
         try:
             team, participants = grant.team, grant.participants
-            # A run that wakes its workers says nothing of the next, which should find them awake; if that does not
-            # either, the system is slow to run them.
-            wakes = team is not None and team.parked and not grant.in_series
+            woke = team is not None and team.parked
             begin = perf_counter_ns()
             address = None if team is None else team.address
             self.image.run(address, instance.records_address, binding.stage_count, participants)
             elapsed = perf_counter_ns() - begin
-            if team is not None and not wakes:
-                pace.report(participants, elapsed, team.waiting_share())
-            elif team is None and wanted == 1:
+            if team is not None:
+                pace.report(participants, elapsed, team.waiting_share(), woke)
+            elif wanted == 1:
                 pace.report(1, elapsed, 0.0)
         finally:
             POOL.release(grant)

@@ -33,8 +33,6 @@ FOREIGN_TEAM_SECONDS = 10.0
 class Grant:
     """What a run may use: ``participants`` threads, the calling one included, and the team of the others, if any.
 
-    ``in_series``: it begins so soon after the one before that its workers should still be awake.
-
     To be given back with ``ThreadPool.release``. Where an interrupt keeps a run from that, it happens when the grant is
     collected.
     """
@@ -48,7 +46,6 @@ class Grant:
         self.token = token
         self.team: Team | None = None
         self.participants = 1
-        self.in_series = False
 
     def give_back(self) -> None:
         self._held.pop(self.token, None)
@@ -101,13 +98,13 @@ class ThreadPool:
         limits = self._limits(now)
         with self._lock:
             grant = Grant(self._held, next(self._tokens))
-            grant.in_series = now - self._last_release <= 1000 * WARM_MICROSECONDS
             holders = list(self._held.values())
             processors = max(limits.processors, threads) if asked else limits.processors
             participants = max(1, min(threads, processors - sum([count for _, count in holders])))
             if participants > 1:
                 idle = self._idle(limits, holders)
-                if eager or grant.in_series or _is_awake(idle):
+                in_series = now - self._last_release <= 1000 * WARM_MICROSECONDS
+                if eager or in_series or _is_awake(idle):
                     self._hold(grant, _best(idle, participants - 1), image, participants, now)
                     return grant
             self._held[grant.token] = (None, 1)

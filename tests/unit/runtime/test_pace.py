@@ -52,6 +52,25 @@ def test_back_to_all_threads_when_the_others_have_gone() -> None:
     assert threads[-5000:] == [2] * 5000
 
 
+def test_runs_that_all_wake_their_workers_are_judged() -> None:
+    """Of a model that is called now and then, or where the system is slow to run the workers."""
+    pace = Pace()
+    threads = []
+    for _ in range(1000):
+        threads.append(pace.threads(2))
+        pace.report(threads[-1], *((100.0, 0.0) if threads[-1] == 1 else (2000.0, 0.9)), woke=threads[-1] == 2)
+    assert threads[:4] == [2, 2, 2, 1]
+    assert threads.count(2) < 15
+
+
+def test_the_first_run_of_a_series_is_not_judged() -> None:
+    pace = Pace()
+    for number in range(1000):
+        assert pace.threads(2) == 2
+        first = number % 4 == 0
+        pace.report(2, 2000.0 if first else 60.0, 0.9 if first else 0.1, woke=first)
+
+
 def test_a_single_slow_run_is_no_reason() -> None:
     threads, _ = play(Pace(), 100, lambda _: 100.0, lambda number: (900.0, 0.9) if number % 5 == 0 else (60.0, 0.1))
     assert threads == [2] * 100

@@ -13,7 +13,6 @@ import pytest
 from lamina.runtime import team as team_module
 from lamina.runtime.image import MappedImage
 from lamina.runtime.memory import map_code
-from lamina.runtime.pace import Pace
 from lamina.runtime.team import Team
 from lamina.runtime.threads import POOL, ThreadPool
 
@@ -145,22 +144,6 @@ def test_denormals_are_flushed_only_inside_a_run(kernels) -> None:
     executable.set_threads(1)
     assert not executable.run({"a": tiny, "b": tiny})["c"].any()
     assert (tiny + tiny).all()
-
-
-def test_the_pace_learns_from_a_series_that_finds_its_workers_parked(kernels, monkeypatch) -> None:
-    """Where the system is slow to run them, they are parked again before the caller is through."""
-    executable = kernels.executable(kernels.chain_program(2, work=10**9), threads=2)
-    feeds = {"x": np.arange(10, dtype=np.float32)}
-    executable.run(feeds)
-    reported: list[int] = []
-    monkeypatch.setattr(Pace, "report", lambda pace, threads, elapsed, share: reported.append(threads))
-    monkeypatch.setattr(Team, "parked", property(lambda team: True))
-    POOL._last_release = 0
-    executable.run(feeds)
-    assert reported == [], "the first after a pause wakes them"
-    POOL._last_release = time.perf_counter_ns() + 10**9
-    executable.run(feeds)
-    assert reported == [2]
 
 
 def without_an_attribute_for_it() -> None:
