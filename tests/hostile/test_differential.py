@@ -6,19 +6,19 @@ begins elsewhere. A failing case is repeated by its seed.
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 import os
 import random
-from pathlib import Path
-from types import ModuleType
 
 import lamina
 import numpy as np
 import onnx
 import pytest
 from lamina.runtime.errors import LaminaError
+from mutations import mutated
 from onnx import TensorProto, helper, numpy_helper
+from random_model import RandomModel, evaluate
+from random_steps import STEPS
+from small_models import seeds
 
 CASES = int(os.environ.get("LAMINA_FUZZ", "60"))
 FIRST = int(os.environ.get("LAMINA_FUZZ_SEED", "1"))
@@ -27,20 +27,10 @@ SIZES = (1, 2, 3, 5, 6, 11)
 Arrays = dict[str, np.ndarray]
 
 
-@functools.cache
-def beside(name: str) -> ModuleType:
-    """A module in this folder."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def reference(model: onnx.ModelProto, feeds: Arrays) -> Arrays | None:
     """What onnxruntime gives; None where it refuses, for whatever reason it has."""
     try:
-        return beside("random_models").evaluate(model, feeds)
+        return evaluate(model, feeds)
     except Exception:
         return None
 
@@ -122,15 +112,15 @@ def feeds_of(model: onnx.ModelProto, seed: int) -> Arrays | None:
 
 def generated_case(seed: int) -> int:
     rng = random.Random(seed)
-    drawn = beside("random_models").RandomModel(seed, rng.choice([1, 1, 2, 4, 8]))
+    drawn = RandomModel(seed, rng.choice([1, 1, 2, 4, 8]), STEPS)
     return compare(drawn.model(), drawn.feeds, rng) if drawn.nodes else 0
 
 
 def damaged_case(seed: int) -> int:
     """Loops are left out: damaged ones run for ever in onnxruntime."""
-    rng, fuzz = random.Random(seed), beside("test_fuzz")
-    sound = [model for model in fuzz.seeds() if all(node.op_type != "Loop" for node in model.graph.node)]
-    model = fuzz.mutations().mutated(rng.choice(sound), rng)
+    rng = random.Random(seed)
+    sound = [model for model in seeds() if all(node.op_type != "Loop" for node in model.graph.node)]
+    model = mutated(rng.choice(sound), rng)
     feeds = None if isinstance(model, bytes) else feeds_of(model, seed)
     return 0 if feeds is None else compare(model, feeds, rng)
 
