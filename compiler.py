@@ -60,6 +60,8 @@ def _compile_anew(
     target: str | Target,
     options: PipelineOptions | None,
 ) -> Executable:
+    from .context import CompilerContext
+    from .frontend import import_loaded
     from .frontend.metadata import model_metadata
     from .frontend.model_file import load_model
     from .pipeline import PipelineOptions
@@ -69,7 +71,8 @@ def _compile_anew(
         loaded = load_model(model)
     metadata = model_metadata(loaded)
     with options.timed("import", "convert the model"):
-        module, context = import_for(loaded, shapes=shapes, target=target)
+        context = CompilerContext(target=target)
+        module = import_loaded(loaded, shapes=shapes, context=context)
     del loaded  # Its weights are in the context by now.
     executable = compile_module(module, context, threads=threads, options=options)
     executable.program.metadata = metadata

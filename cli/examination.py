@@ -83,12 +83,11 @@ def examine(model: Path, fixed: FixedDims, progress: Progress | None = None) -> 
     """Imports and compiles a model as far as memory is known, which is before machine code."""
     from ..compiler import import_for
     from ..errors import LaminaError, ModelError
-    from ..frontend.model_file import load_model
     from ..pipeline import PipelineOptions, compile_through
 
     found = Examination(str(model))
     try:
-        module, context = import_for(load_model(model), shapes=fixed.for_import())
+        module, context = import_for(model, shapes=fixed.for_import())
         options = PipelineOptions(progress=progress)
         compile_through(module, context, stop="graph", options=options)
     except ModelError as error:

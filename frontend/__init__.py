@@ -28,12 +28,20 @@ def import_model(
 
     Raises InvalidModelError and UnsupportedOperatorError, which name the node and say what to do.
     """
+    from .model_file import load_model
+
+    return import_loaded(load_model(model), shapes=shapes, context=context)
+
+
+def import_loaded(
+    loaded: onnx.ModelProto, *, shapes: Mapping[str, Any] | None = None, context: CompilerContext
+) -> ModuleOp:
+    """As ``import_model``, for what ``load_model`` gave: it is checked already."""
     from . import converters as _registered  # noqa: F401
     from .importer import import_graph
-    from .model_file import load_model, opset_versions
+    from .model_file import opset_versions
 
-    loaded = load_model(model)
     return import_graph(loaded.graph, opset_versions(loaded), shapes, context)
 
 
-__all__ = ["import_model"]
+__all__ = ["import_loaded", "import_model"]

@@ -34,6 +34,8 @@ def load_model(source: ModelSource) -> onnx.ModelProto:
     validate_model(model)
     if model.functions:
         model = _inlined(model)
+        # Attributes that calls hand to the nodes of functions have their values only now.
+        validate_model(model)
     return load_external_data(model, path)
 
 
