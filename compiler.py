@@ -33,19 +33,23 @@ def compile(
     threads: int | None = None,
     target: str | Target = "host",
     options: PipelineOptions | None = None,
+    winograd_error: float = 3.0,
 ) -> Executable:
     """Compiles a model for this machine, or for another that can run here.
 
     ``shapes`` fixes dimensions, by input (``{"x": [1, 3, 224, 224]}``) or by the dimension's name
     (``{"batch": 1}``); all others stay free, and one compilation serves every size. ``threads`` is how many a
-    run may use (None: what this process is allowed).
+    run may use (None: what this process is allowed). ``winograd_error`` is how far off convolutions may be by
+    Winograd's transforms, in units of what a direct sum in float32 is off by (0: no transforms).
     Raises LaminaError for a model that is not valid or not supported; the message names the node.
     """
-    entry = find_entry(model, shapes, target) if options is None or options.may_use_cache else None
+    entry = find_entry(model, shapes, target, winograd_error) if options is None or options.may_use_cache else None
     executable = entry.load(threads) if entry is not None else None
     if executable is not None:
         return executable
-    executable = _compile_anew(model, shapes=shapes, threads=threads, target=target, options=options)
+    executable = _compile_anew(
+        model, shapes=shapes, threads=threads, target=target, options=options, winograd_error=winograd_error
+    )
     if entry is not None and _keep(entry, executable):
         # The file's weights are shared with other processes; those just made are this one's alone.
         return entry.load(threads) or executable
@@ -59,6 +63,7 @@ def _compile_anew(
     threads: int | None,
     target: str | Target,
     options: PipelineOptions | None,
+    winograd_error: float,
 ) -> Executable:
     from .context import CompilerContext
     from .frontend import import_loaded
@@ -71,7 +76,7 @@ def _compile_anew(
         loaded = load_model(model)
     metadata = model_metadata(loaded)
     with options.timed("import", "convert the model"):
-        context = CompilerContext(target=target)
+        context = CompilerContext(target=target, winograd_error=winograd_error)
         module = import_loaded(loaded, shapes=shapes, context=context)
     del loaded  # Its weights are in the context by now.
     executable = compile_module(module, context, threads=threads, options=options)
@@ -90,13 +95,17 @@ def _keep(entry: ModelEntry, executable: Executable) -> bool:
 
 
 def import_for(
-    model: str | Path | bytes | onnx.ModelProto, *, shapes: Shapes | None = None, target: str | Target = "host"
+    model: str | Path | bytes | onnx.ModelProto,
+    *,
+    shapes: Shapes | None = None,
+    target: str | Target = "host",
+    winograd_error: float = 3.0,
 ) -> tuple[ModuleOp, CompilerContext]:
     """The model at graph level, and the context to compile it in."""
     from .context import CompilerContext
     from .frontend import import_model
 
-    context = CompilerContext(target=target)
+    context = CompilerContext(target=target, winograd_error=winograd_error)
     return import_model(model, shapes=shapes, context=context), context
 
 

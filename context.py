@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _DTYPES_ENTRY = "lamina.dtypes"
 
+# How far off Winograd's transforms may be, in units of what a direct sum in float32 is off by.
+DEFAULT_WINOGRAD_ERROR = 3.0
+
 
 class ConstantStore(MutableMapping[str, np.ndarray]):
     """The arrays of a model by name: ops carry the name alone, so no pass prints or copies a weight.
@@ -119,11 +122,14 @@ class ConstantStore(MutableMapping[str, np.ndarray]):
 class CompilerContext(Context):
     """xDSL's context with all dialects registered, and with what passes need besides the text.
 
-    ``origins`` says of which node of the ONNX model each operation is; those that passes made are not in it.
+    ``winograd_error`` is how far off convolutions may be by Winograd's transforms, in units of what a direct sum in
+    float32 is off by (root mean squares; 0: no transforms). ``origins`` says of which node of the ONNX model each
+    operation is; those that passes made are not in it.
     """
 
     constants: ConstantStore
     origins: dict[Operation, str]
+    winograd_error: float
 
     def __init__(
         self,
@@ -131,11 +137,13 @@ class CompilerContext(Context):
         target: Target | str | None = None,
         constants: ConstantStore | None = None,
         allow_unregistered: bool = False,
+        winograd_error: float = DEFAULT_WINOGRAD_ERROR,
     ) -> None:
         """``target`` is a target or the name of one; None is this machine, examined on first use."""
         super().__init__(allow_unregistered=allow_unregistered)
         self.constants = ConstantStore() if constants is None else constants
         self.origins = {}
+        self.winograd_error = winograd_error
         self._target = target
         self._register_dialects()
 
@@ -167,7 +175,10 @@ class CompilerContext(Context):
     def clone(self) -> CompilerContext:
         """A context with the same dialects and target, and constants that can be added to separately."""
         duplicate = CompilerContext(
-            target=self._target, constants=self.constants.copy(), allow_unregistered=self.allow_unregistered
+            target=self._target,
+            constants=self.constants.copy(),
+            allow_unregistered=self.allow_unregistered,
+            winograd_error=self.winograd_error,
         )
         duplicate._loaded_dialects = self._loaded_dialects.copy()
         duplicate._loaded_ops = self._loaded_ops.copy()

@@ -122,11 +122,13 @@ class ModelEntry:
         return names or []
 
 
-def find_entry(source: Any, shapes: Mapping[str, Any] | None, target: str | Target) -> ModelEntry | None:
+def find_entry(
+    source: Any, shapes: Mapping[str, Any] | None, target: str | Target, winograd_error: float = 3.0
+) -> ModelEntry | None:
     """The place of a model in the cache; `None` where the cache is off or the model has no place in it."""
     if not folder.is_on("models") or _is_extended():
         return None
-    request = _describe_request(shapes, target)
+    request = _describe_request(shapes, target, winograd_error)
     if request is None:
         return None
     try:
@@ -173,7 +175,7 @@ def _content(source: Any) -> bytes | bytearray | memoryview | None:
         return None
 
 
-def _describe_request(shapes: Mapping[str, Any] | None, target: str | Target) -> str | None:
+def _describe_request(shapes: Mapping[str, Any] | None, target: str | Target, winograd_error: float) -> str | None:
     """What is asked for besides the model, as text; `None` where that has none that tells it from all others."""
     compiler = compiler_identity()
     machine = machine_identity() if target == "host" else repr(target)
@@ -183,7 +185,9 @@ def _describe_request(shapes: Mapping[str, Any] | None, target: str | Target) ->
         dimensions = {str(name): _describe_shape(shape) for name, shape in (shapes or {}).items()}
     except TypeError:
         return None
-    return json.dumps([compiler.hex(), file_format.FILE_VERSION, machine, dimensions], sort_keys=True)
+    return json.dumps(
+        [compiler.hex(), file_format.FILE_VERSION, machine, dimensions, float(winograd_error)], sort_keys=True
+    )
 
 
 def _describe_shape(shape: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .common import (
+    DEFAULT_WINOGRAD_ERROR,
     DimOption,
     FixedDims,
     JsonOption,
@@ -17,6 +18,7 @@ from .common import (
     SeedOption,
     ShapeOption,
     ThreadsOption,
+    WinogradErrorOption,
     duration_text,
     free_dims_left,
     is_compiled,
@@ -56,6 +58,7 @@ def bench(
     shape: ShapeOption = None,
     dim: DimOption = None,
     threads: ThreadsOption = None,
+    winograd_error: WinogradErrorOption = DEFAULT_WINOGRAD_ERROR,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -71,7 +74,7 @@ def bench(
         raise typer.BadParameter(f"{vs} needs the .onnx model", param_hint="--vs")
     begin = time.perf_counter()
     with shown_progress(not as_json) as progress:
-        executable, fixed = open_model(model, FixedDims.from_options(shape, dim), threads, progress)
+        executable, fixed = open_model(model, FixedDims.from_options(shape, dim), threads, progress, winograd_error)
         open_ms = (time.perf_counter() - begin) * 1e3
         feeds = random_feeds(executable, fixed, seed)
         runners: dict[str, Callable[[], Any]] = {"lamina": lambda: executable.run(feeds)}

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .common import (
+    DEFAULT_WINOGRAD_ERROR,
     DimOption,
     FixedDims,
     JsonOption,
     OnnxArgument,
     ShapeOption,
+    WinogradErrorOption,
     is_compiled,
     print_json,
     size_text,
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..errors import Problem
-    from .examination import Examination, HostStep, Memory
+    from .examination import Examination, HostStep, Memory, WinogradLayer
 
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with 1 also where something runs on the host.")]
 
@@ -39,13 +41,15 @@ def check(
     shape: ShapeOption = None,
     dim: DimOption = None,
     strict: StrictOption = False,
+    winograd_error: WinogradErrorOption = DEFAULT_WINOGRAD_ERROR,
     as_json: JsonOption = False,
 ) -> None:
     """Example: [bold]lamina check model.onnx --shape x=1x3x224x224[/]
 
     Say what of a model is compiled, what runs on the host in NumPy, and what cannot run, all at once: each node
-    with its operator and types, why, and what to do. Also its free dims, its precision and the memory it needs (at the
-    sizes given by --shape and --dim; assumed ones for other free dims).
+    with its operator and types, why, and what to do. Also its free dims, its precision, how far off Winograd
+    convolutions are, and the memory it needs (at the sizes given by --shape and --dim; assumed ones for other free
+    dims).
 
     Exits with 1 if the model cannot run.
     """
@@ -56,7 +60,7 @@ def check(
         raise typer.BadParameter("the .onnx model is needed, not a compiled one", param_hint="MODEL")
     fixed = FixedDims.from_options(shape, dim).named(onnx_input_names(model))
     with shown_progress() as progress:
-        found = examine(model, fixed, progress)
+        found = examine(model, fixed, progress, winograd_error)
     if as_json:
         print_json(report(found))
     else:
@@ -93,6 +97,9 @@ def _print(found: Examination) -> None:
     if found.compiled:
         console.print()
         console.print(_compiled_table(found.compiled))
+    if found.winograd:
+        console.print()
+        console.print(_winograd_table(found.winograd))
 
 
 def _counted(count: int, noun: str) -> str:
@@ -190,4 +197,17 @@ def _compiled_table(compiled: dict[str, int]) -> Table:
     table.add_column("count", justify="right")
     for name, count in compiled.items():
         table.add_row(name, str(count))
+    return table
+
+
+def _winograd_table(layers: list[WinogradLayer]) -> Table:
+    from rich.table import Table
+
+    title = "convolutions by Winograd's transforms: error over that of a direct sum in float32, both against float64"
+    table = Table("layer", "algorithm", title=title, title_justify="left")
+    for heading in ("random", "rectified", "adversarial", "unseen large pixel"):
+        table.add_column(heading, justify="right")
+    for layer in layers:
+        ratios = (f"{ratio:.1f}" for ratio in (layer.random, layer.rectified, layer.adversarial))
+        table.add_row(_plain(layer.layer), layer.algorithm, *ratios, f"{layer.spread:.0e} of it")
     return table

@@ -40,11 +40,23 @@ DimOption = Annotated[
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads to run on; by default all cores allowed.")
 ]
+WinogradErrorOption = Annotated[
+    float,
+    typer.Option(
+        "--winograd-error",
+        min=0.0,
+        metavar="X",
+        help="How far off Winograd convolutions may be, in units of what a direct sum in float32 is off by; 0 forbids "
+        "them.",
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of random inputs.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the report as JSON, and nothing else.")]
 
 
 _PIPED_WIDTH = 160
+# As in the compiler, which is imported only where there is something to compile.
+DEFAULT_WINOGRAD_ERROR = 3.0
 
 
 @dataclass(frozen=True)
@@ -115,7 +127,11 @@ def is_compiled(model: Path) -> bool:
 
 
 def open_model(
-    model: Path, fixed: FixedDims, threads: int | None, progress: Progress | None = None
+    model: Path,
+    fixed: FixedDims,
+    threads: int | None,
+    progress: Progress | None = None,
+    winograd_error: float = DEFAULT_WINOGRAD_ERROR,
 ) -> tuple[Executable, FixedDims]:
     """The model, compiled unless it is already, and the dims by input name.
 
@@ -135,7 +151,10 @@ def open_model(
         from ..pipeline import PipelineOptions
 
         options = PipelineOptions(progress=progress)
-    return compile(model, shapes=fixed.for_import(), threads=threads, options=options), fixed
+    executable = compile(
+        model, shapes=fixed.for_import(), threads=threads, options=options, winograd_error=winograd_error
+    )
+    return executable, fixed
 
 
 def _refuse_unknown_dims(executable: Executable, fixed: FixedDims) -> None:

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .common import (
+    DEFAULT_WINOGRAD_ERROR,
     DimOption,
     FixedDims,
     JsonOption,
     ShapeOption,
+    WinogradErrorOption,
     duration_text,
     is_compiled,
     print_json,
@@ -57,6 +59,7 @@ def compile_model(
     emit: Annotated[str, typer.Option("--emit", metavar="FORMAT", help=f"One of {', '.join(_FORMATS)}.")] = "lamina",
     shape: ShapeOption = None,
     dim: DimOption = None,
+    winograd_error: WinogradErrorOption = DEFAULT_WINOGRAD_ERROR,
     start: Annotated[
         str | None,
         typer.Option(
@@ -113,10 +116,10 @@ def compile_model(
 
         options.progress = watch
         if destination is None:
-            typer.get_binary_stream("stdout").write(_level(text or model, target, fixed, options, emit))
+            typer.get_binary_stream("stdout").write(_level(text or model, target, fixed, options, emit, winograd_error))
         else:
             with replaced_file(destination) as path:
-                _write(path, text or model, target, fixed, options, emit)
+                _write(path, text or model, target, fixed, options, emit, winograd_error)
     if destination is not None:
         report = _report(model, destination, emit, machine, time.perf_counter() - begin, kernels, options.timings)
         if as_json:
@@ -182,22 +185,32 @@ def _target_name(name: str) -> str:
 
 
 def _write(
-    path: Path, model: Path | LevelText, target: str, fixed: FixedDims, options: PipelineOptions, emit: str
+    path: Path,
+    model: Path | LevelText,
+    target: str,
+    fixed: FixedDims,
+    options: PipelineOptions,
+    emit: str,
+    winograd_error: float,
 ) -> None:
     if emit != "lamina":
-        path.write_bytes(_level(model, target, fixed, options, emit))
+        path.write_bytes(_level(model, target, fixed, options, emit, winograd_error))
         return
     from ..compiler import compile, compile_module
 
     if isinstance(model, LevelText):
-        module, context = model.read(target)
+        module, context = model.read(target, winograd_error)
         executable = compile_module(module, context, start=model.phase, options=options)
     else:
-        executable = compile(model, shapes=fixed.for_import(), target=target, options=options)
+        executable = compile(
+            model, shapes=fixed.for_import(), target=target, options=options, winograd_error=winograd_error
+        )
     executable.save(path)
 
 
-def _level(model: Path | LevelText, target: str, fixed: FixedDims, options: PipelineOptions, emit: str) -> bytes:
+def _level(
+    model: Path | LevelText, target: str, fixed: FixedDims, options: PipelineOptions, emit: str, winograd_error: float
+) -> bytes:
     """The model at one level, as the bytes of a text or an object file."""
     from ..compiler import import_for
     from ..pipeline import compile_through
@@ -205,10 +218,10 @@ def _level(model: Path | LevelText, target: str, fixed: FixedDims, options: Pipe
     start = model.phase if isinstance(model, LevelText) else None
     if isinstance(model, LevelText):
         with options.timed(model.phase, "read the text"):
-            module, context = model.read(target)
+            module, context = model.read(target, winograd_error)
     else:
         with options.timed("import", "convert the model"):
-            module, context = import_for(model, shapes=fixed.for_import(), target=target)
+            module, context = import_for(model, shapes=fixed.for_import(), target=target, winograd_error=winograd_error)
     compile_through(module, context, start=start, stop=_last_phase(emit), options=options)
     with options.timed("emit", emit):
         return _emitted(module, context, emit)

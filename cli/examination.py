@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .common import DEFAULT_WINOGRAD_ERROR
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
@@ -57,6 +59,23 @@ class Memory:
     error: str | None = None
 
 
+@dataclass(frozen=True)
+class WinogradLayer:
+    """A convolution by Winograd's transforms, and how far off they are.
+
+    ``random``, ``rectified`` and ``adversarial``: errors (root mean squares) on such inputs over those of a direct sum
+    in float32, both against float64. ``spread``: largest error where a large pixel is not seen, over the pixel and
+    the filters' root mean square.
+    """
+
+    layer: str
+    algorithm: str
+    random: float
+    rectified: float
+    adversarial: float
+    spread: float
+
+
 @dataclass
 class Examination:
     """Everything found. Where there are problems, what follows from compiling is empty."""
@@ -72,6 +91,7 @@ class Examination:
     compiled: dict[str, int] = field(default_factory=dict)
     host: list[HostStep] = field(default_factory=list)
     precision: dict[str, int] = field(default_factory=dict)
+    winograd: list[WinogradLayer] = field(default_factory=list)
     memory: Memory | None = None
 
     @property
@@ -79,7 +99,9 @@ class Examination:
         return self.error is None and not self.problems
 
 
-def examine(model: Path, fixed: FixedDims, progress: Progress | None = None) -> Examination:
+def examine(
+    model: Path, fixed: FixedDims, progress: Progress | None = None, winograd_error: float = DEFAULT_WINOGRAD_ERROR
+) -> Examination:
     """Imports and compiles a model as far as memory is known, which is before machine code."""
     from ..compiler import import_for
     from ..errors import LaminaError, ModelError
@@ -87,7 +109,7 @@ def examine(model: Path, fixed: FixedDims, progress: Progress | None = None) -> 
 
     found = Examination(str(model))
     try:
-        module, context = import_for(model, shapes=fixed.for_import())
+        module, context = import_for(model, shapes=fixed.for_import(), winograd_error=winograd_error)
         options = PipelineOptions(progress=progress)
         compile_through(module, context, stop="graph", options=options)
     except ModelError as error:
@@ -98,7 +120,9 @@ def examine(model: Path, fixed: FixedDims, progress: Progress | None = None) -> 
         found.error = str(error)
         return found
     _describe_plan(found, module, context)
-    compile_through(module, context, start="graph", stop="schedule", options=options)
+    compile_through(module, context, start="graph", stop="kernel", options=options)
+    found.winograd = list(_winograd_layers(module, context))
+    compile_through(module, context, start="kernel", stop="schedule", options=options)
     found.memory = memory_need(_program(module, context), fixed)
     return found
 
@@ -190,6 +214,23 @@ def _arithmetic(op: Operation) -> Iterator[str]:
     types = [operand.type.element_type for operand in op.operands]  # pyright: ignore[reportAttributeAccessIssue]
     element = next((t for t in types if is_float(t)), types[0])
     yield f"{element}, computed in f32" if element in (f16, bf16) else str(element)
+
+
+def _winograd_layers(module: ModuleOp, context: CompilerContext) -> Iterator[WinogradLayer]:
+    """Layers with the same weights once."""
+    from ..dialects.kernel import ConstantOp, ConvOp
+    from ..dialects.winograd import restore_weights, tile_of
+    from ..passes.kernel.winograd_error import examine_error
+
+    for op in module.walk():
+        if not isinstance(op, ConvOp) or not (tile := tile_of(op.get("algorithm"))):
+            continue
+        weights = op.ins[1].owner
+        assert isinstance(weights, ConstantOp), "others are summed directly"
+        type_ = weights.result.type
+        planes = type_.layout.unpack(context.constants[weights.constant.data], [int(size) for size in type_.dims])
+        error = examine_error(restore_weights(planes), tile)
+        yield WinogradLayer(op.result.name_hint or weights.constant.data, op.get("algorithm"), **asdict(error))
 
 
 # --- memory -------------------------------------------------------------------------------------------

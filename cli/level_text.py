@@ -32,7 +32,7 @@ class LevelText:
             path, _phase_of(path) if start is None else _known(start), constants or _constants_beside(path)
         )
 
-    def read(self, target: str) -> tuple[ModuleOp, CompilerContext]:
+    def read(self, target: str, winograd_error: float) -> tuple[ModuleOp, CompilerContext]:
         """The verified module, and a context with its constants. Raises ParseError or VerifyException."""
         from xdsl.utils.exceptions import VerifyException
 
@@ -40,7 +40,7 @@ class LevelText:
         from .located_parser import LocatedParser, locate
 
         constants = None if self.constants is None else ConstantStore.load(self.constants)
-        context = CompilerContext(target=target, constants=constants)
+        context = CompilerContext(target=target, constants=constants, winograd_error=winograd_error)
         parser = LocatedParser(context, self.path.read_bytes(), str(self.path))
         module = parser.parse_module()
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .common import (
+    DEFAULT_WINOGRAD_ERROR,
     DimOption,
     FixedDims,
     JsonOption,
@@ -16,6 +17,7 @@ from .common import (
     SeedOption,
     ShapeOption,
     ThreadsOption,
+    WinogradErrorOption,
     duration_text,
     known_sizes,
     open_model,
@@ -82,6 +84,7 @@ def run(
         Path | None, typer.Option("--save", "-o", "--output", metavar="FILE.npz", help="Keep the outputs in a file.")
     ] = None,
     threads: ThreadsOption = None,
+    winograd_error: WinogradErrorOption = DEFAULT_WINOGRAD_ERROR,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -97,7 +100,7 @@ def run(
     given = GivenInputs.read(inputs or [])
     begin = time.perf_counter()
     with shown_progress(not as_json) as progress:
-        executable, fixed = open_model(model, FixedDims.from_options(shape, dim), threads, progress)
+        executable, fixed = open_model(model, FixedDims.from_options(shape, dim), threads, progress, winograd_error)
         opened = time.perf_counter()
         feeds = given.feeds(executable.inputs, known_sizes(executable.inputs, fixed), normalization)
         drawn = [info.name for info in executable.inputs if info.name not in feeds]

@@ -28,7 +28,7 @@ from xdsl.utils.exceptions import VerifyException
 from .dimension_attribute import DimensionAttr
 from .kernel_operation import IntegerList, KernelOp, YieldOp
 from .layout import TensorType
-from .winograd import tile_of
+from .winograd import tile_of, weight_planes
 
 # --- contractions -------------------------------------------------------------------------------------
 
@@ -40,7 +40,8 @@ class ConvOp(KernelOp):
     C3: x and w have the same rank, at least 3. C4: one stride and dilation a spatial axis, two pads.
     C5: channels agree: x has groups times w's; K is a multiple of groups.
 
-    Once transformed, the weights of Winograd are [(tile + 2)^2, C, K] (C6).
+    Once transformed, the weights of Winograd are [(tile + 2)^2 + 9, C, K] (C6): the points, then the taps. ``error`` is
+    what the algorithm is estimated to be off by, in units of what a direct sum in float32 is off by.
     """
 
     name = "kernel.conv"
@@ -49,8 +50,10 @@ class ConvOp(KernelOp):
     pads = prop_def(IntegerList)
     dilations = prop_def(IntegerList)
     groups = prop_def(IntegerAttr)
+    error = opt_prop_def(FloatAttr)
     SYNTAX: ClassVar = {
         "algorithm": "word",
+        "error": "float",
         "strides": "integers",
         "pads": "integers",
         "dilations": "integers",
@@ -64,7 +67,7 @@ class ConvOp(KernelOp):
         spatial = x.rank - 2
         tile = tile_of(self.get("algorithm"))
         if tile and w.rank == 3:
-            expected = ((tile + 2) ** 2, x.dims[1], self.type.dims[1])
+            expected = (weight_planes(tile), x.dims[1], self.type.dims[1])
             if w.dims != expected:
                 raise VerifyException(f"C6: transformed weights have shape {w.dims}, expected {expected}")
             return

@@ -63,25 +63,33 @@ def tile_of(algorithm: str) -> int:
     return int(algorithm.removeprefix("winograd")) if algorithm.startswith("winograd") else 0
 
 
+def weight_planes(tile: int) -> int:
+    """Planes of [C, K] that transformed weights consist of: one a point, then one a tap."""
+    return (tile + TAPS - 1) ** 2 + TAPS**2
+
+
 def transform_weights(weights: np.ndarray, tile: int) -> np.ndarray:
-    """G g G^T for every filter, in float64 until the end: [K, C, 3, 3] -> [(tile + 2)^2, C, K] float32."""
+    """G g G^T for every filter, in float64 until the end: [K, C, 3, 3] -> [(tile + 2)^2 + 9, C, K] float32.
+
+    The last nine planes are the taps g themselves, row by row: a tile whose numbers spread too far for the transforms
+    is summed directly.
+    """
     matrix = transforms(tile).weights
     outputs, channels = weights.shape[:2]
     # One product of the taps of all filters with G (x) G; point by point, to stay small in memory.
     taps = np.ascontiguousarray(weights.transpose(1, 0, 2, 3).reshape(channels * outputs, TAPS * TAPS), np.float64)
     combined = np.kron(matrix, matrix)
-    transformed = np.empty((len(combined), channels, outputs), np.float32)
+    transformed = np.empty((weight_planes(tile), channels, outputs), np.float32)
     for point, coefficients in enumerate(combined):
         transformed[point] = (taps @ coefficients).reshape(channels, outputs)
+    transformed[len(combined) :] = weights.reshape(outputs, channels, TAPS**2).transpose(2, 1, 0)
     return transformed
 
 
-def restore_weights(transformed: np.ndarray, tile: int) -> np.ndarray:
-    """The inverse of ``transform_weights``, up to rounding: [(tile + 2)^2, C, K] -> [K, C, 3, 3] float32."""
-    matrix = transforms(tile).weights
-    inverse = np.linalg.pinv(np.kron(matrix, matrix))
-    taps = np.tensordot(inverse, transformed.astype(np.float64), 1)
-    return taps.transpose(2, 1, 0).reshape(*transformed.shape[:0:-1], TAPS, TAPS).astype(np.float32)
+def restore_weights(transformed: np.ndarray) -> np.ndarray:
+    """The inverse of ``transform_weights``: [(tile + 2)^2 + 9, C, K] -> [K, C, 3, 3]."""
+    taps = transformed[-(TAPS**2) :].transpose(2, 1, 0)
+    return np.ascontiguousarray(taps).reshape(*taps.shape[:2], TAPS, TAPS)
 
 
 def winograd_scratch(points: int, tiles: int, channels: int, columns: int, tile: int, lanes: int) -> list[int]:

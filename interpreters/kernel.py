@@ -145,7 +145,7 @@ def _window_attributes(op: k.KernelOp) -> dict[str, Any]:
 def _conv(run: KernelInterpreter, op: k.ConvOp, operands: _Arrays) -> _Arrays:
     tile = tile_of(op.get("algorithm"))
     if tile and operands[1].ndim == 3:
-        operands[1] = restore_weights(operands[1], tile)
+        operands[1] = restore_weights(operands[1])
     return evaluate("conv", operands, {**_window_attributes(op), "group": op.get("groups")})
 
 

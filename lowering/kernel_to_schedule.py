@@ -97,6 +97,8 @@ class _FunctionLowering:
         operands = list(dict.fromkeys(op.operands))
         body = Block(arg_types=[value.type for value in operands])
         inner = op.clone(dict(zip(operands, body.args, strict=True)))
+        # What a choice was made by is no part of the code: kernels that differ in it alone are one.
+        inner.properties.pop("error", None)
         body.add_ops([inner, YieldOp(inner.results)])
         buffers = []
         for result in op.results:

@@ -240,6 +240,19 @@ def _combiner(state: State, op: vector.ReductionOp, is_float: bool) -> Callable[
     raise fail(op, f"no reduction '{kind}' of floats")
 
 
+def _any_set(state: State, masks: Sequence[SSAValue]) -> SSAValue:
+    """Whether a bit of any mask is set: as integers, which takes one instruction each."""
+    builder = state.builder
+    found: SSAValue | None = None
+    for mask in masks:
+        bits = IntegerType(lanes_of(mask))
+        integer = builder.emit_once(llvm.BitcastOp, (mask,), bits)
+        is_set = builder.icmp("ne", integer, builder.constant(0, bits))
+        found = is_set if found is None else builder.int_binary(llvm.OrOp, found, is_set)
+    assert found is not None
+    return found
+
+
 def lower_reduction(state: State, op: Operation) -> None:
     """vector.reduction of all elements, in a fixed order: pieces pairwise, then halves of the last piece.
 
@@ -247,6 +260,9 @@ def lower_reduction(state: State, op: Operation) -> None:
     """
     assert isinstance(op, vector.ReductionOp)
     tile = state.tile(op.vector)
+    if tile.element == i1 and op.kind.data.value == "or" and op.acc is None:
+        state.bind(op.dest, [_any_set(state, tile.pieces)])
+        return
     combine = _combiner(state, op, not isinstance(tile.element, IntegerType))
     by_width: dict[int, list[SSAValue]] = {}
     for piece in tile.pieces:

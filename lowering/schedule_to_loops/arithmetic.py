@@ -90,12 +90,21 @@ def reduce_lanes(nest: LoopNest, kind: str, value: SSAValue) -> SSAValue:
         name = _FLOAT_REDUCTIONS[kind]
     else:
         name = (is_unsigned(element) and _UNSIGNED_REDUCTIONS.get(kind)) or _INTEGER_REDUCTIONS[kind]
+    return _reduction(nest, name, value)
+
+
+def any_lane(nest: LoopNest, mask: SSAValue) -> SSAValue:
+    """Whether an i1 of a one-dimensional vector is set."""
+    return _reduction(nest, "or", mask)
+
+
+def _reduction(nest: LoopNest, kind: str, value: SSAValue) -> SSAValue:
     return nest.insert(
         vector.ReductionOp.create(
             operands=[value],
-            result_types=[element],
+            result_types=[element_of(value.type)],
             properties={
-                "kind": vector.CombiningKindAttr(vector.CombiningKindFlag(name)),
+                "kind": vector.CombiningKindAttr(vector.CombiningKindFlag(kind)),
                 "fastmath": arith.FastMathFlagsAttr("none"),
             },
         )

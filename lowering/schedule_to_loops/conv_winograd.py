@@ -8,6 +8,12 @@
         M[point][tile][k] = sum over c of V[point][tile][c] * U[chunk][point][c][k]
         y[tile]           = epilogue(A^T M A + bias)
 
+The transforms mix all pixels of a tile, and with them the rounding errors of the largest: one pixel of 1e5, an
+infinity or a NaN would be felt where no window holds it. A tile that has such a spread shows it in its results:
+those that do not see the large pixel fill whole rows (or, in tiles of 2 x 2, are single). Where the sum of squares
+of a row is less than ``1 / SPREAD^2`` of the tile's, or anything is not finite, the tile is summed directly from
+the taps, which follow the points in U.
+
 No data is transposed: V's rows are read as A of the register tile, U's as B. x has a halo of zeros that also
 covers what the last tiles read beyond the image.
 
@@ -19,15 +25,23 @@ from __future__ import annotations
 
 import numpy as np
 from xdsl.dialects import arith, vector
-from xdsl.dialects.builtin import VectorType
+from xdsl.dialects.builtin import VectorType, i1
 from xdsl.ir import SSAValue
 
 from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
-from ...dialects.winograd import tile_of, transforms, winograd_scratch
+from ...dialects.winograd import TAPS, tile_of, transforms, weight_planes, winograd_scratch
+from .arithmetic import any_lane, compare, select
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest
 from .register_tile import ResultTile, for_each_tile, shared_loop, store_result_tile, strides_by_axis, sum_products
+
+# How far apart results of one tile may lie, at most, before it is summed directly, by the size of the tile. Results
+# that are near 0 by chance are not taken for a spread: rows of four seldom are, single ones more often, but F(2, 3)
+# adds less.
+SPREAD = {2: 2.0**14, 4: 2.0**10}
+# Squares below this are 0 for that purpose.
+_NEGLIGIBLE = 1e-30
 
 
 def lower_conv_winograd(stage: StageOp, nest: LoopNest) -> None:
@@ -57,6 +71,7 @@ class _Winograd:
         self.tile_columns = nest.ceildiv(self.width, self.tile)
         self.tile_count = nest.mul(nest.dim(self.y.dims[0]), nest.mul(self.tile_rows, self.tile_columns))
         element = self.y.element_type
+        self.planes = weight_planes(self.tile)
         points, padded = self.points**2, self.in_blocks * self.lanes
         sizes = winograd_scratch(points, self.block_tiles, padded, self.columns, self.tile, self.lanes)
         places = [4 * sum(sizes[:index]) for index in range(len(sizes))]
@@ -152,7 +167,7 @@ class _Winograd:
         nest, channels, columns = self.nest, self.in_channels, self.columns
         u = nest.view(
             self.u.memory,
-            nest.mul(chunk, self.points**2 * channels * columns),
+            nest.mul(chunk, self.planes * channels * columns),
             [self.points**2, channels, 1, columns],
             [channels * columns, columns, 0, 1],
         )
@@ -189,13 +204,81 @@ class _Winograd:
         ]
         columns = self.transform_both_ways(rows, self.transforms.outputs)
         block = nest.add(nest.mul(chunk, self.columns // self.lanes), sub)
-        columns = self.add_bias(columns, block)
         n, row, column = self.place(nest.add(first_tile, tile))
-        # Columns of pixels: the tile's vector is [column][row][lane].
-        value = nest.constant(0.0, self.vector([self.tile, self.tile, self.lanes]))
+        near, far = self.compare_spread(columns)
+        with nest.when(near):
+            self.store(self.stack_tile(self.add_bias(columns, block)), n, block, row, column)
+        with nest.when(far):
+            with nest.loop(0, self.tile) as pixels:
+                sums = self.direct_sums(n, row, nest.add(column, pixels.index), chunk, lane)
+                (sums,) = self.add_bias([sums], block)
+                nest.store_vector(sums, self.edge, [pixels.index, 0, 0])
+            self.store_pixels(n, block, row, column)
+
+    def stack_tile(self, columns: list[SSAValue]) -> SSAValue:
+        """Columns of pixels as one vector [column][row][lane]."""
+        value = self.nest.constant(0.0, self.vector([self.tile, self.tile, self.lanes]))
         for index, pixels in enumerate(columns):
-            value = nest.insert(vector.InsertOp(pixels, value, [index]))
-        self.store(value, n, block, row, column)
+            value = self.nest.insert(vector.InsertOp(pixels, value, [index]))
+        return value
+
+    # --- tiles of far apart numbers -----------------------------------------------------------------------------
+
+    def compare_spread(self, columns: list[SSAValue]) -> tuple[SSAValue, SSAValue]:
+        """Whether a tile's results, given by its columns, lie as near to each other as they may; and the opposite."""
+        nest = self.nest
+        lanes, column = self.vector([self.lanes]), columns[0].type
+        limit = nest.constant(-(SPREAD[self.tile] ** 2), lanes)
+        parts: list[SSAValue] = []
+        if self.tile == 2:
+            parts = [self.extract(value, row) for value in columns for row in range(self.tile)]
+            parts = [_binary(nest, arith.MulfOp, part, part) for part in parts]
+        else:
+            squares = nest.constant(0.0, column)
+            for value in columns:
+                squares = nest.fma(value, value, squares)
+            parts = [self.extract(squares, row) for row in range(self.tile)]
+        total, least = parts[0], parts[0]
+        for part in parts[1:]:
+            total = _binary(nest, arith.AddfOp, total, part)
+            least = select(nest, compare(nest, "olt", part, least), part, least)
+        excess = nest.fma(least, limit, total)
+        # Not so where it is NaN, which infinities give too.
+        is_far = compare(nest, "ugt", excess, nest.constant(_NEGLIGIBLE, lanes))
+        far = any_lane(nest, is_far)
+        return nest.insert(arith.XOrIOp(far, nest.constant(True, i1))), far
+
+    def direct_sums(self, n: Index, row: Index, column: Index, chunk: Index, lane: int) -> SSAValue:
+        """A column of a tile, [tile, lanes] from pixel (row, column) down, summed from the taps."""
+        nest, channels, strides = self.nest, self.in_channels, strides_by_axis(self.x)
+        pads = self.kernel.get("pads")
+        offset = nest.add(self.x.origin, nest.mul(n, strides[0, False]))
+        offset = nest.add(offset, nest.mul(nest.sub(row, pads[0]), strides[2, False]))
+        offset = nest.add(offset, nest.mul(nest.sub(column, pads[1]), strides[3, False]))
+        window, pixel = [strides[2, False], strides[3, False]], strides[2, False]
+        blocks = [self.in_blocks, self.lanes]
+        x = nest.view(
+            self.x.memory, offset, [*blocks, TAPS, TAPS, self.tile, 1], [strides[1, True], 1, *window, pixel, 1]
+        )
+        plane = channels * self.columns
+        first_tap = nest.add(nest.mul(nest.mul(chunk, self.planes), plane), self.points**2 * plane + lane)
+        taps = nest.view(
+            self.u.memory,
+            first_tap,
+            [channels, TAPS, TAPS, 1, self.lanes],
+            [self.columns, TAPS * plane, plane, 0, 1],
+        )
+        return sum_products(
+            nest,
+            nest.constant(0.0, self.vector([self.tile, self.lanes])),
+            [channels, TAPS, TAPS],
+            lambda k: nest.load_vector(
+                x, [nest.floordiv(k[0], self.lanes), nest.mod(k[0], self.lanes), k[1], k[2], 0, 0], [self.tile, 1]
+            ),
+            lambda k: nest.load_vector(taps, [*k, 0, 0], [1, self.lanes]),
+        )
+
+    # --- results ------------------------------------------------------------------------------------------------
 
     def add_bias(self, columns: list[SSAValue], block: Index) -> list[SSAValue]:
         if len(self.kernel.ins) < 3:
@@ -228,10 +311,17 @@ class _Winograd:
             whole()
         with nest.when(nest.compare("ne", nest.add(rows, columns), 2 * tile)):
             nest.store_vector(value, self.edge, [0, 0, 0])
-            with nest.loops([columns, rows]) as (j, i):
-                pixel = nest.load_vector(self.edge, [j, i, 0], [self.lanes])
-                box = ResultTile([n, block, nest.add(row, i), nest.add(column, j), 0], [(4, self.lanes)])
-                store_result_tile(nest, self.kernel, pixel, self.y, box)
+            self.store_pixels(n, block, row, column)
+
+    def store_pixels(self, n: Index, block: Index, row: Index, column: Index) -> None:
+        """Those of ``edge`` [column][row][lane] that lie inside the image."""
+        nest = self.nest
+        rows = nest.minimum(nest.sub(self.height, row), self.tile)
+        columns = nest.minimum(nest.sub(self.width, column), self.tile)
+        with nest.loops([columns, rows]) as (j, i):
+            pixel = nest.load_vector(self.edge, [j, i, 0], [self.lanes])
+            box = ResultTile([n, block, nest.add(row, i), nest.add(column, j), 0], [(4, self.lanes)])
+            store_result_tile(nest, self.kernel, pixel, self.y, box)
 
 
 _STRICT = {"fastmath": arith.FastMathFlagsAttr("none")}

@@ -1,4 +1,4 @@
-"""Decides by which algorithm each convolution runs, by estimating the time of every one that can."""
+"""Decides by which algorithm each convolution runs, by estimating the time and the error of every one that can."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from ...dialects.kernel import ConvOp
+from ...dialects.kernel import ConstantOp, ConvOp
+from ...dialects.winograd import tile_of
 from .conv_costs import applicable_algorithms, estimate_seconds
+from .winograd_error import estimate_error
 
 if TYPE_CHECKING:
-    from ...backend.targets import Target
+    from ...context import CompilerContext
 
 
 @dataclass(frozen=True)
@@ -26,21 +28,44 @@ class KernelChooseAlgorithmsPass(ModulePass):
 
     after::
 
-        %y = kernel.conv ins(%x, %w : ...) algorithm winograd4 strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> ...
+        %y = kernel.conv ins(%x, %w : ...) algorithm winograd4 error 2.1 strides [1, 1] pads [1, 1, 1, 1] ... -> ...
+
+    ``winograd-error`` is how far off Winograd's transforms may be, in units of what a direct sum in float32 is off
+    by (root mean squares); ``error`` in the text is the estimate for these weights. Without the option the context
+    says it.
     """
 
     name = "kernel-choose-algorithms"
 
     force: str | None = None
+    winograd_error: float | None = None
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        target: Target = ctx.target  # pyright: ignore[reportAttributeAccessIssue]
+        context: CompilerContext = ctx  # pyright: ignore[reportAssignmentType]
+        budget = context.winograd_error if self.winograd_error is None else self.winograd_error
         for kernel in op.walk():
             if isinstance(kernel, ConvOp) and kernel.get("algorithm") == "unset":
-                kernel.set("algorithm", self.choose(kernel, target))
+                self.choose(kernel, context, budget)
 
-    def choose(self, kernel: ConvOp, target: Target) -> str:
-        possible = applicable_algorithms(kernel, target)
+    def choose(self, kernel: ConvOp, context: CompilerContext, budget: float) -> None:
+        """The fastest algorithm within the budget."""
+        possible = applicable_algorithms(kernel, context.target)
+        ranked = sorted(possible, key=lambda algorithm: estimate_seconds(kernel, algorithm, context.target))
         if self.force in possible:
-            return self.force
-        return min(possible, key=lambda algorithm: estimate_seconds(kernel, algorithm, target))
+            ranked = [self.force]
+        for algorithm in ranked:
+            error = _winograd_error(kernel, algorithm, context)
+            if error is not None and error > budget and algorithm != self.force:
+                continue
+            kernel.set("algorithm", algorithm)
+            if error is not None:
+                kernel.set("error", error)
+            return
+
+
+def _winograd_error(kernel: ConvOp, algorithm: str, context: CompilerContext) -> float | None:
+    """The error estimated for the weights at hand; None where it sums directly, as it will without constant ones."""
+    weights = kernel.ins[1].owner
+    if not tile_of(algorithm) or not isinstance(weights, ConstantOp):
+        return None
+    return estimate_error(context.constants[weights.constant.data], tile_of(algorithm))

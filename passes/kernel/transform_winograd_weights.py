@@ -22,9 +22,9 @@ class KernelTransformWinogradWeightsPass(ModulePass):
         %w = kernel.constant @weight : !layout.tensor<64 x 64 x 3 x 3 x f32>
         %y = kernel.conv ins(%x, %w : ...) algorithm winograd4 ...
 
-    after (36 points, input channels, output channels)::
+    after (36 points and 9 taps, input channels, output channels)::
 
-        %w = kernel.constant @weight.winograd4 : !layout.tensor<36 x 64 x 64 x f32>
+        %w = kernel.constant @weight.winograd4 : !layout.tensor<45 x 64 x 64 x f32>
         %y = kernel.conv ins(%x, %w : ...) algorithm winograd4 ...
     """
 
@@ -41,6 +41,7 @@ def _transform(ctx: Context, kernel: ConvOp) -> None:
     weights = kernel.ins[1].owner
     if not isinstance(weights, ConstantOp):
         kernel.set("algorithm", "direct")
+        kernel.properties.pop("error", None)
         return
     algorithm = kernel.get("algorithm")
     name = f"{weights.constant.data}.{algorithm}"

@@ -1,6 +1,8 @@
-// RUN: lamina-opt %s --machine avx512 -p kernel-choose-algorithms | filecheck %s
-// RUN: lamina-opt %s --machine avx512 -p kernel-choose-algorithms{force=im2col} | filecheck %s --check-prefix FORCED
-// RUN: lamina-opt %s --machine avx512 -p kernel-choose-algorithms{force=indirect} | filecheck %s --check-prefix INDIRECT
+// RUN: lamina-opt %s --machine avx512 --constant 'weight=dense<0.5> : tensor<64x64x3x3xf32>' -p kernel-choose-algorithms | filecheck %s
+// RUN: lamina-opt %s --machine avx512 --constant 'weight=dense<0.5> : tensor<64x64x3x3xf32>' -p kernel-choose-algorithms{force=im2col} | filecheck %s --check-prefix FORCED
+// RUN: lamina-opt %s --machine avx512 --constant 'weight=dense<0.5> : tensor<64x64x3x3xf32>' -p kernel-choose-algorithms{force=indirect} | filecheck %s --check-prefix INDIRECT
+// RUN: lamina-opt %s --machine avx512 --constant 'weight=dense<0.5> : tensor<64x64x3x3xf32>' -p kernel-choose-algorithms | filecheck %s --check-prefix BUDGET
+// RUN: lamina-opt %s --machine avx512 --constant 'weight=dense<0.5> : tensor<64x64x3x3xf32>' -p kernel-choose-algorithms{winograd-error=0.0} | filecheck %s --check-prefix NONE
 
 func.func @algorithms(%x: !layout.tensor<1 x 64 x 56 x 56 x f32>, %w3: !layout.tensor<64 x 64 x 3 x 3 x f32>, %w1: !layout.tensor<64 x 64 x 1 x 1 x f32>, %wd: !layout.tensor<64 x 1 x 3 x 3 x f32>, %wg: !layout.tensor<64 x 4 x 3 x 3 x f32>) {
   // Winograd's F(4, 3) saves most products of a large 3x3 convolution.
@@ -32,5 +34,16 @@ func.func @free_sizes(%x: !layout.tensor<N x 64 x (H floordiv 4) x (W floordiv 4
   // CHECK-LABEL: func.func @free_sizes
   // CHECK: kernel.conv {{.*}} algorithm winograd4
   %0 = kernel.conv ins(%x, %w : !layout.tensor<N x 64 x (H floordiv 4) x (W floordiv 4) x f32>, !layout.tensor<64 x 64 x 3 x 3 x f32>) strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<N x 64 x (H floordiv 4) x (W floordiv 4) x f32>
+  func.return
+}
+
+// The text says how far off the transforms are for these weights, over a direct sum; a budget rules them out.
+func.func @error_budget(%x: !layout.tensor<1 x 64 x 56 x 56 x f32>) {
+  // BUDGET-LABEL: func.func @error_budget
+  // BUDGET: kernel.conv {{.*}} algorithm winograd4 error {{[12]\.[0-9]}} strides
+  // NONE-LABEL: func.func @error_budget
+  // NONE: kernel.conv {{.*}} algorithm direct strides
+  %w = kernel.constant @weight : !layout.tensor<64 x 64 x 3 x 3 x f32>
+  %0 = kernel.conv ins(%x, %w : !layout.tensor<1 x 64 x 56 x 56 x f32>, !layout.tensor<64 x 64 x 3 x 3 x f32>) strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 64 x 56 x 56 x f32>
   func.return
 }
