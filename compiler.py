@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .cache.models import ModelEntry, find_entry
+from .cache.models import ModelEntry, checks_by_default, find_entry
 from .runtime import program as manifest
 from .runtime.executable import Executable
 
@@ -41,9 +41,12 @@ def compile(
     (``{"batch": 1}``); all others stay free, and one compilation serves every size. ``threads`` is how many a
     run may use (None: what this process is allowed). ``winograd_error`` is how far off convolutions may be by
     Winograd's transforms, in units of what a direct sum in float32 is off by (0: no transforms).
+    ``options`` may ask for a checked build, whose code stops a run that would leave a buffer: see PipelineOptions.
     Raises LaminaError for a model that is not valid or not supported; the message names the node.
     """
-    entry = find_entry(model, shapes, target, winograd_error) if options is None or options.may_use_cache else None
+    checked = checks_by_default() if options is None else options.checked
+    may_use_cache = options is None or options.may_use_cache
+    entry = find_entry(model, shapes, target, winograd_error, checked) if may_use_cache else None
     executable = entry.load(threads) if entry is not None else None
     if executable is not None:
         return executable
@@ -129,7 +132,8 @@ def compile_module(
     if start != "schedule":
         compile_through(module, context, start=start, stop="schedule", options=options)
     with options.timed("schedule", "build the program"):
-        program, constants = build_program(module, dict(context.constants), describe_target(context.target))
+        target = describe_target(context.target)
+        program, constants = build_program(module, dict(context.constants), target, checked=options.checked)
     compile_through(module, context, start="schedule", options=options)
     with options.timed("llvm", "emit machine code"):
         image = generate_code(module, context.target, progress=partial(options.report, "llvm", "emit machine code"))

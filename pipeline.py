@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from xdsl.utils.exceptions import DiagnosticException
 
+from .cache.models import checks_by_default
 from .context import ConstantStore
 
 if TYPE_CHECKING:
@@ -35,12 +36,14 @@ class Phase:
 
     ``passes`` are written as after ``lamina-opt -p``, options included. ``legal_dialects`` may occur in a function
     after the phase; @main, which calls the segments and holds what runs on the host, may hold graph ops at any level.
+    ``checks`` are passes that follow in a checked build.
     """
 
     name: str
     summary: str
     passes: tuple[str, ...]
     legal_dialects: frozenset[str]
+    checks: tuple[str, ...] = ()
 
 
 PHASES = (
@@ -115,6 +118,7 @@ PHASES = (
         "machine-level values: vectors of the target's width, addresses, branches",
         ("lower-loops-to-llvm",),
         _EVERYWHERE | {"llvm", "llvmx", "schedule"},
+        checks=("llvm-check-bounds",),
     ),
 )
 
@@ -144,6 +148,8 @@ class PipelineOptions:
     (0 of 0 where it has none).
     use_cache: take the finished model from the compile cache where it is; then there is nothing to time. Not done
     where phases shall be verified or dumped.
+    checked: let the code check every load and store, and a run raise ExecutionError that names the stage, buffer and
+    offset of one that leaves its buffer. By default where LAMINA_CHECKED is set to 1.
     timings, dumped_constants: gathered while compiling.
     """
 
@@ -151,6 +157,7 @@ class PipelineOptions:
     dump_folder: Path | None = None
     progress: Callable[[str, str, int, int], None] | None = None
     use_cache: bool = True
+    checked: bool = field(default_factory=checks_by_default)
     timings: list[PassTiming] = field(default_factory=list)
     dumped_constants: ConstantStore = field(default_factory=ConstantStore)
 
@@ -222,20 +229,20 @@ def compile_through(
 
 def run_phase(module: ModuleOp, context: CompilerContext, phase: Phase, options: PipelineOptions) -> None:
     """Runs one phase's passes, in place, timing each."""
-    for module_pass in phase_passes(phase):
+    for module_pass in phase_passes(phase, options.checked):
         with options.timed(phase.name, str(module_pass)):
             module_pass.apply(context, module)
         if options.verify_each:
             module.verify()
 
 
-def phase_passes(phase: Phase) -> Iterator[ModulePass]:
-    """The phase's passes, each loaded when its turn comes."""
+def phase_passes(phase: Phase, checked: bool = False) -> Iterator[ModulePass]:
+    """The phase's passes, each loaded when its turn comes; in a checked build its checks follow."""
     from xdsl.passes import PassPipeline
 
     from .universe import UNIVERSE
 
-    for text in phase.passes:
+    for text in phase.passes + (phase.checks if checked else ()):
         yield from PassPipeline.parse_spec(UNIVERSE.all_passes, text).passes
 
 

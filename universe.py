@@ -45,6 +45,7 @@ PASSES: dict[str, str] = {
     "kernel-simplify-layouts": "passes.kernel.simplify_layouts:KernelSimplifyLayoutsPass",
     "kernel-sink-views": "passes.kernel.sink_views:KernelSinkViewsPass",
     "kernel-transform-winograd-weights": "passes.kernel.transform_winograd_weights:KernelTransformWinogradWeightsPass",
+    "llvm-check-bounds": "passes.llvm.check_bounds:LLVMCheckBoundsPass",
     "loops-expand-math": "passes.loops.expand_math:LoopsExpandMathPass",
     "schedule-choose-tiles": "passes.schedule.choose_tiles:ScheduleChooseTilesPass",
     "schedule-place-barriers": "passes.schedule.place_barriers:SchedulePlaceBarriersPass",

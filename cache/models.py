@@ -122,13 +122,22 @@ class ModelEntry:
         return names or []
 
 
+def checks_by_default() -> bool:
+    """Whether the environment asks for code that checks its accesses to memory."""
+    return os.environ.get("LAMINA_CHECKED", "").lower() in ("1", "on", "true", "yes")
+
+
 def find_entry(
-    source: Any, shapes: Mapping[str, Any] | None, target: str | Target, winograd_error: float = 3.0
+    source: Any,
+    shapes: Mapping[str, Any] | None,
+    target: str | Target,
+    winograd_error: float = 3.0,
+    checked: bool = False,
 ) -> ModelEntry | None:
     """The place of a model in the cache; `None` where the cache is off or the model has no place in it."""
     if not folder.is_on("models") or _is_extended():
         return None
-    request = _describe_request(shapes, target, winograd_error)
+    request = _describe_request(shapes, target, winograd_error, checked)
     if request is None:
         return None
     try:
@@ -175,7 +184,9 @@ def _content(source: Any) -> bytes | bytearray | memoryview | None:
         return None
 
 
-def _describe_request(shapes: Mapping[str, Any] | None, target: str | Target, winograd_error: float) -> str | None:
+def _describe_request(
+    shapes: Mapping[str, Any] | None, target: str | Target, winograd_error: float, checked: bool
+) -> str | None:
     """What is asked for besides the model, as text; `None` where that has none that tells it from all others."""
     compiler = compiler_identity()
     machine = machine_identity() if target == "host" else repr(target)
@@ -185,9 +196,8 @@ def _describe_request(shapes: Mapping[str, Any] | None, target: str | Target, wi
         dimensions = {str(name): _describe_shape(shape) for name, shape in (shapes or {}).items()}
     except TypeError:
         return None
-    return json.dumps(
-        [compiler.hex(), file_format.FILE_VERSION, machine, dimensions, float(winograd_error)], sort_keys=True
-    )
+    described = [compiler.hex(), file_format.FILE_VERSION, machine, dimensions, float(winograd_error), checked]
+    return json.dumps(described, sort_keys=True)
 
 
 def _describe_shape(shape: Any) -> Any:

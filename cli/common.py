@@ -50,6 +50,14 @@ WinogradErrorOption = Annotated[
         "them.",
     ),
 ]
+CheckedOption = Annotated[
+    bool,
+    typer.Option(
+        "--checked",
+        envvar="LAMINA_CHECKED",
+        help="Check every access to memory: slow; one outside of its buffer ends the run with its stage and offset.",
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of random inputs.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the report as JSON, and nothing else.")]
 
@@ -132,6 +140,7 @@ def open_model(
     threads: int | None,
     progress: Progress | None = None,
     winograd_error: float = DEFAULT_WINOGRAD_ERROR,
+    checked: bool = False,
 ) -> tuple[Executable, FixedDims]:
     """The model, compiled unless it is already, and the dims by input name.
 
@@ -147,10 +156,11 @@ def open_model(
 
     fixed = fixed.named_in(model)
     options = None
-    if progress is not None:
+    if progress is not None or checked:
         from ..pipeline import PipelineOptions
 
         options = PipelineOptions(progress=progress)
+        options.checked |= checked
     executable = compile(
         model, shapes=fixed.for_import(), threads=threads, options=options, winograd_error=winograd_error
     )

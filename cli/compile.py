@@ -10,6 +10,7 @@ import typer
 
 from .common import (
     DEFAULT_WINOGRAD_ERROR,
+    CheckedOption,
     DimOption,
     FixedDims,
     JsonOption,
@@ -80,6 +81,7 @@ def compile_model(
         Path | None, typer.Option("--dump-phases", metavar="DIR", help="Write the text after each phase to a folder.")
     ] = None,
     verify_each: Annotated[bool, typer.Option("--verify-each", help="Verify after every pass.")] = False,
+    checked: CheckedOption = False,
     time_passes: Annotated[bool, typer.Option("--time-passes", help="Show the time each pass takes.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -104,6 +106,7 @@ def compile_model(
 
     # With the times of passes asked for, they have to run.
     options = PipelineOptions(verify_each=verify_each, dump_folder=dump_phases, use_cache=not time_passes)
+    options.checked |= checked
     kernels = 0
     begin = time.perf_counter()
     with shown_progress(not as_json) as progress:

@@ -10,6 +10,7 @@ import typer
 
 from .common import (
     DEFAULT_WINOGRAD_ERROR,
+    CheckedOption,
     DimOption,
     FixedDims,
     JsonOption,
@@ -85,6 +86,7 @@ def run(
     ] = None,
     threads: ThreadsOption = None,
     winograd_error: WinogradErrorOption = DEFAULT_WINOGRAD_ERROR,
+    checked: CheckedOption = False,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -100,7 +102,9 @@ def run(
     given = GivenInputs.read(inputs or [])
     begin = time.perf_counter()
     with shown_progress(not as_json) as progress:
-        executable, fixed = open_model(model, FixedDims.from_options(shape, dim), threads, progress, winograd_error)
+        executable, fixed = open_model(
+            model, FixedDims.from_options(shape, dim), threads, progress, winograd_error, checked
+        )
         opened = time.perf_counter()
         feeds = given.feeds(executable.inputs, known_sizes(executable.inputs, fixed), normalization)
         drawn = [info.name for info in executable.inputs if info.name not in feeds]

@@ -28,15 +28,30 @@ from ..runtime.expressions import symbols_of
 from .kernel_to_schedule import VIEWS
 from .schedule_to_loops import function_name, stage_symbols
 
+_REPORT = "report"
+
 
 def manifest_type(type_: Any) -> manifest.TensorType:
     """The manifest's type of a graph or layout tensor."""
     return manifest.TensorType(dtype_name(type_.element_type), [dims.to_python_expression(d) for d in type_.dims])
 
 
-def build_segment(function: func.FuncOp) -> manifest.Segment:
-    """Buffers and stages of one scheduled function."""
-    return _SegmentBuilder(function).build()
+def build_segment(function: func.FuncOp, checked: bool = False) -> manifest.Segment:
+    """Buffers and stages of one scheduled function. ``checked``: for code that went through llvm-check-bounds."""
+    segment = _SegmentBuilder(function).build()
+    if checked:
+        _tell_sizes(segment)
+    return segment
+
+
+def _tell_sizes(segment: manifest.Segment) -> None:
+    """Adds to each stage's arguments the sizes of its buffers (below zero: of each thread's part) and its report."""
+    sizes = {buffer.name: f"-({buffer.nbytes})" if buffer.per_thread else buffer.nbytes for buffer in segment.buffers}
+    for number, stage in enumerate(segment.stages):
+        buffers = [argument[1] for argument in stage.arguments if argument[0] == "buffer"]
+        stage.arguments.extend(("dim", sizes[str(name)]) for name in buffers)
+        stage.arguments.append(("buffer", _REPORT, number * manifest.REPORT_BYTES))
+    segment.buffers.append(manifest.Buffer(_REPORT, len(segment.stages) * manifest.REPORT_BYTES, "report"))
 
 
 class _SegmentBuilder:
@@ -213,15 +228,16 @@ def _plain(value: Any) -> Any:
 
 
 def build_program(
-    module: ModuleOp, constants: dict[str, np.ndarray], target: manifest.Target
+    module: ModuleOp, constants: dict[str, np.ndarray], target: manifest.Target, *, checked: bool = False
 ) -> tuple[manifest.Program, np.ndarray]:
     """The program of a scheduled module and the memory of its constants (bytes).
 
     ``constants`` holds arrays by name, those of native stages packed as their buffers' layouts say.
+    ``checked``: the code will be checked, and its stages report what they are kept from.
     """
     functions = {f.sym_name.data: f for f in module.ops if isinstance(f, func.FuncOp)}
     main = functions.pop("main")
-    segments = {name: build_segment(function) for name, function in functions.items()}
+    segments = {name: build_segment(function, checked) for name, function in functions.items()}
     _restore_signs(main, segments)
     inputs = _named(main, "arg_attrs", main.body.block.args, "input")
     names = [name for name, _ in inputs]

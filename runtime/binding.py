@@ -135,6 +135,8 @@ class Binding:
         "pace",
         "participants",
         "records_start",
+        "report_patches",
+        "sizes",
         "stage_count",
         "table_pointers",
         "template",
@@ -161,6 +163,7 @@ class Binding:
         self.participants = _participants(segment, values.work, total, threads)
         self.eager = total >= EAGER_BYTES if values.work is None else values.work >= EAGER_NANOSECONDS
         self.stage_count = len(segment.stages)
+        self.sizes = values.sizes
         tables = Tables(segment, values.arguments, address)
         self.records_start = tables.records_start
         self.table_pointers = np.array(tables.pointers, dtype=np.intp)
@@ -186,12 +189,15 @@ class Binding:
         arena_slots: list[int] = []
         self.input_patches: list[tuple[int, int, int]] = []
         self.output_patches: list[tuple[int, int, int]] = []
+        self.report_patches: list[tuple[int, int]] = []
         for buffer in segment.buffers:
             slots = tables.places[buffer.name]
             if buffer.kind == "input":
                 self.input_patches += [(buffer.index, slot, words[slot]) for slot in slots]
             elif buffer.kind == "output":
                 self.output_patches += [(buffer.index, slot, words[slot]) for slot in slots]
+            elif buffer.kind == "report":
+                self.report_patches += [(slot, words[slot]) for slot in slots]
             elif buffer.kind == "constant":
                 base = constant_address(buffer.constant or "")
                 for slot in slots:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter_ns
@@ -17,10 +17,11 @@ from .binding import RECORD_WORDS, WORD_BYTES, Binding, Instance, Tables
 from .errors import ExecutionError
 from .image import MappedImage
 from .memory import ALIGNMENT, address_of, align_up, aligned_bytes, map_pages, protect_pages, unmap_pages
-from .program import Buffer, Stage
+from .program import Buffer, Segment, Stage
 from .segment import OBSERVER, Observer, SegmentRunner
 from .team import Team
 from .threads import POOL
+from .violations import raise_violation
 
 _RECORD_BYTES = RECORD_WORDS * WORD_BYTES
 _CANARY = 0xA5
@@ -153,6 +154,7 @@ class MemoryGuard:
             words[tables.pointers] += np.uint64(address_of(words))
             records = address_of(words) + tables.records_start * WORD_BYTES
             self._run_stages(runner, records, regions)
+            _look_at_reports(runner.segment, values.sizes, regions)
             return _outputs(runner, binding, regions)
         finally:
             for region in regions.values():
@@ -165,7 +167,7 @@ class MemoryGuard:
         elif buffer.kind == "constant":
             ctypes.memmove(region.address, runner.constant_address(buffer.constant or ""), region.size)
         else:
-            ctypes.memset(region.address, 0xFF, region.size)
+            ctypes.memset(region.address, 0 if buffer.kind == "report" else 0xFF, region.size)
 
     def _run_stages(self, runner: SegmentRunner, records: int, regions: dict[str, _Region]) -> None:
         with _team(runner.image, runner.threads) as (team, participants):
@@ -199,6 +201,13 @@ def _check_surroundings(stage: Stage, regions: dict[str, _Region]) -> None:
                     f"stage '{stage.name}' ({stage.function}) wrote {where} buffer '{region.name}' "
                     f"of {region.size} bytes"
                 )
+
+
+def _look_at_reports(segment: Segment, sizes: Mapping[str, int], regions: Mapping[str, _Region]) -> None:
+    for buffer in segment.buffers:
+        if buffer.kind == "report":
+            region = regions[buffer.name]
+            raise_violation(segment, sizes, region.bytes_at(region.address, region.size).view(np.int64).tolist())
 
 
 def _outputs(runner: SegmentRunner, binding: Binding, regions: dict[str, _Region]) -> list[np.ndarray]:

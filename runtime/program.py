@@ -27,8 +27,10 @@ from .expressions import Dimension
 
 PROGRAM_VERSION = 1
 
-BufferKind = Literal["input", "output", "constant", "arena", "scratch"]
-BUFFER_KINDS = ("input", "output", "constant", "arena", "scratch")
+BufferKind = Literal["input", "output", "constant", "arena", "scratch", "report"]
+BUFFER_KINDS = ("input", "output", "constant", "arena", "scratch", "report")
+REPORT_BYTES = 8
+"""Of each stage, in a buffer of kind ``report``."""
 
 BufferArgument = tuple[Literal["buffer"], str, Dimension]
 """The data pointer of the named buffer plus a byte offset."""
@@ -51,7 +53,8 @@ class Buffer:
     ``input`` and ``output`` are the arrays number ``index`` of the call; ``constant`` lies in the constants of the
     program; ``arena`` lives from ``first_stage`` to ``last_stage``, both included; ``scratch`` does too and belongs
     to one stage. With ``per_thread`` there are ``nbytes`` for each thread, one after the other, and the kernel adds
-    ``thread * nbytes`` itself. ``offset`` is the place in the arena where the compiler has decided it.
+    ``thread * nbytes`` itself. ``report`` is a word for each stage, zero before a run, in which checked code tells of
+    accesses outside of buffers (violations.py). ``offset`` is the place in the arena where the compiler has decided it.
     """
 
     name: str

@@ -24,6 +24,7 @@ from .image import MappedImage
 from .memory import address_of, align_up, aligned_bytes
 from .program import Program, Segment
 from .threads import POOL
+from .violations import reporting
 
 MAXIMUM_BINDINGS = 64
 """Kept for each segment; the one that was not used for longest goes first."""
@@ -158,6 +159,8 @@ class SegmentRunner:
         ]
         for position, slot, offset in binding.output_patches:
             slots[slot] = address_of(outputs[position]) + offset
+        if binding.report_patches:
+            execute = reporting(self.segment, execute)
         if binding.arena_bytes == 0:
             execute(binding, instance)
         else:

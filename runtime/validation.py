@@ -8,7 +8,20 @@ import numpy as np
 
 from .errors import ProgramError
 from .expressions import Dimension, symbols_of
-from .program import BUFFER_KINDS, Block, Buffer, Call, Conditional, Host, Program, Repeat, Segment, Stage, TensorType
+from .program import (
+    BUFFER_KINDS,
+    REPORT_BYTES,
+    Block,
+    Buffer,
+    Call,
+    Conditional,
+    Host,
+    Program,
+    Repeat,
+    Segment,
+    Stage,
+    TensorType,
+)
 
 
 def validate(program: Program, code_symbols: Iterable[str], constant_bytes: int) -> None:
@@ -102,6 +115,8 @@ def _check_buffer(program: Program, segment: Segment, buffer: Buffer, where: str
             raise ProgramError(f"{where}: no constant '{buffer.constant}'")
         if isinstance(buffer.nbytes, int) and buffer.nbytes > constant.nbytes:
             raise ProgramError(f"{where}: {buffer.nbytes} bytes of a constant that has {constant.nbytes}")
+    if buffer.kind == "report" and buffer.nbytes != REPORT_BYTES * len(segment.stages):
+        raise ProgramError(f"{where}: {buffer.nbytes} bytes of reports for {len(segment.stages)} stages")
     for kind, types in (("input", segment.inputs), ("output", segment.outputs)):
         if buffer.kind == kind and not 0 <= buffer.index < len(types):
             raise ProgramError(f"{where}: no {kind} {buffer.index}, there are {len(types)}")

@@ -1,0 +1,164 @@
+"""No kernel leaves its buffers: checked code says so, and so do pages around each buffer that cannot be touched.
+
+``LAMINA_FUZZ=2000 pytest tests/numeric/test_memory_access.py`` takes all of ONNX's cases and more random models.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import warnings
+from pathlib import Path
+
+import lamina
+import numpy as np
+import onnx
+import pytest
+from lamina.backend.compile_module import compile_module as generate_code
+from lamina.backend.targets import target_by_name
+from lamina.cache.models import find_entry
+from lamina.context import CompilerContext
+from lamina.runtime.errors import ExecutionError
+from lamina.runtime.image import MappedImage
+from lamina.runtime.inspection import run_kernel
+from lamina.runtime.memory import address_of
+from lamina.universe import UNIVERSE
+from memory_access import CHECKED, assert_stays_in_its_memory
+from onnx import TensorProto, helper, numpy_helper
+from random_model import RandomModel
+from random_steps import STEPS
+from xdsl.parser import Parser
+
+COUNT = int(os.environ.get("LAMINA_FUZZ", "40"))
+FIRST = int(os.environ.get("LAMINA_FUZZ_SEED", "1"))
+
+COPY = """
+func.func @copy(%x: memref<?xf32>, %y: memref<?xf32>, %i: index, %n: index, %thread: index, %threads: index)
+    attributes {lamina.kernel} {
+  %zero = arith.constant 0 : index
+  %none = arith.constant dense<0.0> : vector<16xf32>
+  %on = vector.create_mask %n : vector<16xi1>
+  %v = vector.maskedload %x[%i], %on, %none : memref<?xf32>, vector<16xi1>, vector<16xf32> into vector<16xf32>
+  %first = memref.load %x[%i] : memref<?xf32>
+  vector.maskedstore %y[%zero], %on, %v : memref<?xf32>, vector<16xi1>, vector<16xf32>
+  memref.store %first, %y[%zero] : memref<?xf32>
+  func.return
+}
+"""
+
+
+@pytest.fixture(scope="module", params=["host", "avx2", "x86_64"])
+def checked_copy(request: pytest.FixtureRequest) -> MappedImage:
+    """The kernel above, checked, with masks and without."""
+    target = target_by_name(request.param)
+    if target.architecture != target_by_name("host").architecture:
+        pytest.skip("code for another machine")
+    context = CompilerContext(target=target)
+    module = Parser(context, COPY).parse_module()
+    for name in ("lower-loops-to-llvm", "llvm-check-bounds"):
+        UNIVERSE.all_passes[name]()().apply(context, module)
+    image = generate_code(module, target)
+    return MappedImage(image.data, image.symbols)
+
+
+@pytest.mark.parametrize(
+    "index, lanes, place",
+    [(0, 16, None), (4, 16, None), (19, 1, None), (5, 15, None), (5, 16, (0, 20)), (20, 1, (0, 80)), (-1, 3, (0, -4)),
+     (1 << 40, 2, (0, 1 << 42))],
+)  # fmt: skip
+def test_an_access_outside_is_told_and_not_made(
+    checked_copy: MappedImage, index: int, lanes: int, place: tuple[int, int] | None
+) -> None:
+    x, y, report = np.arange(20, dtype=np.float32), np.zeros(16, np.float32), np.zeros(1, np.int64)
+    buffers = [array.view(np.uint8) for array in (x, y)]
+    run_kernel(checked_copy, "copy", buffers, None, [index, lanes, x.nbytes, y.nbytes, address_of(report)])
+    word = int(report[0])
+    if place is None:
+        assert word == 0
+        np.testing.assert_array_equal(y[:lanes], x[index : index + lanes])
+        return
+    offset = word & ((1 << 48) - 1)
+    offset -= (offset >> 47) << 48
+    assert (word >> 48) - 1 == place[0]
+    # A masked access without masks in the machine is one for each lane; the last one is told of.
+    assert place[1] <= offset <= place[1] + 4 * lanes
+
+
+def softmax_model() -> onnx.ModelProto:
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 5])]
+    nodes = [helper.make_node("Softmax", ["x"], ["y"])]
+    graph = helper.make_graph(nodes, "g", inputs, [helper.make_empty_tensor_value_info("y")])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+def test_a_run_that_leaves_a_buffer_ends_with_its_place() -> None:
+    """Told that the input is a row shorter than it is, the code finds its last row outside."""
+    x = np.ones((7, 5), np.float32)
+    model = lamina.compile(softmax_model(), threads=1, options=CHECKED())
+    np.testing.assert_allclose(model.run({"x": x})["y"], 0.2, rtol=1e-6)
+    model = lamina.compile(softmax_model(), threads=1, options=CHECKED())
+    (segment,) = model.program.segments.values()
+    (stage,) = segment.stages
+    sizes = [number for number, argument in enumerate(stage.arguments) if argument[0] == "dim"][-2:]
+    stage.arguments[sizes[0]] = ("dim", f"({stage.arguments[sizes[0]][1]})-20")
+    for run in (model.run, model.run_guarded, model.run_poisoned):
+        with pytest.raises(ExecutionError, match=rf"stage '{stage.name}' .* accesses byte 1[2-3]\d of buffer 'input0'"):
+            run({"x": x})
+
+
+def test_checked_code_is_apart_in_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAMINA_CACHE", "on")
+    monkeypatch.setenv("LAMINA_CACHE_DIR", str(tmp_path))
+    monkeypatch.delenv("LAMINA_CHECKED", raising=False)
+    model = softmax_model()
+    plain, checked = find_entry(model, None, "host"), find_entry(model, None, "host", checked=True)
+    assert plain is not None and checked is not None
+    assert plain.request != checked.request
+    monkeypatch.setenv("LAMINA_CHECKED", "1")
+    lamina.compile(model, threads=1)
+    found = checked.load(1)
+    assert plain.load(1) is None and found is not None
+    (segment,) = found.program.segments.values()
+    assert segment.buffers[-1].kind == "report"
+    np.testing.assert_allclose(found.run({"x": np.zeros((3, 5), np.float32)})["y"], 0.2, rtol=1e-6)
+
+
+def conformance_cases() -> list:
+    """ONNX's cases that can be fed with arrays: one for each operator, or all of them."""
+    from onnx.backend.test.case.node import collect_testcases
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        cases = collect_testcases(None)  # pyright: ignore[reportArgumentType]
+    chosen = {case.model.graph.node[-1].op_type if COUNT < 1000 else case.name: case for case in cases}
+    return list(chosen.values())
+
+
+def fed(case) -> dict[str, np.ndarray] | None:
+    """The feeds of a case; None where one is no array."""
+    values = [numpy_helper.to_array(v) if isinstance(v, onnx.TensorProto) else v for v in case.data_sets[0][0]]
+    if not all(isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf" for value in values):
+        return None
+    return {info.name: np.asarray(value) for info, value in zip(case.model.graph.input, values, strict=False)}
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_conformance_cases_stay_in_their_memory(block: int) -> None:
+    ran = 0
+    for case in conformance_cases()[block::4]:
+        feeds = fed(case)
+        if feeds is not None:
+            with np.errstate(all="ignore"):
+                ran += assert_stays_in_its_memory(case.model, feeds, case.name)
+    assert ran > 10
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_random_models_stay_in_their_memory(block: int) -> None:
+    ran = 0
+    for seed in range(FIRST + block, FIRST + COUNT, 2):
+        drawn = RandomModel(seed, random.Random(seed).choice([1, 2, 4]), STEPS)
+        if drawn.nodes:
+            with np.errstate(all="ignore"):
+                ran += assert_stays_in_its_memory(drawn.model(), drawn.feeds, f"LAMINA_FUZZ_SEED={seed}")
+    assert ran
