@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import onnx
-import onnx.inliner
 
 from ..errors import InvalidModelError
 from .external_data import load_external_data
+from .functions import inline_functions
 from .limits import MAX_FILE_BYTES
 from .validate_model import validate_model
 
@@ -33,7 +33,7 @@ def load_model(source: ModelSource) -> onnx.ModelProto:
         raise InvalidModelError(f"{_described(source)} no ONNX model: it holds no graph")
     validate_model(model)
     if model.functions:
-        model = _inlined(model)
+        model = inline_functions(model)
         # Attributes that calls hand to the nodes of functions have their values only now.
         validate_model(model)
     return load_external_data(model, path)
@@ -74,25 +74,6 @@ def _described(source: ModelSource) -> str:
     if isinstance(source, onnx.ModelProto):
         return "this is"
     return "the bytes are" if isinstance(source, bytes | bytearray | memoryview) else f"'{source}' is"
-
-
-def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
-    try:
-        return onnx.inliner.inline_local_functions(_with_paths(model))
-    except Exception as error:  # From C++, which has no class of errors of its own.
-        names = ", ".join(sorted({f"{function.domain}.{function.name}" for function in model.functions})[:10])
-        raise InvalidModelError(f"the model's functions ({names}) cannot be written out: {error}") from error
-
-
-def _with_paths(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy in which the nodes of functions are named ``function/node``, so that messages say where they are."""
-    named = onnx.ModelProto()
-    named.CopyFrom(model)
-    for function in named.functions:
-        for node in function.node:
-            own = node.name or next((name for name in node.output if name), node.op_type)
-            node.name = f"{function.name}/{own}"
-    return named
 
 
 def opset_versions(model: onnx.ModelProto) -> dict[str, int]:
