@@ -17,7 +17,7 @@ from ..dialects.graph.attributes import reference_attributes
 from ..dialects.graph.broadcasting import broadcast_shapes
 from ..dialects.graph.folding import REPEATED_BYTES, folding_limit
 from ..dialects.graph.types import TensorType, i64, is_integer, numpy_dtype
-from ..dialects.shape import add, is_static, product, same_dimension
+from ..dialects.shape import add, is_static, maximum, multiply, product, same_dimension, subtract
 from ..runtime.reference import REFERENCE, evaluate
 from .budget import NodeBudget
 from .contents import known_result
@@ -335,11 +335,27 @@ class Builder:
         return parts[0] if len(parts) == 1 else self.op(graph.ConcatOp, *parts, axis=axis)
 
     def pad(self, x: Value, pads: Sequence[Dim], value: Value | None = None, mode: str = "constant") -> Value:
-        """``pads``: before each axis, then after each."""
+        """``pads``: before each axis, then after each. Negative ones cut first: what is repeated is what is left.
+
+        before: pad x [1, 2, 3] by -1, 2 in mode wrap
+        after: pad (slice x from 1) [2, 3] by 0, 2, which is [2, 3, 2, 3]
+        """
+        if mode != "constant":
+            x, pads = self._cropped(x, pads)
         if all(same_dimension(p, 0) for p in pads):
             return x
         value = self.scalar_like(0, x) if value is None else value
         return self.op(graph.PadOp, x, value, pads=pads, mode=mode)
+
+    def _cropped(self, x: Value, pads: Sequence[Dim]) -> tuple[Value, Sequence[Dim]]:
+        """x without what negative pads cut off, and the pads that are left."""
+        cuts = [maximum(multiply(p, -1), 0) for p in pads]
+        if all(same_dimension(cut, 0) for cut in cuts):
+            return x, pads
+        ends = [subtract(size, cut) for size, cut in zip(x.dims, cuts[x.rank :])]
+        if any(isinstance(left := subtract(end, cut), int) and left < 0 for end, cut in zip(ends, cuts)):
+            return x, pads  # More is cut than there is, which the pad itself refuses.
+        return self.slice(x, range(x.rank), cuts[: x.rank], ends), [maximum(p, 0) for p in pads]
 
     def gather(self, x: Value, indices: Value, axis: int = 0) -> Value:
         single = indices.integers()

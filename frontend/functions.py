@@ -1,11 +1,11 @@
 """Functions that a model brings along, written out at their calls.
 
-ONNX's own inliner replaces a call by the function's nodes, but gives an attribute that the call leaves out no value, where
-the function may say a default (``FunctionProto.attribute_proto``). So calls are completed before it runs:
+ONNX's own inliner replaces a call by the function's nodes, but gives an attribute that the call leaves out no value,
+where the function may say a default (``FunctionProto.attribute_proto``). So calls are completed before it runs:
 
 - a call is given every default that it does not overrule;
-- a node of a function whose attribute refers to one that the call leaves out, and that has no default, loses it (and has
-  its operator's own default): such calls are of a variant of the function, as the node may be a call itself;
+- a node of a function whose attribute refers to one that the call leaves out, and that has no default, loses it (and
+  has its operator's own default): such calls are of a variant of the function, as the node may be a call itself;
 - an output that is an input as it stands becomes an identity.
 
 Source: IR.md of the ONNX specification, "Functions".
@@ -26,8 +26,8 @@ _Key = tuple[str, str, str]
 def inline_functions(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy of the model without functions. Raises InvalidModelError where they cannot be written out.
 
-    Nodes are named ``function/node``, so that messages say where they are. Functions of another opset than the model's are
-    converted to it.
+    Nodes are named ``function/node``, so that messages say where they are. Functions of another opset than the model's
+    are converted to it.
     """
     completed = onnx.ModelProto()
     completed.CopyFrom(model)
@@ -56,7 +56,7 @@ class _Calls:
         self.variants: dict[tuple[_Key, frozenset[str]], str] = {}
 
     def complete(self, nodes: Iterable[onnx.NodeProto], absent: frozenset[str] = frozenset()) -> None:
-        """Completes all calls among the nodes of a function called without the ``absent`` attributes, or of the graph."""
+        """Completes all calls among the nodes of the graph, or of a function called without ``absent`` attributes."""
         for node in _with_nested(nodes):
             for attribute in [a for a in node.attribute if a.ref_attr_name in absent and a.ref_attr_name]:
                 node.attribute.remove(attribute)

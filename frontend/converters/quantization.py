@@ -67,13 +67,14 @@ def convert_dequantize(node: Node) -> Value:
 
 @converter("DynamicQuantizeLinear")
 def convert_dynamic_quantize(node: Node) -> list[Value]:
-    """The range of x, zero included, mapped to 0 ... 255."""
+    """The range of x, zero included, mapped to 0 ... 255; by 1 where it is 0 alone, as onnxruntime does."""
     x, b = node.input(0), node.b
     axes = list(range(x.rank))
     zero = b.scalar_like(0, x)
     high = b.maximum(b.reduce("max", x, axes, keepdims=False), zero)
     low = b.minimum(b.reduce("min", x, axes, keepdims=False), zero)
-    scale = b.div(b.sub(high, low), b.scalar_like(255, x))
+    is_empty = b.op(graph.EqualOp, high, low)
+    scale = b.where(is_empty, b.scalar_like(1, x), b.div(b.sub(high, low), b.scalar_like(255, x)))
     limit = b.scalar_like(255, x)
     point = b.op(graph.RoundOp, b.minimum(b.maximum(b.div(b.op(graph.NegOp, low), scale), zero), limit))
     quantised = b.add(b.op(graph.RoundOp, b.div(x, scale)), point)

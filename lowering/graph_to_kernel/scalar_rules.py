@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import f32, i32, i64
+from xdsl.dialects.builtin import f32, f64, i32, i64
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from ...dialects import graph
@@ -283,9 +283,10 @@ def _clamped(code: ScalarCode, value: SSAValue, source: Attribute, result: Attri
     limits = np.iinfo(numpy_dtype(result))
     if is_float(value.type):
         # The largest float not above the limit: 2**31 - 1 itself is no f32.
-        highest = np.float32(limits.max)
+        number = np.float64 if value.type == f64 else np.float32
+        highest = number(limits.max)
         if int(highest) > limits.max:
-            highest = np.nextafter(highest, np.float32(0))
+            highest = np.nextafter(highest, number(0))
         lower = code.emit(arith.MinnumfOp, value, code.constant(float(highest), value.type))
         return code.emit(arith.MaxnumfOp, lower, code.constant(float(limits.min), value.type))
     own = np.iinfo(numpy_dtype(source)) if not is_bool(source) else None
@@ -306,7 +307,7 @@ def _convert(code: ScalarCode, value: SSAValue, source: Attribute, result: Attri
         predicate = "une" if is_float(value.type) else "ne"
         return code.compare(predicate, value, code.constant(0, value.type))
     if is_float(value.type):
-        return _float_to_integer(code, value, target, is_unsigned(result))
+        return float_to_integer(code, value, target, is_unsigned(result))
     if is_float(target):
         wide = f32 if target.bitwidth < 32 else target  # pyright: ignore[reportAttributeAccessIssue]
         number = code.emit(arith.UIToFPOp if is_unsigned(source) else arith.SIToFPOp, value, type_=wide)
@@ -326,14 +327,31 @@ def _convert_float(code: ScalarCode, value: SSAValue, target: Attribute) -> SSAV
     return value if value.type == target else code.emit(arith.TruncFOp, value, type_=target)
 
 
-def _float_to_integer(code: ScalarCode, value: SSAValue, target: Attribute, unsigned: bool) -> SSAValue:
-    """Through a type in which the target's numbers are positive, then cut to size: numbers out of range wrap."""
+def float_to_integer(code: ScalarCode, value: SSAValue, target: Attribute, unsigned: bool) -> SSAValue:
+    """Towards zero, on every target as ``runtime.reference.elementwise.float_to_integer`` defines it.
+
+    Through a signed type, then cut to size. What that type does not hold, NaN included, is its least number; of u64 the
+    upper half goes through the lower one.
+    """
     width = target.width.data  # pyright: ignore[reportAttributeAccessIssue]
-    if width == 64:
-        return code.emit(arith.FPToUIOp if unsigned else arith.FPToSIOp, value, type_=target)
-    through = i64 if unsigned and width == 32 else i32
-    number = code.emit(arith.FPToSIOp, value, type_=through)
-    return number if through == target else code.emit(arith.TruncIOp, number, type_=target)
+    through = i64 if width == 64 or (unsigned and width == 32) else i32
+    value = _convert_float(code, value, f64 if value.type == f64 else f32)
+    half = 2.0 ** (through.width.data - 1)
+    least = code.constant(-int(half), through)
+    if not (unsigned and width == 64):
+        number = _within(code, value, half, least)
+        return number if through == target else code.emit(arith.TruncIOp, number, type_=target)
+    is_upper = code.compare("oge", value, code.constant(half, value.type))
+    lowered = code.select(is_upper, code.emit(arith.SubfOp, value, code.constant(half, value.type)), value)
+    number = _within(code, lowered, half, least)
+    return code.emit(arith.AddiOp, number, code.select(is_upper, least, code.constant(0, through)))
+
+
+def _within(code: ScalarCode, value: SSAValue, bound: float, otherwise: SSAValue) -> SSAValue:
+    """A float of a size below ``bound`` as an integer of the type of ``otherwise``, which stands for all others."""
+    fits = code.compare("olt", code.emit(math.AbsFOp, value), code.constant(bound, value.type))
+    kept = code.select(fits, value, code.constant(0.0, value.type))
+    return code.select(fits, code.emit(arith.FPToSIOp, kept, type_=otherwise.type), otherwise)
 
 
 SCALAR_RULES: dict[str, ScalarRule] = {

@@ -97,9 +97,23 @@ class _Lstm:
                 self._sequence(nest.add(loop.index, nest.mul(whole, self.rows - 1)), 1)
 
     def _sequence(self, row: Index, rows: int) -> None:
-        """All steps of some rows of the batch."""
+        """All steps of some rows of the batch; of a sequence without steps, the initial state is the last."""
         nest = self.nest
         self._copy(self.first_c, self.c, row, rows)
+        if isinstance(self.steps, int):
+            if self.steps:
+                self._steps(row, rows)
+            else:
+                self._copy(self.first_h, self.last_h, row, rows)
+            return
+        with nest.when(nest.compare("sgt", self.steps, 0)):
+            self._steps(row, rows)
+        with nest.when(nest.compare("sle", self.steps, 0)):
+            self._copy(self.first_h, self.last_h, row, rows)
+
+    def _steps(self, row: Index, rows: int) -> None:
+        """All steps where there is one at least: the first reads the initial state."""
+        nest = self.nest
         first = nest.sub(self.steps, 1) if self.reverse else 0
         self._step(first, row, rows, self.first_h, self.first_h.at(row))
         if self.steps == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -143,12 +144,19 @@ def _undone(operation: GraphOperation, rewriter: Rewriter) -> SSAValue | None:
 
 
 def _neutral(element: float, *, commutes: bool) -> Callable[[Any, Rewriter], SSAValue | None]:
-    """x + 0, x * 1 and the like, where the result has the shape of x."""
+    """x + -0, x - 0, x * 1 and the like, where the result has the shape of x.
+
+    The sign of a zero counts: -0 + 0 is 0. Integers have one zero.
+    """
 
     def simplify(operation: GraphOperation, rewriter: Rewriter) -> SSAValue | None:
         a, b = operation.operands
         for x, other in ((a, b), (b, a)) if commutes else ((a, b),):
-            if rewriter.number(other) == element and type_of(x).same_shape(operation.result_types[0]):
+            number = rewriter.number(other)
+            if number != element or not type_of(x).same_shape(operation.result_types[0]):
+                continue
+            is_signed = is_float(operation.result_types[0].element_type)
+            if not is_signed or math.copysign(1, number) == math.copysign(1, element):
                 return x
         return None
 
@@ -177,7 +185,7 @@ _RULES: dict[type, Callable[[Any, Rewriter], SSAValue | None]] = {
     graph.CeilOp: _twice,
     graph.NegOp: _undone,
     graph.NotOp: _undone,
-    graph.AddOp: _neutral(0.0, commutes=True),
+    graph.AddOp: _neutral(-0.0, commutes=True),
     graph.SubOp: _neutral(0.0, commutes=False),
     graph.MulOp: _neutral(1.0, commutes=True),
     graph.DivOp: _neutral(1.0, commutes=False),

@@ -1,4 +1,4 @@
-"""Cheaper arithmetic with the same meaning: divisions become multiplications, constants meet."""
+"""Cheaper arithmetic that gives the same bits."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from typing import Any
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects import graph
 from ...dialects.graph.types import is_float
-from .rewriting import Rewriter, defined_by, graph_blocks, type_of
+from .rewriting import Rewriter, graph_blocks
 
 
 @dataclass(frozen=True)
 class GraphSimplifyArithmeticPass(ModulePass):
-    """Divides by no constant, subtracts none, and scales or shifts only once in a row.
+    """Multiplies where a division is by powers of two, adds where a constant is subtracted.
 
     before::
 
-        %1 = graph.mul %x, %two : (...) -> !graph.tensor<8 x f32>
-        %2 = graph.div %1, %four : (...) -> !graph.tensor<8 x f32>
+        %0 = graph.div %x, %four : (...) -> !graph.tensor<8 x f32>
+        %1 = graph.sub %0, %three : (...) -> !graph.tensor<8 x f32>
 
     after::
 
-        %half = graph.constant @folded : !graph.tensor<f32>
-        %2 = graph.mul %x, %half : (...) -> !graph.tensor<8 x f32>
+        %0 = graph.mul %x, %quarter : (...) -> !graph.tensor<8 x f32>
+        %1 = graph.add %0, %minus_three : (...) -> !graph.tensor<8 x f32>
 
-    x / sqrt(y) stays; x * reciprocal(y) becomes x / y. A product with a constant changes its rounding by at most
-    one unit in the last place where a division became a multiplication.
+    Both are exact, signs of zero included. What is not exact stays as the model has it: a division by another number
+    (41 times the nearest float to 1 / 41 is less than 1, so that its floor is 0), constants of two products or sums in
+    a row (what is between may overflow, and is rounded), and a product with a reciprocal (rounded on its own).
     """
 
     name = "graph-simplify-arithmetic"
@@ -47,18 +47,22 @@ class GraphSimplifyArithmeticPass(ModulePass):
 
 
 def _divide(operation: graph.DivOp, rewriter: Rewriter) -> None:
-    """x / c -> x * (1 / c)."""
+    """x / c -> x * (1 / c), where every c is a power of two whose reciprocal is a normal number."""
     divisor = rewriter.array(operation.b)
-    if divisor is None or not is_float(operation.result_types[0].element_type) or not np.all(divisor):
+    if divisor is None or not is_float(operation.result_types[0].element_type):
         return
-    with np.errstate(all="ignore"):
-        inverse = (1.0 / divisor.astype(np.float64)).astype(divisor.dtype)
-    if not np.all(np.isfinite(inverse)):
+    wide = divisor.astype(np.float64)
+    mantissas, exponents = np.frexp(wide)
+    lowest = _LOWEST_EXPONENTS[operation.result_types[0].dtype.name]
+    # A power 2^e has the mantissa 0.5 and the exponent e + 1.
+    if not (np.all(np.abs(mantissas) == 0.5) and np.all(np.abs(exponents - 1) <= -lowest)):
         return
-    factor = rewriter.constant(operation, inverse, "folded")
-    product = graph.MulOp([operation.a, factor], operation.result_types)
-    rewriter.replace_with(operation, product)
-    _multiply(product, rewriter)
+    factor = rewriter.constant(operation, (1.0 / wide).astype(divisor.dtype), "folded")
+    rewriter.replace_with(operation, graph.MulOp([operation.a, factor], operation.result_types))
+
+
+# Exponents of the least normal number.
+_LOWEST_EXPONENTS = {"float16": -14, "bfloat16": -126, "float32": -126, "float64": -1022}
 
 
 def _subtract(operation: graph.SubOp, rewriter: Rewriter) -> None:
@@ -67,68 +71,10 @@ def _subtract(operation: graph.SubOp, rewriter: Rewriter) -> None:
     if amount is None or not is_float(operation.result_types[0].element_type):
         return
     summand = rewriter.constant(operation, -amount, "folded")
-    total = graph.AddOp([operation.a, summand], operation.result_types)
-    rewriter.replace_with(operation, total)
-    _add(total, rewriter)
-
-
-def _multiply(operation: graph.MulOp, rewriter: Rewriter) -> None:
-    """(x * c) * d -> x * (c * d); x * reciprocal(y) -> x / y."""
-    if _merge(operation, np.multiply, rewriter):
-        return
-    for x, other in ((operation.a, operation.b), (operation.b, operation.a)):
-        reciprocal = defined_by(other, graph.ReciprocalOp)
-        if reciprocal is not None and other.has_one_use() and _same_cost(reciprocal, operation):
-            rewriter.replace_with(operation, graph.DivOp([x, reciprocal.x], operation.result_types))
-            reciprocal.detach()
-            reciprocal.erase()
-            return
-
-
-def _same_cost(reciprocal: graph.ReciprocalOp, operation: graph.MulOp) -> bool:
-    """A reciprocal of few elements that many are multiplied by is cheaper than as many divisions."""
-    return type_of(reciprocal.result).same_shape(operation.result_types[0])
-
-
-def _add(operation: graph.AddOp, rewriter: Rewriter) -> None:
-    """(x + c) + d -> x + (c + d)."""
-    _merge(operation, np.add, rewriter)
-
-
-def _merge(operation: graph.BinaryOp, combine: Callable[..., Any], rewriter: Rewriter) -> bool:
-    outer = _with_constant(operation, rewriter)
-    if outer is None or not is_float(operation.result_types[0].element_type):
-        return False
-    inner = defined_by(outer[0], type(operation))
-    if inner is None or not inner.result.has_one_use():
-        return False
-    parts = _with_constant(inner, rewriter)
-    if parts is None:
-        return False
-    x, first = parts
-    with np.errstate(all="ignore"):
-        merged = combine(first.astype(np.float64), outer[1].astype(np.float64)).astype(first.dtype)
-    if not np.all(np.isfinite(merged)) or merged.size > max(first.size, outer[1].size):
-        return False
-    constant = rewriter.constant(operation, merged, "folded")
-    rewriter.replace_with(operation, type(operation)([x, constant], operation.result_types))
-    inner.detach()
-    inner.erase()
-    return True
-
-
-def _with_constant(operation: graph.BinaryOp, rewriter: Rewriter) -> tuple[SSAValue, np.ndarray] | None:
-    """The other operand and the constant one of a product or sum."""
-    for x, other in ((operation.a, operation.b), (operation.b, operation.a)):
-        array = rewriter.array(other)
-        if array is not None:
-            return x, array
-    return None
+    rewriter.replace_with(operation, graph.AddOp([operation.a, summand], operation.result_types))
 
 
 _RULES: dict[type, Callable[[Any, Rewriter], object]] = {
     graph.DivOp: _divide,
     graph.SubOp: _subtract,
-    graph.MulOp: _multiply,
-    graph.AddOp: _add,
 }

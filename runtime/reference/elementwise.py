@@ -128,13 +128,35 @@ def _where(inputs: Arrays, attributes: Attributes) -> Arrays:
 
 
 def cast(x: np.ndarray, dtype: np.dtype, saturate: bool = False) -> np.ndarray:
-    """Converted element by element; float to integer rounds towards zero, ``saturate`` clamps to the range."""
+    """Converted element by element; ``saturate`` clamps to an integer type's range, and NaN to its largest number."""
     if dtype == np.bool_:
         return x != 0
-    if saturate and not is_float(dtype):
-        limits = np.iinfo(dtype)
-        return np.clip(widened(x), limits.min, limits.max).astype(dtype)
-    return x.astype(dtype)
+    if is_float(dtype) or not is_float(x.dtype):
+        limits = np.iinfo(dtype) if saturate and not is_float(dtype) else None
+        return (x if limits is None else np.clip(x, limits.min, limits.max)).astype(dtype)
+    if not saturate:
+        return float_to_integer(x, dtype)
+    limits, wide = np.iinfo(dtype), widened(x)
+    largest = wide.dtype.type(limits.max)
+    if int(largest) > limits.max:  # The limit is no float of this size.
+        largest = np.nextafter(largest, wide.dtype.type(0))
+    return np.fmax(np.fmin(wide, largest), wide.dtype.type(limits.min)).astype(dtype)
+
+
+def float_to_integer(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Rounded towards zero; where that is out of range, which ONNX leaves undefined, as C programs do on x86.
+
+    The number is cut to size from i32, or i64 for u32 and 64 bits; what that does not hold, NaN and infinities
+    included, is its least number. Of u64 the upper half goes through the lower one.
+    """
+    through = np.iinfo(np.int64 if dtype.itemsize == 8 or dtype == np.uint32 else np.int32)
+    half = -float(through.min)
+    wide = widened(x)
+    is_upper = (wide >= half) & (dtype == np.uint64)
+    lowered = np.where(is_upper, wide - wide.dtype.type(half), wide)
+    fits = np.abs(lowered) < half
+    number = np.where(fits, np.where(fits, lowered, 0).astype(through.dtype), through.min)
+    return np.where(is_upper, number ^ through.min, number).astype(dtype)
 
 
 def _cast(inputs: Arrays, attributes: Attributes) -> Arrays:

@@ -45,6 +45,9 @@ def pad(x: np.ndarray, pads: Sequence[int], mode: str, value: np.ndarray | float
     """Adds elements before and after each axis; negative pads cut."""
     rank = x.ndim
     begin, end = pads[:rank], pads[rank:]
+    for axis, (size, before, after) in enumerate(zip(x.shape, begin, end)):
+        if size + before + after < 0:
+            raise ValueError(f"pad: pads of {before} and {after} cut more from axis {axis} than its {size} elements")
     kept = x[tuple(slice(max(-b, 0), d - max(-e, 0) if e < 0 else None) for b, e, d in zip(begin, end, x.shape))]
     amounts = [(max(b, 0), max(e, 0)) for b, e in zip(begin, end)]
     if mode == "constant":

@@ -1,4 +1,4 @@
-// RUN: lamina-opt %s -p graph-eliminate-identities --constant 'zero=dense<0.0> : tensor<f32>' --constant 'one=dense<1.0> : tensor<1xf32>' --constant 'true=dense<true> : tensor<i1>' | filecheck %s
+// RUN: lamina-opt %s -p graph-eliminate-identities --constant 'zero=dense<-0.0> : tensor<f32>' --constant 'one=dense<1.0> : tensor<1xf32>' --constant 'true=dense<true> : tensor<i1>' | filecheck %s
 
 func.func @transposes_that_undo_each_other(%x: !graph.tensor<N x 8 x 4 x 2 x f32>) -> !graph.tensor<N x 8 x 4 x 2 x f32> {
   %0 = graph.transpose %x permutation [0, 2, 3, 1] : (!graph.tensor<N x 8 x 4 x 2 x f32>) -> !graph.tensor<N x 4 x 2 x 8 x f32>
