@@ -153,7 +153,7 @@ def _neutral(element: float, *, commutes: bool) -> Callable[[Any, Rewriter], SSA
         a, b = operation.operands
         for x, other in ((a, b), (b, a)) if commutes else ((a, b),):
             number = rewriter.number(other)
-            if number != element or not type_of(x).same_shape(operation.result_types[0]):
+            if number is None or number != element or not type_of(x).same_shape(operation.result_types[0]):
                 continue
             is_signed = is_float(operation.result_types[0].element_type)
             if not is_signed or math.copysign(1, number) == math.copysign(1, element):
