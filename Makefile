@@ -4,11 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Of `make fuzz`: how many graphs, and the seed of the first.
+GRAPHS ?= 5000
+SEED ?= 1
 # Tests run side by side; each process that runs a network brings its own threads.
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench soak lint format docs site wheels clean
+.PHONY: help demo test bench soak fuzz lint format docs site wheels clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -24,6 +27,10 @@ bench: $(INSTALLED) ## every figure of docs/performance.md, measured here and no
 
 soak: $(INSTALLED) ## 20,000 runs in one process: answers right, memory flat (minutes)
 	@$(BIN)/python -m lamina.benchmarks.soak $(SOAK_ARGS)
+
+fuzz: $(INSTALLED) ## 5,000 random graphs, run in all ways and beside onnxruntime; GRAPHS=N, SEED=N begins elsewhere
+	@LAMINA_FUZZ=$(GRAPHS) LAMINA_FUZZ_SEED=$(SEED) \
+		$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests/hostile/test_random_graphs.py $(PYTEST_ARGS)
 
 lint: $(INSTALLED) ## ruff and pyright
 	@$(BIN)/ruff check .

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         FileFormatError,
         InputError,
         LaminaError,
+        MemoryAccessError,
         ProgramError,
         TargetMismatchError,
     )
@@ -39,6 +40,7 @@ _EXPORTS = {
     "FileFormatError": ".runtime.errors",
     "TargetMismatchError": ".runtime.errors",
     "ExecutionError": ".runtime.errors",
+    "MemoryAccessError": ".runtime.errors",
 }
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
     "InferenceSession",
     "InputError",
     "LaminaError",
+    "MemoryAccessError",
     "ProgramError",
     "SessionOptions",
     "TargetMismatchError",

@@ -148,8 +148,8 @@ class PipelineOptions:
     (0 of 0 where it has none).
     use_cache: take the finished model from the compile cache where it is; then there is nothing to time. Not done
     where phases shall be verified or dumped.
-    checked: let the code check every load and store, and a run raise ExecutionError that names the stage, buffer and
-    offset of one that leaves its buffer. By default where LAMINA_CHECKED is set to 1.
+    checked: let the code check every load and store, and a run raise MemoryAccessError that names the stage, buffer
+    and offset of one that leaves its buffer. By default where LAMINA_CHECKED is set to 1.
     timings, dumped_constants: gathered while compiling.
     """
 

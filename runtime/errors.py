@@ -25,3 +25,7 @@ class TargetMismatchError(LaminaError, RuntimeError):
 
 class ExecutionError(LaminaError, RuntimeError):
     """A run cannot go on: an operation on the host failed, or the system refused memory or threads."""
+
+
+class MemoryAccessError(ExecutionError):
+    """Checked code was kept from an access outside of a buffer."""

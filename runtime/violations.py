@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from .binding import Binding, Instance
-from .errors import ExecutionError
+from .errors import MemoryAccessError
 from .memory import address_of
 from .program import Segment
 
@@ -18,7 +18,7 @@ STACK = (1 << 14) - 2
 
 
 def reporting(segment: Segment, execute: Callable[[Binding, Instance], None]) -> Callable[[Binding, Instance], None]:
-    """``execute`` with words for its stages to report in; raises ExecutionError where one does."""
+    """``execute`` with words for its stages to report in; raises MemoryAccessError where one does."""
 
     def execute_and_look(binding: Binding, instance: Instance) -> None:
         words = np.zeros(len(segment.stages), np.int64)
@@ -31,7 +31,7 @@ def reporting(segment: Segment, execute: Callable[[Binding, Instance], None]) ->
 
 
 def raise_violation(segment: Segment, sizes: Mapping[str, int], words: Sequence[int]) -> None:
-    """Raises ExecutionError that names the first stage, the buffer and the offset, if any word is set.
+    """Raises MemoryAccessError that names the first stage, the buffer and the offset, if any word is set.
 
     ``sizes`` are those of the segment's buffers, in bytes.
     """
@@ -45,7 +45,7 @@ def raise_violation(segment: Segment, sizes: Mapping[str, int], words: Sequence[
         if number != STACK:
             name = [argument[1] for argument in stage.arguments if argument[0] == "buffer"][number]
             place = f"buffer '{name}' of {sizes[name]} bytes"
-        raise ExecutionError(
+        raise MemoryAccessError(
             f"segment '{segment.name}': stage '{stage.name}' ({stage.function}) accesses byte {offset} of {place}: "
             "the code is wrong, or a size or index that it was given; the results are not to be used"
         )

@@ -113,13 +113,11 @@ def lower_pad(stage: StageOp, nest: LoopNest) -> None:
     assert isinstance(kernel, PadOp)
     source, result = mover.ins[0], mover.result
     lower, upper = kernel.get("lower"), kernel.get("upper")
-    before = [dims.maximum(amount, 0) for amount in lower]
-    after = [dims.maximum(amount, 0) for amount in upper]
-    inside = [
-        dims.subtract(size, dims.add(low, high)) for size, low, high in zip(result.dims, before, after, strict=True)
-    ]
+    parts = [_cut(size, low, high) for size, low, high in zip(result.dims, lower, upper, strict=True)]
+    before, inside, after = ([part[number] for part in parts] for number in range(3))
     cropped = tuple(dims.maximum(dims.multiply(amount, -1), 0) for amount in lower)
-    mover.walk([Operand(source, cropped)], before, inside)
+    if 0 not in inside:
+        mover.walk([Operand(source, cropped)], before, inside)
     element, border = _border(mover, source, kernel, lower)
     for axis in range(result.type.rank):
         for start, length in ((0, before[axis]), (dims.add(before[axis], inside[axis]), after[axis])):
@@ -128,6 +126,20 @@ def lower_pad(stage: StageOp, nest: LoopNest) -> None:
             starts = [*before[:axis], start, *[0] * (result.type.rank - axis - 1)]
             box = [*inside[:axis], length, *result.dims[axis + 1 :]]
             mover.walk(border(starts, axis), starts, box, element)
+
+
+def _cut(size: Dim, lower: Dim, upper: Dim) -> tuple[Dim, Dim, Dim]:
+    """How much of an axis of the result is border before the inside, inside, and border after it.
+
+    Where one end is cropped by more than the source has, nothing is left of the inside, and the border is the whole.
+    """
+    before, after = dims.maximum(lower, 0), dims.maximum(upper, 0)
+    inside = dims.subtract(size, dims.add(before, after))
+    if lower == before and upper == after:
+        return before, inside, after
+    inside = dims.maximum(inside, 0)
+    before = dims.minimum(before, size)
+    return before, inside, dims.subtract(size, dims.add(before, inside))
 
 
 def _border(

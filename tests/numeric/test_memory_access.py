@@ -18,7 +18,7 @@ from lamina.backend.compile_module import compile_module as generate_code
 from lamina.backend.targets import target_by_name
 from lamina.cache.models import find_entry
 from lamina.context import CompilerContext
-from lamina.runtime.errors import ExecutionError
+from lamina.runtime.errors import MemoryAccessError
 from lamina.runtime.image import MappedImage
 from lamina.runtime.inspection import run_kernel
 from lamina.runtime.memory import address_of
@@ -102,7 +102,9 @@ def test_a_run_that_leaves_a_buffer_ends_with_its_place() -> None:
     sizes = [number for number, argument in enumerate(stage.arguments) if argument[0] == "dim"][-2:]
     stage.arguments[sizes[0]] = ("dim", f"({stage.arguments[sizes[0]][1]})-20")
     for run in (model.run, model.run_guarded, model.run_poisoned):
-        with pytest.raises(ExecutionError, match=rf"stage '{stage.name}' .* accesses byte 1[2-3]\d of buffer 'input0'"):
+        with pytest.raises(
+            MemoryAccessError, match=rf"stage '{stage.name}' .* accesses byte 1[2-3]\d of buffer 'input0'"
+        ):
             run({"x": x})
 
 
@@ -162,3 +164,21 @@ def test_random_models_stay_in_their_memory(block: int) -> None:
             with np.errstate(all="ignore"):
                 ran += assert_stays_in_its_memory(drawn.model(), drawn.feeds, f"LAMINA_FUZZ_SEED={seed}")
     assert ran
+
+
+@pytest.mark.parametrize("lower, upper", [(-3, 3), (-5, 9), (6, -5), (6, -4), (-4, 1), (7, -7), (-1, 2)])
+@pytest.mark.parametrize("width", [1, 3])
+@pytest.mark.parametrize("free", [True, False], ids=["free", "fixed"])
+def test_a_border_may_crop_more_than_there_is(lower: int, upper: int, width: int, free: bool) -> None:
+    """Element i of the result is element i - lower of the source where there is one, else the border's."""
+    x = np.arange(4 * width, dtype=np.float32).reshape(4, width) + 1
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N" if free else 4, width])]
+    pads = numpy_helper.from_array(np.array([lower, 0, upper, 0]), "pads")
+    nodes = [helper.make_node("Pad", ["x", "pads"], ["y"])]
+    graph = helper.make_graph(nodes, "g", inputs, [helper.make_empty_tensor_value_info("y")], [pads])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    expected = np.zeros((4 + lower + upper, width), np.float32)
+    for row in range(len(expected)):
+        if 0 <= row - lower < 4:
+            expected[row] = x[row - lower]
+    np.testing.assert_array_equal(lamina.compile(model, threads=1, options=CHECKED()).run({"x": x})["y"], expected)

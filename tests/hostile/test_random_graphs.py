@@ -1,0 +1,101 @@
+"""Random graphs of every kind of operator and type, each run in ways that must not matter.
+
+One thread gives what two give, a build for the sizes at hand what a build with free dims gives, a checked build what an
+unchecked one gives, all to the bit but for fixed sizes; and that is what onnxruntime gives, or ONNX's own evaluator
+where that differs. ``make fuzz`` takes 5,000 graphs; ``LAMINA_FUZZ_SEED=N LAMINA_FUZZ=1`` repeats one.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import traceback
+
+import lamina
+import numpy as np
+import onnx
+import pytest
+from lamina.pipeline import PipelineOptions
+from lamina.runtime.errors import LaminaError, MemoryAccessError
+from other_engines import Arrays, assert_same, evaluated, reference, resized
+from random_model import RandomModel
+from random_types import ALL_STEPS
+
+GRAPHS = int(os.environ.get("LAMINA_FUZZ", "150"))
+FIRST = int(os.environ.get("LAMINA_FUZZ_SEED", "1"))
+BLOCKS = 6
+FIXED_EVERY = 2
+"""Of so many graphs one is compiled for fixed sizes too in the tests; all are where there are more graphs."""
+
+
+def assert_bits(found: Arrays, expected: Arrays, what: str) -> None:
+    for name, wanted in expected.items():
+        value = found[name]
+        assert (value.dtype, value.shape) == (wanted.dtype, wanted.shape), f"{what}: {name}"
+        both_nan = (value != value) & (wanted != wanted)
+        assert ((value == wanted) | both_nan).all(), f"{what}: output {name} differs"
+
+
+def assert_right(model: onnx.ModelProto, feeds: Arrays, found: Arrays) -> int:
+    """Whether another engine gives the same; 0 where none can run it. Raises AssertionError where all differ."""
+    expected = reference(model, feeds)
+    if expected is None:
+        return 0
+    try:
+        assert_same(found, expected)
+    except AssertionError:
+        other = evaluated(model, feeds)
+        if other is None:
+            raise
+        assert_same(found, other)
+    return 1
+
+
+def fixed(model: onnx.ModelProto, feeds: Arrays) -> dict[str, list[int]]:
+    return {info.name: list(feeds[info.name].shape) for info in model.graph.input}
+
+
+def compared(seed: int, also_fixed: bool) -> int:
+    """How many results another engine has confirmed."""
+    rng = random.Random(seed)
+    drawn = RandomModel(seed, rng.choice([1, 1, 2, 4, 8]), ALL_STEPS)
+    if not drawn.nodes:
+        return 0
+    model, feeds, confirmed = drawn.model(), drawn.feeds, 0
+    try:
+        # First, since what would leave its memory ends with an error that names it, and not the process.
+        checked = lamina.compile(model, threads=2, options=PipelineOptions(checked=True))
+    except LaminaError:
+        return 0
+    one, two = (lamina.compile(model, threads=threads) for threads in (1, 2))
+    for attempt in range(4):
+        given = feeds if attempt == 0 else resized(model, feeds, rng)
+        if given is None:
+            break
+        try:
+            expected = checked.run(given)
+        except MemoryAccessError:
+            raise
+        except LaminaError:
+            continue
+        found = one.run(given)
+        assert_bits(two.run(given), found, "two threads")
+        assert_bits(expected, found, "checked")
+        if also_fixed and attempt < 2:
+            assert_same(lamina.compile(model, threads=1, shapes=fixed(model, given)).run(given), found)
+        confirmed += assert_right(model, given, found)
+    return confirmed
+
+
+@pytest.mark.parametrize("block", range(BLOCKS))
+def test_random_graphs(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAMINA_CACHE", "objects" if GRAPHS <= 150 else "off")
+    confirmed, faults = 0, []
+    with np.errstate(all="ignore"):
+        for seed in range(FIRST + block, FIRST + GRAPHS, BLOCKS):
+            try:
+                confirmed += compared(seed, GRAPHS > 150 or seed % FIXED_EVERY == 0)
+            except Exception:
+                faults.append(f"LAMINA_FUZZ_SEED={seed} LAMINA_FUZZ=1\n{traceback.format_exc(limit=-2)}")
+    assert not faults, f"{len(faults)} faults\n" + "\n".join(faults)
+    assert confirmed or GRAPHS < 20
