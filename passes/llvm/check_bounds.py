@@ -46,10 +46,10 @@ class LLVMCheckBoundsPass(ModulePass):
     ```
     becomes, where ``%p`` comes from the argument ``%x`` of ``%size`` bytes,
     ```mlir
-    %at = llvm.sub (llvm.ptrtoint %p), (llvm.ptrtoint %x)
-    %inside = %at < %size && %size - %at >= 4         // unsigned
+    %at = llvm.sub %address, %start                   // llvm.ptrtoint of %p and of %x
+    %inside = %at < %size and %size - %at >= 4        // unsigned
     %word = llvm.select %inside, %spare, %status
-    llvm.store (tag of %x | %at), %word
+    llvm.store %tag_of_x or %at, %word
     %q = llvm.select %inside, %p, %spare
     %v = llvm.load %q : !llvm.ptr -> f32
     ```
