@@ -1,6 +1,6 @@
 """Tensor dimensions: plain integers where known, symbolic integer expressions where not.
 
-A dimension is an ``int`` or a SymPy expression over positive integer symbols. All arithmetic on
+A dimension is an ``int`` or a SymPy expression over symbols of integers from 0 on. All arithmetic on
 dimensions goes through this module, so that a static shape never touches SymPy and an expression
 always has one canonical form. Two texts exist of an expression: the one in IR
 (``(H - 1) floordiv 2 + 1``) and the one that the runtime evaluates (``(H - 1)//2 + 1``).
@@ -24,14 +24,14 @@ SYMBOL_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 @functools.cache
 def symbol(name: str) -> sympy.Symbol:
-    """The dimension called ``name``: a positive integer. Raises ValueError unless it is an identifier."""
+    """The dimension called ``name``: 0 or more. Raises ValueError unless it is an identifier."""
     import sympy
 
     if not SYMBOL_PATTERN.match(name) or name in ("x", "floordiv", "mod", "max", "min"):
         raise ValueError(
             f"'{name}' cannot name a dimension: expected an identifier other than x, floordiv, mod, max, min"
         )
-    return sympy.Symbol(name, integer=True, positive=True)
+    return sympy.Symbol(name, integer=True, nonnegative=True)
 
 
 def canonical(value: Dim) -> Dim:
@@ -95,6 +95,15 @@ def _without_inner_floor(quotient: sympy.Expr) -> sympy.Expr:
     return quotient
 
 
+def divide_towards_zero(left: Dim, right: Dim) -> Dim:
+    """The quotient without its fraction; ``right`` must be positive."""
+    if isinstance(left, int) and isinstance(right, int):
+        return abs(left) // right if left >= 0 else -(abs(left) // right)
+    if left.is_nonnegative if not isinstance(left, int) else left >= 0:
+        return floordiv(left, right)
+    return add(maximum(floordiv(left, right), 0), minimum(ceildiv(left, right), 0))
+
+
 def ceildiv(left: Dim, right: Dim) -> Dim:
     """Rounded up; ``right`` must be positive."""
     if isinstance(left, int) and isinstance(right, int):
@@ -124,6 +133,13 @@ def minimum(left: Dim, right: Dim) -> Dim:
     return canonical(sympy.Min(left, right))
 
 
+def is_bounded(value: Dim) -> bool:
+    """Whether a maximum or minimum occurs in it."""
+    import sympy
+
+    return not isinstance(value, int) and value.has(sympy.Max, sympy.Min)
+
+
 def product(dimensions: Iterable[Dim]) -> Dim:
     return functools.reduce(multiply, dimensions, 1)
 
@@ -136,11 +152,16 @@ def same_dimension(left: Dim, right: Dim) -> bool:
 
 
 def surely_differ(left: Dim, right: Dim) -> bool:
-    """Whether no values of the symbols are known to make both equal: 6 N and 8 N, but not H floordiv 2 and 1."""
+    """Whether no values from 1 on are known to make both equal: 6 N and 8 N, but not H floordiv 2 and 1."""
     if isinstance(left, int) and isinstance(right, int):
         return left != right
     difference = canonical(left - right)
-    return difference != 0 if isinstance(difference, int) else difference.is_zero is False
+    if isinstance(difference, int):
+        return difference != 0
+    import sympy
+
+    positive = {size: sympy.Dummy(integer=True, positive=True) for size in difference.free_symbols}
+    return difference.xreplace(positive).is_zero is False
 
 
 def is_static(shape: Sequence[Dim]) -> bool:

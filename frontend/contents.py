@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..dialects.graph.types import TensorType, is_bool, is_float
-from ..dialects.shape import MAX_TERMS, canonical, floordiv, maximum, minimum, multiply, term_count
+from ..dialects.shape import MAX_TERMS, canonical, divide_towards_zero, floordiv, maximum, minimum, multiply, term_count
 from ..dialects.shape import modulo as modulo_dimension
 from .values import MAX_TRACKED_ELEMENTS
 
@@ -127,7 +127,11 @@ def _divide(left: Any, right: Any) -> Any:
     if isinstance(left, int) and isinstance(right, int):
         quotient = abs(left) // abs(right)
         return quotient if (left < 0) == (right < 0) else -quotient
-    return floordiv(left, right)
+    if isinstance(right, int) and right < 0:
+        left, right = canonical(-left), -right
+    if not isinstance(right, int) and not right.is_nonnegative:
+        return None
+    return divide_towards_zero(left, right)
 
 
 def _divide_float(left: Any, right: Any) -> Any:
@@ -183,8 +187,7 @@ def _cast(operands: Sequence[Known], values: Mapping[str, Any], result: TensorTy
             return result.dtype.type(element).item()
         if is_bool(result.element_type):
             return True if element.is_positive else None
-        # Dimensions are positive, so rounding towards zero is rounding down.
-        return element if is_float(result.element_type) else floordiv(element, 1)
+        return element if is_float(result.element_type) else divide_towards_zero(element, 1)
 
     return _as_objects(np.frompyfunc(convert, 1, 1)(operands[0]), _sizes(result))
 

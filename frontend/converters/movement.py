@@ -10,7 +10,7 @@ import numpy as np
 
 from ...dialects import graph
 from ...dialects.graph.movement import slice_size
-from ...dialects.shape import add, canonical, ceildiv, maximum, minimum, multiply, product, subtract
+from ...dialects.shape import add, canonical, ceildiv, is_bounded, maximum, minimum, multiply, product, subtract
 from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
 from ..values import Value
@@ -74,17 +74,21 @@ def static_slice(
     first: list[Dim] = []
     last: list[Dim] = []
     for axis, start, end, step in zip(axes, starts, ends, steps):
-        size = x.dims[axis]
-        if 1 in (abs(b) for b in (start, end) if isinstance(b, int)):
-            _assume_not_empty(node, size)
-        begin = _bound(start, size, step, is_end=False)
-        stop = _bound(end, size, step, is_end=True)
+        begin, stop = _positions(node, x.dims[axis], start, end, step)
         first.append(begin)
-        last.append(_in_order(begin, stop, step))
+        last.append(stop)
     return node.b.slice(x, axes, first, last, steps)
 
 
-def _bound(bound: Dim, size: Dim, step: int, *, is_end: bool) -> Dim:
+def _positions(node: Node, size: Dim, start: Dim, end: Dim, step: int) -> tuple[Dim, Dim]:
+    """Both bounds as positions within the axis, the end not before the start."""
+    one_away = 1 in (abs(bound) for bound in (start, end) if isinstance(bound, int))
+    not_empty = one_away and _assume_not_empty(node, size)
+    begin = _bound(start, size, step, is_end=False, not_empty=not_empty)
+    return begin, _in_order(begin, _bound(end, size, step, is_end=True, not_empty=not_empty), step)
+
+
+def _bound(bound: Dim, size: Dim, step: int, *, is_end: bool, not_empty: bool) -> Dim:
     """A bound as a position within the axis; where it lies is decided by the signs that all sizes share."""
     original = bound
     if _surely_negative(bound):
@@ -93,17 +97,27 @@ def _bound(bound: Dim, size: Dim, step: int, *, is_end: bool) -> Dim:
         bound = add(bound, size)
     low = -1 if step < 0 and is_end else 0
     high = subtract(size, 1) if step < 0 and not is_end else size
-    if isinstance(bound, int) and (bound >= 2**31 - 1 or bound in (0, 1)):
-        return high if bound > 1 else bound if step > 0 else minimum(bound, high)
-    if step > 0 and original == -1:
+    if isinstance(bound, int) and bound >= 2**31 - 1:
+        return high
+    if step > 0 and (original == 0 or (not_empty and original in (1, -1))):
         return bound
+    if step < 0 and not_empty and original in (0, 1):
+        return minimum(bound, high)
     return minimum(maximum(bound, low), high)
 
 
-def _assume_not_empty(node: Node, size: Dim) -> None:
-    """Has the run check that an axis is not empty, so that a bound one from either end needs no clamping."""
-    if not isinstance(size, int) and not size.is_positive:
+def _assume_not_empty(node: Node, size: Dim) -> bool:
+    """Has the run check that an axis is not empty, so that a bound one from either end needs no clamping.
+
+    False where it may well be: the axis is what slices left of another.
+    """
+    if isinstance(size, int):
+        return size > 0
+    if is_bounded(size):
+        return False
+    if not size.is_positive:
         node.b.symbols.require_at_least(size, 1, f"Slice in {node.b.name}: the axis is not empty")
+    return True
 
 
 def _surely_negative(bound: Dim) -> bool:
@@ -126,7 +140,7 @@ def _dynamic_slice(node: Node, x: Value, starts: Value, ends: Value, axes: list[
     b = node.b
     count = len(axes)
     dims: list[Any] = [None if axis in axes else d for axis, d in enumerate(x.dims)]
-    _known_widths(x, starts, ends, axes, steps, dims)
+    _known_widths(node, x, starts, ends, axes, steps, dims)
     operands = [
         b.cast(starts, b.dim_values([0]).element_type),
         b.cast(ends, b.dim_values([0]).element_type),
@@ -136,7 +150,9 @@ def _dynamic_slice(node: Node, x: Value, starts: Value, ends: Value, axes: list[
     return node.dynamic(graph.DynamicSliceOp, [x, *operands], dims)
 
 
-def _known_widths(x: Value, starts: Value, ends: Value, axes: list[int], steps: Value | None, dims: list[Any]) -> None:
+def _known_widths(
+    node: Node, x: Value, starts: Value, ends: Value, axes: list[int], steps: Value | None, dims: list[Any]
+) -> None:
     """Axes whose bounds are all known keep a computed size although others are not."""
     known = [value.known() for value in (starts, ends)]
     step_list = [1] * len(axes) if steps is None else steps.integers()
@@ -145,8 +161,7 @@ def _known_widths(x: Value, starts: Value, ends: Value, axes: list[int], steps: 
     for axis, start, end, step in zip(axes, known[0].tolist(), known[1].tolist(), step_list):
         if start is None or end is None:
             continue
-        begin = _bound(start, x.dims[axis], step, is_end=False)
-        stop = _in_order(begin, _bound(end, x.dims[axis], step, is_end=True), step)
+        begin, stop = _positions(node, x.dims[axis], start, end, step)
         dims[axis] = slice_size(begin, stop, step)
 
 

@@ -1,0 +1,71 @@
+"""Free dims that are 0 or less than a model expects at run time: the right result, or an error that says so."""
+
+import itertools
+
+import lamina
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+LEAST = -(2**31)
+SLICES = ((-1, 2**31, 1), (0, -2, -1), (0, LEAST, -1), (1, 2**31, 1), (2, 0, -1), (-2, -1, 1), (-1, LEAST, -2))
+SEQUENCES = [(one,) for one in SLICES] + list(itertools.product(SLICES[:5], SLICES[:5]))
+
+
+def sliced(bounds) -> onnx.ModelProto:
+    """Slices of the only axis, of free size N, one after another: (start, end, step) each."""
+    nodes, constants, name = [], [], "x"
+    for index, (start, end, step) in enumerate(bounds):
+        operands = []
+        for role, value in (("start", start), ("end", end), ("axis", 0), ("step", step)):
+            operands.append(f"{role}{index}")
+            constants.append(numpy_helper.from_array(np.array([value], np.int64), operands[-1]))
+        result = "y" if index == len(bounds) - 1 else f"y{index}"
+        nodes.append(helper.make_node("Slice", [name, *operands], [result]))
+        name = result
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N"])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "slices", [x], [y], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def expected(x: np.ndarray, bounds) -> np.ndarray:
+    for start, end, step in bounds:
+        x = x[slice(start, None if end == LEAST else end, step)]
+    return x
+
+
+@pytest.mark.parametrize("bounds", SEQUENCES, ids=str)
+def test_slices(bounds):
+    executable = lamina.compile(sliced(bounds))
+    for size in (0, 1, 2, 5):
+        x = np.arange(1, size + 1, dtype=np.float32)
+        try:
+            result = executable.run({"x": x})["y"]
+        except lamina.LaminaError as error:
+            assert size < 5 and "the axis is not empty" in str(error)
+        else:
+            np.testing.assert_array_equal(result, expected(x, bounds))
+
+
+@pytest.mark.parametrize("divisor", [2, -2, 3])
+def test_a_computed_size_is_rounded_towards_zero(divisor):
+    """Shape(x)[0] - 5, divided as integers are."""
+    constants = [
+        numpy_helper.from_array(np.array([5], np.int64), "five"),
+        numpy_helper.from_array(np.array([divisor], np.int64), "divisor"),
+    ]
+    nodes = [
+        helper.make_node("Shape", ["x"], ["size"]),
+        helper.make_node("Sub", ["size", "five"], ["less"]),
+        helper.make_node("Div", ["less", "divisor"], ["y"]),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N"])
+    y = helper.make_tensor_value_info("y", TensorProto.INT64, [1])
+    graph = helper.make_graph(nodes, "size", [x], [y], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    executable = lamina.compile(model)
+    for size in (0, 1, 2, 4, 5, 6, 9):
+        result = executable.run({"x": np.zeros(size, np.float32)})["y"]
+        assert result.tolist() == [int((size - 5) / divisor)]
