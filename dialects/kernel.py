@@ -257,14 +257,20 @@ class GatherElementsOp(KernelOp):
 
 @irdl_op_definition
 class ResizeOp(KernelOp):
-    """ONNX Resize of x: ``mode`` nearest or linear; ``scales`` one an axis (0 stands for output / input)."""
+    """ONNX Resize of x: ``mode`` nearest or linear; ``scales`` one an axis.
+
+    For a scale of 0 stands the fraction ``common_scale``, without that output / input.
+    """
 
     name = "kernel.resize"
     mode = prop_def(StringAttr)
     coordinates = prop_def(StringAttr)
     rounding = prop_def(StringAttr)
     scales = opt_prop_def(DenseArrayBase.constr(f64))
-    SYNTAX: ClassVar = {"mode": "word", "coordinates": "word", "rounding": "word", "scales": "floats"}
+    common_scale = opt_prop_def(ArrayAttr[DimensionAttr])
+    SYNTAX: ClassVar = {
+        "mode": "word", "coordinates": "word", "rounding": "word", "scales": "floats", "common_scale": "dims",
+    }  # fmt: skip
     DEFAULTS: ClassVar = {"mode": "nearest", "coordinates": "half_pixel", "rounding": "round_prefer_floor"}
 
 

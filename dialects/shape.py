@@ -191,7 +191,9 @@ def _print(value: Any, division: str, level: int) -> str:
         return functools.reduce(lambda a, b: f"{name}({a}, {b})", arguments)
     if isinstance(value, sympy.floor):
         numerator, denominator = sympy.fraction(sympy.together(value.args[0]))
-        text = f"{_print(sympy.expand(numerator), division, _ATOM)} {division} {_print(denominator, division, _ATOM)}"
+        divisor = _print(denominator, division, _ATOM)
+        divisor = divisor if denominator.is_Atom or denominator.is_Add else f"({divisor})"
+        text = f"{_print(sympy.expand(numerator), division, _ATOM)} {division} {divisor}"
         return text if level == _SUM else f"({text})"
     if isinstance(value, sympy.Add):
         terms = sorted(value.args, key=lambda t: (t.is_Number, t.could_extract_minus_sign(), str(t)))

@@ -8,7 +8,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..dialects.dimension_attribute import is_element_type_name
-from ..dialects.shape import canonical, maximum, parse_dimension, print_dimension, same_dimension, symbol, symbols_of
+from ..dialects.shape import (
+    canonical,
+    maximum,
+    minimum,
+    parse_dimension,
+    print_dimension,
+    same_dimension,
+    symbol,
+    symbols_of,
+)
 
 if TYPE_CHECKING:
     import sympy
@@ -160,6 +169,10 @@ class Symbols:
         bounded = maximum(dimension, least)
         if not same_dimension(bounded, dimension):
             self._check(bounded, dimension, why)
+
+    def require_at_most(self, dimension: Dim, most: int, why: str) -> None:
+        """Has the run check that a dimension is not above ``most``."""
+        self._check(minimum(dimension, most), dimension, why)
 
     def resolved(self, checks: list[Check]) -> list[Check]:
         """Checks with replaced symbols replaced, without those that always hold."""

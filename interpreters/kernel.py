@@ -210,17 +210,13 @@ def _gather_elements(run: KernelInterpreter, op: k.GatherElementsOp, operands: _
 
 
 def _resize(run: KernelInterpreter, op: k.ResizeOp, operands: _Arrays) -> _Arrays:
-    shape = run.sizes(op.type.dims)
-    given = op.get("scales") or (0.0,) * len(shape)
-    scales = tuple(
-        scale or after / before for scale, after, before in zip(given, shape, operands[0].shape, strict=True)
-    )
     attributes = {
         "mode": op.get("mode"),
         "coordinates": op.get("coordinates"),
         "nearest": op.get("rounding"),
-        "scales": scales,
-        "shape": shape,
+        "scales": op.get("scales"),
+        "common_scale": run.sizes(op.get("common_scale") or ()),
+        "shape": run.sizes(op.type.dims),
         "dtype": str(operands[0].dtype),
     }
     return evaluate("resize", operands, attributes)

@@ -18,7 +18,7 @@ from .shapes import Binder, describe_shape
 Values = dict[str, np.ndarray]
 HostOperation = Callable[[list[Any], dict[str, Any]], Sequence[Any]]
 
-DIMENSION_ATTRIBUTES = ("shape", "starts", "ends", "pads", "dimensions")
+DIMENSION_ATTRIBUTES = ("shape", "starts", "ends", "pads", "dimensions", "common_scale")
 """Attributes of operations on the host that may hold expressions over symbols; the runtime evaluates them."""
 
 MAXIMUM_ITERATIONS = 1 << 31

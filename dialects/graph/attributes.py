@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .types import TensorType
 
 # Fields that hold dimensions.
-DIMENSION_FIELDS = ("starts", "ends", "pads", "dimensions")
+DIMENSION_FIELDS = ("starts", "ends", "pads", "dimensions", "common_scale")
 
 
 def reference_attributes(

@@ -14,7 +14,7 @@ from xdsl.irdl import operand_def, result_def
 from xdsl.utils.exceptions import VerifyException
 
 from .indexing import require_integer
-from .operation import GraphOperation, flag, graph_operation, number, numbers, word
+from .operation import GraphOperation, flag, graph_operation, integers, number, numbers, word
 from .types import TensorType
 
 
@@ -93,7 +93,10 @@ class DynamicPadOp(GraphOperation):
 
 @graph_operation
 class DynamicResizeOp(GraphOperation):
-    """As resize, to ``sizes`` (integers, one an axis) or by ``sizes`` as floating-point scales."""
+    """As resize, to ``sizes`` (integers) or by ``sizes`` as floating-point scales.
+
+    There is one for each of ``axes`` (none: all). ``policy`` is ONNX's keep_aspect_ratio_policy.
+    """
 
     name = "graph.dynamic_resize"
     x = operand_def(TensorType)
@@ -107,6 +110,8 @@ class DynamicResizeOp(GraphOperation):
     exclude_outside: bool = flag()
     extrapolation: float = number(0.0)
     antialias: bool = flag()
+    axes: tuple[int, ...] = integers(())
+    policy: str = word("stretch")
 
     @classmethod
     def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:

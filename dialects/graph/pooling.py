@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xdsl.irdl import operand_def, result_def
 from xdsl.utils.exceptions import VerifyException
 
 from .linear import require_length, window_output
-from .operation import GraphOperation, flag, graph_operation, integers, number, numbers, word
+from .operation import GraphOperation, dimensions, flag, graph_operation, integers, number, numbers, word
 from .types import TensorType, i64
+
+if TYPE_CHECKING:
+    from ..shape import Dim
 
 
 class PoolOp(GraphOperation):
@@ -99,7 +102,8 @@ class AvgPoolOp(PoolOp):
 
 RESIZE_MODES = ("nearest", "linear", "cubic")
 COORDINATE_MODES = (
-    "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize",
+    "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "tf_half_pixel_for_nn", "align_corners", "asymmetric",
+    "tf_crop_and_resize",
 )  # fmt: skip
 NEAREST_MODES = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
@@ -108,9 +112,10 @@ NEAREST_MODES = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 class ResizeOp(GraphOperation):
     """Interpolates x to the shape of the result.
 
-    ``scales`` (one per axis, or none: result size / size) enter the coordinate arithmetic, as ONNX says.
+    ``scales``, one an axis, enter the coordinate arithmetic, as ONNX says. Where they are left out or 0, the scale
+    is ``common_scale`` (a numerator and a denominator), and without that the result's size / x's.
     ``roi`` is start and end of the region per axis for tf_crop_and_resize. C1: modes are known;
-    C2: the result has the rank of x; C3: scales, where given, have one entry an axis.
+    C2: the result has the rank of x; C3: scales, where given, have one entry an axis; C4: common_scale has two.
     """
 
     name = "graph.resize"
@@ -120,6 +125,7 @@ class ResizeOp(GraphOperation):
     coordinates: str = word("half_pixel")
     nearest: str = word("round_prefer_floor")
     scales: tuple[float, ...] = numbers(())
+    common_scale: tuple[Dim, ...] = dimensions(())
     roi: tuple[float, ...] = numbers(())
     cubic_coefficient: float = number(-0.75)
     exclude_outside: bool = flag()
@@ -137,3 +143,5 @@ class ResizeOp(GraphOperation):
             raise VerifyException(f"C2: the result must have rank and element type of x {x}, got {result}")
         if values["scales"] and len(values["scales"]) != x.rank:
             raise VerifyException(f"C3: expected {x.rank} scales, got {list(values['scales'])}")
+        if len(values["common_scale"]) not in (0, 2):
+            raise VerifyException(f"C4: expected a numerator and a denominator, got {list(values['common_scale'])}")

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import functools
+import math
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...dialects import graph
-from ...dialects.shape import floordiv
+from ...dialects.graph.types import is_integer
+from ...dialects.shape import add, canonical, floordiv, maximum, minimum, multiply, same_dimension
 from ..contents import as_exact
-from ..node import MAKE_CONSTANT, Node
+from ..node import Node
 from ..registry import converter
 from ..values import Value
 
 if TYPE_CHECKING:
     from ...dialects.shape import Dim
+
+MAX_INTEGER = 2**63 - 1
+# No axis is longer: its elements would not fit in memory.
+MAX_SIZE = 2**38
 
 
 @converter("Upsample", since=7)
@@ -51,8 +59,6 @@ def convert_resize(node: Node) -> Value:
         "extrapolation": node.attribute("extrapolation_value", 0.0),
         "antialias": bool(node.attribute("antialias", 0)),
     }
-    if fields["coordinates"] == "tf_half_pixel_for_nn":
-        fields |= {"coordinates": "half_pixel", "nearest": "floor"}
     if fields["coordinates"] == "tf_crop_and_resize" and roi is not None:
         fields["roi"] = _region(node, axes, x.rank)
     if sizes is not None and sizes.dims != (0,):
@@ -64,6 +70,8 @@ def convert_resize(node: Node) -> Value:
 
 def _region(node: Node, axes: list[int], rank: int) -> list[float]:
     given = node.constant_input(1, "the region").tolist()
+    if len(given) != 2 * len(axes) or not all(math.isfinite(edge) for edge in given):
+        node.invalid(f"the region is {given}: expected {2 * len(axes)} finite numbers, a start and an end an axis")
     region = [0.0] * rank + [1.0] * rank
     for index, axis in enumerate(axes):
         region[axis], region[rank + axis] = given[index], given[len(axes) + index]
@@ -76,26 +84,39 @@ def _by_scales(node: Node, x: Value, scales: Value, axes: list[int], fields: dic
     if factors is None or any(factor is None for factor in factors):
         return _dynamic(node, x, scales, axes, fields)
     dims = list(x.dims)
-    all_scales: list[Any] = [1.0] * x.rank
+    all_scales = [1.0] * x.rank
     for axis, factor in zip(axes, factors):
-        dims[axis] = _scaled(node, dims[axis], factor, fields, axis, x.rank)
-        all_scales[axis] = factor
-    if all(isinstance(factor, int | float) for factor in all_scales):
-        fields = {**fields, "scales": all_scales}
-    return _resized(node, x, dims, fields)
+        dims[axis] = _scaled(node, dims[axis], factor, fields, axis)
+        # A scale computed from sizes makes a whole number of elements: it follows from that.
+        all_scales[axis] = float(factor) if isinstance(factor, int | float) and dims[axis] != 0 else 0.0
+    return _resized(node, x, dims, {**fields, "scales": all_scales} if any(all_scales) else fields)
 
 
-def _scaled(node: Node, size: Dim, factor: Any, fields: dict[str, Any], axis: int, rank: int) -> Dim:
-    """floor(size * (end - start of the region) * factor)."""
-    if isinstance(size, int) and isinstance(factor, int | float):
-        roi: list[float] = fields.get("roi", [])
-        extent: float = roi[rank + axis] - roi[axis] if roi else 1.0
-        # In float32, as onnxruntime has it: 0.6 * 5 is 3 there.
-        return int(np.floor(np.float32(float(size) * extent) * np.float32(factor)))
-    exact = as_exact(factor)
-    if exact is None or "roi" in fields:
-        node.unknown_size(f"the scale {factor}", size)
-    return floordiv(exact * size, 1)
+def _scaled(node: Node, size: Dim, factor: Any, fields: dict[str, Any], axis: int) -> Dim:
+    """floor(size * (end - start of the region) * factor), of the scale's exact value: 0.7 of 10 is 6, in float32."""
+    roi: list[float] = fields.get("roi", [])
+    extent = Fraction(roi[len(roi) // 2 + axis]) - Fraction(roi[axis]) if roi else Fraction(1)
+    if not isinstance(factor, int | float):
+        whole = canonical(size * as_exact(factor)) if extent == 1 else None
+        if whole is None or not (isinstance(whole, int) or whole.is_integer):
+            node.unknown_size(f"the scale {factor}", size)
+        return whole
+    exact = Fraction(factor) * extent
+    if exact < 0:
+        node.invalid(f"axis {axis} would have {float(exact)} of its size", "the region must end after it starts")
+    if not isinstance(size, int):
+        _require_exact(node, size, exact)
+    return floordiv(multiply(exact.numerator, size), exact.denominator)
+
+
+def _require_exact(node: Node, size: Dim, factor: Fraction) -> None:
+    """A size times the numerator must fit 64 bits."""
+    most = MAX_INTEGER // factor.numerator if factor else MAX_INTEGER
+    if most < 1 << 10 or factor.denominator > MAX_INTEGER:
+        node.unknown_size(f"the scale {float(factor)}", size)
+    if most < MAX_SIZE:
+        why = f"{node.describe()}: with the scale {float(factor)}, the size is at most {most}"
+        node.b.symbols.require_at_most(size, most, why)
 
 
 def _by_sizes(node: Node, x: Value, sizes: Value, axes: list[int], fields: dict[str, Any]) -> Value:
@@ -103,39 +124,76 @@ def _by_sizes(node: Node, x: Value, sizes: Value, axes: list[int], fields: dict[
     if wanted is None:
         return _dynamic(node, x, sizes, axes, fields)
     dims = list(x.dims)
-    policy = node.attribute("keep_aspect_ratio_policy", "stretch")
+    policy = _policy(node)
     if policy != "stretch":
-        wanted = _keeping_ratio(node, [dims[axis] for axis in axes], wanted, policy)
+        scale = _common_scale([x.dims[axis] for axis in axes], wanted, policy)
+        wanted = [_keeping_ratio([x.dims[axis] for axis in axes], wanted, x.dims[axis], policy) for axis in axes]
+        fields = {**fields, "common_scale": scale, "scales": [0.0 if axis in axes else 1.0 for axis in range(x.rank)]}
     for axis, size in zip(axes, wanted):
         dims[axis] = size
     return _resized(node, x, dims, fields)
 
 
-def _keeping_ratio(node: Node, current: list[Dim], wanted: list[Dim], policy: str) -> list[Dim]:
-    known = [size for size in current if isinstance(size, int)]
-    targets = [size for size in wanted if isinstance(size, int)]
-    if len(known) < len(current) or len(targets) < len(wanted):
-        node.unsupported("keep_aspect_ratio_policy needs axes of known size", node.how_to_fix(*current, *wanted))
-    ratios = [target / size for size, target in zip(known, targets)]
-    scale = min(ratios) if policy == "not_larger" else max(ratios)
-    return [int(np.floor(scale * size + 0.5)) for size in known]
+def _policy(node: Node) -> str:
+    policy = node.attribute("keep_aspect_ratio_policy", "stretch")
+    if policy not in ("stretch", "not_larger", "not_smaller"):
+        node.invalid(f"keep_aspect_ratio_policy is '{policy}'", "use stretch, not_larger or not_smaller")
+    return policy
+
+
+def _common_scale(current: list[Dim], wanted: list[Dim], policy: str) -> tuple[Dim, Dim]:
+    """The smallest (not_larger) or largest of wanted / current, as a fraction."""
+    numerator, denominator = wanted[0], current[0]
+    choose = minimum if policy == "not_larger" else maximum
+    for size, target in zip(current[1:], wanted[1:]):
+        one, other = multiply(numerator, size), multiply(target, denominator)
+        if isinstance(one, int) and isinstance(other, int):
+            if choose(one, other) != one:
+                numerator, denominator = target, size
+        elif not same_dimension(one, other):
+            numerator, denominator = choose(one, other), multiply(denominator, size)
+    return numerator, denominator
+
+
+def _keeping_ratio(current: list[Dim], wanted: list[Dim], size: Dim, policy: str) -> Dim:
+    """A size times the common scale, to the nearest whole number, the upper one of two."""
+    rounded = [
+        floordiv(add(multiply(2, multiply(target, size)), other), multiply(2, other))
+        for target, other in zip(wanted, current)
+    ]
+    return functools.reduce(minimum if policy == "not_larger" else maximum, rounded)
 
 
 def _resized(node: Node, x: Value, dims: list[Dim], fields: dict[str, Any]) -> Value:
     crop = fields["coordinates"] == "tf_crop_and_resize"
     wanted = x.type.with_dims(dims)
-    if wanted.same_shape(x.type) and not crop and all(s == 1.0 for s in fields.get("scales", [])):
+    is_same = all(scale in (0.0, 1.0) for scale in fields.get("scales", [])) and "common_scale" not in fields
+    if wanted.same_shape(x.type) and not crop and is_same:
         return x
+    _require_elements(node, x, dims)
     (result,) = node.b.emit(graph.ResizeOp, [x], [wanted], **fields)
     return result
 
 
+def _require_elements(node: Node, x: Value, dims: list[Dim]) -> None:
+    """An axis without elements has none to take for an axis with elements."""
+    for axis, (before, after) in enumerate(zip(x.dims, dims)):
+        if isinstance(before, int):
+            if before == 0 and after != 0:
+                node.invalid(f"axis {axis} has no elements, but {after} are to be made of them")
+            continue
+        of_none = after if isinstance(after, int) else canonical(after.subs(before, 0))
+        if of_none != 0:
+            why = f"{node.describe()} makes {after} elements of axis {axis}, which must have some"
+            node.b.symbols.require_at_least(before, 1, why)
+
+
 def _dynamic(node: Node, x: Value, sizes: Value, axes: list[int], fields: dict[str, Any]) -> Value:
     """Sizes or scales that only the run knows."""
-    if axes != list(range(x.rank)) or node.attribute("keep_aspect_ratio_policy", "stretch") != "stretch":
-        node.unsupported("sizes or scales of some axes must be known when the model is compiled", MAKE_CONSTANT)
-    dims: list[Any] = [None] * x.rank
+    dims: list[Any] = [size if axis not in axes else None for axis, size in enumerate(x.dims)]
     known = sizes.known()
-    if known is not None and sizes.type.dtype.kind == "i":
-        dims = known.reshape(-1).tolist()
-    return node.dynamic(graph.DynamicResizeOp, [x, sizes], dims, **fields)
+    policy = _policy(node)
+    if known is not None and is_integer(sizes.element_type) and policy == "stretch":
+        for axis, size in zip(axes, known.reshape(-1).tolist()):
+            dims[axis] = size
+    return node.dynamic(graph.DynamicResizeOp, [x, sizes], dims, **fields, axes=axes, policy=policy)

@@ -85,6 +85,8 @@ def lower_resize(lowering: FunctionLowering, op: graph.ResizeOp) -> Sequence[SSA
         rounding=op.nearest,
         scales=op.scales or (0.0,) * type_of(x).rank,
     )
+    if op.common_scale:
+        resized.set("common_scale", op.common_scale)
     return [lowering.add(resized)]
 
 

@@ -7,23 +7,25 @@ axis, which element of x it shows. Linear reads 2^k neighbours along the k axes 
     for rows and columns of y, shared
       for channels, in vectors:  y = sum of neighbours of x, each times its weights
 
-Coordinates are computed in f32 as ONNX says, and clamped to x for linear interpolation.
+A coordinate is a fraction: whole numbers above and below, divided once, in f64, so that rounding it to the element
+before or after is exact. For linear interpolation it is clamped to x.
 
 Decisions: ``lanes`` of a vector; ``unroll`` vectors in a tile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import IndexType, f32, i64
+from xdsl.dialects.builtin import IndexType, f32, f64, i64
 from xdsl.ir import SSAValue
 
 from ...dialects.kernel import ResizeOp
 from ...dialects.schedule import StageOp
-from ...dialects.shape import Dim
+from ...dialects.shape import Dim, canonical, maximum
+from ...runtime.reference.coordinates import FIRST_IF_SINGLE, Line, source_line
 from .arithmetic import convert, index_as, select
 from .element_loops import Position, for_each_span, outer_loops, walk_elements, walk_origins, walk_space
 from .elementwise import apply_epilogue, operand_positions, unroll_for, vector_lanes
@@ -56,14 +58,21 @@ class _Resize:
         self.lanes = vector_lanes(stage)
         self.unroll = int(stage.decisions.get("unroll", unroll_for(kernel.epilogue)))
         self.rank = self.y.type.rank
-        scales = kernel.get("scales")
-        self.scales: Sequence[float] = scales if scales else [0.0] * self.rank
+        self.scales = [self._given_scale(axis) for axis in range(self.rank)]
         self.changed = [axis for axis in range(self.rank) if not self._is_unchanged(axis)]
         fill_halo(nest, self.y)
 
+    def _given_scale(self, axis: int) -> tuple[Dim, Dim] | None:
+        """An axis's scale as a fraction; None where it follows from the sizes."""
+        scales, common = self.kernel.get("scales"), self.kernel.get("common_scale")
+        if scales and scales[axis]:
+            return scales[axis].as_integer_ratio()
+        return tuple(common) if common else None
+
     def _is_unchanged(self, axis: int) -> bool:
         """Axes that keep their length; with a scale of their own they are still only copied if it is 1."""
-        return self.x.dims[axis] == self.y.dims[axis] and self.scales[axis] in (0.0, 1.0)
+        scale = self.scales[axis]
+        return self.x.dims[axis] == self.y.dims[axis] and (scale is None or scale[0] == scale[1])
 
     def _finish(self, values: list[SSAValue]) -> SSAValue:
         return apply_epilogue(self.nest, self.kernel, values[0], values[1:])
@@ -81,13 +90,14 @@ class _Resize:
         factors: dict[int, int] = {}
         for axis in self.changed:
             before, after = self.x.dims[axis], self.y.dims[axis]
-            scale = self.scales[axis]
-            if not scale and isinstance(before, int) and isinstance(after, int) and after % before == 0:
-                scale = float(after // before)
-            if not plain or scale < 1 or scale != int(scale) or after != before * int(scale):
+            numerator, denominator = self.scales[axis] or (after, before)
+            if not plain or not isinstance(numerator, int) or not isinstance(denominator, int):
+                return None
+            factor, rest = divmod(numerator, max(denominator, 1))
+            if rest or factor < 1 or after != before * factor:
                 return None
             # (i + 0.5) / factor - 0.5 never lies halfway between two elements, so the preference decides nothing.
-            factors[axis] = int(scale)
+            factors[axis] = factor
         if any(self.x.type.layout.block_of(axis) or self.y.type.layout.block_of(axis) for axis in factors):
             return None
         return factors
@@ -122,41 +132,41 @@ class _Resize:
         walk_elements(self.nest, self.y.dims, self.y.type.layout, operands, self._finish, self.lanes, self.unroll)
 
     def _nearest_map(self, axis: int) -> AxisMap:
+        halves, op = _ROUNDINGS[self.kernel.get("rounding")]
+        step, start, divisor = self._line(axis)
+        line = (2 * step, 2 * start + halves * divisor, 2 * divisor) if halves else (step, start, divisor)
+
         def position(nest: LoopNest, index: Index) -> Index:
-            rounded = _ROUNDINGS[self.kernel.get("rounding")](nest, self._coordinate(axis, index))
-            whole = _to_index(nest, rounded)
+            whole = _to_index(nest, nest.insert(op(self._coordinate(axis, line, index))))
             return nest.maximum(nest.minimum(whole, nest.sub(nest.dim(self.x.dims[axis]), 1)), 0)
 
         return position
 
     # --- coordinates ----------------------------------------------------------------------------------------
 
-    def _coordinate(self, axis: int, index: Index) -> SSAValue:
-        """Where element ``index`` of y lies along an axis of x, as ONNX's coordinate_transformation_mode says."""
-        nest, kind = self.nest, self.kernel.get("coordinates")
-        place = index_as(nest, index, f32)
-        if kind == "align_corners":
-            before, after = (nest.sub(nest.dim(tensor.dims[axis]), 1) for tensor in (self.x, self.y))
-            spaces = index_as(nest, nest.maximum(after, 1), f32)
-            return nest.insert(arith.DivfOp(nest.insert(arith.MulfOp(place, index_as(nest, before, f32))), spaces))
-        if kind == "asymmetric":
-            return nest.insert(arith.DivfOp(place, self._scale(axis)))
-        if kind not in ("half_pixel", "pytorch_half_pixel"):
-            raise ValueError(f"kernel.resize has no coordinates {kind}")
-        half = nest.constant(0.5, f32)
-        centre = nest.insert(arith.DivfOp(nest.insert(arith.AddfOp(place, half)), self._scale(axis)))
-        shifted = nest.insert(arith.SubfOp(centre, half))
-        if kind == "half_pixel":
-            return shifted
-        is_single = nest.compare("eq", nest.dim(self.y.dims[axis]), 1)
-        return select(nest, is_single, nest.constant(0, f32), shifted)
+    def _line(self, axis: int) -> Line:
+        """Where the elements of y lie along an axis of x: see source_line."""
+        before, after, coordinates = self.x.dims[axis], self.y.dims[axis], self.kernel.get("coordinates")
+        if after == 1 and coordinates in FIRST_IF_SINGLE:
+            return 0, 0, 1
+        return source_line(coordinates, before, after, self.scales[axis])
 
-    def _scale(self, axis: int) -> SSAValue:
+    def _coordinate(self, axis: int, line: Line, index: Index) -> SSAValue:
+        """Where element ``index`` of y lies along an axis of x, as an f64."""
         nest = self.nest
-        if self.scales[axis]:
-            return nest.constant(self.scales[axis], f32)
-        before, after = (nest.dim(tensor.dims[axis]) for tensor in (self.x, self.y))
-        return nest.insert(arith.DivfOp(index_as(nest, after, f32), index_as(nest, before, f32)))
+        step, start, divisor = (canonical(number) for number in line)
+        numerator = nest.add(nest.mul(index, nest.dim(step)), nest.dim(start))
+        before, after, coordinates = self.x.dims[axis], self.y.dims[axis], self.kernel.get("coordinates")
+        if not isinstance(after, int) and coordinates in FIRST_IF_SINGLE:
+            is_single = nest.compare("eq", nest.dim(after), 1)
+            numerator = select(nest, is_single, nest.value(0), nest.value(numerator))
+            divisor = maximum(divisor, 1)
+        if coordinates == "tf_half_pixel_for_nn" and self.scales[axis] is None:
+            # The only coordinates by which an axis that keeps its length would not stay as it is.
+            is_same = nest.compare("eq", nest.dim(before), nest.dim(after))
+            same = nest.mul(index, nest.dim(divisor))
+            numerator = select(nest, is_same, nest.value(same), nest.value(numerator))
+        return nest.insert(arith.DivfOp(index_as(nest, numerator, f64), index_as(nest, nest.dim(divisor), f64)))
 
     # --- linear ----------------------------------------------------------------------------------------------
 
@@ -185,13 +195,13 @@ class _Resize:
         stride = nest.dim(Operand(self.x).strides_of(axis)[1])
         index = position.reached.get(("window", axis), 0)
         last = nest.sub(nest.dim(self.x.dims[axis]), 1)
-        zero = nest.constant(0, f32)
-        coordinate = nest.insert(arith.MaximumfOp(self._coordinate(axis, index), zero))
-        coordinate = nest.insert(arith.MinimumfOp(coordinate, index_as(nest, last, f32)))
+        zero = nest.constant(0, f64)
+        coordinate = nest.insert(arith.MaximumfOp(self._coordinate(axis, self._line(axis), index), zero))
+        coordinate = nest.insert(arith.MinimumfOp(coordinate, index_as(nest, last, f64)))
         floor = nest.insert(math.FloorOp(coordinate))
         first = nest.minimum(_to_index(nest, floor), last)
         second = nest.minimum(nest.add(first, 1), last)
-        part = nest.insert(arith.SubfOp(coordinate, floor))
+        part = convert(nest, nest.insert(arith.SubfOp(coordinate, floor)), f32)
         return _Neighbours(nest.mul(first, stride), nest.mul(second, stride), part)
 
     def _interpolate(
@@ -239,17 +249,10 @@ def _to_index(nest: LoopNest, value: SSAValue) -> Index:
     return nest.insert(arith.IndexCastOp(nest.insert(arith.FPToSIOp(value, i64)), IndexType()))
 
 
-def _shifted(op: type[math.FloorOp | math.CeilOp], shift: float) -> Callable[[LoopNest, SSAValue], SSAValue]:
-    def apply(nest: LoopNest, value: SSAValue) -> SSAValue:
-        moved = value if shift == 0 else nest.insert(arith.AddfOp(value, nest.constant(shift, f32)))
-        return nest.insert(op(moved))
-
-    return apply
-
-
-_ROUNDINGS: dict[str, Callable[[LoopNest, SSAValue], SSAValue]] = {
-    "floor": _shifted(math.FloorOp, 0),
-    "ceil": _shifted(math.CeilOp, 0),
-    "round_prefer_floor": _shifted(math.CeilOp, -0.5),
-    "round_prefer_ceil": _shifted(math.FloorOp, 0.5),
+# By how many halves a coordinate is moved before it is rounded down or up.
+_ROUNDINGS: dict[str, tuple[int, type[math.FloorOp | math.CeilOp]]] = {
+    "floor": (0, math.FloorOp),
+    "ceil": (0, math.CeilOp),
+    "round_prefer_floor": (-1, math.CeilOp),
+    "round_prefer_ceil": (1, math.FloorOp),
 }

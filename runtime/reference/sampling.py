@@ -3,46 +3,42 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from .coordinates import FIRST_IF_SINGLE, cropped_line, source_line
 from .elementwise import Arrays, Attributes, Operation, widened
 
+Scale = tuple[int, int]
 
-def source_coordinates(
-    coordinates: str, size: int, out_size: int, scale: float, roi: tuple[float, float] = (0.0, 1.0)
-) -> np.ndarray:
+
+Fractions = tuple[np.ndarray, int]
+"""Numerators, Python integers of any length, and their one denominator."""
+
+
+def source_positions(
+    coordinates: str, size: int, out_size: int, scale: Scale | None, roi: tuple[float, float] = (0.0, 1.0)
+) -> Fractions:
     """For each output place along one axis its position in the input, as ONNX's modes define it."""
-    places = np.arange(out_size, dtype=np.float64)
-    match coordinates:
-        case "half_pixel":
-            return (places + 0.5) / scale - 0.5
-        case "half_pixel_symmetric":
-            adjustment = out_size / (scale * size)
-            return size / 2 * (1 - adjustment) + (places + 0.5) / scale - 0.5
-        case "pytorch_half_pixel":
-            return (places + 0.5) / scale - 0.5 if out_size > 1 else np.zeros(out_size)
-        case "align_corners":
-            return places * (size - 1) / (out_size - 1) if out_size > 1 else np.zeros(out_size)
-        case "asymmetric":
-            return places / scale
-        case "tf_crop_and_resize":
-            start, end = roi
-            if out_size > 1:
-                return start * (size - 1) + places * (end - start) * (size - 1) / (out_size - 1)
-            return np.full(out_size, 0.5 * (start + end) * (size - 1))
-    raise ValueError(f"unknown coordinate mode '{coordinates}'")
+    if coordinates == "tf_crop_and_resize":
+        step, start, divisor = cropped_line(size, out_size, roi)
+    elif out_size == 1 and coordinates in FIRST_IF_SINGLE:
+        step, start, divisor = 0, 0, 1
+    else:
+        step, start, divisor = source_line(coordinates, size, out_size, scale)
+    return np.array([step * place + start for place in range(out_size)], object), divisor
 
 
-def nearest_indices(positions: np.ndarray, nearest: str, size: int) -> np.ndarray:
+def nearest_indices(positions: Fractions, nearest: str, size: int) -> np.ndarray:
     """Positions rounded to places inside the axis."""
-    positions = positions.astype(np.float32)
+    numerators, divisor = positions
     rounded = {
-        "round_prefer_floor": lambda: np.ceil(positions - np.float32(0.5)),
-        "round_prefer_ceil": lambda: np.floor(positions + np.float32(0.5)),
-        "floor": lambda: np.floor(positions),
-        "ceil": lambda: np.ceil(positions),
+        "round_prefer_floor": lambda: -((divisor - 2 * numerators) // (2 * divisor)),
+        "round_prefer_ceil": lambda: (2 * numerators + divisor) // (2 * divisor),
+        "floor": lambda: numerators // divisor,
+        "ceil": lambda: -(-numerators // divisor),
     }[nearest]()
     return np.clip(rounded, 0, size - 1).astype(np.int64)
 
@@ -54,19 +50,23 @@ def _cubic(distance: np.ndarray, a: float) -> np.ndarray:
     return np.where(d <= 1, near, np.where(d < 2, far, 0.0))
 
 
-def axis_weights(mode: str, positions: np.ndarray, size: int, scale: float, attributes: dict[str, Any]) -> np.ndarray:
+def axis_weights(mode: str, positions: Fractions, size: int, scale: float, attributes: dict[str, Any]) -> np.ndarray:
     """The matrix [outputs, size] that interpolates one axis linearly or cubically."""
+    numerators, divisor = positions
     cubic = mode == "cubic"
     stretch = min(scale, 1.0) if attributes.get("antialias") else 1.0
     support = (2.0 if cubic else 1.0) / stretch
     reach = int(np.ceil(support))
-    weights = np.zeros((len(positions), size))
-    base = np.floor(positions).astype(np.int64)
-    rows = np.arange(len(positions))
+    weights = np.zeros((len(numerators), size))
+    floors = numerators // divisor
+    beyond_floor = ((numerators - floors * divisor) / divisor).astype(np.float64)
+    # Further away, an element is outside whatever its neighbours are.
+    base = np.clip(floors, -reach - 1, size + reach).astype(np.int64)
+    rows = np.arange(len(numerators))
     exclude = attributes.get("exclude_outside")
     for offset in range(-reach + 1, reach + 1):
         places = base + offset
-        distance = (positions - places) * stretch
+        distance = (beyond_floor - offset) * stretch
         if cubic:
             share = _cubic(distance, attributes.get("cubic_coefficient", -0.75))
         else:
@@ -74,38 +74,41 @@ def axis_weights(mode: str, positions: np.ndarray, size: int, scale: float, attr
         if exclude:
             share = np.where((places >= 0) & (places < size), share, 0.0)
         np.add.at(weights, (rows, np.clip(places, 0, size - 1)), share)
-    return weights / np.sum(weights, 1, keepdims=True) if exclude or attributes.get("antialias") else weights
+    if not exclude and not attributes.get("antialias"):
+        return weights
+    total = np.sum(weights, 1, keepdims=True)
+    return weights / np.where(total == 0, 1.0, total)
 
 
 def _resize(inputs: Arrays, attributes: Attributes) -> Arrays:
-    x = inputs[0]
-    shape = attributes["shape"]
-    scales = attributes.get("scales") or [out / size for out, size in zip(shape, x.shape)]
+    x, shape = inputs[0], attributes["shape"]
+    given = attributes.get("scales") or [0.0] * x.ndim
+    common = attributes.get("common_scale")
+    # A scale of 0 is not given.
+    scales = [scale.as_integer_ratio() if scale else tuple(common) if common else None for scale in given]
     return [resize(x, shape, scales, attributes)]
 
 
-def resize(x: np.ndarray, shape: tuple[int, ...], scales: list[float], attributes: Attributes) -> np.ndarray:
-    """``x`` interpolated to ``shape``, one axis after another."""
+def resize(x: np.ndarray, shape: tuple[int, ...], scales: Sequence[Scale | None], attributes: Attributes) -> np.ndarray:
+    """``x`` interpolated to ``shape``, one axis after another; where no scale is given, it follows from the sizes."""
     mode, coordinates = attributes["mode"], attributes.get("coordinates", "half_pixel")
     roi = attributes.get("roi") or [0.0] * x.ndim + [1.0] * x.ndim
     result = x if mode == "nearest" else widened(x).astype(np.float64)
     outside = np.zeros(shape, bool)
     for axis, (size, out_size, scale) in enumerate(zip(x.shape, shape, scales)):
         crop = coordinates == "tf_crop_and_resize"
-        if size == out_size and scale == 1.0 and not crop:
+        if size == out_size and (scale is None or scale[0] == scale[1]) and not crop:
             continue
-        region = (roi[axis], roi[x.ndim + axis])
-        positions = source_coordinates(coordinates, size, out_size, scale, region)
+        numerators, divisor = source_positions(coordinates, size, out_size, scale, (roi[axis], roi[x.ndim + axis]))
         if crop:
-            beyond = (positions < 0) | (positions > size - 1)
-            outside |= beyond.reshape([-1 if a == axis else 1 for a in range(x.ndim)])
+            beyond = (numerators < 0) | (numerators > (size - 1) * divisor)
+            outside |= beyond.astype(bool).reshape([-1 if a == axis else 1 for a in range(x.ndim)])
         if mode == "nearest":
             nearest = attributes.get("nearest", "round_prefer_floor")
-            result = np.take(result, nearest_indices(positions, nearest, size), axis)
+            result = np.take(result, nearest_indices((numerators, divisor), nearest, size), axis)
         else:
-            if mode == "linear" and not attributes.get("antialias"):
-                positions = np.clip(positions, 0, size - 1)
-            weights = axis_weights(mode, positions, size, scale, attributes)
+            factor = out_size / size if scale is None else scale[0] / scale[1]
+            weights = axis_weights(mode, (numerators, divisor), size, factor, attributes)
             result = np.moveaxis(np.tensordot(weights, result, (1, axis)), 0, axis)
     if outside.any():
         result = np.where(outside, attributes.get("extrapolation", 0.0), result)
@@ -116,14 +119,43 @@ def resize(x: np.ndarray, shape: tuple[int, ...], scales: list[float], attribute
 
 
 def _dynamic_resize(inputs: Arrays, attributes: Attributes) -> Arrays:
-    x, sizes = inputs
-    if sizes.dtype.kind == "f":
-        scales = [float(s) for s in sizes]
-        shape = tuple(int(np.floor(size * scale)) for size, scale in zip(x.shape, scales))
-    else:
-        shape = tuple(int(s) for s in sizes)
-        scales = [out / size for out, size in zip(shape, x.shape)]
-    return [resize(x, shape, scales, attributes)]
+    x, wanted = inputs
+    axes = attributes.get("axes") or tuple(range(x.ndim))
+    shape = list(x.shape)
+    scales: list[Scale | None] = [None] * x.ndim
+    if wanted.dtype.kind == "f":
+        for axis, scale in zip(axes, wanted, strict=True):
+            scales[axis] = numerator, denominator = float(scale).as_integer_ratio()
+            shape[axis] = _scaled(shape[axis] * numerator, denominator, axis, attributes)
+        return [resize(x, tuple(shape), scales, attributes)]
+    policy = attributes.get("policy", "stretch")
+    if policy == "stretch":
+        for axis, size in zip(axes, wanted, strict=True):
+            shape[axis] = int(size)
+        return [resize(x, tuple(shape), scales, attributes)]
+    scale = common_scale([x.shape[axis] for axis in axes], [int(size) for size in wanted], policy)
+    for axis in axes:
+        scales[axis], shape[axis] = scale, (2 * scale[0] * x.shape[axis] + scale[1]) // (2 * scale[1])
+    return [resize(x, tuple(shape), [scale or (1, 1) for scale in scales], attributes)]
+
+
+def _scaled(numerator: int, denominator: int, axis: int, attributes: Attributes) -> int:
+    """A size, given as a fraction, times the extent of the region along an axis, rounded down."""
+    roi = attributes.get("roi")
+    if not roi or attributes.get("coordinates") != "tf_crop_and_resize":
+        return numerator // denominator
+    (start, start_unit), (end, end_unit) = (edge.as_integer_ratio() for edge in (roi[axis], roi[len(roi) // 2 + axis]))
+    return numerator * (end * start_unit - start * end_unit) // (denominator * start_unit * end_unit)
+
+
+def common_scale(sizes: Sequence[int], wanted: Sequence[int], policy: str) -> Scale:
+    """The one scale of all axes by which none becomes larger than wanted (not_larger), or smaller (not_smaller)."""
+    scale = wanted[0], sizes[0]
+    for size, target in zip(sizes[1:], wanted[1:]):
+        is_smaller = target * scale[1] < scale[0] * size
+        if is_smaller == (policy == "not_larger"):
+            scale = target, size
+    return scale
 
 
 def _reflected(positions: np.ndarray, size: int, align_corners: bool) -> np.ndarray:

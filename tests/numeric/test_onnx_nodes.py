@@ -31,11 +31,7 @@ REFUSED = {
 }  # fmt: skip
 
 # Where onnxruntime, which is what people compare with, differs from ONNX's reference too.
-AS_ONNXRUNTIME = {
-    "test_maxunpool_export_with_output_shape",
-    "test_resize_downsample_scales_linear_align_corners",
-    "test_resize_downsample_scales_cubic_align_corners",
-}
+AS_ONNXRUNTIME = {"test_maxunpool_export_with_output_shape"}
 
 # A sequence or an optional value flows through control flow.
 NOT_TENSORS = {"test_if_opt", "test_if_seq", "test_loop13_seq", "test_loop16_seq_none", "test_scan_sum"}

@@ -10,10 +10,11 @@ from lamina.context import CompilerContext
 from lamina.dialects import graph
 from lamina.dialects.graph.broadcasting import BroadcastError, broadcast_shapes, broadcasts_to
 from lamina.dialects.graph.types import TensorType, element_type_of, f32, i1, i64, ui8
-from lamina.dialects.shape import parse_dimension, substitute
+from lamina.dialects.shape import parse_dimension, print_dimension, substitute, to_python_expression
 from lamina.frontend.contents import known_result
 from lamina.frontend.values import objects
 from lamina.interpreters.graph import GraphExecutionError, interpret_graph
+from lamina.runtime import expressions
 from lamina.runtime.reference import REFERENCE, evaluate
 from lamina.runtime.reference.elementwise import erf
 from xdsl.dialects import test
@@ -189,3 +190,11 @@ def test_the_interpreter_binds_what_depends_on_data() -> None:
 
 def test_unsigned_types_print_as_such() -> None:
     assert str(TensorType.of([1], ui8)) == "!graph.tensor<1 x ui8>"
+
+
+@pytest.mark.parametrize("text", ["(7 * N) floordiv (H * W)", "N floordiv (2 * H)", "(N + 1) floordiv (H * H)"])
+def test_what_divides_keeps_its_brackets(text: str) -> None:
+    dimension = parse_dimension(text)
+    sizes = {"N": 31, "H": 2, "W": 3}
+    assert parse_dimension(print_dimension(dimension)) == dimension
+    assert expressions.evaluate(to_python_expression(dimension), sizes) == substitute(dimension, sizes)

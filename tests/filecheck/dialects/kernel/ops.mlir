@@ -47,7 +47,7 @@ func.func @movement(%x: !layout.tensor<N x 4 x f32>, %i: !layout.tensor<3 x i64>
 
 func.func @resize(%x: !layout.tensor<N x 4 x H x W x f32>) {
   %0 = kernel.resize ins(%x : !layout.tensor<N x 4 x H x W x f32>) mode linear coordinates align_corners rounding floor scales [0.0, 0.0, 2.0, -1.5e-07] -> !layout.tensor<N x 4 x (2 * H) x (2 * W) x f32>
-  %1 = kernel.resize ins(%x : !layout.tensor<N x 4 x H x W x f32>) -> !layout.tensor<N x 4 x (2 * H) x (2 * W) x f32>
+  %1 = kernel.resize ins(%x : !layout.tensor<N x 4 x H x W x f32>) common_scale [2 * H, H] -> !layout.tensor<N x 4 x (2 * H) x (2 * W) x f32>
   func.return
 }
 
@@ -97,7 +97,7 @@ func.func @lstm(%x: !layout.tensor<T x N x 32 x f32>, %r: !layout.tensor<8 x 32 
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @resize(%x: !layout.tensor<N x 4 x H x W x f32>) {
 // CHECK-NEXT:   %0 = kernel.resize ins(%x : !layout.tensor<N x 4 x H x W x f32>) mode linear coordinates align_corners rounding floor scales [0.0, 0.0, 2.0, -1.5e-07] -> !layout.tensor<N x 4 x (2 * H) x (2 * W) x f32>
-// CHECK-NEXT:   %1 = kernel.resize ins(%x : !layout.tensor<N x 4 x H x W x f32>) -> !layout.tensor<N x 4 x (2 * H) x (2 * W) x f32>
+// CHECK-NEXT:   %1 = kernel.resize ins(%x : !layout.tensor<N x 4 x H x W x f32>) common_scale [2 * H, H] -> !layout.tensor<N x 4 x (2 * H) x (2 * W) x f32>
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @lstm(%x: !layout.tensor<T x N x 32 x f32>, %r: !layout.tensor<8 x 32 x f32>, %h: !layout.tensor<N x 8 x f32>) {

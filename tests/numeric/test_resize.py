@@ -1,0 +1,103 @@
+"""Resize in all its modes, for fixed and free sizes, against ONNX's formulas in fractions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lamina
+import numpy as np
+import pytest
+from exact_resize import COORDINATES, exact_resize
+from one_node import model_of
+from onnx import ModelProto
+
+SHAPES = [(1, 2, 20, 7), (2, 2, 9, 13)]
+CROP = {"roi": [0.1, -0.2, 0.75, 1.25], "extrapolation_value": 9.5}
+CASES: list[dict[str, Any]] = [
+    {"sizes": [6, 10]},
+    {"sizes": [20, 1]},
+    {"scales": [0.7, 1.3]},
+    {"scales": [2.0, 0.6]},
+    {"sizes": [17, 5], "keep_aspect_ratio_policy": "not_larger"},
+    {"sizes": [17, 5], "keep_aspect_ratio_policy": "not_smaller"},
+]
+NEAREST = ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]
+
+
+def model(dims: list[int | str], given: dict[str, Any], opset: int) -> ModelProto:
+    """A Resize; sizes, scales and roi are initializers."""
+    tensors = {
+        "r": np.array(given.get("roi", []), np.float32),
+        "s": np.array(given.get("scales", []), np.float32),
+        "z": np.array(given.get("sizes", []), np.int64),
+    }
+    attributes = {name: value for name, value in given.items() if name not in ("roi", "scales", "sizes")}
+    order = "x,r,s,z" if "sizes" in given else "x,r,s"
+    return model_of("Resize", {"x": dims}, tensors, order, opset=opset, **attributes)
+
+
+def check(given: dict[str, Any], opset: int, dims: list[int | str], shapes: list[tuple[int, ...]]) -> None:
+    executable = lamina.compile(model(dims, given, opset), threads=1)
+    for shape in shapes:
+        x = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
+        found, expected = executable.run({"x": x})["y0"], exact_resize(x, **given)
+        assert found.shape == expected.shape
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5, err_msg=f"{given} {shape}")
+
+
+def options(mode: str, number: int) -> dict[str, Any]:
+    """The attributes that a mode has, another choice for each number."""
+    if mode == "nearest":
+        return {"nearest_mode": NEAREST[number % 4]}
+    attributes: dict[str, Any] = {"antialias": number % 2, "exclude_outside": number // 2 % 2}
+    return attributes | ({"cubic_coeff_a": -0.5} if mode == "cubic" and number % 3 else {})
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+@pytest.mark.parametrize("coordinates", [*COORDINATES, "tf_crop_and_resize"])
+def test_resize(mode: str, coordinates: str) -> None:
+    is_old = coordinates == "tf_half_pixel_for_nn"
+    first = list(COORDINATES).index(coordinates) if coordinates in COORDINATES else 0
+    for number, case in enumerate(CASES[:4] if is_old else CASES, first):
+        given = {**case, **options(mode, number), "mode": mode, "coordinate_transformation_mode": coordinates}
+        if coordinates == "tf_crop_and_resize":
+            given |= CROP
+        if is_old:
+            given.pop("antialias", None)
+            name = "sizes" if "sizes" in given else "scales"
+            shape = SHAPES[0]
+            given[name] = [*([1, 2] if name == "sizes" else [1.0, 1.0]), *given[name]]
+            check(given, 11 + number % 2, ["N", 2, "H", "W"] if number % 2 else list(shape), [shape])
+        elif number % 3 == 0:
+            check({**given, "axes": [2, 3]}, 18, list(SHAPES[0]), SHAPES[:1])
+        else:
+            check({**given, "axes": [-2, 3]}, 19, ["N", 2, "H", "W"], SHAPES)
+
+
+def test_a_coordinate_halfway_between_two_elements() -> None:
+    """(4 + 1/2) / (6 / 20) - 1/2 is 14.5, which is rounded up."""
+    x = np.arange(20, dtype=np.float32).reshape(1, 1, 1, 20)
+    given = {"mode": "nearest", "nearest_mode": "round_prefer_ceil", "sizes": [6], "axes": [3]}
+    for dims in ([1, 1, 1, 20], [1, 1, 1, "W"]):
+        found = lamina.compile(model(dims, given, 18)).run({"x": x})["y0"]
+        np.testing.assert_array_equal(found.reshape(-1), [1, 5, 8, 11, 15, 18])
+
+
+@pytest.mark.parametrize("policy", ["stretch", "not_larger", "not_smaller"])
+def test_sizes_that_are_an_input(policy: str) -> None:
+    given = {"mode": "linear", "sizes": [17, 5], "axes": [3, 2], "keep_aspect_ratio_policy": policy}
+    runtime = model([1, 2, "H", "W"], given, 19)
+    (sizes,) = [tensor for tensor in runtime.graph.initializer if tensor.name == "z"]
+    runtime.graph.initializer.remove(sizes)
+    runtime.graph.input.add(name="z").type.tensor_type.elem_type = sizes.data_type
+    runtime.graph.input[-1].type.tensor_type.shape.dim.add(dim_value=2)
+    x = np.random.default_rng(1).standard_normal((1, 2, 9, 13)).astype(np.float32)
+    found = lamina.compile(runtime).run({"x": x, "z": np.array([17, 5])})["y0"]
+    np.testing.assert_allclose(found, exact_resize(x, **given), rtol=1e-4, atol=1e-5)
+
+
+def test_an_axis_without_elements_is_refused() -> None:
+    executable = lamina.compile(model([1, 1, "H", "W"], {"sizes": [4], "axes": [3]}, 18), threads=1)
+    assert executable.run({"x": np.zeros((1, 1, 0, 5), np.float32)})["y0"].shape == (1, 1, 0, 4)
+    with pytest.raises(lamina.LaminaError, match="axis 3"):
+        executable.run({"x": np.zeros((1, 1, 5, 0), np.float32)})
