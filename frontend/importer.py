@@ -28,6 +28,7 @@ from ..errors import (
 from .budget import BudgetSpentError, NodeBudget
 from .builder import Builder, name_hint
 from .known_operators import STANDARD_DOMAINS, unknown_operator
+from .narrow_floats import in_f32
 from .node import Node, node_name, type_name
 from .node_checks import check_node
 from .problems import Problems, Unavailable, Unreached, declared_types, inferred_types, stand_in, type_proto
@@ -177,16 +178,13 @@ class GraphImporter:
         return self.opsets.get("" if domain in STANDARD_DOMAINS else domain, 1)
 
     def _convert(self, node: Node) -> Sequence[Value | None]:
-        domain = "" if node.proto.domain in STANDARD_DOMAINS else node.proto.domain
-        convert = find_converter(domain, node.operator, node.opset)
-        mistyped = input_type_problem(node.operator, node.opset, domain, node.inputs)
+        convert = find_converter(node.domain, node.operator, node.opset)
+        mistyped = input_type_problem(node.operator, node.opset, node.domain, node.inputs)
         if mistyped is not None:
             node.invalid(mistyped)
         try:
             check_node(node)
-            if convert is None:
-                return self._expand_function(node, domain)
-            converted = convert(node)
+            converted = (convert or in_f32(self._expand_function))(node)
         except (LaminaError, Unreached):
             raise
         except VerifyException as error:
@@ -197,12 +195,12 @@ class GraphImporter:
             raise problem_error([node.problem(reason, is_invalid=True)]) from error
         return [converted] if isinstance(converted, Value) else list(converted)
 
-    def _expand_function(self, node: Node, domain: str) -> Sequence[Value | None]:
+    def _expand_function(self, node: Node) -> Sequence[Value | None]:
         """Operators that ONNX itself defines by others are imported by that definition."""
-        unknown = unknown_operator(domain, node.operator, node.opset)
+        unknown = unknown_operator(node.domain, node.operator, node.opset)
         if unknown is not None:
             node.unsupported(*unknown)
-        schema = onnx.defs.get_schema(node.operator, node.opset, domain)
+        schema = onnx.defs.get_schema(node.operator, node.opset, node.domain)
         function = _function_body(schema, node)
         if function is None:
             node.unsupported(

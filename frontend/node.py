@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 import numpy as np
@@ -11,6 +12,7 @@ from onnx import numpy_helper
 
 from ..dialects.graph.types import TensorType
 from ..errors import Problem, problem_error
+from .known_operators import STANDARD_DOMAINS
 from .problems import type_text
 from .values import Value
 
@@ -67,6 +69,18 @@ class Node:
         self.importer = importer
         self.b: Builder = importer.builder
         self._attributes = {attribute.name: attribute for attribute in proto.attribute}
+        self._stated = inputs
+
+    def with_inputs(self, inputs: list[Value | None]) -> Node:
+        """The node on other inputs; its problems go on to name those that it has."""
+        other = copy(self)
+        other.inputs = inputs
+        return other
+
+    @property
+    def domain(self) -> str:
+        """The operator's domain, '' for ONNX's own."""
+        return "" if self.proto.domain in STANDARD_DOMAINS else self.proto.domain
 
     @property
     def operator(self) -> str:
@@ -157,7 +171,7 @@ class Node:
             operator=self.operator,
             domain=self.proto.domain or "ai.onnx",
             opset=self.opset,
-            inputs=tuple(type_text(value) for value in self.inputs),
+            inputs=tuple(type_text(value) for value in self._stated),
             is_invalid=is_invalid,
             of_shapes=of_shapes,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
+from .narrow_floats import in_f32
 from .values import Value
 
 if TYPE_CHECKING:
@@ -18,15 +19,22 @@ MICROSOFT = "com.microsoft"
 _CONVERTERS: dict[tuple[str, str], dict[int, Converter]] = {}
 
 
-def converter(*operators: str, since: int = 1, domain: str = "") -> Callable[[Converter], Converter]:
-    """Registers a function for operators; of several the one with the highest ``since`` up to the opset is used."""
+def converter(
+    *operators: str, since: int = 1, domain: str = "", several_steps: bool = False
+) -> Callable[[Converter], Converter]:
+    """Registers a function for operators; of several the one with the highest ``since`` up to the opset is used.
+
+    ``several_steps``: it computes in several steps, which are done in f32 for narrower floats, so that the result is
+    rounded once.
+    """
 
     def register(function: Converter) -> Converter:
+        used = in_f32(function) if several_steps else function
         for operator in operators:
             versions = _CONVERTERS.setdefault((domain, operator), {})
             if since in versions:
                 raise ValueError(f"two converters for {domain}::{operator} since opset {since}")
-            versions[since] = function
+            versions[since] = used
         return function
 
     return register

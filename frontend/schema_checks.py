@@ -25,6 +25,7 @@ class Signature:
     max_outputs: int
     required_inputs: tuple[bool, ...]
     inputs: tuple[tuple[str, str, frozenset[str]], ...]
+    outputs: tuple[str, ...]
     variadic: bool
     same_type_variadic: bool
     attributes: Mapping[str, tuple[int, bool]]
@@ -48,6 +49,7 @@ def signature_of(operator: str, opset: int, domain: str) -> Signature | None:
         schema.max_output,
         tuple(parameter.option == option.Single for parameter in schema.inputs),
         tuple((parameter.name, parameter.type_str, frozenset(parameter.types)) for parameter in schema.inputs),
+        tuple(parameter.type_str for parameter in schema.outputs),
         variadic,
         last is not None and variadic and last.is_homogeneous,
         {name: (attribute.type.value, attribute.required) for name, attribute in schema.attributes.items()},

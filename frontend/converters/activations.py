@@ -10,7 +10,7 @@ from ..registry import MICROSOFT, converter
 from ..values import Value
 
 
-@converter("LeakyRelu")
+@converter("LeakyRelu", several_steps=True)
 def convert_leaky_relu(node: Node) -> Value:
     return leaky_relu(node, node.input(0), node.attribute("alpha", 0.01))
 
@@ -24,7 +24,7 @@ def leaky_relu(node: Node, x: Value, alpha: float) -> Value:
     return node.b.minimum(x, scaled)
 
 
-@converter("PRelu")
+@converter("PRelu", several_steps=True)
 def convert_prelu(node: Node) -> Value:
     """max(x, 0) + slope * min(x, 0)."""
     x, slope = node.input(0), node.input(1)
@@ -34,7 +34,7 @@ def convert_prelu(node: Node) -> Value:
     return node.b.add(node.b.op(graph.ReluOp, x), node.b.mul(slope, negative))
 
 
-@converter("Elu")
+@converter("Elu", several_steps=True)
 def convert_elu(node: Node) -> Value:
     return elu(node, node.input(0), node.attribute("alpha", 1.0))
 
@@ -50,7 +50,7 @@ def _negative_part(node: Node, x: Value, alpha: float) -> Value:
     return b.mul_scalar(b.add_scalar(power, -1), alpha)
 
 
-@converter("Celu")
+@converter("Celu", several_steps=True)
 def convert_celu(node: Node) -> Value:
     """max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)."""
     x, alpha, b = node.input(0), node.attribute("alpha", 1.0), node.b
@@ -63,14 +63,14 @@ def convert_celu(node: Node) -> Value:
     return b.add(b.op(graph.ReluOp, x), b.minimum(curve, b.scalar_like(0, x)))
 
 
-@converter("Selu")
+@converter("Selu", several_steps=True)
 def convert_selu(node: Node) -> Value:
     alpha = node.attribute("alpha", 1.67326319217681884765625)
     gamma = node.attribute("gamma", 1.05070102214813232421875)
     return node.b.mul_scalar(elu(node, node.input(0), alpha), gamma)
 
 
-@converter("HardSigmoid")
+@converter("HardSigmoid", several_steps=True)
 def convert_hard_sigmoid(node: Node) -> Value:
     return hard_sigmoid(node, node.input(0), node.attribute("alpha", 0.2), node.attribute("beta", 0.5))
 
@@ -81,21 +81,21 @@ def hard_sigmoid(node: Node, x: Value, alpha: float, beta: float) -> Value:
     return node.b.minimum(node.b.op(graph.ReluOp, linear), node.b.scalar_like(1, x))
 
 
-@converter("HardSwish")
+@converter("HardSwish", several_steps=True)
 def convert_hard_swish(node: Node) -> Value:
     x = node.input(0)
     return node.b.mul(x, hard_sigmoid(node, x, 1 / 6, 0.5))
 
 
-@converter("Swish", "QuickGelu")
-@converter("QuickGelu", domain=MICROSOFT)
+@converter("Swish", "QuickGelu", several_steps=True)
+@converter("QuickGelu", domain=MICROSOFT, several_steps=True)
 def convert_swish(node: Node) -> Value:
     x = node.input(0)
     alpha = node.attribute("alpha", 1.702 if node.operator == "QuickGelu" else 1.0)
     return node.b.mul(x, node.b.op(graph.SigmoidOp, node.b.mul_scalar(x, alpha)))
 
 
-@converter("Softplus")
+@converter("Softplus", several_steps=True)
 def convert_softplus(node: Node) -> Value:
     return softplus(node, node.input(0))
 
@@ -107,26 +107,26 @@ def softplus(node: Node, x: Value) -> Value:
     return b.add(b.op(graph.ReluOp, x), b.op(graph.LogOp, b.add_scalar(decay, 1)))
 
 
-@converter("Mish")
+@converter("Mish", several_steps=True)
 def convert_mish(node: Node) -> Value:
     x = node.input(0)
     return node.b.mul(x, node.b.op(graph.TanhOp, softplus(node, x)))
 
 
-@converter("Softsign")
+@converter("Softsign", several_steps=True)
 def convert_softsign(node: Node) -> Value:
     x = node.input(0)
     return node.b.div(x, node.b.add_scalar(node.b.op(graph.AbsOp, x), 1))
 
 
-@converter("ThresholdedRelu")
+@converter("ThresholdedRelu", several_steps=True)
 def convert_thresholded_relu(node: Node) -> Value:
     x = node.input(0)
     above = node.b.op(graph.GreaterOp, x, node.b.scalar_like(node.attribute("alpha", 1.0), x))
     return node.b.where(above, x, node.b.scalar_like(0, x))
 
 
-@converter("Shrink")
+@converter("Shrink", several_steps=True)
 def convert_shrink(node: Node) -> Value:
     x, bias, limit = node.input(0), node.attribute("bias", 0.0), node.attribute("lambd", 0.5)
     b = node.b
@@ -136,8 +136,8 @@ def convert_shrink(node: Node) -> Value:
     return b.where(below, b.add_scalar(x, bias), inner)
 
 
-@converter("Gelu")
-@converter("Gelu", domain=MICROSOFT)
+@converter("Gelu", several_steps=True)
+@converter("Gelu", domain=MICROSOFT, several_steps=True)
 def convert_gelu(node: Node) -> Value:
     approximate = node.attribute("approximate", "none") == "tanh"
     return tanh_gelu(node, node.input(0)) if approximate else gelu(node, node.input(0))
@@ -158,7 +158,7 @@ def tanh_gelu(node: Node, x: Value) -> Value:
     return b.mul(b.mul_scalar(x, 0.5), b.add_scalar(b.op(graph.TanhOp, inner), 1))
 
 
-@converter("FastGelu", "BiasGelu", domain=MICROSOFT)
+@converter("FastGelu", "BiasGelu", domain=MICROSOFT, several_steps=True)
 def convert_bias_gelu(node: Node) -> Value:
     x, bias = node.input(0), node.optional(1)
     x = x if bias is None else node.b.add(x, bias)

@@ -10,7 +10,7 @@ from ..registry import converter
 from ..values import Value
 
 
-@converter("Einsum")
+@converter("Einsum", several_steps=True)
 def convert_einsum(node: Node) -> Value:
     """Operands are contracted from the left, two at a time; letters that nothing after needs are summed early."""
     terms, output = _parsed(node)

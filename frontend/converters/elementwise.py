@@ -88,7 +88,7 @@ def aligned(node: Node, a: Value, b: Value) -> tuple[Value, Value]:
     return a, node.b.reshape(b, (*b.dims, *[1] * trailing))
 
 
-@converter("Pow")
+@converter("Pow", several_steps=True)
 def convert_pow(node: Node) -> Value:
     base, exponent = aligned(node, node.input(0), node.input(1))
     known = exponent.constant
@@ -128,7 +128,8 @@ def convert_bit_shift(node: Node) -> Value:
     return node.b.op(operation, node.input(0), node.input(1))
 
 
-@converter("Max", "Min", "Sum", "Mean")
+@converter("Max", "Min")
+@converter("Sum", "Mean", several_steps=True)
 def convert_variadic(node: Node) -> Value:
     """Any number of operands, combined from the left."""
     operation = {"Max": graph.MaximumOp, "Min": graph.MinimumOp}.get(node.operator, graph.AddOp)
@@ -221,13 +222,13 @@ def convert_dropout(node: Node) -> list[Value | None]:
     return [x, mask]
 
 
-@converter("Softmax", "LogSoftmax", since=13)
+@converter("Softmax", "LogSoftmax", since=13, several_steps=True)
 def convert_softmax(node: Node) -> Value:
     x = node.input(0)
     return _softmax(node, x, node.axis(node.attribute("axis", -1), x.rank))
 
 
-@converter("Softmax", "LogSoftmax", since=1)
+@converter("Softmax", "LogSoftmax", since=1, several_steps=True)
 def convert_softmax_flattening(node: Node) -> Value:
     """Before opset 13: over all axes from ``axis`` on, as if they were one."""
     return _over_last_axes(node, _softmax)

@@ -49,7 +49,7 @@ def kernel_sizes(node: Node, w: Value) -> list[int]:
 
 
 @converter("Conv")
-@converter("FusedConv", domain=MICROSOFT)
+@converter("FusedConv", domain=MICROSOFT, several_steps=True)
 def convert_conv(node: Node) -> Value:
     x, w, bias = node.input(0), node.input(1), node.optional(2)
     rank = x.rank - 2
@@ -84,7 +84,7 @@ def convolve(node: Node, operands: list[Value], **fields: object) -> Value:
     return node.b.op(graph.ConvOp, x, *operands[1:], **{**fields, "pads": [max(p, 0) for p in pads]})
 
 
-@converter("ConvTranspose")
+@converter("ConvTranspose", several_steps=True)
 def convert_conv_transpose(node: Node) -> Value:
     x, w, bias = node.input(0), node.input(1), node.optional(2)
     rank, group = x.rank - 2, node.attribute("group", 1)
@@ -210,8 +210,8 @@ def matmul(node: Node, a: Value, b: Value) -> Value:
     return builder.squeeze(result, [-1]) if b.rank == 1 else result
 
 
-@converter("Gemm")
-@converter("FusedGemm", domain=MICROSOFT)
+@converter("Gemm", several_steps=True)
+@converter("FusedGemm", domain=MICROSOFT, several_steps=True)
 def convert_gemm(node: Node) -> Value:
     """alpha * a' b' + beta * c. A constant operand takes the factor with it."""
     builder, a, b, c = node.b, node.input(0), node.input(1), node.optional(2)
@@ -230,7 +230,7 @@ def _factor(x: Value, factor: float) -> float | int:
     return factor if is_float(x.element_type) else int(factor)
 
 
-@converter("FusedMatMul", "TransposeMatMul", domain=MICROSOFT)
+@converter("FusedMatMul", "TransposeMatMul", domain=MICROSOFT, several_steps=True)
 def convert_fused_matmul(node: Node) -> Value:
     result = node.b.matmul(
         node.input(0),

@@ -312,7 +312,7 @@ def convert_center_crop_pad(node: Node) -> Value:
     return x
 
 
-@converter("Col2Im")
+@converter("Col2Im", several_steps=True)
 def convert_col2im(node: Node) -> Value:
     """Each window element is added at its place: padded slices summed, one a kernel position."""
     x, b = node.input(0), node.b

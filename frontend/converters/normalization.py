@@ -10,7 +10,7 @@ from ..registry import MICROSOFT, converter
 from ..values import Value
 
 
-@converter("BatchNormalization")
+@converter("BatchNormalization", several_steps=True)
 def convert_batch_norm(node: Node) -> list[Value | None]:
     """x * factor + shift, one of each a channel."""
     x, scale, bias, mean, variance = (node.input(i) for i in range(5))
@@ -41,14 +41,14 @@ def normalised(node: Node, x: Value, axes: list[int], epsilon: float) -> tuple[V
     return b.mul(centred, inverse), mean, inverse
 
 
-@converter("InstanceNormalization")
+@converter("InstanceNormalization", several_steps=True)
 def convert_instance_norm(node: Node) -> Value:
     x, scale, bias = node.input(0), node.input(1), node.input(2)
     result, _, _ = normalised(node, x, list(range(2, x.rank)), node.attribute("epsilon", 1e-5))
     return node.b.add(node.b.mul(result, _per_channel(node, scale, x)), _per_channel(node, bias, x))
 
 
-@converter("GroupNormalization")
+@converter("GroupNormalization", several_steps=True)
 def convert_group_norm(node: Node) -> Value:
     x, scale, bias = node.input(0), node.input(1), node.input(2)
     groups, channels = node.attribute("num_groups"), x.dims[1]
@@ -66,7 +66,7 @@ def convert_group_norm(node: Node) -> Value:
     return b.add(b.mul(result, _per_channel(node, scale, x)), _per_channel(node, bias, x))
 
 
-@converter("LayerNormalization")
+@converter("LayerNormalization", several_steps=True)
 def convert_layer_norm(node: Node) -> list[Value | None]:
     x, scale, bias = node.input(0), node.input(1), node.optional(2)
     axis = node.axis(node.attribute("axis", -1), x.rank)
@@ -90,9 +90,9 @@ def layer_norm(node: Node, x: Value, scale: Value, bias: Value | None, axis: int
     return result if bias is None else node.b.add(result, bias)
 
 
-@converter("RMSNormalization")
-@converter("SimplifiedLayerNormalization")
-@converter("SimplifiedLayerNormalization", domain=MICROSOFT)
+@converter("RMSNormalization", several_steps=True)
+@converter("SimplifiedLayerNormalization", several_steps=True)
+@converter("SimplifiedLayerNormalization", domain=MICROSOFT, several_steps=True)
 def convert_rms_norm(node: Node) -> Value:
     x, scale = node.input(0), node.input(1)
     axis = node.axis(node.attribute("axis", -1), x.rank)
@@ -106,7 +106,7 @@ def rms_norm(node: Node, x: Value, scale: Value, axes: list[int], epsilon: float
     return b.mul(b.div(x, b.op(graph.SqrtOp, square)), scale)
 
 
-@converter("SkipLayerNormalization", "SkipSimplifiedLayerNormalization", domain=MICROSOFT)
+@converter("SkipLayerNormalization", "SkipSimplifiedLayerNormalization", domain=MICROSOFT, several_steps=True)
 def convert_skip_layer_norm(node: Node) -> list[Value | None]:
     simplified = node.operator != "SkipLayerNormalization"
     x, scale = node.b.add(node.input(0), node.input(1)), node.input(2)
@@ -121,7 +121,7 @@ def convert_skip_layer_norm(node: Node) -> list[Value | None]:
     return [result, None, None, x][: node.output_count]
 
 
-@converter("MeanVarianceNormalization")
+@converter("MeanVarianceNormalization", several_steps=True)
 def convert_mean_variance_norm(node: Node) -> Value:
     """(x - mean) / (deviation + 1e-9)."""
     x, b = node.input(0), node.b
@@ -132,7 +132,7 @@ def convert_mean_variance_norm(node: Node) -> Value:
     return b.div(centred, b.add_scalar(deviation, 1e-9))
 
 
-@converter("LpNormalization")
+@converter("LpNormalization", several_steps=True)
 def convert_lp_norm(node: Node) -> Value:
     x, b = node.input(0), node.b
     axis = node.axis(node.attribute("axis", -1), x.rank)
@@ -144,7 +144,7 @@ def convert_lp_norm(node: Node) -> Value:
     return b.div(x, b.where(b.op(graph.EqualOp, norm, b.scalar_like(0, x)), b.scalar_like(1, x), norm))
 
 
-@converter("LRN")
+@converter("LRN", several_steps=True)
 def convert_lrn(node: Node) -> Value:
     """x / (bias + alpha / size * sum of squares of neighbouring channels) ^ beta."""
     x, b, size = node.input(0), node.b, node.attribute("size")

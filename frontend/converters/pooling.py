@@ -70,7 +70,7 @@ def convert_average_pool(node: Node) -> Value:
     return node.b.op(graph.AvgPoolOp, x, count_include_pad=count_include_pad, **fields)
 
 
-@converter("LpPool")
+@converter("LpPool", several_steps=True)
 def convert_lp_pool(node: Node) -> Value:
     """(sum of |x|^p) ^ (1/p): the mean over the whole window times its size."""
     x, b, p = node.input(0), node.b, node.attribute("p", 2)
@@ -100,7 +100,7 @@ def convert_global_pool(node: Node) -> Value:
     return node.b.reduce(kind, x, list(range(2, x.rank)))
 
 
-@converter("GlobalLpPool")
+@converter("GlobalLpPool", several_steps=True)
 def convert_global_lp_pool(node: Node) -> Value:
     x, p = node.input(0), node.attribute("p", 2)
     total = node.b.reduce("sum", _power_sum_terms(node, x, p), list(range(2, x.rank)))

@@ -49,7 +49,7 @@ def convert_reduce(node: Node) -> Value:
     return _reduce(node, _SIMPLE[node.operator], x, axes)
 
 
-@converter("ReduceSumSquare", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp")
+@converter("ReduceSumSquare", "ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", several_steps=True)
 def convert_composite_reduce(node: Node) -> Value:
     x, b = node.input(0), node.b
     axes = _axes(node, x)

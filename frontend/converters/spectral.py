@@ -51,7 +51,7 @@ def half_spectrum_matrix(length: int, components: int) -> np.ndarray:
     return counts[:, None, None, None] * full
 
 
-@converter("DFT", since=17)
+@converter("DFT", since=17, several_steps=True)
 def convert_dft(node: Node) -> Value:
     x, b = node.input(0), node.b
     axis = node.axis(_dft_axis(node), x.rank)
@@ -125,7 +125,7 @@ def _check_matrix_size(node: Node, x: Value, elements: int) -> None:
         )
 
 
-@converter("STFT", since=17)
+@converter("STFT", since=17, several_steps=True)
 def convert_stft(node: Node) -> Value:
     """A convolution: its stride is the step between frames, its channels are sines and cosines times the window."""
     b = node.b

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import Arrays, Attributes, Operation
+from .elementwise import Arrays, Attributes, Operation, widened
 
 
 def _in_range(indices: np.ndarray, size: int, operation: str) -> np.ndarray:
@@ -45,12 +45,13 @@ _COMBINE = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.mini
 
 
 def _scatter(x: np.ndarray, places: tuple[np.ndarray, ...], updates: np.ndarray, reduction: str) -> np.ndarray:
-    result = x.copy()
     if reduction == "none":
+        result = x.copy()
         result[places] = updates
-    else:
-        _COMBINE[reduction].at(result, places, updates)
-    return result
+        return result
+    result = np.array(widened(x))
+    _COMBINE[reduction].at(result, places, widened(updates))
+    return result.astype(x.dtype, copy=False)
 
 
 def _scatter_elements(inputs: Arrays, attributes: Attributes) -> Arrays:

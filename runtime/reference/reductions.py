@@ -77,11 +77,15 @@ def _layer_norm(inputs: Arrays, attributes: Attributes) -> Arrays:
 def _cumsum(inputs: Arrays, attributes: Attributes) -> Arrays:
     (x,) = inputs
     axis = attributes["axis"]
-    ordered = np.flip(x, axis) if attributes.get("reverse") else x
-    result = np.cumsum(ordered, axis, dtype=x.dtype)
-    if attributes.get("exclusive"):
-        result = result - ordered
-    return [np.ascontiguousarray(np.flip(result, axis)) if attributes.get("reverse") else result]
+    wide = widened(x)
+    ordered = np.flip(wide, axis) if attributes.get("reverse") else wide
+    result = np.cumsum(ordered, axis, dtype=wide.dtype)
+    if attributes.get("exclusive") and x.shape[axis]:
+        # Not the sum less the element: that rounds, and infinity less itself is none.
+        before = result.take(range(x.shape[axis] - 1), axis)
+        result = np.concatenate([np.zeros_like(result.take([0], axis)), before], axis)
+    result = np.flip(result, axis) if attributes.get("reverse") else result
+    return [np.ascontiguousarray(result).astype(x.dtype, copy=False)]
 
 
 REDUCTIONS: dict[str, Operation] = {
