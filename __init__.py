@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .runtime.errors import (
         ExecutionError,
         FileFormatError,
+        IndexOutOfRangeError,
         InputError,
         LaminaError,
         MemoryAccessError,
@@ -40,6 +41,7 @@ _EXPORTS = {
     "FileFormatError": ".runtime.errors",
     "TargetMismatchError": ".runtime.errors",
     "ExecutionError": ".runtime.errors",
+    "IndexOutOfRangeError": ".runtime.errors",
     "MemoryAccessError": ".runtime.errors",
 }
 
@@ -48,6 +50,7 @@ __all__ = [
     "ExecutionError",
     "FileFormatError",
     "GraphOptimizationLevel",
+    "IndexOutOfRangeError",
     "InferenceSession",
     "InputError",
     "LaminaError",

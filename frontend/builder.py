@@ -21,8 +21,8 @@ from ..dialects.shape import add, is_static, maximum, multiply, product, same_di
 from ..runtime.reference import REFERENCE, evaluate
 from .budget import NodeBudget
 from .contents import known_result
-from .equalities import required_equalities
 from .limits import MAX_GROWTH_BYTES, MAX_RANK, MAX_TENSOR_BYTES
+from .size_relations import required_equalities, required_minimums
 from .symbols import Symbols
 from .values import Value, object_array
 
@@ -166,7 +166,7 @@ class Builder:
             operation.check(types, values, inferred)
         for tensor in inferred:
             check_size(tensor)
-        self._unify(operation, types, values)
+        self._relate_sizes(operation, types, values)
         name = operation.name.removeprefix("graph.")
         folded = self._folded(name, operands, values, inferred)
         if folded is not None:
@@ -189,10 +189,16 @@ class Builder:
         (result,) = self.emit(operation, operands, **fields)
         return result
 
-    def _unify(self, operation: type[GraphOperation], types: Sequence[TensorType], values: dict[str, Any]) -> None:
+    def _relate_sizes(
+        self, operation: type[GraphOperation], types: Sequence[TensorType], values: dict[str, Any]
+    ) -> None:
+        why = f"{operation.name} in {self.name or 'the model'}"
         for left, right in required_equalities(operation, types, values):
-            if not self.symbols.unify(left, right, f"{operation.name} in {self.name or 'the model'}"):
+            if not self.symbols.unify(left, right, why):
                 raise VerifyException(f"{operation.name}: dimensions {left} and {right} must be equal")
+        for size, least in required_minimums(operation, types, values):
+            if not self.symbols.require_at_least(size, least, why):
+                raise VerifyException(f"{operation.name}: an axis of {size} must have {least} elements or more")
 
     def _folded(
         self, name: str, operands: Sequence[Value], values: dict[str, Any], types: Sequence[TensorType]

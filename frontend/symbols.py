@@ -164,11 +164,15 @@ class Symbols:
         if all(texts != (check[0], check[1]) for check in self.checks):
             self.checks.append((*texts, why))
 
-    def require_at_least(self, dimension: Dim, least: int, why: str) -> None:
-        """Has the run check that a dimension is not below ``least``."""
+    def require_at_least(self, dimension: Dim, least: Dim, why: str) -> bool:
+        """Has the run check that a dimension is not below ``least``. False where it surely is."""
+        dimension, least = self.resolve(dimension), self.resolve(least)
+        if isinstance(dimension, int) and isinstance(least, int):
+            return dimension >= least
         bounded = maximum(dimension, least)
         if not same_dimension(bounded, dimension):
             self._check(bounded, dimension, why)
+        return True
 
     def require_at_most(self, dimension: Dim, most: int, why: str) -> None:
         """Has the run check that a dimension is not above ``most``."""

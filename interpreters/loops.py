@@ -206,6 +206,8 @@ class _Translation:
         if isinstance(operation, arith.CmpiOp):
             predicate = arith.CMPI_COMPARISON_OPERATIONS[operation.predicate.value.data]
             left, right = operands.split(", ")
+            if predicate[0] == "u":
+                left, right = f"({left}) % {1 << 64}", f"({right}) % {1 << 64}"
             self.write(f"{result} = {left} {_COMPARISONS[predicate[-2:]]} {right}", operation)
             return
         dtype = self.keep(element_dtype(operation.results[0].type))

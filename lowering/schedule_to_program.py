@@ -26,7 +26,7 @@ from ..dialects.storage import buffer_bytes, dtype_name
 from ..runtime import program as manifest
 from ..runtime.expressions import symbols_of
 from .kernel_to_schedule import VIEWS
-from .schedule_to_loops import function_name, stage_symbols
+from .schedule_to_loops import function_name, reports_indices, stage_symbols
 
 _REPORT = "report"
 
@@ -41,17 +41,19 @@ def build_segment(function: func.FuncOp, checked: bool = False) -> manifest.Segm
     segment = _SegmentBuilder(function).build()
     if checked:
         _tell_sizes(segment)
+    if any(argument[1] == _REPORT for stage in segment.stages for argument in stage.arguments):
+        segment.buffers.append(manifest.Buffer(_REPORT, len(segment.stages) * manifest.REPORT_BYTES, "report"))
     return segment
 
 
 def _tell_sizes(segment: manifest.Segment) -> None:
     """Adds to each stage's arguments the sizes of its buffers (below zero: of each thread's part) and its report."""
     sizes = {buffer.name: f"-({buffer.nbytes})" if buffer.per_thread else buffer.nbytes for buffer in segment.buffers}
+    sizes[_REPORT] = manifest.INDEX_REPORT_BYTES
     for number, stage in enumerate(segment.stages):
         buffers = [argument[1] for argument in stage.arguments if argument[0] == "buffer"]
         stage.arguments.extend(("dim", sizes[str(name)]) for name in buffers)
         stage.arguments.append(("buffer", _REPORT, number * manifest.REPORT_BYTES))
-    segment.buffers.append(manifest.Buffer(_REPORT, len(segment.stages) * manifest.REPORT_BYTES, "report"))
 
 
 class _SegmentBuilder:
@@ -121,11 +123,15 @@ class _SegmentBuilder:
                 manifest.Buffer(name, nbytes, "scratch", first_stage=number, last_stage=number, per_thread=True)
             )
             arguments.append(("buffer", name, 0))
+        node = ""
+        if reports_indices(op):
+            arguments.append(("buffer", _REPORT, number * manifest.REPORT_BYTES + manifest.ACCESS_REPORT_BYTES))
+            node = op.outs[0].name_hint or ""
         symbols = stage_symbols(op)
         self.symbols |= set(symbols)
         for symbol in symbols:
             arguments.append(("dim", symbol))
-        self.stages.append(manifest.Stage(op.stage_name.data, function_name(op), arguments, barrier=False))
+        self.stages.append(manifest.Stage(op.stage_name.data, function_name(op), arguments, barrier=False, node=node))
 
 
 # --- the plan ---------------------------------------------------------------------------------------

@@ -27,5 +27,9 @@ class ExecutionError(LaminaError, RuntimeError):
     """A run cannot go on: an operation on the host failed, or the system refused memory or threads."""
 
 
+class IndexOutOfRangeError(ExecutionError, IndexError):
+    """A computed index lies outside of the axis that it picks from."""
+
+
 class MemoryAccessError(ExecutionError):
     """Checked code was kept from an access outside of a buffer."""

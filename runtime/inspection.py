@@ -226,14 +226,16 @@ def run_kernel(
     scratch_bytes: int | None = None,
     sizes: Sequence[int] = (),
     threads: int = 1,
+    report: np.ndarray | None = None,
 ) -> None:
     """Runs one function of an image on buffers given as bytes, in place, apart from any model.
 
     The function's arguments are the buffers, then ``scratch_bytes`` of scratch for each thread (None: it has none),
-    then the sizes. Raises ExecutionError if it writes into the bytes around a buffer.
+    ``report`` where it reports indices out of range, then the sizes. Raises ExecutionError if it writes into the
+    bytes around a buffer.
     """
     scratch = [] if scratch_bytes is None else [np.full(scratch_bytes * threads, 0xFF, np.uint8)]
-    spaces = [_Space.around(buffer) for buffer in (*buffers, *scratch)]
+    spaces = [_Space.around(buffer) for buffer in (*buffers, *scratch, *([] if report is None else [report]))]
     table = np.array([*(space.address for space in spaces), *sizes], np.int64)
     record = np.array([image.address(function), address_of(table), 0, 0], np.uint64)
     with _team(image, threads) as (team, participants):

@@ -29,8 +29,9 @@ PROGRAM_VERSION = 1
 
 BufferKind = Literal["input", "output", "constant", "arena", "scratch", "report"]
 BUFFER_KINDS = ("input", "output", "constant", "arena", "scratch", "report")
-REPORT_BYTES = 8
-"""Of each stage, in a buffer of kind ``report``."""
+ACCESS_REPORT_BYTES, INDEX_REPORT_BYTES = 8, 16
+REPORT_BYTES = ACCESS_REPORT_BYTES + INDEX_REPORT_BYTES
+"""Of each stage, in a buffer of kind ``report``: what violations.py reads."""
 
 BufferArgument = tuple[Literal["buffer"], str, Dimension]
 """The data pointer of the named buffer plus a byte offset."""
@@ -53,8 +54,9 @@ class Buffer:
     ``input`` and ``output`` are the arrays number ``index`` of the call; ``constant`` lies in the constants of the
     program; ``arena`` lives from ``first_stage`` to ``last_stage``, both included; ``scratch`` does too and belongs
     to one stage. With ``per_thread`` there are ``nbytes`` for each thread, one after the other, and the kernel adds
-    ``thread * nbytes`` itself. ``report`` is a word for each stage, zero before a run, in which checked code tells of
-    accesses outside of buffers (violations.py). ``offset`` is the place in the arena where the compiler has decided it.
+    ``thread * nbytes`` itself. ``report`` is REPORT_BYTES for each stage, zero before a run,
+    in which code tells of indices out of range, and checked code of accesses outside of buffers (violations.py).
+    ``offset`` is the place in the arena where the compiler has decided it.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Stage:
     """One call of a native function by every thread.
 
     ``barrier``: no thread goes on before all are through. ``serial``: only the first thread calls the function.
+    ``node`` is the model's name of what the stage computes, for errors of the run.
     """
 
     name: str
@@ -80,6 +83,7 @@ class Stage:
     arguments: list[BufferArgument | DimensionArgument]
     barrier: bool = True
     serial: bool = False
+    node: str = ""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,8 @@
-"""What checked code tells of accesses outside of buffers: one word for each stage, zero where there was none."""
+"""What compiled code tells of indices out of range, and checked code of accesses outside of buffers.
+
+Each stage has three words, zero where all is well: of an access; the size of an axis plus one and the index that
+is out of range for it.
+"""
 
 from __future__ import annotations
 
@@ -7,45 +11,60 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from .binding import Binding, Instance
-from .errors import MemoryAccessError
+from .errors import IndexOutOfRangeError, MemoryAccessError
 from .memory import address_of
-from .program import Segment
+from .program import REPORT_BYTES, Segment, Stage
 
 OFFSET_BITS = 48
-"""The word is the byte offset, signed, in so many bits; above them 1 plus the number of the buffer argument."""
+"""The word of an access is the byte offset, signed, in so many bits; above them 1 plus the number of the buffer."""
 STACK = (1 << 14) - 2
 """The number of memory on the stack."""
 
+_WORDS = REPORT_BYTES // 8
+
 
 def reporting(segment: Segment, execute: Callable[[Binding, Instance], None]) -> Callable[[Binding, Instance], None]:
-    """``execute`` with words for its stages to report in; raises MemoryAccessError where one does."""
+    """``execute`` with words for its stages to report in; raises what ``raise_violation`` does."""
 
     def execute_and_look(binding: Binding, instance: Instance) -> None:
-        words = np.zeros(len(segment.stages), np.int64)
+        words = np.zeros(_WORDS * len(segment.stages), np.int64)
+        address = address_of(words)
         for slot, offset in binding.report_patches:
-            instance.slots[slot] = address_of(words) + offset
+            instance.slots[slot] = address + offset
         execute(binding, instance)
-        raise_violation(segment, binding.sizes, words.tolist())
+        if np.count_nonzero(words):
+            raise_violation(segment, binding.sizes, words.tolist())
 
     return execute_and_look
 
 
 def raise_violation(segment: Segment, sizes: Mapping[str, int], words: Sequence[int]) -> None:
-    """Raises MemoryAccessError that names the first stage, the buffer and the offset, if any word is set.
+    """Raises the error of the first stage that reports one: MemoryAccessError or IndexOutOfRangeError.
 
     ``sizes`` are those of the segment's buffers, in bytes.
     """
-    for stage, word in zip(segment.stages, words, strict=True):
-        if not word:
-            continue
-        number = (word >> OFFSET_BITS) - 1
-        offset = word & ((1 << OFFSET_BITS) - 1)
-        offset -= (offset >> (OFFSET_BITS - 1)) << OFFSET_BITS
-        place = "its stack"
-        if number != STACK:
-            name = [argument[1] for argument in stage.arguments if argument[0] == "buffer"][number]
-            place = f"buffer '{name}' of {sizes[name]} bytes"
-        raise MemoryAccessError(
-            f"segment '{segment.name}': stage '{stage.name}' ({stage.function}) accesses byte {offset} of {place}: "
-            "the code is wrong, or a size or index that it was given; the results are not to be used"
-        )
+    for number, stage in enumerate(segment.stages):
+        access, size, index = words[_WORDS * number : _WORDS * (number + 1)]
+        if size:
+            raise IndexOutOfRangeError(_describe_index(stage, size - 1, index))
+        if access:
+            raise MemoryAccessError(_describe_access(segment, stage, sizes, access))
+
+
+def _describe_index(stage: Stage, size: int, index: int) -> str:
+    where = f"node '{stage.node}'" if stage.node else f"stage '{stage.name}'"
+    return f"{where} picks index {index} of an axis of {size}: expected {-size} to {size - 1}"
+
+
+def _describe_access(segment: Segment, stage: Stage, sizes: Mapping[str, int], word: int) -> str:
+    number = (word >> OFFSET_BITS) - 1
+    offset = word & ((1 << OFFSET_BITS) - 1)
+    offset -= (offset >> (OFFSET_BITS - 1)) << OFFSET_BITS
+    place = "its stack"
+    if number != STACK:
+        name = [argument[1] for argument in stage.arguments if argument[0] == "buffer"][number]
+        place = f"buffer '{name}' of {sizes[name]} bytes"
+    return (
+        f"segment '{segment.name}': stage '{stage.name}' ({stage.function}) accesses byte {offset} of {place}: "
+        "the code is wrong, or a size or index that it was given; the results are not to be used"
+    )

@@ -18,9 +18,10 @@ from ..interpreters.kernel import KernelInterpreter
 from ..interpreters.loops import LoopsFunction
 from ..interpreters.scalar import scalar_dtype
 from ..interpreters.schedule import StageRun, tensor_type, unpack_tensor
-from ..lowering.schedule_to_loops import function_name, stage_symbols
+from ..lowering.schedule_to_loops import function_name, reports_indices, stage_symbols
 from ..runtime.image import MappedImage
 from ..runtime.inspection import run_kernel
+from ..runtime.program import INDEX_REPORT_BYTES
 from .comparison import Deviation, Tolerance, compare_arrays
 
 LOOP_THREADS = 2
@@ -39,6 +40,8 @@ class StageCall:
     scratch_bytes: int | None
     sizes: list[int]
     output_count: int
+    report: np.ndarray | None = None
+    """Where a stage that reports indices out of range does so."""
 
     @staticmethod
     def of(run: StageRun) -> StageCall:
@@ -50,6 +53,7 @@ class StageCall:
             None if scratch is None else KernelInterpreter({}, run.symbols).sizes([scratch])[0],
             [run.symbols[symbol] for symbol in stage_symbols(stage)],
             len(run.outputs),
+            np.zeros(INDEX_REPORT_BYTES, np.uint8) if reports_indices(stage) else None,
         )
 
     @property
@@ -63,6 +67,8 @@ def run_loops(loops: LoopsFunction, run: StageRun, deadline: float = math.inf) -
     memories = list(call.buffers)
     if call.scratch_bytes is not None:
         memories.append(np.full(call.scratch_bytes * LOOP_THREADS, 0xFF, np.uint8))
+    if call.report is not None:
+        memories.append(call.report)
     dtypes = [dtype for dtype in loops.element_types if dtype is not None]
     typed = [memory.view(dtype) for memory, dtype in zip(memories, dtypes, strict=True)]
     loops.run([*typed, *call.sizes], LOOP_THREADS, deadline)
@@ -72,7 +78,7 @@ def run_loops(loops: LoopsFunction, run: StageRun, deadline: float = math.inf) -
 def run_machine_code(image: MappedImage, run: StageRun, threads: int = 1) -> list[np.ndarray]:
     """Outputs by the machine code. Raises ExecutionError where it leaves its memory a little; far, the process ends."""
     call = StageCall.of(run)
-    run_kernel(image, call.function, call.buffers, call.scratch_bytes, call.sizes, threads)
+    run_kernel(image, call.function, call.buffers, call.scratch_bytes, call.sizes, threads, call.report)
     return call.outputs
 
 

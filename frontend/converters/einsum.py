@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from ...dialects.shape import product
 from ..node import Node
 from ..registry import converter
 from ..values import Value
 
+if TYPE_CHECKING:
+    from ...dialects.shape import Dim
+
 
 @converter("Einsum", several_steps=True)
 def convert_einsum(node: Node) -> Value:
     """Operands are contracted from the left, two at a time; letters that nothing after needs are summed early."""
     terms, output = _parsed(node)
+    _relate_sizes(node, terms)
     operands = [_without_repeats(node, value, term) for value, term in zip(node.present, terms)]
     current, letters = operands[0]
     if len(operands) == 1:
@@ -47,6 +52,18 @@ def _parsed(node: Node) -> tuple[list[str], str]:
     joined = "".join(spelled)
     single = sorted(letter for letter in set(joined) if joined.count(letter) == 1 and letter not in ellipsis)
     return spelled, ellipsis + "".join(single)
+
+
+def _relate_sizes(node: Node, terms: Sequence[str]) -> None:
+    """A letter stands for one size wherever it occurs; only 1 is repeated."""
+    sizes: dict[str, Dim] = {}
+    for value, term in zip(node.present, terms):
+        for letter, size in zip(term, value.dims):
+            if size == 1:
+                continue
+            known = sizes.setdefault(letter, size)
+            if not node.b.symbols.unify(known, size, node.describe()):
+                node.invalid(f"a letter of the equation stands for {known} and {size} elements")
 
 
 def _without_repeats(node: Node, value: Value, term: str) -> tuple[Value, str]:

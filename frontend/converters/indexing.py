@@ -94,8 +94,11 @@ def convert_compress(node: Node) -> Value:
     axis = node.attribute("axis", None)
     if axis is None:
         x, axis = b.reshape(x, [b.element_count(x)]), 0
+    axis = node.axis(axis, x.rank)
+    if not b.symbols.require_at_least(x.dims[axis], condition.dims[0], f"Compress in {b.name}"):
+        node.invalid(f"the condition has {condition.dims[0]} elements, but the axis only {x.dims[axis]}")
     (places,) = b.emit(graph.NonzeroOp, [condition], [node.fresh_type(i64, [1, None])])
-    return b.op(graph.GatherOp, x, b.squeeze(places, [0]), axis=node.axis(axis, x.rank))
+    return b.op(graph.GatherOp, x, b.squeeze(places, [0]), axis=axis)
 
 
 @converter("Unique")

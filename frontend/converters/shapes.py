@@ -12,9 +12,9 @@ from ...dialects import graph
 from ...dialects.graph.broadcasting import broadcast_dimension
 from ...dialects.graph.types import TensorType, element_type_of, i64
 from ...dialects.shape import canonical, ceildiv, floordiv, multiply, product, same_dimension, subtract
-from ..equalities import broadcast_pairs
 from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
+from ..size_relations import broadcast_pairs
 from ..values import Value
 
 if TYPE_CHECKING:

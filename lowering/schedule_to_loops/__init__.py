@@ -1,8 +1,9 @@
 """schedule -> loops: each distinct stage becomes one function of loops over memory and registers.
 
 Stages with the same kernel, types and decisions share a function, whose name ends in a hash of that
-text. A stage's arguments are its inputs' and outputs' memory, its scratch, and the symbols of its shapes
-in alphabetical order (``stage_symbols``); ``runtime.program.Stage`` lists them in that order.
+text. A stage's arguments are its inputs' and outputs' memory, its scratch, the words in which it reports
+indices out of range (``reports_indices``), and the symbols of its shapes in alphabetical order
+(``stage_symbols``); ``runtime.program.Stage`` lists them in that order.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects import shape as dims
-from ...dialects.kernel import ConvOp, GemmOp
+from ...dialects.kernel import ConvOp, GatherElementsOp, GatherOp, GemmOp
 from ...dialects.layout import TensorType
 from ...dialects.schedule import StageOp
 from .loop_nest import LoopNest
@@ -81,6 +82,11 @@ def stage_symbols(stage: StageOp) -> list[str]:
     return sorted(found)
 
 
+def reports_indices(stage: StageOp) -> bool:
+    """Whether the stage reads at computed indices, and tells where one is out of range."""
+    return isinstance(stage.kernel, GatherOp | GatherElementsOp)
+
+
 def function_name(stage: StageOp) -> str:
     """Name of the stage's function: its kind and a hash of everything that its code depends on."""
     text = "\n".join(
@@ -95,7 +101,7 @@ def lower_stage(stage: StageOp) -> func.FuncOp:
     module, _, name = GENERATORS[kernel_kind(stage.kernel)].partition(":")
     generate = getattr(importlib.import_module(f".{module}", __package__), name)
     scratch = None if stage.scratch is None else stage.scratch.data
-    nest = LoopNest(function_name(stage), stage_symbols(stage), operand_types(stage), scratch)
+    nest = LoopNest(function_name(stage), stage_symbols(stage), operand_types(stage), scratch, reports_indices(stage))
     if isinstance(stage.kernel, ConvOp | GemmOp):
         _repeat_shared_operands(stage, nest)
     generate(stage, nest)

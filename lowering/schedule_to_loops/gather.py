@@ -3,10 +3,12 @@
 ::
 
     for the axes before, indices, shared            for all elements, shared
+      report indices[i] out of range                  report indices[i] out of range
       row = x[..., indices[i], ...]                   y[i] = x[..., indices[i], ...]
       y[...] = epilogue(row), in tiles
 
-Negative indices count from the end. What an index out of range reads is unspecified, but lies in x.
+Negative indices count from the end. For one out of range index 0 is read; that the run fails is the runtime's part.
+The axis has an element where there is an index: the importer has that checked.
 
 Decisions: ``lanes`` of a vector; ``unroll`` vectors in a tile.
 """
@@ -88,7 +90,7 @@ def _gather(
 
     def locate(position: Position) -> Position:
         memory = nest.view(where.memory, position.offsets[at], [1], [1])
-        index = _wrapped(nest, nest.load(memory, [0]), size)
+        index = _checked(nest, nest.load(memory, [0]), size)
         offsets = list(position.offsets)
         offsets[0] = nest.add(offsets[0], nest.mul(index, stride))
         return Position(offsets, position.reached)
@@ -100,10 +102,12 @@ def _gather(
     walk_space(nest, space, origins, operands, compute, lanes, unroll, outer_axes, locate)
 
 
-def _wrapped(nest: LoopNest, index: SSAValue, size: Index) -> SSAValue:
-    """An element of the index tensor as a position in [0, size)."""
-    position = nest.insert(arith.IndexCastOp(index, IndexType()))
-    is_negative = nest.compare("slt", position, 0)
-    from_end = nest.value(nest.add(position, size))
-    wrapped = nest.insert(arith.SelectOp(is_negative, from_end, position))
-    return nest.value(nest.maximum(nest.minimum(wrapped, nest.sub(size, 1)), 0))
+def _checked(nest: LoopNest, element: SSAValue, size: Index) -> SSAValue:
+    """An element of the index tensor as a position in [0, size); one out of range is reported, and 0."""
+    index = nest.insert(arith.IndexCastOp(element, IndexType()))
+    from_end = nest.value(nest.add(index, size))
+    position = nest.insert(arith.SelectOp(nest.compare("slt", index, 0), from_end, index))
+    # Unsigned, so that what is still negative is too large.
+    with nest.when(nest.compare("uge", position, size)):
+        nest.report_index(index, size)
+    return nest.insert(arith.SelectOp(nest.compare("ult", position, size), position, nest.constant(0)))

@@ -1,8 +1,8 @@
 """The one builder of loop nests that every kernel's lowering uses.
 
 A ``LoopNest`` builds one function: its parameters are the kernel's buffers (flat memrefs), private
-scratch, the symbols of its shapes, and which thread of how many runs it. Indices are Python integers
-for as long as they are known (``Index``); arithmetic on known ones folds at once and makes no op.
+scratch, the words it reports in, the symbols of its shapes, and which thread of how many runs it. Indices are
+Python integers for as long as they are known (``Index``); arithmetic on known ones folds at once and makes no op.
 Loops that run once make no loop. A register tile is one n-D vector.
 """
 
@@ -33,6 +33,7 @@ from xdsl.dialects.builtin import (
     VectorType,
     i1,
     i8,
+    i64,
 )
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineMap
@@ -81,25 +82,38 @@ class Tensor:
 class LoopNest:
     """Builds the function of one kernel, op by op, at the current place in the current block."""
 
-    def __init__(self, name: str, symbols: Sequence[str], operands: Sequence[TensorType], scratch: Dim | None = None):
-        """``operands``: types of the kernel's inputs, then its outputs; ``scratch``: private bytes a thread."""
+    def __init__(
+        self,
+        name: str,
+        symbols: Sequence[str],
+        operands: Sequence[TensorType],
+        scratch: Dim | None = None,
+        reports: bool = False,
+    ):
+        """``operands``: types of the kernel's inputs, then its outputs; ``scratch``: private bytes a thread.
+
+        With ``reports`` the kernel can tell of an index out of range (``report_index``).
+        """
         memories = [MemRefType(operand.element_type, [DYNAMIC_INDEX]) for operand in operands]
-        scratch_memory = [] if scratch is None else [MemRefType(i8, [DYNAMIC_INDEX])]
-        inputs = [*memories, *scratch_memory, *[INDEX] * (len(symbols) + 2)]
+        own_memory: list[MemRefType] = [] if scratch is None else [MemRefType(i8, [DYNAMIC_INDEX])]
+        if reports:
+            own_memory.append(MemRefType(i64, [DYNAMIC_INDEX]))
+        inputs = [*memories, *own_memory, *[INDEX] * (len(symbols) + 2)]
         self._entry = Block(arg_types=inputs)
         self.block = self._entry
         self.function = func.FuncOp(name, (inputs, []), Region(self._entry))
         self.function.attributes["lamina.kernel"] = UnitAttr()
         arguments = self._entry.args
         self.symbols: dict[str, SSAValue] = dict(
-            zip(symbols, arguments[len(memories) + len(scratch_memory) :], strict=False)
+            zip(symbols, arguments[len(memories) + len(own_memory) :], strict=False)
         )
         for symbol, argument in self.symbols.items():
             argument.name_hint = symbol
         self.thread, self.threads = arguments[-2], arguments[-1]
         self.thread.name_hint, self.threads.name_hint = "thread", "threads"
         self._scratch_bytes = scratch
-        self._scratch: SSAValue | None = arguments[len(memories)] if scratch_memory else None
+        self._scratch: SSAValue | None = None if scratch is None else arguments[len(memories)]
+        self._report: SSAValue | None = arguments[len(memories) + len(own_memory) - 1] if reports else None
         self._constants: dict[tuple[object, Attribute], SSAValue] = {}
         self._last_hoisted: Operation | None = None
         self._shares: dict[Index, tuple[Index, Index]] = {}
@@ -219,7 +233,7 @@ class LoopNest:
         return self._binary(arith.MaxSIOp, left, right)
 
     def compare(self, predicate: str, left: Index, right: Index) -> SSAValue:
-        """An i1 from signed ``slt``, ``sle``, ``sgt``, ``sge``, ``eq``, ``ne`` on indices."""
+        """An i1 from ``slt``, ``sle``, ``sgt``, ``sge`` (signed), ``ult``, ``uge`` (unsigned), ``eq`` or ``ne``."""
         return self.insert(arith.CmpiOp(self.value(left), self.value(right), predicate))
 
     def dim(self, dimension: Dim) -> Index:
@@ -393,6 +407,12 @@ class LoopNest:
             strides.append(self.mul(strides[-1], size))
         memory = self.scratch_memory(element, byte_offset, strides[-1])
         return self.view(memory, 0, sizes, list(reversed(strides[:-1])))
+
+    def report_index(self, index: Index, size: Index) -> None:
+        """Tells that a computed index is out of range for an axis of that size; see runtime/violations.py."""
+        assert self._report is not None, "the kernel asked for no words to report in"
+        for place, word in enumerate((self.add(size, 1), index)):
+            self.store(self.insert(arith.IndexCastOp(self.value(word), i64)), self._report, [place])
 
     def reach_scratch_through(self, memory: SSAValue) -> None:
         """Says that scratch memory is also read at offsets from this operand, so that they count as one memory."""

@@ -65,6 +65,9 @@ def _scatter_elements(inputs: Arrays, attributes: Attributes) -> Arrays:
 def _scatter_nd(inputs: Arrays, attributes: Attributes) -> Arrays:
     x, indices, updates = inputs
     depth = indices.shape[-1]
+    wanted = (*indices.shape[:-1], *x.shape[depth:])
+    if updates.shape != wanted:
+        raise ValueError(f"scatter_nd: expected updates of shape {list(wanted)}, got {list(updates.shape)}")
     places = tuple(_in_range(indices[..., i], x.shape[i], "scatter_nd") for i in range(depth))
     return [_scatter(x, places, updates, attributes.get("reduction", "none"))]
 

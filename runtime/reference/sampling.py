@@ -235,6 +235,9 @@ def _roi_align(inputs: Arrays, attributes: Attributes) -> Arrays:
     height, width = attributes["size"]
     scale, ratio = attributes["spatial_scale"], attributes["sampling_ratio"]
     shift = 0.5 if attributes.get("half_pixel") else 0.0
+    outside = batch_indices[(batch_indices < 0) | (batch_indices >= len(x))]
+    if outside.size:
+        raise IndexError(f"roi_align: batch index {outside[0]} is out of range for {len(x)} images")
     results = np.zeros((len(rois), x.shape[1], height, width), x.dtype)
     for index, (roi, batch) in enumerate(zip(rois, batch_indices)):
         left, top, right, bottom = (float(c) * scale - shift for c in roi)

@@ -16,7 +16,7 @@ from lamina.dialects.layout_algebra import Layout
 from lamina.dialects.shape import Dim, substitute
 from lamina.dialects.storage import dtype_name
 from lamina.lowering.loops_to_llvm.lower import lower_module
-from lamina.lowering.schedule_to_loops import lower_stage, stage_symbols
+from lamina.lowering.schedule_to_loops import lower_stage, reports_indices, stage_symbols
 from lamina.universe import UNIVERSE
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, Region, SSAValue
@@ -34,6 +34,8 @@ class KernelRunner:
     _images: dict[str, Callable] = field(default_factory=dict)
     last_memory: list[np.ndarray] = field(default_factory=list)
     """The outputs' memory after the last run, flat, margins and padding lanes included."""
+    report: np.ndarray = field(default_factory=lambda: np.zeros(2, np.int64))
+    """What kernels that read at indices tell of those out of range: the axis' size plus one, and an index."""
 
     def __call__(
         self,
@@ -56,6 +58,8 @@ class KernelRunner:
         guarded = [sentinel_memory(type_, symbols) for type_ in outputs]
         results = [memory[_GUARD:-_GUARD] for memory in guarded]
         extra = [] if scratch is None else [np.full(int(bind(scratch, symbols)) * threads, 0xCC, np.uint8)]
+        if reports_indices(stage):
+            extra.append(self.report)
         dims = [symbols[name] for name in stage_symbols(stage)]
         for thread in range(threads):
             self._images[key](*memories, *results, *extra, *dims, thread=thread, threads=threads)

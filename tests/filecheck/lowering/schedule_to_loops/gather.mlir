@@ -6,11 +6,16 @@
 // CHECK: memref.reinterpret_cast %1
 // CHECK: %[[INDEX:.*]] = memref.load {{.*}} : memref<1xi64
 // CHECK: %[[PLACE:.*]] = arith.index_cast %[[INDEX]] : i64 to index
-// Negative ones count from the end, and none leaves x.
+// Negative ones count from the end.
 // CHECK: arith.cmpi slt, %[[PLACE]]
-// CHECK: arith.select
-// CHECK: arith.minsi
-// CHECK: arith.maxsi
+// CHECK: %[[WRAPPED:.*]] = arith.select
+// One that leaves x is reported, and x[0] is read.
+// CHECK: %[[OUTSIDE:.*]] = arith.cmpi uge, %[[WRAPPED]]
+// CHECK: scf.if %[[OUTSIDE]]
+// CHECK: memref.store {{.*}} : memref<?xi64>
+// CHECK: memref.store {{.*}} : memref<?xi64>
+// CHECK: %[[INSIDE:.*]] = arith.cmpi ult, %[[WRAPPED]]
+// CHECK: arith.select %[[INSIDE]], %[[WRAPPED]]
 // CHECK: vector.load {{.*}}, vector<64xf32>
 // CHECK: vector.store {{.*}}, vector<64xf32>
 func.func @rows(%x: !layout.tensor<100 x 64 x f32>, %y: !layout.tensor<N x i64>) {

@@ -1,0 +1,193 @@
+"""Which dimensions of the operands an operation needs to be equal, and which large enough.
+
+What is not known when the model is compiled is checked at each run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..dialects.graph import (
+    ConcatOp,
+    ConvOp,
+    ElementwiseOp,
+    GatherElementsOp,
+    GatherNdOp,
+    GatherOp,
+    GridSampleOp,
+    LayerNormOp,
+    MatmulOp,
+    NonMaxSuppressionOp,
+    ReverseSequenceOp,
+    RoiAlignOp,
+    ScatterElementsOp,
+    ScatterNdOp,
+)
+from ..dialects.graph.recurrent import DIRECTIONS, RecurrentOp
+from ..dialects.shape import minimum, product
+
+if TYPE_CHECKING:
+    from ..dialects.graph.types import TensorType
+    from ..dialects.shape import Dim
+
+Pair: TypeAlias = "tuple[Dim, Dim]"
+Rules: TypeAlias = "Sequence[tuple[type, Callable[[Sequence[TensorType], Mapping[str, Any]], Iterator[Pair]]]]"
+
+
+def broadcast_pairs(shapes: Sequence[Sequence[Dim]]) -> Iterator[Pair]:
+    """Dimensions other than 1 that meet when the shapes are broadcast."""
+    for axis in range(1, max(map(len, shapes), default=0) + 1):
+        first = None
+        for shape in shapes:
+            if axis > len(shape) or shape[-axis] == 1:
+                continue
+            if first is None:
+                first = shape[-axis]
+            elif first is not shape[-axis]:
+                yield first, shape[-axis]
+
+
+def _elementwise(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    return broadcast_pairs([t.dims for t in types])
+
+
+def _conv(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    x, w = types[0].dims, types[1].dims
+    yield x[1], w[1] * values["group"]
+    if len(types) > 2:
+        yield w[0], types[2].dims[0]
+
+
+def _matmul(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    a, b = types[0].dims, types[1].dims
+    yield a[-2 if values["transpose_a"] else -1], b[-1 if values["transpose_b"] else -2]
+    yield from broadcast_pairs([a[:-2], b[:-2]])
+
+
+def _concat(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    for part in types[1:]:
+        for axis, (left, right) in enumerate(zip(types[0].dims, part.dims)):
+            if axis != values["axis"]:
+                yield left, right
+
+
+def _layer_norm(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    for operand in types[1:]:
+        yield from zip(types[0].dims[values["axis"] :], operand.dims)
+
+
+def _recurrent(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    x, w, r, b = (t.dims for t in types[:4])
+    yield x[2], w[2]
+    yield w[1], r[1]
+    yield w[1] * 2, b[1]
+    for weights in (w, r, b):
+        yield weights[0], DIRECTIONS[values["direction"]]
+    for state in types[4:]:
+        if state.rank == 1:
+            yield state.dims[0], x[1]
+        if state.rank == 3:
+            yield state.dims[0], w[0]
+            yield state.dims[1], x[1]
+            yield state.dims[2], r[2]
+
+
+def _gather_nd(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    return zip(types[0].dims[: values["batch_dims"]], types[1].dims)
+
+
+def _scatter_elements(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    return zip(types[1].dims, types[2].dims)
+
+
+def _scatter_nd(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    x, indices, updates = (t.dims for t in types)
+    depth = indices[-1]
+    if isinstance(depth, int):
+        yield from zip((*indices[:-1], *x[depth:]), updates)
+
+
+def _grid_sample(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    yield types[0].dims[0], types[1].dims[0]
+
+
+def _reverse_sequence(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    yield types[0].dims[values["batch_axis"]], types[1].dims[0]
+
+
+def _roi_align(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    yield types[1].dims[0], types[2].dims[0]
+
+
+def _non_max_suppression(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    boxes, scores = types[0].dims, types[1].dims
+    yield boxes[0], scores[0]
+    yield boxes[1], scores[2]
+    yield boxes[2], 4
+    for scalar in types[2:]:
+        yield scalar.element_count, 1
+
+
+_EQUALITIES: Rules = (
+    (ElementwiseOp, _elementwise),
+    (ConvOp, _conv),
+    (MatmulOp, _matmul),
+    (ConcatOp, _concat),
+    (LayerNormOp, _layer_norm),
+    (RecurrentOp, _recurrent),
+    (GatherNdOp, _gather_nd),
+    (ScatterElementsOp, _scatter_elements),
+    (ScatterNdOp, _scatter_nd),
+    (GridSampleOp, _grid_sample),
+    (ReverseSequenceOp, _reverse_sequence),
+    (RoiAlignOp, _roi_align),
+    (NonMaxSuppressionOp, _non_max_suppression),
+)
+
+
+def required_equalities(operation: type, types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    """Pairs of dimensions that must be equal for the operation to make sense."""
+    return _apply(_EQUALITIES, operation, types, values)
+
+
+# --- minimums ---------------------------------------------------------------------------------------
+
+
+def _picked(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    yield types[0].dims[values["axis"]], minimum(product(types[1].dims), 1)
+
+
+def _picked_elements(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    yield from _picked(types, values)
+    for axis, (size, least) in enumerate(zip(types[0].dims, types[1].dims)):
+        if axis != values["axis"]:
+            yield size, least
+
+
+def _picked_positions(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    positions, depth = types[1].dims[:-1], types[1].dims[-1]
+    if isinstance(depth, int):
+        batch = values.get("batch_dims", 0)
+        yield from ((size, minimum(product(positions), 1)) for size in types[0].dims[batch : batch + depth])
+
+
+_MINIMUMS: Rules = (
+    (GatherOp, _picked),
+    (GatherElementsOp, _picked_elements),
+    (GatherNdOp, _picked_positions),
+    (ScatterElementsOp, _picked_elements),
+    (ScatterNdOp, _picked_positions),
+)
+
+
+def required_minimums(operation: type, types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    """Dimensions, each with the size that it must have at least: one where anything is picked from the axis."""
+    return _apply(_MINIMUMS, operation, types, values)
+
+
+def _apply(rules: Rules, operation: type, types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    for base, rule in rules:
+        if issubclass(operation, base):
+            yield from rule(types, values)
+            return
