@@ -126,6 +126,7 @@ class Binding:
         "arena_offsets",
         "arena_slots",
         "eager",
+        "empty_report",
         "input_patches",
         "input_shapes",
         "instances",
@@ -190,6 +191,7 @@ class Binding:
         self.input_patches: list[tuple[int, int, int]] = []
         self.output_patches: list[tuple[int, int, int]] = []
         self.report_patches: list[tuple[int, int]] = []
+        self.empty_report = b""
         for buffer in segment.buffers:
             slots = tables.places[buffer.name]
             if buffer.kind == "input":
@@ -198,6 +200,7 @@ class Binding:
                 self.output_patches += [(buffer.index, slot, words[slot]) for slot in slots]
             elif buffer.kind == "report":
                 self.report_patches += [(slot, words[slot]) for slot in slots]
+                self.empty_report = bytes(self.sizes[buffer.name])
             elif buffer.kind == "constant":
                 base = constant_address(buffer.constant or "")
                 for slot in slots:
@@ -222,7 +225,7 @@ def _participants(segment: Segment, work: int | None, buffer_bytes: int, threads
 class Instance:
     """The tables of one run at a time."""
 
-    __slots__ = ("_words", "arena_base", "records_address", "slots")
+    __slots__ = ("_words", "arena_base", "records_address", "report", "slots")
 
     def __init__(self, binding: Binding):
         self._words = binding.template.copy()
@@ -231,6 +234,13 @@ class Instance:
         self.records_address = base + binding.records_start * WORD_BYTES
         self.slots = self._words.data
         self.arena_base = 0
+        self.report: np.ndarray | None = None
+        """Words for the stages to report in, zero for as long as they have nothing to (violations.py)."""
+        if binding.report_patches:
+            self.report = np.zeros(len(binding.empty_report) // WORD_BYTES, np.int64)
+            address = address_of(self.report)
+            for slot, offset in binding.report_patches:
+                self.slots[slot] = address + offset
 
     def move_to(self, binding: Binding, arena: int) -> None:
         """Points the tables into the arena at this address. (A binding holds its instances; they do not hold it.)"""

@@ -24,7 +24,7 @@ from .image import MappedImage
 from .memory import address_of, align_up, aligned_bytes
 from .program import Program, Segment
 from .threads import POOL
-from .violations import reporting
+from .violations import raise_violation
 
 MAXIMUM_BINDINGS = 64
 """Kept for each segment; the one that was not used for longest goes first."""
@@ -159,8 +159,6 @@ class SegmentRunner:
         ]
         for position, slot, offset in binding.output_patches:
             slots[slot] = address_of(outputs[position]) + offset
-        if binding.report_patches:
-            execute = reporting(self.segment, execute)
         if binding.arena_bytes == 0:
             execute(binding, instance)
         else:
@@ -168,6 +166,8 @@ class SegmentRunner:
             instance.move_to(binding, arena.address)
             execute(binding, instance)
             self.arenas.give(arena)
+        if instance.report is not None and instance.report.tobytes() != binding.empty_report:
+            raise_violation(self.segment, binding.sizes, instance.report.tolist())
         if len(binding.instances) < MAXIMUM_IDLE:
             binding.instances.append(instance)
         return outputs

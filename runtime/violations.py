@@ -6,13 +6,9 @@ is out of range for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from .binding import Binding, Instance
 from .errors import IndexOutOfRangeError, MemoryAccessError
-from .memory import address_of
 from .program import REPORT_BYTES, Segment, Stage
 
 OFFSET_BITS = 48
@@ -21,21 +17,6 @@ STACK = (1 << 14) - 2
 """The number of memory on the stack."""
 
 _WORDS = REPORT_BYTES // 8
-
-
-def reporting(segment: Segment, execute: Callable[[Binding, Instance], None]) -> Callable[[Binding, Instance], None]:
-    """``execute`` with words for its stages to report in; raises what ``raise_violation`` does."""
-
-    def execute_and_look(binding: Binding, instance: Instance) -> None:
-        words = np.zeros(_WORDS * len(segment.stages), np.int64)
-        address = address_of(words)
-        for slot, offset in binding.report_patches:
-            instance.slots[slot] = address + offset
-        execute(binding, instance)
-        if np.count_nonzero(words):
-            raise_violation(segment, binding.sizes, words.tolist())
-
-    return execute_and_look
 
 
 def raise_violation(segment: Segment, sizes: Mapping[str, int], words: Sequence[int]) -> None:

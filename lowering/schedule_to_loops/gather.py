@@ -107,7 +107,10 @@ def _checked(nest: LoopNest, element: SSAValue, size: Index) -> SSAValue:
     index = nest.insert(arith.IndexCastOp(element, IndexType()))
     from_end = nest.value(nest.add(index, size))
     position = nest.insert(arith.SelectOp(nest.compare("slt", index, 0), from_end, index))
-    # Unsigned, so that what is still negative is too large.
-    with nest.when(nest.compare("uge", position, size)):
+
+    def report() -> SSAValue:
         nest.report_index(index, size)
-    return nest.insert(arith.SelectOp(nest.compare("ult", position, size), position, nest.constant(0)))
+        return nest.constant(0)
+
+    # Unsigned, so that what is still negative is too large.
+    return nest.choose(nest.compare("ult", position, size), lambda: position, report)

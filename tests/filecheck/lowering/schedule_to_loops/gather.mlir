@@ -10,12 +10,11 @@
 // CHECK: arith.cmpi slt, %[[PLACE]]
 // CHECK: %[[WRAPPED:.*]] = arith.select
 // One that leaves x is reported, and x[0] is read.
-// CHECK: %[[OUTSIDE:.*]] = arith.cmpi uge, %[[WRAPPED]]
-// CHECK: scf.if %[[OUTSIDE]]
-// CHECK: memref.store {{.*}} : memref<?xi64>
-// CHECK: memref.store {{.*}} : memref<?xi64>
 // CHECK: %[[INSIDE:.*]] = arith.cmpi ult, %[[WRAPPED]]
-// CHECK: arith.select %[[INSIDE]], %[[WRAPPED]]
+// CHECK: scf.if %[[INSIDE]]
+// CHECK-NEXT: scf.yield %[[WRAPPED]]
+// CHECK: memref.store {{.*}} : memref<?xi64>
+// CHECK: memref.store {{.*}} : memref<?xi64>
 // CHECK: vector.load {{.*}}, vector<64xf32>
 // CHECK: vector.store {{.*}}, vector<64xf32>
 func.func @rows(%x: !layout.tensor<100 x 64 x f32>, %y: !layout.tensor<N x i64>) {
