@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..runtime.arrays import write_npz
 from ..runtime.errors import LaminaError
 from .files import replaced_file
 
@@ -33,8 +34,4 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
             with partial.open("wb") as file:
                 np.save(file, array, allow_pickle=False)
             return
-        # Not by numpy.savez, which takes names as keywords beside its own.
-        with zipfile.ZipFile(partial, "w", allowZip64=True) as archive:
-            for name, array in arrays.items():
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                    np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)
+        write_npz(partial, arrays)

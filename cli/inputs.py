@@ -38,8 +38,8 @@ class GivenInputs:
         return given
 
     def _add(self, text: str) -> None:
-        name, equals, file = text.rpartition("=")
-        if file == "random" and equals:
+        name, file = _name_and_file(text)
+        if file == "random" and text != "random":
             self.random.append(name)
             return
         path = Path(file)
@@ -94,3 +94,11 @@ class GivenInputs:
                 param_hint="--input",
             )
         return next(iter(infos))
+
+
+def _name_and_file(text: str) -> tuple[str, str]:
+    """``NAME=FILE`` split where a file is: names of inputs and files may have a ``=`` too. No name: the empty one."""
+    splits = [(text[:at], text[at + 1 :]) for at, letter in enumerate(text) if letter == "="]
+    found = (split for split in [*splits, ("", text)] if split[1] == "random" or Path(split[1]).is_file())
+    name, _, file = text.rpartition("=")
+    return next(found, (name, file))

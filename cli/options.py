@@ -28,7 +28,7 @@ def parse_dims(texts: Iterable[str]) -> dict[str, int]:
     """``["N=1", "H=224"]`` as sizes by the name of a free dim. Raises ValueError quoting a wrong text."""
     sizes = {}
     for text in texts:
-        name, equals, size = text.partition("=")
+        name, equals, size = text.rpartition("=")
         if not (name and equals and re.fullmatch(r"\d+", size)):
             raise ValueError(f"'{text}' is no size of a dim: expected NAME=NUMBER such as N=1")
         sizes[name] = int(size)
@@ -82,7 +82,7 @@ def _parse_constant(text: str) -> tuple[str, np.ndarray]:
     from xdsl.parser import Parser
     from xdsl.utils.exceptions import ParseError
 
-    name, equals, value = text.partition("=")
+    name, equals, value = text.rpartition("=")
     context = Context()
     context.load_dialect(Builtin)
     try:

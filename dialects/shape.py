@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import keyword
 import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -19,17 +20,28 @@ if TYPE_CHECKING:
 
 Dim: TypeAlias = "int | sympy.Expr"
 
-SYMBOL_PATTERN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_SYMBOL_PATTERN = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*\Z")
+_RESERVED = frozenset({"x", "floordiv", "mod", "max", "min"})
+MAX_NAME_LENGTH = 100
+
+
+def is_symbol_name(name: str) -> bool:
+    """Whether a symbol may have the name: both texts of an expression, of which one is Python's, must read it."""
+    if len(name) > MAX_NAME_LENGTH or not _SYMBOL_PATTERN.match(name):
+        return False
+    return name not in _RESERVED and not keyword.iskeyword(name)
 
 
 @functools.cache
 def symbol(name: str) -> sympy.Symbol:
-    """The dimension called ``name``: 0 or more. Raises ValueError unless it is an identifier."""
+    """The dimension called ``name``: 0 or more. Raises ValueError where it is no name of a symbol."""
     import sympy
 
-    if not SYMBOL_PATTERN.match(name) or name in ("x", "floordiv", "mod", "max", "min"):
+    if not is_symbol_name(name):
+        reserved = ", ".join(sorted(_RESERVED))
         raise ValueError(
-            f"'{name}' cannot name a dimension: expected an identifier other than x, floordiv, mod, max, min"
+            f"'{name}' cannot name a dimension: expected an identifier of at most {MAX_NAME_LENGTH} letters other than "
+            f"{reserved} and Python's keywords"
         )
     return sympy.Symbol(name, integer=True, nonnegative=True)
 

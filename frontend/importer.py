@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import onnx
 from onnx import numpy_helper
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr
@@ -344,7 +345,8 @@ def import_graph(
     builder.budget = NodeBudget.for_graph(graph)
     importer = GraphImporter(builder, opsets)
     for info in inputs:
-        importer.values[info.name] = _argument(info, importer, (shapes or {}).get(info.name))
+        wanted = (shapes or {}).get(info.name)
+        importer.values[info.name] = _argument(info, importer, wanted if _is_shape(wanted) else None)
     try:
         importer.add_graph(graph)
     except BudgetSpentError as error:
@@ -402,12 +404,17 @@ def _bind_sizes(inputs: Sequence[onnx.ValueInfoProto], symbols: Symbols, shapes:
     known = {info.name for info in inputs}
     names = {d.dim_param for info in inputs for d in info.type.tensor_type.shape.dim if d.dim_param}
     for key, wanted in shapes.items():
-        if key in known:
+        if key in known and _is_shape(wanted):
             continue
         if key not in names:
             choices = ", ".join(sorted(known | names))
             raise UnknownDimensionError(f"no input or dimension is called '{key}': expected one of {choices}")
         symbols.bind(key, _wanted_dimension(wanted, symbols))
+
+
+def _is_shape(wanted: Any) -> bool:
+    """Whether what is wanted is the shape of an input; else it is the size of a dimension, which may have its name."""
+    return not isinstance(wanted, int | str | np.integer)
 
 
 def _argument(info: onnx.ValueInfoProto, importer: GraphImporter, wanted: Sequence[Any] | None) -> Value | Unavailable:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..dialects.dimension_attribute import is_element_type_name
 from ..dialects.shape import (
+    MAX_NAME_LENGTH,
     canonical,
+    is_symbol_name,
     maximum,
     minimum,
     parse_dimension,
@@ -27,17 +29,16 @@ if TYPE_CHECKING:
 # Two dimensions, as text, that must be equal, and why.
 Check: TypeAlias = tuple[str, str, str]
 
-_RESERVED = frozenset({"x", "floordiv", "mod", "max", "min", "and", "or", "not", "if", "else", "in", "is", "for"})
+# Leaves room for a prefix, and for the number that tells two symbols of one name apart.
+_LONGEST_BASE = MAX_NAME_LENGTH - 20
 
 
 def sanitised(name: str) -> str:
     """A name that a symbol may have: ``p2o.DynamicDimension.0`` becomes ``p2o_DynamicDimension_0``."""
-    text = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")
+    text = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")[:_LONGEST_BASE]
     if not text:
         return "dim"
-    if text[0].isdigit() or text in _RESERVED or is_element_type_name(text):
-        text = f"d_{text}"
-    return text
+    return f"d_{text}" if not is_symbol_name(text) or is_element_type_name(text) else text
 
 
 class Symbols:

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Region, SSAValue
@@ -15,6 +14,7 @@ from ..dialects.schedule import BufferOp
 from ..interpreters.kernel import KernelInterpreter
 from ..interpreters.schedule import StageRun, tensor_type, unpack_tensor
 from ..pipeline import module_text
+from ..runtime.arrays import write_npz
 from .reference import Arrays
 from .report import Check
 from .stages import StageCall
@@ -29,8 +29,8 @@ def write_pass(folder: Path, found: WrongPass, feeds: Arrays, expected: Arrays) 
     (folder / "before.mlir").write_text(module_text(found.before.module))
     (folder / "after.mlir").write_text(module_text(found.after.module))
     found.before.context.constants.save(folder / "constants.npz")
-    _save(folder / "inputs.npz", feeds)
-    _save(folder / "expected.npz", expected)
+    write_npz(folder / "inputs.npz", feeds)
+    write_npz(folder / "expected.npz", expected)
     command = f"lamina-opt before.mlir --constants constants.npz -p '{found.check.pass_name}'"
     _write_readme(folder, found.check, [command, "diff before.mlir after.mlir"])
     return str(folder)
@@ -52,7 +52,7 @@ def write_stage(folder: Path, run: StageRun, check: Check, files: StageFiles) ->
         for number, (value, memory) in enumerate(zip(values, memories, strict=True)):
             arrays[f"memory{number}"] = memory
             arrays[f"tensor{number}"] = unpack_tensor(tensor_type(value), memory, kernels)
-        _save(folder / name, arrays)
+        write_npz(folder / name, arrays)
     sizes = {"function": call.function, "scratch_bytes": call.scratch_bytes, "sizes": call.sizes}
     (folder / "call.json").write_text(json.dumps(sizes, indent=2) + "\n")
     commands = ["lamina-opt stage.mlir --from schedule --to loops", "lamina-opt stage.mlir --from schedule -t asm"]
@@ -75,11 +75,6 @@ def stage_module(run: StageRun) -> ModuleOp:
     block.add_ops([*outputs, run.stage.clone(values), func.ReturnOp(*results)])
     type_ = (inputs, [result.type for result in results])
     return ModuleOp([func.FuncOp("segment0", type_, Region(block))])
-
-
-def _save(path: Path, arrays: Arrays) -> None:
-    with path.open("wb") as file:
-        np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
 
 
 def _write_readme(folder: Path, check: Check, commands: list[str]) -> None:
