@@ -166,7 +166,12 @@ class Builder:
             operation.check(types, values, inferred)
         for tensor in inferred:
             check_size(tensor)
-        self._relate_sizes(operation, types, values)
+        self._relate_sizes(operation, types, values, inferred)
+        if all(tensor.element_count == 0 and is_static(tensor.dims) for tensor in inferred):
+            return [self.constant(np.empty(list(map(int, tensor.dims)), tensor.dtype)) for tensor in inferred]
+        nothing = self._sum_of_nothing(operation, operands, values, inferred)
+        if nothing is not None:
+            return [nothing]
         name = operation.name.removeprefix("graph.")
         folded = self._folded(name, operands, values, inferred)
         if folded is not None:
@@ -190,15 +195,40 @@ class Builder:
         return result
 
     def _relate_sizes(
-        self, operation: type[GraphOperation], types: Sequence[TensorType], values: dict[str, Any]
+        self,
+        operation: type[GraphOperation],
+        types: Sequence[TensorType],
+        values: dict[str, Any],
+        results: Sequence[TensorType],
     ) -> None:
         why = f"{operation.name} in {self.name or 'the model'}"
-        for left, right in required_equalities(operation, types, values):
+        for left, right in required_equalities(operation, types, values, results):
             if not self.symbols.unify(left, right, why):
                 raise VerifyException(f"{operation.name}: dimensions {left} and {right} must be equal")
         for size, least in required_minimums(operation, types, values):
             if not self.symbols.require_at_least(size, least, why):
                 raise VerifyException(f"{operation.name}: an axis of {size} must have {least} elements or more")
+
+    def _sum_of_nothing(
+        self,
+        operation: type[GraphOperation],
+        operands: Sequence[Value],
+        values: dict[str, Any],
+        results: Sequence[TensorType],
+    ) -> Value | None:
+        """Zeros, or the bias, where a product or a convolution has no terms; no kernel is made for that."""
+        if operation is graph.MatmulOp:
+            terms, bias = operands[0].dims[-2 if values["transpose_a"] else -1], []
+        elif operation is graph.ConvOp:
+            terms, bias = product(operands[1].dims[1:]), operands[2:]
+        else:
+            return None
+        if not isinstance(terms, int) or terms > 0:
+            return None
+        (result,) = results
+        zero = self.scalar(0, result.element_type)
+        start = self.reshape(bias[0], (result.dims[1], *[1] * (result.rank - 2))) if bias else zero
+        return self.broadcast_to(start, result.dims)
 
     def _folded(
         self, name: str, operands: Sequence[Value], values: dict[str, Any], types: Sequence[TensorType]

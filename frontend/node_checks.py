@@ -229,9 +229,41 @@ def _pad(node: Node) -> None:
     count = rank if axes is None else _length(node, 3)
     if length is not None and count is not None and length != 2 * count:
         node.invalid(f"there are {length} pads, but {2 * count} are needed")
+    if pads is None and len(node.inputs) > 1 and count is not None:
+        node.b.symbols.unify(node.input(1).dims[0], 2 * count, f"{node.describe()}: two pads an axis")
     mode = node.attribute("mode", "constant")
     if mode not in ("constant", "reflect", "edge", "wrap"):
         node.invalid(f"the attribute 'mode' is '{mode}', but must be constant, reflect, edge or wrap")
+
+
+def _affine_grid(node: Node) -> None:
+    """theta is [N, 2, 3] for a size of four numbers, [N, 3, 4] for five."""
+    theta, size = node.input(0), node.input(1)
+    count = _length(node, 1)
+    if theta.rank != 3:
+        node.invalid(f"theta must have 3 dimensions, but has {theta.rank}")
+    if count is None:
+        return
+    known = size.dimensions() or [None] * count
+    for axis, wanted in enumerate((known[0], count - 2, count - 1)):
+        if wanted is not None:
+            _relate(node, theta.dims[axis], wanted, f"dimension {axis} of theta")
+
+
+def _class_loss(node: Node) -> None:
+    """The target has the shape of the scores without their classes."""
+    scores, target = node.input(0).dims, node.input(1).dims
+    wanted = (*scores[:1], *scores[2:])
+    if len(target) != len(wanted):
+        node.invalid(f"the target must have {len(wanted)} dimensions, but has {len(target)}")
+    for axis, (size, other) in enumerate(zip(target, wanted)):
+        _relate(node, size, other, f"dimension {axis} of the target")
+
+
+def _relate(node: Node, size: Dim, wanted: Dim, what: str) -> None:
+    """Takes a size to be as wanted; what is not known now is checked at each run."""
+    if not node.b.symbols.unify(size, wanted, f"{node.describe()}: {what}"):
+        node.invalid(f"{what} is {size}, but must be {wanted}")
 
 
 # --- elements -------------------------------------------------------------------------------------
@@ -290,6 +322,8 @@ _CHECKS: dict[str, Check] = {
     **dict.fromkeys(("Conv", "ConvTranspose", "FusedConv"), _conv),
     **dict.fromkeys(("MaxPool", "AveragePool", "LpPool"), _pool),
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"), _global_pool),
+    **dict.fromkeys(("NegativeLogLikelihoodLoss", "SoftmaxCrossEntropyLoss"), _class_loss),
+    "AffineGrid": _affine_grid,
     "Gemm": _gemm,
     "Flatten": _flatten,
     "Concat": _concat,

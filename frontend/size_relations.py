@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..dialects.graph import (
+    BroadcastToOp,
     ConcatOp,
     ConvOp,
     ElementwiseOp,
@@ -19,12 +20,14 @@ from ..dialects.graph import (
     LayerNormOp,
     MatmulOp,
     NonMaxSuppressionOp,
+    ReshapeOp,
     ReverseSequenceOp,
     RoiAlignOp,
     ScatterElementsOp,
     ScatterNdOp,
 )
 from ..dialects.graph.recurrent import DIRECTIONS, RecurrentOp
+from ..dialects.graph.reductions import ArgReduceOp
 from ..dialects.shape import minimum, product
 
 if TYPE_CHECKING:
@@ -85,6 +88,9 @@ def _recurrent(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterat
     for weights in (w, r, b):
         yield weights[0], DIRECTIONS[values["direction"]]
     for state in types[4:]:
+        if state.rank == 2:
+            yield state.dims[0], w[0]
+            yield state.dims[1], r[2] * 3
         if state.rank == 1:
             yield state.dims[0], x[1]
         if state.rank == 3:
@@ -146,9 +152,20 @@ _EQUALITIES: Rules = (
 )
 
 
-def required_equalities(operation: type, types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+def required_equalities(
+    operation: type, types: Sequence[TensorType], values: Mapping[str, Any], results: Sequence[TensorType]
+) -> Iterator[Pair]:
     """Pairs of dimensions that must be equal for the operation to make sense."""
+    if operation is ReshapeOp:
+        return _reshape(types[0], results[0])
+    if operation is BroadcastToOp:
+        return broadcast_pairs([types[0].dims, results[0].dims])
     return _apply(_EQUALITIES, operation, types, values)
+
+
+def _reshape(x: TensorType, result: TensorType) -> Iterator[Pair]:
+    if not x.is_static or not result.is_static:
+        yield product(x.dims), product(result.dims)
 
 
 # --- minimums ---------------------------------------------------------------------------------------
@@ -172,7 +189,14 @@ def _picked_positions(types: Sequence[TensorType], values: Mapping[str, Any]) ->
         yield from ((size, minimum(product(positions), 1)) for size in types[0].dims[batch : batch + depth])
 
 
+def _compared(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    """There is no largest element of none."""
+    dims, axis = types[0].dims, values["axis"]
+    yield dims[axis], minimum(product(dims[:axis] + dims[axis + 1 :]), 1)
+
+
 _MINIMUMS: Rules = (
+    (ArgReduceOp, _compared),
     (GatherOp, _picked),
     (GatherElementsOp, _picked_elements),
     (GatherNdOp, _picked_positions),

@@ -20,6 +20,7 @@ INDIRECT_ROWS = 8
 
 def rows_in_registers(target: Target, vectors: int) -> int:
     """Rows of a register tile that is ``vectors`` registers wide, so that nothing spills."""
+    vectors = max(vectors, 1)
     reserve = min(LOADED_AHEAD, target.vector_registers // 8)
     if not target.fma:
         reserve += vectors + 1  # Products of a row lie in registers of their own before they are added.

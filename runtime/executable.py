@@ -162,18 +162,27 @@ class Executable:
             raise self._unusable(feeds, error) from None
         if len(feeds) != len(arrays):
             raise self._unknown(feeds)
-        bound = self._bound(tuple(shapes))
-        if self._single is None:
-            results = self._run_plan(arrays, bound)
-        else:
-            single = self._single
-            if single.input_order is not None:
-                arrays = [arrays[position] for position in single.input_order]
-            results = single.runner.run(bound, arrays)
-            if single.result_order is not None:
-                results = [results[position] for position in single.result_order]
+        try:
+            results = self._results(arrays, self._bound(tuple(shapes)))
+        except ZeroDivisionError:
+            raise self._divided_by_zero(shapes) from None
         outputs = dict(zip(self._output_names, results, strict=True))
         return outputs if output_names is None else self._select(outputs, output_names)
+
+    def _results(self, arrays: list[np.ndarray], bound: Any) -> list[np.ndarray]:
+        single = self._single
+        if single is None:
+            return self._run_plan(arrays, bound)
+        if single.input_order is not None:
+            arrays = [arrays[position] for position in single.input_order]
+        results = single.runner.run(bound, arrays)
+        if single.result_order is None:
+            return results
+        return [results[position] for position in single.result_order]
+
+    def _divided_by_zero(self, shapes: list[tuple[int, ...]]) -> InputError:
+        given = ", ".join(f"'{name}' {list(shape)}" for (name, _), shape in zip(self._input_dtypes, shapes))
+        return InputError(f"the model divides a size by another one, which is 0 for inputs of the shapes {given}")
 
     def _run_plan(self, arrays: list[np.ndarray], symbols: dict[str, int]) -> list[np.ndarray]:
         assert self._plan is not None

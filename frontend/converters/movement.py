@@ -10,7 +10,18 @@ import numpy as np
 
 from ...dialects import graph
 from ...dialects.graph.movement import slice_size
-from ...dialects.shape import add, canonical, ceildiv, is_bounded, maximum, minimum, multiply, product, subtract
+from ...dialects.shape import (
+    add,
+    canonical,
+    ceildiv,
+    floordiv,
+    is_bounded,
+    maximum,
+    minimum,
+    multiply,
+    product,
+    subtract,
+)
 from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
 from ..values import Value
@@ -326,7 +337,7 @@ def convert_col2im(node: Node) -> Value:
         (image[i] + pads[i] + pads[rank + i] - (kernel[i] - 1) * dilations[i] - 1) // strides[i] + 1
         for i in range(rank)
     ]
-    channels = x.dims[1] // product(kernel)  # pyright: ignore[reportOperatorIssue]
+    channels = floordiv(x.dims[1], product(kernel))
     columns = b.reshape(x, (x.dims[0], channels, *kernel, *counts))
     total: Value | None = None
     for position in itertools.product(*map(range, kernel)):

@@ -111,6 +111,9 @@ def convert_global_lp_pool(node: Node) -> Value:
 def convert_max_unpool(node: Node) -> Value:
     """Scatters x into zeros at the flattened positions that max pooling gave."""
     x, indices, b = node.input(0), node.input(1), node.b
+    for size, other in zip(x.dims, indices.dims):
+        if not b.symbols.unify(size, other, f"{node.describe()}: an index for each element"):
+            node.invalid(f"the indices {indices.type} do not have the shape of x {x.type}")
     shape = node.optional(2)
     if shape is not None:
         dims = shape.dimensions()

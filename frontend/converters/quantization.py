@@ -8,6 +8,7 @@ import onnx
 
 from ...dialects import graph
 from ...dialects.graph.types import element_type_of, f32, i32, ui8
+from ...dialects.shape import ceildiv
 from ..node import Node
 from ..registry import MICROSOFT, converter
 from ..values import Value
@@ -29,6 +30,9 @@ def _along(node: Node, value: Value, x: Value) -> Value:
 
 def _blocks(node: Node, value: Value, x: Value, axis: int, block: int) -> Value:
     b = node.b
+    blocks = ceildiv(x.dims[axis], block)
+    if not b.symbols.unify(value.dims[axis], blocks, f"{node.describe()}: there is a scale for each block"):
+        node.invalid(f"there are {value.dims[axis]} scales, but {blocks} blocks of {block}")
     spread = b.unsqueeze(value, [axis + 1])
     dims = list(spread.dims)
     dims[axis + 1] = block

@@ -278,10 +278,10 @@ class LoopNest:
                 return total
         if isinstance(expression, sympy.floor):
             numerator, denominator = sympy.fraction(sympy.together(expression.args[0]))
-            # Shapes are never negative, but a numerator such as H - 5 can be: divide rounding down.
-            return self._binary(
-                arith.FloorDivSIOp, self._evaluate(sympy.expand(numerator)), self._evaluate(denominator)
-            )
+            # Shapes are never negative, but a numerator such as H - 5 can be: divide rounding down. Machines stop at
+            # a division by 0, which the runtime refuses where a size depends on it.
+            divisor = self.maximum(self._evaluate(denominator), 1)
+            return self._binary(arith.FloorDivSIOp, self._evaluate(sympy.expand(numerator)), divisor)
         raise ValueError(f"no code for the dimension {expression}")
 
     # --- control flow ------------------------------------------------------------------------------------

@@ -209,9 +209,7 @@ class _Reduction(ReductionWalk):
     def _finish(self, parts: Sequence[SSAValue], columns: Span) -> SSAValue:
         nest = self.nest
         shape = Tile(None, columns).shape
-        if not parts:
-            return self._neutral(shape)
-        total = combine_all(nest, self.combining, parts)
+        total = combine_all(nest, self.combining, parts) if parts else self._neutral(shape)
         if self.kind != "mean":
             return total
         x = self.operands[0]

@@ -71,9 +71,10 @@ def estimate_seconds(kernel: ConvOp, algorithm: str, target: Target) -> float:
         case "direct":
             block = channel_block(target)
             channels = _known(kernel.type.dims[1])
-            padding = -(-channels // block) * block - channels
+            padded = -(-channels // block) * block
             # Lanes without a channel are computed and stored like the others.
-            return operations / peak * (1 + padding / channels) + 4 * padding * _pixels(kernel) / CONVERTED_BYTES
+            copied = 4 * (padded - channels) * _pixels(kernel) / CONVERTED_BYTES
+            return operations / peak * padded / max(channels, 1) + copied
         case "depthwise":
             return operations / (0.6 * peak)
         case "im2col":
@@ -83,8 +84,9 @@ def estimate_seconds(kernel: ConvOp, algorithm: str, target: Target) -> float:
             columns, channels = indirect_columns(kernel, target), _known(kernel.type.dims[1]) // kernel.get("groups")
             padded = -(-channels // columns) * columns
             # Finding the rows of a tap costs about as much as two channels of it.
-            overhead = 1 + 2 / _known(kernel.in_type(1).dims[1])
-            return operations / (0.97 * peak) * padded / channels * overhead + _conversion_seconds(kernel, target)
+            overhead = 1 + 2 / max(_known(kernel.in_type(1).dims[1]), 1)
+            products = operations / (0.97 * peak) * padded / max(channels, 1) * overhead
+            return products + _conversion_seconds(kernel, target)
     return _winograd_seconds(kernel, WINOGRAD_TILES[algorithm], peak, target)
 
 

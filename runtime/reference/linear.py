@@ -58,7 +58,7 @@ def _conv(inputs: Arrays, attributes: Attributes) -> Arrays:
     weights = w.reshape(group, channels_out // group, *w.shape[1:])
     result = np.zeros((batch, group, channels_out // group, int(np.prod(output))), x.dtype)
     for position, elements in _window_elements(padded, output, kernel, strides, dilations):
-        columns = elements.reshape(batch, group, x.shape[1] // group, -1)
+        columns = elements.reshape(batch, group, x.shape[1] // group, int(np.prod(output)))
         result += np.matmul(weights[(..., *position)], columns)
     result = result.reshape(batch, channels_out, *output)
     if len(inputs) > 2:

@@ -188,8 +188,8 @@ def _grid_sample(inputs: Arrays, attributes: Attributes) -> Arrays:
     mode, padding = attributes.get("mode", "linear"), attributes.get("padding", "zeros")
     align = attributes.get("align_corners", False)
     spatial = x.shape[2:]
-    results = []
-    for image, positions in zip(x, grid):
+    results = np.zeros((*x.shape[:2], *grid.shape[1:-1]), x.dtype)
+    for image, positions, result in zip(x, grid, results):
         # The grid lists coordinates innermost axis first.
         axes = [positions[..., len(spatial) - 1 - i] for i in range(len(spatial))]
         if align:
@@ -200,8 +200,8 @@ def _grid_sample(inputs: Arrays, attributes: Attributes) -> Arrays:
             axes = [np.clip(p, 0, size - 1) for p, size in zip(axes, spatial)]
         elif padding == "reflection" and mode != "cubic":
             axes = [_reflected(p, size, align) for p, size in zip(axes, spatial)]
-        results.append(_interpolated(image, axes, mode, padding, align))
-    return [np.stack(results).astype(inputs[0].dtype, copy=False)]
+        result[...] = _interpolated(image, axes, mode, padding, align)
+    return [results.astype(inputs[0].dtype, copy=False)]
 
 
 def _interpolated(image: np.ndarray, axes: list[np.ndarray], mode: str, padding: str, align: bool) -> np.ndarray:
