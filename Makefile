@@ -11,7 +11,7 @@ SEED ?= 1
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench soak fuzz lint format docs site wheels clean
+.PHONY: help demo test verify bench soak fuzz lint format docs site wheels clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -21,6 +21,9 @@ demo: $(INSTALLED) ## read a picture of text with a pre-trained network, beside 
 
 test: $(INSTALLED) ## all tests
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal tests $(PYTEST_ARGS)
+
+verify: $(INSTALLED) ## every phase of compiling every network, and a checked build at many sizes (half an hour)
+	@$(BIN)/python -m pytest -m slow tests/models/test_verify.py $(PYTEST_ARGS)
 
 bench: $(INSTALLED) ## every figure of docs/performance.md, measured here and now
 	@$(BIN)/python -m lamina.benchmarks.race $(BENCH_ARGS)

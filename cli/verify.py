@@ -73,17 +73,27 @@ def verify(
     loops_seconds: Annotated[
         float, typer.Option("--loops-seconds", min=0.0, metavar="S", help="Time for interpreting loops, which is slow.")
     ] = 15.0,
+    sizes_seconds: Annotated[
+        float,
+        typer.Option(
+            "--sizes-seconds",
+            min=0.0,
+            metavar="S",
+            help="Time for a checked build at sizes 0, 1, 7 and 67 of each free dim; 0 does without.",
+        ),
+    ] = 60.0,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Check every phase of compiling a model on one input, and name the first that changes what it computes.
 
     Down to the schedule, phases are interpreted; below it, the loops of each kernel are interpreted and its machine
-    code runs on the same memory. Exits with 1 if anything is out of tolerance.
+    code runs on the same memory. Last, code that checks its every access to memory runs at other sizes of the free
+    dims. Exits with 1 if anything is out of tolerance.
 
     Example: [bold]lamina verify mobilenet_v2.onnx --bisect[/]
     """
-    from ..verification import Tolerance, VerifyOptions, verify_model
+    from ..verification import SizesToTry, Tolerance, VerifyOptions, verify_model
     from .images import Normalization
     from .inputs import GivenInputs
 
@@ -96,8 +106,12 @@ def verify(
         feeds = given.feeds(executable.inputs, known_sizes(executable.inputs, fixed), Normalization())
         return random_feeds(executable, fixed, seed, feeds) | feeds
 
+    def feeds_at(executable: Executable, other: dict[str, int]) -> dict[str, np.ndarray]:
+        return random_feeds(executable, FixedDims(fixed.shapes, fixed.sizes | other), seed, {})
+
     with shown_progress(not as_json) as progress:
         options = VerifyOptions(
+            sizes=SizesToTry(feeds_at, sizes_seconds) if sizes_seconds else None,
             tolerance=Tolerance(rtol, atol),
             bisect=bisect or reproduce is not None,
             loops_seconds=loops_seconds,

@@ -2,12 +2,14 @@
 
 from .comparison import Deviation, Tolerance, compare_arrays
 from .report import Check, Report, Status
+from .sizes import SizesToTry
 from .verify import VerifyOptions, verify_model
 
 __all__ = [
     "Check",
     "Deviation",
     "Report",
+    "SizesToTry",
     "Status",
     "Tolerance",
     "VerifyOptions",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import multiprocessing
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +22,18 @@ class Crash:
     during: str
 
 
-def run_isolated(work: Callable[[Announce], Any]) -> Any:
-    """What ``work`` returns in a forked process, or the Crash that ended it. Its exceptions are raised here."""
+class OvertimeError(Exception):
+    """The process was ended because it took longer than it may."""
+
+
+def run_isolated(work: Callable[[Announce], Any], seconds: float | None = None) -> Any:
+    """What ``work`` returns in a forked process, or the Crash that ended it. Its exceptions are raised here.
+
+    Raises OvertimeError where that takes more than ``seconds``.
+    """
+    if seconds is not None and seconds <= 0:
+        raise OvertimeError
+    deadline = None if seconds is None else time.monotonic() + seconds
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_deliver, args=(sender, work))
@@ -31,6 +42,9 @@ def run_isolated(work: Callable[[Announce], Any]) -> Any:
     during = ""
     try:
         while True:
+            if deadline is not None and not receiver.poll(max(0.0, deadline - time.monotonic())):
+                process.kill()
+                raise OvertimeError
             kind, payload = receiver.recv()
             if kind == "announce":
                 during = payload

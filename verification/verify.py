@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..backend.compile_module import compile_module as generate_code
 from ..backend.targets import Target
-from ..compiler import describe_target, import_for
+from ..compiler import compile, describe_target, import_for
 from ..interpreters.loop_operations import OutOfTimeError
 from ..interpreters.loops import LoopsError, LoopsFunction, translate
 from ..interpreters.module import interpret_module
@@ -33,6 +33,7 @@ from .phases import Snapshot, snapshots
 from .reference import Arrays, Reference, ReferenceError
 from .report import Check, Report
 from .reproduce import write_pass, write_stage
+from .sizes import SizesCheck, SizesToTry
 from .stages import compare_stage, run_loops, run_machine_code
 from .values import NamedArrays, RecordedValues, find_culprit, named_arrays
 
@@ -51,6 +52,7 @@ class VerifyOptions:
     loops_seconds: how long loops may be interpreted, all stages together. Twenty times as long for a wrong one.
     reproduce: a folder for what is needed to look at the first wrong pass or stage.
     expected: outputs known to be right, which are compared instead of a reference engine's.
+    sizes: other sizes of the free dims that a checked build runs at (sizes.py).
     """
 
     tolerance: Tolerance = field(default_factory=Tolerance)
@@ -59,6 +61,7 @@ class VerifyOptions:
     threads: int | None = None
     reproduce: Path | None = None
     expected: Arrays | None = None
+    sizes: SizesToTry | None = None
     progress: Callable[[str, str, int, int], None] | None = None
 
 
@@ -116,6 +119,8 @@ class _Verification:
         if final is not None:
             self.check_stages(final)
             self.check_runs(final)
+        if final is not None and self.options.sizes is not None:
+            self.check_sizes(self.options.sizes, shapes, target)
 
     def translate_loops(self, module) -> None:
         for function in module.ops:
@@ -398,3 +403,19 @@ class _Verification:
             executable.set_threads(threads)
             found[subject] = differing(subject, executable.run(self.feeds))
         return first, found
+
+    def check_sizes(self, sizes: SizesToTry, shapes: dict | None, target: str | Target) -> None:
+        """A checked build at other sizes, which may be wrong where those of the given inputs are right."""
+        final = self.taken[-1]
+
+        def interpret(feeds: Arrays) -> Arrays:
+            return interpret_module(final.module, feeds, final.context.constants)
+
+        options = PipelineOptions(checked=True, progress=self.options.progress)
+        checked = compile(self.report.model, shapes=shapes, threads=2, target=target, options=options)
+        self.progress("run at other sizes")
+        check = SizesCheck(checked, interpret, self.reference, self.tolerance.at_least(REFERENCE_ATOL))
+        begin = time.perf_counter()
+        for found in check.run(sizes):
+            self.add(found, begin)
+            begin = time.perf_counter()
