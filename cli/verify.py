@@ -93,6 +93,7 @@ def verify(
 
     Example: [bold]lamina verify mobilenet_v2.onnx --bisect[/]
     """
+    from ..runtime.expressions import symbols_of
     from ..verification import SizesToTry, Tolerance, VerifyOptions, verify_model
     from .images import Normalization
     from .inputs import GivenInputs
@@ -107,7 +108,9 @@ def verify(
         return random_feeds(executable, fixed, seed, feeds) | feeds
 
     def feeds_at(executable: Executable, other: dict[str, int]) -> dict[str, np.ndarray]:
-        return random_feeds(executable, FixedDims(fixed.shapes, fixed.sizes | other), seed, {})
+        feeds = feeds_of(executable)
+        kept = {info.name: feeds[info.name] for info in executable.inputs if not symbols_of(*info.shape)}
+        return random_feeds(executable, FixedDims(fixed.shapes, fixed.sizes | other), seed) | kept
 
     with shown_progress(not as_json) as progress:
         options = VerifyOptions(

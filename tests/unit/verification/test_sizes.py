@@ -75,7 +75,7 @@ def refusal(feeds: Arrays) -> Arrays:
 @pytest.mark.parametrize(
     ("fault", "status", "note"),
     [
-        (wrong_numbers, "wrong", "the checked build differs from schedule"),
+        (wrong_numbers, "wrong", "the checked build differs from the schedule"),
         (hazard, "wrong", "reads %b before"),
         (crash, "wrong", "the schedule ended with SIGSEGV"),
         (refusal, "skipped", "no such size"),
