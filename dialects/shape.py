@@ -88,7 +88,22 @@ def floordiv(left: Dim, right: Dim) -> Dim:
     # Keep the constant part in [0, 1), so that (H - 1) floordiv 2 + 1 and (H + 1) floordiv 2 are one expression.
     constant: Any = quotient.as_coeff_Add()[0]
     whole = constant.p // constant.q
-    return canonical(sympy.floor(quotient - whole) + whole)
+    return canonical(_without_fractions(sympy.floor(quotient - whole)) + whole)
+
+
+def _without_fractions(value: sympy.Expr) -> sympy.Expr:
+    """The same with fractions of maxima and minima inside of them: max(0, 2 N - 6) / 2 is max(0, N - 3)."""
+    import sympy
+
+    terms: list[Any] = []
+    for term in sympy.Add.make_args(value):
+        coefficient: Any
+        coefficient, rest = term.as_coeff_Mul()
+        if coefficient.q != 1 and isinstance(rest, sympy.Max | sympy.Min):
+            rest = rest.func(*(sympy.expand(argument / coefficient.q) for argument in rest.args))
+            coefficient = coefficient.p
+        terms.append(coefficient * rest)
+    return sympy.Add(*terms)
 
 
 def _without_inner_floor(quotient: sympy.Expr) -> sympy.Expr:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...dialects import graph
 from ...dialects.graph.types import is_float
-from ...dialects.shape import product, subtract
+from ...dialects.shape import add, ceildiv, floordiv, maximum, minimum, multiply, product, subtract
 from ..node import Node
 from ..registry import MICROSOFT, converter
 from ..values import Value
@@ -21,26 +21,54 @@ if TYPE_CHECKING:
 
 def explicit_pads(
     node: Node, sizes: Sequence[Dim], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
-) -> list[int]:
-    """``pads`` with ``auto_pad`` resolved. Raises where that depends on an unknown size."""
+) -> Sequence[Dim]:
+    """``pads`` with ``auto_pad`` resolved; symbolic where they depend on a free size."""
     mode = node.attribute("auto_pad", "NOTSET")
     if mode == "VALID":
         return [0] * 2 * len(kernel)
     if mode == "NOTSET":
         return node.attribute("pads", [0] * 2 * len(kernel))
-    begin, end = [], []
-    for size, k, stride, dilation in zip(sizes, kernel, strides, dilations):
-        reach = (k - 1) * dilation + 1
-        if isinstance(size, int):
-            total = max((-(-size // stride) - 1) * stride + reach - size, 0)
-        elif stride == 1:
-            total = reach - 1
-        else:
-            node.unknown_size(f"auto_pad '{mode}' with stride {stride}", size)
-        small, large = total // 2, total - total // 2
-        begin.append(small if mode == "SAME_UPPER" else large)
-        end.append(large if mode == "SAME_UPPER" else small)
-    return begin + end
+    is_upper = mode == "SAME_UPPER"
+    pairs = [
+        _same_pads(size, (k - 1) * dilation + 1, stride, is_upper)
+        for size, k, stride, dilation in zip(sizes, kernel, strides, dilations)
+    ]
+    return [begin for begin, _ in pairs] + [end for _, end in pairs]
+
+
+def _same_pads(size: Dim, reach: int, stride: int, is_upper: bool) -> tuple[Dim, Dim]:
+    """Padding by which ceil(size / stride) windows of ``reach`` elements fit."""
+    # By how much the windows' strides go beyond the axis.
+    beyond = subtract(multiply(ceildiv(size, stride), stride), size)
+    if isinstance(beyond, int):
+        return _shared_out(max(reach - stride + beyond, 0), is_upper)
+    begins = {_shared_out(max(reach - stride + rest, 0), is_upper)[0] for rest in range(stride)}
+    if len(begins) == 1:
+        # With this one the floor of a window's count is ceil(size / stride), whatever the rest.
+        (begin,) = begins
+        return begin, subtract(reach - 1, begin)
+    total = add(reach - stride, beyond)
+    return _shared_out(total if reach >= stride else maximum(total, 0), is_upper)
+
+
+def _shared_out(total: Dim, is_upper: bool) -> tuple[Dim, Dim]:
+    """What stands before an axis and after it; the odd one stands after it if ``is_upper``."""
+    small = floordiv(total, 2)
+    large = subtract(total, small)
+    return (small, large) if is_upper else (large, small)
+
+
+def with_explicit_padding(
+    node: Node, x: Value, pads: Sequence[Dim], fill: Value | None = None
+) -> tuple[Value, list[int]]:
+    """x padded on the axes whose pads are negative or symbolic, and the pads that are left for the operation."""
+    half = len(pads) // 2
+    is_plain = [all(isinstance(pads[i], int) and pads[i] >= 0 for i in (axis, half + axis)) for axis in range(half)]  # pyright: ignore[reportOperatorIssue]
+    if all(is_plain):
+        return x, list(pads)  # pyright: ignore[reportReturnType]
+    taken = [0 if is_plain[index % half] else pad for index, pad in enumerate(pads)]
+    left: list[int] = [pad if is_plain[index % half] else 0 for index, pad in enumerate(pads)]  # pyright: ignore[reportAssignmentType]
+    return node.b.pad(x, [0, 0, *taken[:half], 0, 0, *taken[half:]], fill), left
 
 
 def kernel_sizes(node: Node, w: Value) -> list[int]:
@@ -71,17 +99,10 @@ def convert_conv(node: Node) -> Value:
     return activation(node, result, fused, node.attribute("activation_params", [])) if fused else result
 
 
-def convolve(node: Node, operands: list[Value], **fields: object) -> Value:
-    """A convolution; negative pads, which the operation does not have, become slices."""
-    pads = list(fields["pads"])  # pyright: ignore[reportArgumentType]
-    if min(pads, default=0) >= 0:
-        return node.b.op(graph.ConvOp, *operands, **fields)
-    x = operands[0]
-    zeros = [0, 0]
-    half = len(pads) // 2
-    cut = [min(p, 0) for p in pads]
-    x = node.b.pad(x, [*zeros, *cut[:half], *zeros, *cut[half:]])
-    return node.b.op(graph.ConvOp, x, *operands[1:], **{**fields, "pads": [max(p, 0) for p in pads]})
+def convolve(node: Node, operands: list[Value], pads: Sequence[Dim], **fields: object) -> Value:
+    """A convolution, whatever its pads."""
+    x, left = with_explicit_padding(node, operands[0], pads)
+    return node.b.op(graph.ConvOp, x, *operands[1:], pads=left, **fields)
 
 
 @converter("ConvTranspose", several_steps=True)
@@ -92,12 +113,19 @@ def convert_conv_transpose(node: Node) -> Value:
     strides = node.attribute("strides", [1] * rank)
     dilations = node.attribute("dilations", [1] * rank)
     output_padding = node.attribute("output_padding", [0] * rank)
-    pads = _transposed_pads(node, x, kernel, strides, dilations, output_padding)
+    wanted_pads = _transposed_pads(node, x, kernel, strides, dilations, output_padding)
+    pads = [pad for pad in wanted_pads if isinstance(pad, int)]
+    cut: Sequence[Dim] = []
+    if len(pads) < len(wanted_pads):
+        pads, cut = [0] * 2 * rank, wanted_pads
     plain = kernel == strides and not any(pads) and not any(output_padding) and set(dilations) <= {1}
     if plain and group == 1:
         result = _patches(node, x, w, kernel)
     else:
         result = _through_conv(node, x, w, group, kernel, strides, pads, dilations, output_padding)
+    if cut:
+        begin, end = ([multiply(-1, pad) for pad in part] for part in (cut[:rank], cut[rank:]))
+        result = node.b.pad(result, [0, 0, *begin, 0, 0, *end])
     if bias is None:
         return result
     return node.b.add(result, node.b.reshape(bias, (*bias.dims, *[1] * rank)))
@@ -105,32 +133,25 @@ def convert_conv_transpose(node: Node) -> Value:
 
 def _transposed_pads(
     node: Node, x: Value, kernel: list[int], strides: list[int], dilations: list[int], output_padding: list[int]
-) -> list[int]:
+) -> Sequence[Dim]:
     """What is cut from the full result, resolved from pads, auto_pad or output_shape."""
     mode, rank = node.attribute("auto_pad", "NOTSET"), len(kernel)
     wanted: Sequence[Dim] | None = node.attribute("output_shape", None)
     if wanted is None and mode in ("NOTSET", "VALID"):
         return node.attribute("pads", [0] * 2 * rank) if mode == "NOTSET" else [0] * 2 * rank
-    begin, end = [], []
+    pairs = []
     for axis in range(rank):
         size, reach = x.dims[2 + axis], (kernel[axis] - 1) * dilations[axis] + 1
-        if wanted is not None:
-            out: Dim = wanted[len(wanted) - rank + axis]
-            total = subtract((size - 1) * strides[axis] + output_padding[axis] + reach, out)  # pyright: ignore
+        if wanted is None:
+            total: Dim = output_padding[axis] + reach - strides[axis]
         else:
-            total = output_padding[axis] + reach - strides[axis]
-        if not isinstance(total, int):
-            node.unknown_size("output_shape", size)
-        if total < 0:
-            # What is missing are zeros after the result, as onnxruntime has it, which negative pads give.
-            begin.append(0)
-            end.append(total)
-            continue
-        small, large = total // 2, total - total // 2
-        upper = mode == "SAME_UPPER"
-        begin.append(small if upper else large)
-        end.append(large if upper else small)
-    return begin + end
+            full = add(multiply(subtract(size, 1), strides[axis]), output_padding[axis] + reach)
+            total = subtract(full, wanted[len(wanted) - rank + axis])
+        # What is missing are zeros after the result, as onnxruntime has it, which negative pads give.
+        missing = minimum(total, 0)
+        begin, end = _shared_out(maximum(total, 0), mode == "SAME_UPPER")
+        pairs.append((begin, add(end, missing)))
+    return [begin for begin, _ in pairs] + [end for _, end in pairs]
 
 
 def _patches(node: Node, x: Value, w: Value, kernel: list[int]) -> Value:

@@ -3,81 +3,126 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ...dialects import graph
+from ...dialects.graph.types import is_float
 from ...dialects.shape import product
 from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
 from ..values import Value
-from .linear import explicit_pads
+from .linear import explicit_pads, with_explicit_padding
+
+if TYPE_CHECKING:
+    from ...dialects.shape import Dim
 
 
-def _window(node: Node, x: Value) -> tuple[dict[str, Any], list[int]]:
-    """The fields of a pooling operation, ``ceil_mode`` resolved; and how far windows reach past the padding."""
+@dataclass(frozen=True)
+class _Window:
+    """The fields of a pooling operation but for its pads, ``ceil_mode`` resolved into pads; how far windows reach
+    past the padding."""
+
+    fields: dict[str, Any]
+    pads: Sequence[Dim]
+    overhang: list[int]
+
+    @property
+    def moves(self) -> bool:
+        """Whether the padding depends on free sizes."""
+        return not all(isinstance(pad, int) for pad in self.pads)
+
+
+def _window(node: Node, x: Value) -> _Window:
     rank = x.rank - 2
     kernel = node.attribute("kernel_shape")
     strides = node.attribute("strides", [1] * rank)
     dilations = node.attribute("dilations", [1] * rank)
-    pads = list(explicit_pads(node, x.dims[2:], kernel, strides, dilations))
+    pads = explicit_pads(node, x.dims[2:], kernel, strides, dilations)
     overhang = [0] * rank
     automatic = node.attribute("auto_pad", "NOTSET") in ("SAME_UPPER", "SAME_LOWER")
     if node.attribute("ceil_mode", 0) and not automatic:
-        overhang = [_overhang(node, x, pads, kernel, strides, dilations, axis) for axis in range(rank)]
-        pads = pads[:rank] + [pad + extra for pad, extra in zip(pads[rank:], overhang)]
-    fields = {"kernel": kernel, "strides": strides, "pads": pads, "dilations": dilations}
-    return fields, overhang
+        ends: list[int] = pads[rank:]  # pyright: ignore[reportAssignmentType]
+        reaches = [(k - 1) * dilation + 1 for k, dilation in zip(kernel, dilations)]
+        extra = [_ceil_padding(end, stride, reach) for end, stride, reach in zip(ends, strides, reaches)]
+        pads = [*pads[:rank], *(end + more for end, more in zip(ends, extra))]
+        overhang = [max(more, 0) for more in extra]
+    return _Window({"kernel": kernel, "strides": strides, "dilations": dilations}, pads, overhang)
 
 
-def _overhang(
-    node: Node, x: Value, pads: list[int], kernel: list[int], strides: list[int], dilations: list[int], axis: int
-) -> int:
-    """Padding at the end of an axis that makes room for the window that ``ceil_mode`` adds."""
-    size, rank = x.dims[2 + axis], len(kernel)
-    stride, reach = strides[axis], (kernel[axis] - 1) * dilations[axis] + 1
-    free = size + pads[axis] + pads[rank + axis] - reach
-    if stride == 1:
-        return 0
-    if not isinstance(free, int) or not isinstance(size, int):
-        # Room for any remainder; what is left over is less than a stride, so that no window begins behind it.
-        if stride + pads[rank + axis] <= reach:
-            return stride - 1
-        node.unknown_size(f"ceil_mode with stride {stride} and a smaller kernel", size)
-    count = -(-free // stride) + 1
-    # A window that would begin in the padding at the end is left out.
-    if (count - 1) * stride >= size + pads[axis]:
-        count -= 1
-    return max((int(count) - 1) * stride - free, 0)
+def _ceil_padding(end: int, stride: int, reach: int) -> int:
+    """What is added to the padding at the end of an axis so that rounding down counts the windows of ``ceil_mode``.
+
+    They are ceil((padded - reach) / stride) + 1, of which none may begin in the padding at the end, so that there are
+    at most ceil((padded - end) / stride): the smaller is floor((padded + this - reach) / stride) + 1.
+    """
+    return min(stride - 1, reach - 1 - end)
 
 
 @converter("MaxPool")
 def convert_max_pool(node: Node) -> list[Value | None]:
-    x = node.input(0)
-    fields, _ = _window(node, x)
+    x, b = node.input(0), node.b
+    window = _window(node, x)
+    padded, pads = with_explicit_padding(node, x, window.pads, _lowest(node, x))
     if not node.wants(1):
-        return [node.b.op(graph.MaxPoolOp, x, **fields)]
+        return [b.op(graph.MaxPoolOp, padded, pads=pads, **window.fields)]
     column_major = bool(node.attribute("storage_order", 0))
-    return list(node.b.emit(graph.MaxPoolWithIndicesOp, [x], column_major=column_major, **fields))
+    fields = {**window.fields, "pads": pads, "column_major": column_major}
+    largest, places = b.emit(graph.MaxPoolWithIndicesOp, [padded], **fields)
+    return [largest, _places_before(node, places, x, padded, window.pads, column_major) if window.moves else places]
+
+
+def _lowest(node: Node, x: Value) -> Value:
+    return node.b.scalar_like(-math.inf if is_float(x.element_type) else int(np.iinfo(x.type.dtype).min), x)
+
+
+def _places_before(
+    node: Node, places: Value, x: Value, padded: Value, pads: Sequence[Dim], column_major: bool
+) -> Value:
+    """Positions in the flattened x, from those in the padded one."""
+    b = node.b
+    order = list(range(2, x.rank)) if column_major else list(range(x.rank - 1, 1, -1))
+    rest, result, stride = places, None, b.dim_values([1], shape=())
+    for axis in order:
+        size = b.dim_values([padded.dims[axis]], shape=())
+        # Axes whose pads are numbers were not padded.
+        begin = pads[axis - 2] if padded.dims[axis] != x.dims[axis] else 0
+        place = b.sub(b.op(graph.ModOp, rest, size), b.dim_values([begin], shape=()))
+        term = b.mul(place, stride)
+        result = term if result is None else b.add(result, term)
+        rest = b.div(rest, size)
+        stride = b.mul(stride, b.dim_values([x.dims[axis]], shape=()))
+    assert result is not None
+    return b.add(result, b.mul(rest, stride))
 
 
 @converter("AveragePool")
 def convert_average_pool(node: Node) -> Value:
-    x = node.input(0)
-    fields, overhang = _window(node, x)
-    count_include_pad = bool(node.attribute("count_include_pad", 0))
-    if any(overhang):
-        fields["overhang"] = overhang
-    return node.b.op(graph.AvgPoolOp, x, count_include_pad=count_include_pad, **fields)
+    x, b = node.input(0), node.b
+    window = _window(node, x)
+    includes = bool(node.attribute("count_include_pad", 0))
+    fields = {**window.fields, **({"overhang": window.overhang} if any(window.overhang) else {})}
+    padded, pads = with_explicit_padding(node, x, window.pads)
+    mean = b.op(graph.AvgPoolOp, padded, count_include_pad=includes or window.moves, pads=pads, **fields)
+    if includes or not window.moves:
+        return mean
+    # The padding counted: the share of each window that is no padding makes up for it.
+    ones = b.broadcast_to(b.scalar_like(1, x), [1, 1, *x.dims[2:]])
+    ones, _ = with_explicit_padding(node, ones, window.pads)
+    return b.div(mean, b.op(graph.AvgPoolOp, ones, count_include_pad=True, pads=pads, **fields))
 
 
 @converter("LpPool", several_steps=True)
 def convert_lp_pool(node: Node) -> Value:
     """(sum of |x|^p) ^ (1/p): the mean over the whole window times its size."""
     x, b, p = node.input(0), node.b, node.attribute("p", 2)
-    fields, _ = _window(node, x)
-    powers = _power_sum_terms(node, x, p)
-    mean = b.op(graph.AvgPoolOp, powers, count_include_pad=True, **fields)
-    return _root(node, b.mul_scalar(mean, math.prod(fields["kernel"])), p)
+    window = _window(node, x)
+    powers, pads = with_explicit_padding(node, _power_sum_terms(node, x, p), window.pads)
+    mean = b.op(graph.AvgPoolOp, powers, count_include_pad=True, pads=pads, **window.fields)
+    return _root(node, b.mul_scalar(mean, math.prod(window.fields["kernel"])), p)
 
 
 def _power_sum_terms(node: Node, x: Value, p: int) -> Value:
