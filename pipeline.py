@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .context import CompilerContext
 
 # Scalar code inside the regions of kernels, and everywhere from the loops down.
-_SCALAR = frozenset({"arith", "math"})
+_SCALAR = frozenset({"arith", "math", "vectorx"})
 _EVERYWHERE = frozenset({"builtin", "func"})
 
 
@@ -111,7 +111,7 @@ PHASES = (
         "loops",
         "the schedule written out as loops over memory and register tiles",
         ("lower-schedule-to-loops", "loops-expand-math"),
-        _EVERYWHERE | _SCALAR | {"scf", "memref", "vector", "vectorx", "schedule"},
+        _EVERYWHERE | _SCALAR | {"scf", "memref", "vector", "schedule"},
     ),
     Phase(
         "llvm",

@@ -1,4 +1,4 @@
-"""The `vectorx` dialect: operations on n-D vectors at the loops level that xDSL's `vector` and `arith` lack."""
+"""The `vectorx` dialect: operations on n-D vectors, and on scalars, that xDSL's `vector`, `arith` and `math` lack."""
 
 from __future__ import annotations
 
@@ -238,9 +238,49 @@ VECTOR_CASTS: dict[type[Operation], type[Operation]] = {
 """The conversions of scalars whose twin here converts vectors."""
 
 
+class FunctionOp(IRDLOperation):
+    """Base of functions of floats, of scalars or element by element: `vectorx.gelu %x : vector<64xf32>`."""
+
+    T: ClassVar = VarConstraint("T", AnyFloatConstr | _FLOATS)
+
+    result = result_def(T)
+    traits = traits_def(Pure())
+
+
+@irdl_op_definition
+class RemfOp(FunctionOp):
+    """The remainder of a division towards zero, exactly, with the sign of the dividend: C's fmod, MLIR's arith.remf."""
+
+    name = "vectorx.remf"
+    lhs = operand_def(FunctionOp.T)
+    rhs = operand_def(FunctionOp.T)
+    assembly_format = "$lhs `,` $rhs attr-dict `:` type($result)"
+
+
+@irdl_op_definition
+class GeluOp(FunctionOp):
+    """x / 2 (1 + erf(x / sqrt 2)), to the last digits also where it nearly vanishes."""
+
+    name = "vectorx.gelu"
+    x = operand_def(FunctionOp.T)
+    assembly_format = "$x attr-dict `:` type($result)"
+
+
+@irdl_op_definition
+class TanhGeluOp(FunctionOp):
+    """x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), to the last digits also where it nearly vanishes."""
+
+    name = "vectorx.tanh_gelu"
+    x = operand_def(FunctionOp.T)
+    assembly_format = "$x attr-dict `:` type($result)"
+
+
 VectorExtension = Dialect(
     "vectorx",
     [
+        RemfOp,
+        GeluOp,
+        TanhGeluOp,
         SelectOp,
         CmpfOp,
         CmpiOp,

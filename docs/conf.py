@@ -57,6 +57,7 @@ navigation = {
         "reference/python",
         "reference/compiler",
         "reference/operations",
+        "accuracy",
         "performance",
     ],
     "Project": ["contributing", "changelog", "decisions/index"],

@@ -23,6 +23,7 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Operation, Region, SSAValue
 
 from ..runtime.reference import evaluate
+from ..runtime.reference.elementwise import gelu, tanh_gelu
 
 
 class NoMeaningError(ValueError):
@@ -197,6 +198,9 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "math.exp2": np.exp2,
     "math.expm1": np.expm1,
     "math.log1p": np.log1p,
+    "arith.remf": np.fmod,
+    "arith.gelu": gelu,
+    "arith.tanh_gelu": tanh_gelu,
 }
 
 # Ops of the math dialect that mean what a graph operation means.

@@ -170,6 +170,20 @@ class LogOp(UnaryOp):
 
 
 @graph_operation
+class Expm1Op(UnaryOp):
+    """e to the power of x, less 1, to the last digits also near zero."""
+
+    name = "graph.expm1"
+
+
+@graph_operation
+class Log1pOp(UnaryOp):
+    """Natural logarithm of 1 + x, to the last digits also near zero."""
+
+    name = "graph.log1p"
+
+
+@graph_operation
 class SqrtOp(UnaryOp):
     """Square root."""
 
@@ -188,6 +202,14 @@ class ErfOp(UnaryOp):
     """Gauss error function."""
 
     name = "graph.erf"
+
+
+@graph_operation
+class GeluOp(UnaryOp):
+    """x / 2 (1 + erf(x / sqrt 2)), or with ``tanh`` x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))."""
+
+    name = "graph.gelu"
+    tanh: bool = flag()
 
 
 @graph_operation
@@ -491,8 +513,9 @@ class CastOp(ElementwiseOp):
 
 
 UNARY_OPERATIONS: tuple[type[UnaryOp], ...] = (
-    AbsOp, NegOp, SignOp, ReluOp, ExpOp, LogOp, SqrtOp, ReciprocalOp, ErfOp, TanhOp, SigmoidOp, SinOp, CosOp, TanOp,
-    AsinOp, AcosOp, AtanOp, SinhOp, CoshOp, AsinhOp, AcoshOp, AtanhOp, FloorOp, CeilOp, RoundOp, IsNanOp,
+    AbsOp, NegOp, SignOp, ReluOp, ExpOp, Expm1Op, LogOp, Log1pOp, SqrtOp, ReciprocalOp, ErfOp, GeluOp, TanhOp,
+    SigmoidOp, SinOp, CosOp, TanOp, AsinOp, AcosOp, AtanOp, SinhOp, CoshOp, AsinhOp, AcoshOp, AtanhOp, FloorOp, CeilOp,
+    RoundOp, IsNanOp,
 )  # fmt: skip
 BINARY_OPERATIONS: tuple[type[BinaryOp], ...] = (
     AddOp, SubOp, MulOp, DivOp, PowOp, MaximumOp, MinimumOp, ModOp, EqualOp, LessOp, LessEqualOp, GreaterOp,

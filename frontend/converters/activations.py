@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from ...dialects import graph
 from ..node import Node
 from ..registry import MICROSOFT, converter
@@ -40,14 +38,13 @@ def convert_elu(node: Node) -> Value:
 
 
 def elu(node: Node, x: Value, alpha: float) -> Value:
-    """max(x, 0) + alpha * (exp(min(x, 0)) - 1)."""
-    return node.b.add(node.b.op(graph.ReluOp, x), _negative_part(node, x, alpha))
+    """x where it is positive, else alpha * (exp(x) - 1), to the last digits also near zero."""
+    return _where_positive(node, x, node.b.mul_scalar(node.b.op(graph.Expm1Op, x), alpha))
 
 
-def _negative_part(node: Node, x: Value, alpha: float) -> Value:
-    b = node.b
-    power = b.op(graph.ExpOp, b.minimum(x, b.scalar_like(0, x)))
-    return b.mul_scalar(b.add_scalar(power, -1), alpha)
+def _where_positive(node: Node, x: Value, otherwise: Value) -> Value:
+    """x where it is positive; NaN is not."""
+    return node.b.where(node.b.op(graph.GreaterOp, x, node.b.scalar_like(0, x)), x, otherwise)
 
 
 @converter("Celu", several_steps=True)
@@ -56,10 +53,9 @@ def convert_celu(node: Node) -> Value:
     x, alpha, b = node.input(0), node.attribute("alpha", 1.0), node.b
     if alpha == 0:
         node.invalid("the attribute 'alpha' is 0, by which x is divided")
-    scaled = b.mul_scalar(x, 1 / alpha)
+    curve = b.mul_scalar(b.op(graph.Expm1Op, b.mul_scalar(x, 1 / alpha)), alpha)
     if alpha > 0:
-        return b.add(b.op(graph.ReluOp, x), _negative_part(node, scaled, alpha))
-    curve = b.mul_scalar(b.add_scalar(b.op(graph.ExpOp, scaled), -1), alpha)
+        return _where_positive(node, x, curve)
     return b.add(b.op(graph.ReluOp, x), b.minimum(curve, b.scalar_like(0, x)))
 
 
@@ -90,27 +86,30 @@ def convert_hard_swish(node: Node) -> Value:
 @converter("Swish", "QuickGelu", several_steps=True)
 @converter("QuickGelu", domain=MICROSOFT, several_steps=True)
 def convert_swish(node: Node) -> Value:
-    x = node.input(0)
+    """x / (1 + exp(-alpha * x))."""
+    x, b = node.input(0), node.b
     alpha = node.attribute("alpha", 1.702 if node.operator == "QuickGelu" else 1.0)
-    return node.b.mul(x, node.b.op(graph.SigmoidOp, node.b.mul_scalar(x, alpha)))
+    return b.div(x, b.add_scalar(b.op(graph.ExpOp, b.mul_scalar(x, -alpha)), 1))
 
 
 @converter("Softplus", several_steps=True)
 def convert_softplus(node: Node) -> Value:
-    return softplus(node, node.input(0))
-
-
-def softplus(node: Node, x: Value) -> Value:
     """max(x, 0) + log(1 + exp(-|x|)), which does not overflow."""
-    b = node.b
+    x, b = node.input(0), node.b
     decay = b.op(graph.ExpOp, b.op(graph.NegOp, b.op(graph.AbsOp, x)))
-    return b.add(b.op(graph.ReluOp, x), b.op(graph.LogOp, b.add_scalar(decay, 1)))
+    return b.add(b.op(graph.ReluOp, x), b.op(graph.Log1pOp, decay))
 
 
 @converter("Mish", several_steps=True)
 def convert_mish(node: Node) -> Value:
-    x = node.input(0)
-    return node.b.mul(x, node.b.op(graph.TanhOp, softplus(node, x)))
+    """x * tanh(log(1 + exp(x))), which is x * n / (n + 2) with n = e * (e + 2) for e = exp(x).
+
+    From 40 on the quotient is 1, and e * e would overflow.
+    """
+    x, b = node.input(0), node.b
+    power = b.op(graph.ExpOp, b.minimum(x, b.scalar_like(40, x)))
+    part = b.mul(power, b.add_scalar(power, 2))
+    return b.mul(x, b.div(part, b.add_scalar(part, 2)))
 
 
 @converter("Softsign", several_steps=True)
@@ -139,30 +138,18 @@ def convert_shrink(node: Node) -> Value:
 @converter("Gelu", several_steps=True)
 @converter("Gelu", domain=MICROSOFT, several_steps=True)
 def convert_gelu(node: Node) -> Value:
-    approximate = node.attribute("approximate", "none") == "tanh"
-    return tanh_gelu(node, node.input(0)) if approximate else gelu(node, node.input(0))
+    return gelu(node, node.input(0), tanh=node.attribute("approximate", "none") == "tanh")
 
 
-def gelu(node: Node, x: Value) -> Value:
-    """x / 2 * (1 + erf(x / sqrt 2))."""
-    b = node.b
-    inner = b.add_scalar(b.op(graph.ErfOp, b.mul_scalar(x, math.sqrt(0.5))), 1)
-    return b.mul(b.mul_scalar(x, 0.5), inner)
-
-
-def tanh_gelu(node: Node, x: Value) -> Value:
-    """x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))."""
-    b = node.b
-    cube = b.mul(b.mul(x, x), x)
-    inner = b.mul_scalar(b.add(x, b.mul_scalar(cube, 0.044715)), math.sqrt(2 / math.pi))
-    return b.mul(b.mul_scalar(x, 0.5), b.add_scalar(b.op(graph.TanhOp, inner), 1))
+def gelu(node: Node, x: Value, *, tanh: bool) -> Value:
+    return node.b.op(graph.GeluOp, x, tanh=tanh)
 
 
 @converter("FastGelu", "BiasGelu", domain=MICROSOFT, several_steps=True)
 def convert_bias_gelu(node: Node) -> Value:
     x, bias = node.input(0), node.optional(1)
     x = x if bias is None else node.b.add(x, bias)
-    return tanh_gelu(node, x) if node.operator == "FastGelu" else gelu(node, x)
+    return gelu(node, x, tanh=node.operator == "FastGelu")
 
 
 def activation(node: Node, x: Value, name: str, parameters: list[float]) -> Value:

@@ -50,6 +50,8 @@ def elementwise_obstacle(op: graph.ElementwiseOp) -> Obstacle | None:
         return unfit_element("its code is for floats up to f32", element, wanted="float32")
     if isinstance(op, graph.PowOp) and element not in (f32, *SHORT_FLOATS):
         return unfit_element("powers are compiled for floats up to f32", element, wanted="float32")
+    if isinstance(op, graph.ModOp) and element == f64:
+        return unfit_element("remainders are compiled for floats up to f32", element, wanted="float32")
     return None
 
 

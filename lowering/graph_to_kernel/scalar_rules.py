@@ -1,4 +1,4 @@
-"""One element of each elementwise graph operation, written with ``arith`` and ``math``.
+"""One element of each elementwise graph operation, written with ``arith``, ``math`` and ``vectorx``.
 
 A rule gets the code to write to, the operands' elements and the graph operation. Signs of integers are
 read off the graph operation's types. f16 and bf16 elements arrive as f32: arithmetic on them is done there.
@@ -7,13 +7,15 @@ read off the graph operation's types. f16 and bf16 elements arrive as f32: arith
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from math import isfinite
+from typing import TypeAlias, TypeGuard
 
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import f32, f64, i32, i64
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from ...dialects import graph
+from ...dialects import vector_extension as vectorx
 from ...dialects.graph.types import is_bool, is_float, numpy_dtype
 from .rules import is_unsigned, signless
 from .scalar_code import ScalarCode
@@ -121,6 +123,10 @@ def _sigmoid(code: ScalarCode, elements: list[Element], op: graph.ElementwiseOp)
     return code.emit(arith.DivfOp, one, code.emit(arith.AddfOp, one, power))
 
 
+def _gelu(code: ScalarCode, elements: list[Element], op: graph.ElementwiseOp) -> SSAValue:
+    return code.emit(vectorx.TanhGeluOp if op.values["tanh"] else vectorx.GeluOp, elements[0].value)
+
+
 def _is_nan(code: ScalarCode, elements: list[Element], op: graph.ElementwiseOp) -> SSAValue:
     return code.compare("uno", elements[0].value, elements[0].value)
 
@@ -184,36 +190,28 @@ def _modulo(code: ScalarCode, elements: list[Element], op: graph.ElementwiseOp) 
 
 
 def _float_modulo(code: ScalarCode, a: SSAValue, b: SSAValue, fmod: bool) -> SSAValue:
-    """a - q * b with q = a / b rounded towards zero (fmod) or down.
-
-    Exact while q has no more bits than the type's mantissa. A quotient that rounding lifted over an
-    integer is put right by one more b.
-    """
-    quotient = code.emit(math.TruncOp if fmod else math.FloorOp, code.emit(arith.DivfOp, a, b))
-    remainder = code.emit(math.FmaOp, code.emit(arith.NegfOp, quotient), b, a)
+    """The remainder of a division towards zero (fmod), or of one down: one b more where the signs differ."""
+    remainder = code.emit(vectorx.RemfOp, a, b)
+    if fmod:
+        return remainder
     zero = code.constant(0, a.type)
-    sign_of = a if fmod else b
-    wrong = code.compare("olt", code.emit(arith.MulfOp, remainder, sign_of), zero)
-    size = code.emit(math.AbsFOp, b) if fmod else b
-    step = code.emit(math.CopySignOp, size, sign_of) if fmod else size
-    corrected = code.select(wrong, code.emit(arith.AddfOp, remainder, step), remainder)
-    infinite = code.compare("oeq", code.emit(math.AbsFOp, b), code.constant(float("inf"), b.type))
-    same_side = a
-    if not fmod:
-        opposite = code.compare("olt", code.emit(arith.MulfOp, a, b), zero)
-        same_side = code.select(opposite, b, a)
-    return code.select(infinite, same_side, corrected)
+    is_negative = code.compare("olt", remainder, zero)
+    signs_differ = code.emit(arith.XOrIOp, is_negative, code.compare("olt", b, zero))
+    wrong = code.emit(arith.AndIOp, code.compare("one", remainder, zero), signs_differ)
+    return code.select(wrong, code.emit(arith.AddfOp, remainder, b), remainder)
 
 
 # --- powers ----------------------------------------------------------------------------------------------
 
 LARGEST_UNROLLED_POWER = 16
+# Of floats each product rounds: so many lose up to 5 units in the last place.
+FLOAT_POWERS = range(-4, 9)
 
 
 def _power(code: ScalarCode, elements: list[Element], op: graph.ElementwiseOp) -> SSAValue:
     base, exponent = elements
     number = exponent.number
-    if number is not None and number == int(number or 0) and abs(number) <= LARGEST_UNROLLED_POWER:
+    if _is_unrolled(number, base.type):
         return _integer_power(code, base.value, int(number))
     if number in (0.5, -0.5):
         root = code.emit(math.SqrtOp, base.value)
@@ -224,10 +222,18 @@ def _power(code: ScalarCode, elements: list[Element], op: graph.ElementwiseOp) -
     return code.emit(math.PowFOp, base.value, exponent_value)
 
 
+def _is_unrolled(exponent: float | int | None, base: Attribute) -> TypeGuard[float | int]:
+    if exponent is None or not isfinite(exponent) or exponent != int(exponent):
+        return False
+    return int(exponent) in FLOAT_POWERS if is_float(base) else abs(exponent) <= LARGEST_UNROLLED_POWER
+
+
 def _integer_power(code: ScalarCode, base: SSAValue, exponent: int) -> SSAValue:
-    """By squaring; a negative exponent inverts the result."""
+    """By squaring; a negative exponent inverts the base, as a power could overflow whose inverse is a number."""
     if exponent == 0:
         return code.constant(1, base.type)
+    if exponent < 0:
+        base = code.emit(arith.DivfOp, code.constant(1, base.type), base)
     multiply = arith.MulfOp if is_float(base.type) else arith.MuliOp
     result, square, left = None, base, abs(exponent)
     while True:
@@ -238,7 +244,7 @@ def _integer_power(code: ScalarCode, base: SSAValue, exponent: int) -> SSAValue:
             break
         square = code.emit(multiply, square, square)
     assert result is not None
-    return result if exponent > 0 else code.emit(arith.DivfOp, code.constant(1, base.type), result)
+    return result
 
 
 # --- bits and casts --------------------------------------------------------------------------------------
@@ -360,10 +366,13 @@ SCALAR_RULES: dict[str, ScalarRule] = {
     "graph.sign": _sign,
     "graph.relu": _relu,
     "graph.exp": _plain(math.ExpOp),
+    "graph.expm1": _plain(math.ExpM1Op),
     "graph.log": _plain(math.LogOp),
+    "graph.log1p": _plain(math.Log1pOp),
     "graph.sqrt": _plain(math.SqrtOp),
     "graph.reciprocal": _reciprocal,
     "graph.erf": _plain(math.ErfOp),
+    "graph.gelu": _gelu,
     "graph.tanh": _plain(math.TanhOp),
     "graph.sigmoid": _sigmoid,
     "graph.sin": _plain(math.SinOp),
@@ -408,6 +417,7 @@ SCALAR_RULES: dict[str, ScalarRule] = {
 ONLY_SINGLE = frozenset(
     f"graph.{name}"
     for name in (
-        "erf", "tanh", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh",
+        "expm1", "log1p", "erf", "gelu", "tanh", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh",
+        "acosh", "atanh",
     )
 )  # fmt: skip

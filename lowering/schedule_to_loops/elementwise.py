@@ -59,7 +59,7 @@ def unroll_for(region: Region) -> int:
     if not region.blocks:
         return 4
     ops = list(region.block.ops)
-    if any(op.name.startswith("math.") and op.name not in _CHEAP for op in ops):
+    if any(op.name.startswith(("math.", "vectorx.")) and op.name not in _CHEAP for op in ops):
         return 1
     return 4 if len(ops) <= 8 else 2
 

@@ -20,7 +20,8 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.passes import ModulePass
 
-from .elementary import exponential, logarithm, power, sigmoidal, trigonometric
+from ...dialects import vector_extension as vectorx
+from .elementary import exponential, logarithm, power, remainder, sigmoidal, trigonometric
 from .elementary.lanes import Lane, Lanes
 
 Function = Callable[..., Lane]
@@ -49,6 +50,9 @@ FUNCTIONS: dict[type[Operation], Function] = {
     math.AcosOp: trigonometric.acos,
     math.PowFOp: power.powf,
     math.CbrtOp: power.cbrt,
+    vectorx.RemfOp: remainder.remf,
+    vectorx.GeluOp: sigmoidal.gelu,
+    vectorx.TanhGeluOp: sigmoidal.tanh_gelu,
 }
 _IN_F64 = (math.ExpOp, math.LogOp)
 _LARGEST_MULTIPLIED_POWER = 4

@@ -76,15 +76,42 @@ def erf(x: np.ndarray) -> np.ndarray:
     wide = np.asarray(x, np.float64)
     magnitude = np.minimum(np.abs(wide), 30.0)
     small = wide * _rational(_ERF_SMALL, np.where(magnitude <= 0.5, magnitude, 0.0) ** 2)
-    decay = np.exp(-magnitude * magnitude)
-    middle = 1.0 - decay * _rational(_ERFC_MIDDLE, np.clip(magnitude, 0.4, 4.0))
-    bounded = np.maximum(magnitude, 4.0)
-    inverse_square = 1.0 / (bounded * bounded)
-    tail = inverse_square * _rational(_ERFC_LARGE, inverse_square)
-    large = 1.0 - decay * (5.6418958354775628695e-1 - tail) / bounded
-    outside = np.copysign(np.where(magnitude <= 4.0, middle, large), wide)
+    outside = np.copysign(1.0 - np.exp(-magnitude * magnitude) * _scaled_erfc(magnitude), wide)
     result = np.where(magnitude <= 0.5, small, outside)
     return np.where(np.isnan(wide), wide, result).astype(x.dtype)
+
+
+def _scaled_erfc(x: np.ndarray) -> np.ndarray:
+    """erfc(x) exp(x^2) of float64 numbers of at least 0.4."""
+    middle = _rational(_ERFC_MIDDLE, np.clip(x, 0.4, 4.0))
+    bounded = np.maximum(x, 4.0)
+    inverse_square = 1.0 / (bounded * bounded)
+    large = (5.6418958354775628695e-1 - inverse_square * _rational(_ERFC_LARGE, inverse_square)) / bounded
+    return np.where(x <= 4.0, middle, large)
+
+
+def gelu(x: np.ndarray) -> np.ndarray:
+    """x / 2 (1 + erf(x / sqrt 2)), computed in float64, in the type of x."""
+    wide = np.asarray(x, np.float64)
+    magnitude = np.minimum(np.abs(wide), 40.0)
+    argument = magnitude * np.sqrt(0.5)
+    # The square of what float32 holds of x is exact, so that no digit of the exponential is lost.
+    head = magnitude.astype(np.float32).astype(np.float64)
+    decay = np.exp(head * head * -0.5) * np.exp((magnitude - head) * (magnitude + head) * -0.5)
+    near = 1.0 - argument * _rational(_ERF_SMALL, np.where(argument <= 0.5, argument, 0.0) ** 2)
+    tail = 0.5 * np.where(argument <= 0.5, near, decay * _scaled_erfc(np.maximum(argument, 0.4)))
+    return (wide * np.where(wide > 0, 1.0 - tail, tail)).astype(x.dtype)
+
+
+def tanh_gelu(x: np.ndarray) -> np.ndarray:
+    """x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), computed in float64, in the type of x."""
+    wide = np.asarray(x, np.float64)
+    doubled = 2 * np.sqrt(2 / np.pi) * (wide + 0.044715 * wide * wide * wide)
+    return (wide / (1.0 + np.exp(-doubled))).astype(x.dtype)
+
+
+def _gelu(inputs: Arrays, attributes: Attributes) -> Arrays:
+    return [(tanh_gelu if attributes.get("tanh") else gelu)(inputs[0])]
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -186,10 +213,13 @@ ELEMENTWISE: dict[str, Operation] = {
     "sign": _unary(np.sign),
     "relu": _unary(_relu),
     "exp": in_single(np.exp),
+    "expm1": in_single(np.expm1),
     "log": in_single(np.log),
+    "log1p": in_single(np.log1p),
     "sqrt": in_single(np.sqrt),
     "reciprocal": in_single(_reciprocal),
     "erf": in_single(erf),
+    "gelu": _gelu,
     "tanh": in_single(np.tanh),
     "sigmoid": in_single(sigmoid),
     "sin": in_single(np.sin),

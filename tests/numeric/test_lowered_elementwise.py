@@ -18,7 +18,8 @@ from xdsl.ir import SSAValue
 
 FLOAT_UNARY = (
     "abs", "neg", "sign", "relu", "exp", "sqrt", "reciprocal", "erf", "tanh", "sigmoid", "sin", "cos", "tan", "floor",
-    "ceil", "round", "is_nan", "log", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh",
+    "ceil", "round", "is_nan", "log", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "expm1",
+    "log1p", "gelu",
 )  # fmt: skip
 
 

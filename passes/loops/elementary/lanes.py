@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from xdsl.dialects import arith, math
+from xdsl.dialects import arith, math, scf, vector
 from xdsl.dialects.builtin import (
     ArrayAttr,
     DenseIntOrFPElementsAttr,
     FloatAttr,
+    IndexType,
     IntAttr,
     IntegerAttr,
     IntegerType,
@@ -20,7 +21,7 @@ from xdsl.dialects.builtin import (
     i32,
     i64,
 )
-from xdsl.ir import Attribute, Block, Operation, SSAValue
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from ....dialects import vector_extension as vectorx
 
@@ -36,6 +37,7 @@ class Lanes:
         assert isinstance(block, Block)
         self._before = before
         self._block = block
+        self._sizes = shape
         self._shape = None if shape is None else ArrayAttr(tuple(IntAttr(size) for size in shape))
         self._constants: dict[tuple[str, Attribute], Lane] = {}
 
@@ -87,6 +89,47 @@ class Lanes:
         self._block.insert_op_before(op, self._before)
         result = self._constants[key] = Lane(self, op.results[0])
         return result
+
+    def if_any(
+        self, mask: Lane, otherwise: Sequence[Lane], compute: Callable[[Lanes], Sequence[Lane]]
+    ) -> Sequence[Lane]:
+        """What ``compute`` writes if the mask is on in any lane, else ``otherwise``: rare work behind a branch."""
+        then = self._branch(compute)
+        condition = self._any(mask) if self.is_vector else mask
+        types = [value.ssa.type for value in otherwise]
+        branch = scf.IfOp(condition.ssa, types, then, Region(Block([scf.YieldOp(*(v.ssa for v in otherwise))])))
+        self._block.insert_op_before(branch, self._before)
+        return [Lane(self, result) for result in branch.results]
+
+    def _branch(self, compute: Callable[[Lanes], Sequence[Lane]]) -> Region:
+        end = scf.YieldOp()
+        region = Region(Block([end]))
+        end.operands = [value.ssa for value in compute(Lanes(end, self._sizes))]
+        return region
+
+    def _any(self, mask: Lane) -> Lane:
+        kind = vector.CombiningKindAttr(vector.CombiningKindFlag("or"))
+        op = vector.ReductionOp.create(
+            operands=[mask.ssa], result_types=[i1], properties={"kind": kind, "fastmath": _NO_FLAGS["fastmath"]}
+        )
+        self._block.insert_op_before(op, self._before)
+        return Lane(self, op.results[0])
+
+    def repeat(self, count: int, start: Sequence[Lane], step: Callable[[Sequence[Lane]], Sequence[Lane]]) -> list[Lane]:
+        """``step`` of what the turn before gave, ``count`` times in a loop; its terms belong to the loop's lanes."""
+        end = scf.YieldOp()
+        body = Block([end], arg_types=[IndexType(), *(value.ssa.type for value in start)])
+        inner = Lanes(end, self._sizes)
+        end.operands = [value.ssa for value in step([inner.value(argument) for argument in body.args[1:]])]
+        first, last, stride = (self._index(number) for number in (0, count, 1))
+        loop = scf.ForOp(first, last, stride, [value.ssa for value in start], body)
+        self._block.insert_op_before(loop, self._before)
+        return [Lane(self, result) for result in loop.results]
+
+    def _index(self, number: int) -> SSAValue:
+        op = arith.ConstantOp(IntegerAttr(number, IndexType()))
+        self._block.insert_op_before(op, self._before)
+        return op.result
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,7 +191,15 @@ class Lane:
 
     def clamp(self, lowest: float, highest: float) -> Lane:
         """Limited to a range; NaN stays NaN."""
-        return self._float(arith.MinimumfOp, self._float(arith.MaximumfOp, self, lowest), highest)
+        return self.maximum(lowest).minimum(highest)
+
+    def minimum(self, other: Lane | float) -> Lane:
+        """The smaller one; NaN if one of both is."""
+        return self._float(arith.MinimumfOp, self, other)
+
+    def maximum(self, other: Lane | float) -> Lane:
+        """The larger one; NaN if one of both is."""
+        return self._float(arith.MaximumfOp, self, other)
 
     def sqrt(self) -> Lane:
         """The correctly rounded square root."""
@@ -219,6 +270,22 @@ class Lane:
         """Shifted by a constant, keeping the sign."""
         return self._integer(arith.ShRSIOp, amount)
 
+    def shift_left_by(self, amount: Lane) -> Lane:
+        """Shifted by less than the width, lane by lane."""
+        return self._integer(arith.ShLIOp, amount, _NO_OVERFLOW)
+
+    def shift_zeros_right(self, amount: Lane | int) -> Lane:
+        """Shifted by less than the width, lane by lane; zeros come in from the left."""
+        return self._integer(arith.ShRUIOp, amount)
+
+    def times(self, other: Lane | int) -> Lane:
+        """Integer multiplication."""
+        return self._integer(arith.MuliOp, other, _NO_OVERFLOW)
+
+    def or_bits(self, other: Lane | int) -> Lane:
+        """Bitwise or."""
+        return self._integer(arith.OrIOp, other)
+
     def and_bits(self, other: Lane | int) -> Lane:
         """Bitwise and."""
         return self._integer(arith.AndIOp, other)
@@ -247,6 +314,10 @@ class Lane:
     def truncate_integer(self, element: Attribute = i32) -> Lane:
         """The low bits of an integer."""
         return self._convert(arith.TruncIOp, element)
+
+    def extend_integer(self, element: Attribute = i64) -> Lane:
+        """A wider integer with zeros in front."""
+        return self._convert(arith.ExtUIOp, element)
 
     def extend(self, element: Attribute = f64) -> Lane:
         """A wider float."""

@@ -68,10 +68,14 @@ def log10(x: Lane) -> Lane:
 def log1p(x: Lane) -> Lane:
     """log(1 + x) within 2.5 ulp, also near zero."""
     total = x + 1.0
-    # What rounding the sum has lost, relative to the sum.
+    # What rounding the sum has lost: log(1 + f + lost) = log(1 + f) + lost / (1 + f), with 1 - f + f^2 for 1 / (1 + f).
     lost = x - (total - 1.0)
-    exponent, fraction = split(total)
-    result = _special(total, _log_of_parts(exponent, fraction) + lost / total)
+    exponent, mantissa = _powers(total)
+    fraction = mantissa - 1.0
+    # To the scale of f, where it matters: none is lost of a sum below one, nor beyond 2^24.
+    lost = lost * exponent.like(127).minus(exponent).and_bits(0x7F).shift_left(23).as_float()
+    correction = lost * fraction.polynomial([1.0, -1.0, 1.0])
+    result = _special(total, _log_of_parts(exponent.to_float(), fraction) + correction)
     # Infinity loses infinity, zero keeps its sign.
     keeps = x.compare("oeq", inf).either(abs(x).compare("olt", 1e-7))
     return keeps.select(x, total.compare("oeq", 0.0).select(x.like(-inf), result))
@@ -106,11 +110,16 @@ def atanh(x: Lane) -> Lane:
 
 def split(x: Lane) -> tuple[Lane, Lane]:
     """The exponent e as a float and f = m - 1 of a positive normal number."""
+    exponent, mantissa = _powers(x)
+    return exponent.to_float(), mantissa - 1.0
+
+
+def _powers(x: Lane) -> tuple[Lane, Lane]:
+    """The exponent e as an integer and the m of a positive normal number."""
     bits = x.bits()
     shifted = bits.minus(_SQRT_HALF_BITS)
     exponent = shifted.shift_right(23)
-    mantissa = bits.minus(exponent.shift_left(23)).as_float()
-    return exponent.to_float(), mantissa - 1.0
+    return exponent, bits.minus(exponent.shift_left(23)).as_float()
 
 
 def _log_of_fraction(fraction: Lane) -> Lane:

@@ -77,9 +77,9 @@ def powf(x: Lane, y: Lane) -> Lane:
 
 
 def integer_power(x: Lane, exponent: int) -> Lane:
-    """x^n for a small constant n by repeated multiplication."""
+    """x^n for a small constant n by repeated multiplication; for a negative one of 1 / x, as x^-n may overflow."""
     if exponent < 0:
-        return 1.0 / integer_power(x, -exponent)
+        return integer_power(1.0 / x, -exponent)
     if exponent == 1:
         return x
     half = integer_power(x, exponent // 2)

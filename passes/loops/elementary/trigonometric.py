@@ -1,22 +1,25 @@
 """sin, cos, tan, asin, acos, atan, atan2.
 
-The argument of sin, cos and tan is reduced in f64, modulo pi / 2: exact enough for |x| up to 1e8. Beyond that the
-results stay within bounds but lose meaning, as the argument itself does: neighbouring floats are 8 and more apart.
-Infinity gives NaN.
+The argument of sin, cos and tan is reduced modulo pi / 2: in f64, which is exact enough up to 2^25, and by the digits
+of 2 / pi from there on, behind a branch that few programs take. Infinity gives NaN.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import pi
 
 from xdsl.dialects.builtin import f64, i32
 
-from .lanes import Lane
+from .lanes import Lane, Lanes
 
 _ROUND_64 = 1.5 * 2.0**52
 # pi / 2 in three parts: the products of the first two with 26 bits are exact, also without fused multiply-add.
 _HALF_PI_PARTS = (1.5707963109016418, 1.5893254712295857e-08, 6.123233995736766e-17)
 _HALF_PI = pi / 2
+# Eight zeros and the first 248 binary digits of 2 / pi.
+_TWO_OVER_PI = (0x00A2F9836E4E4415, 0x29FC2757D1F534DD, 0xC0DB6295993C4390, 0x41FE5163ABDEBBC5)
+_LARGE = 2.0**25
 
 # (sin(sqrt z) / sqrt z - 1) / z, relative error of sin 4.9e-12
 _SIN = (-0.1666666716337204, 0.008333329111337662, -0.00019839327433146536, 2.71823728326126e-06)
@@ -45,16 +48,55 @@ _ASIN = (
 )
 
 
-def _reduce(x: Lane) -> tuple[Lane, Lane]:
-    """x modulo pi / 2, between -pi / 4 and pi / 4, and the number of the quarter turn in the low bits."""
-    wide = x.extend(f64)
+def _reduce(magnitude: Lane) -> tuple[Lane, Lane]:
+    """|x| modulo pi / 2, between -pi / 4 and pi / 4, and the number of the quarter turn in the low bits."""
+    wide = magnitude.extend(f64)
     rounded = wide.fma(1 / _HALF_PI, _ROUND_64)
     count = rounded - _ROUND_64
     rest = wide
     for part in _HALF_PI_PARTS:
         rest = count.fma(-part, rest)
     quarter = rounded.bits().truncate_integer(i32)
-    return rest.narrow().clamp(-0.786, 0.786), quarter
+    near = (rest.narrow().clamp(-0.786, 0.786), quarter)
+    is_large = magnitude.compare("oge", _LARGE)
+
+    def both(inner: Lanes) -> list[Lane]:
+        far = _reduce_large(inner.value(magnitude.ssa))
+        mask = inner.value(is_large.ssa)
+        return [mask.select(large, inner.value(small.ssa)) for large, small in zip(far, near)]
+
+    rest, quarter = magnitude.lanes.if_any(is_large, near, both)
+    return rest, quarter
+
+
+def _reduce_large(magnitude: Lane) -> tuple[Lane, Lane]:
+    """As `_reduce` from 2^25 on, by the digits of 2 / pi that matter.
+
+    The argument is m 2^e with an m of 32 bits. Of the product with 2 / pi, multiples of 4 are whole turns, which no one
+    sees: the first e - 2 digits of 2 / pi make nothing else. The next 96 give the quarter turn in two bits, and 62 bits
+    of what is left, of which a float that is next to a quarter turn needs less than 32.
+
+    Source: M. Payne and R. Hanek, Radian reduction for trigonometric functions, 1983.
+    """
+    bits = magnitude.bits()
+    # m = 1.fraction 2^31, so x = m 2^(exponent - 158): skipped are exponent - 160 digits, and 8 zeros before them.
+    mantissa = bits.and_bits(0x7FFFFF).plus(0x800000).shift_left(8).extend_integer()
+    skipped = bits.shift_right(23).plus(-152).extend_integer()
+    is_second = skipped.compare_integers("ugt", 63)
+    words = [is_second.select(mantissa.like(after), before) for before, after in pairwise(_TWO_OVER_PI)]
+    shift = skipped.and_bits(63)
+    # Shifting by 64 has no meaning: by 1, then by up to 63.
+    rest_of_word = shift.xor_bits(63)
+    high, low = (
+        word.shift_left_by(shift).or_bits(following.shift_zeros_right(1).shift_zeros_right(rest_of_word))
+        for word, following in pairwise(words)
+    )
+    product = mantissa.times(high.shift_zeros_right(32)).shift_left(32)
+    product = product.plus(mantissa.times(high.and_bits(0xFFFFFFFF)))
+    product = product.plus(mantissa.times(low.shift_zeros_right(32)).shift_zeros_right(32))
+    quarter = product.plus(1 << 61).shift_zeros_right(62).truncate_integer(i32)
+    fraction = product.shift_left(2).shift_right(2)
+    return (fraction.to_float(f64) * (_HALF_PI / 2.0**62)).narrow(), quarter
 
 
 def _sine_and_cosine(rest: Lane) -> tuple[Lane, Lane]:
@@ -64,35 +106,39 @@ def _sine_and_cosine(rest: Lane) -> tuple[Lane, Lane]:
     return sine, cosine
 
 
-def _circular(x: Lane, first_quarter: int) -> Lane:
-    rest, quarter = _reduce(x)
+def _circular(x: Lane, first_quarter: int, sign: Lane) -> Lane:
+    """The sine of |x| and some quarter turns, with the bits of ``sign`` on top."""
+    rest, quarter = _reduce(abs(x))
     sine, cosine = _sine_and_cosine(rest)
     if first_quarter:
         quarter = quarter.plus(first_quarter)
     odd = quarter.and_bits(1).compare_integers("ne", 0)
     value = odd.select(cosine, sine)
-    sign = quarter.and_bits(2).shift_left(30)
-    return value.bits().xor_bits(sign).as_float()
+    turned = quarter.and_bits(2).shift_left(30)
+    return value.bits().xor_bits(turned.xor_bits(sign)).as_float()
+
+
+def _sign_bit(x: Lane) -> Lane:
+    return x.bits().and_bits(-(1 << 31))
 
 
 def sin(x: Lane) -> Lane:
-    """sin within 1.5 ulp for |x| up to 1e8."""
-    # A tiny argument's square vanishes; zero keeps its sign through the multiplication.
-    return _finite(x, _circular(x, 0))
+    """sin within 1.5 ulp."""
+    return _finite(x, _circular(x, 0, _sign_bit(x)))
 
 
 def cos(x: Lane) -> Lane:
-    """cos within 1.5 ulp for |x| up to 1e8."""
-    return _finite(x, _circular(x, 1))
+    """cos within 1.5 ulp."""
+    return _finite(x, _circular(x, 1, x.bits().like(0)))
 
 
 def tan(x: Lane) -> Lane:
-    """tan within 3 ulp for |x| up to 1e8."""
-    rest, quarter = _reduce(x)
+    """tan within 3.5 ulp."""
+    rest, quarter = _reduce(abs(x))
     sine, cosine = _sine_and_cosine(rest)
     odd = quarter.and_bits(1).compare_integers("ne", 0)
     ratio = odd.select(cosine, sine) / odd.select(-sine, cosine)
-    return _finite(x, ratio)
+    return _finite(x, ratio.bits().xor_bits(_sign_bit(x)).as_float())
 
 
 def _finite(x: Lane, result: Lane) -> Lane:

@@ -11,6 +11,9 @@
 // CHECK-NEXT: %{{.*}} = vectorx.extui %{{.*}} : vector<6x64xi8> to vector<6x64xi32>
 // CHECK-NEXT: %{{.*}} = vectorx.trunci %{{.*}} : vector<6x64xi32> to vector<6x64xi8>
 // CHECK-NEXT: %{{.*}} = vectorx.index_cast %{{.*}} : vector<6x64xi32> to vector<6x64xindex>
+// CHECK-NEXT: %{{.*}} = vectorx.remf %{{.*}}, %{{.*}} : vector<6x64xf32>
+// CHECK-NEXT: %{{.*}} = vectorx.gelu %{{.*}} : vector<6x64xf32>
+// CHECK:      %{{.*}} = vectorx.tanh_gelu %{{.*}} : f32
 %a = "test.op"() : () -> vector<6x64xf32>
 %0 = vectorx.cmpf olt, %a, %a : vector<6x64xf32>
 %1 = vectorx.select %0, %a, %a : vector<6x64xi1>, vector<6x64xf32>
@@ -23,3 +26,7 @@
 %8 = vectorx.extui %3 : vector<6x64xi8> to vector<6x64xi32>
 %9 = vectorx.trunci %2 : vector<6x64xi32> to vector<6x64xi8>
 %10 = vectorx.index_cast %2 : vector<6x64xi32> to vector<6x64xindex>
+%11 = vectorx.remf %a, %a : vector<6x64xf32>
+%12 = vectorx.gelu %a : vector<6x64xf32>
+%b = "test.op"() : () -> f32
+%13 = vectorx.tanh_gelu %b : f32

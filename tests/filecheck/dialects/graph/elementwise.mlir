@@ -27,6 +27,10 @@ func.func @unary(%x: !graph.tensor<N x 8 x f32>) {
   %23 = graph.ceil %x : !graph.tensor<N x 8 x f32>
   %24 = graph.round %x : !graph.tensor<N x 8 x f32>
   %25 = graph.is_nan %x : (!graph.tensor<N x 8 x f32>) -> !graph.tensor<N x 8 x i1>
+  %26 = graph.expm1 %x : !graph.tensor<N x 8 x f32>
+  %27 = graph.log1p %x : !graph.tensor<N x 8 x f32>
+  %28 = graph.gelu %x : !graph.tensor<N x 8 x f32>
+  %29 = graph.gelu %x tanh : !graph.tensor<N x 8 x f32>
   func.return
 }
 
@@ -90,6 +94,10 @@ func.func @others(%c: !graph.tensor<N x 1 x i1>, %a: !graph.tensor<N x 8 x f32>,
 // CHECK-NEXT:   %23 = graph.ceil %x : !graph.tensor<N x 8 x f32>
 // CHECK-NEXT:   %24 = graph.round %x : !graph.tensor<N x 8 x f32>
 // CHECK-NEXT:   %25 = graph.is_nan %x : (!graph.tensor<N x 8 x f32>) -> !graph.tensor<N x 8 x i1>
+// CHECK-NEXT:   %26 = graph.expm1 %x : !graph.tensor<N x 8 x f32>
+// CHECK-NEXT:   %27 = graph.log1p %x : !graph.tensor<N x 8 x f32>
+// CHECK-NEXT:   %28 = graph.gelu %x : !graph.tensor<N x 8 x f32>
+// CHECK-NEXT:   %29 = graph.gelu %x tanh : !graph.tensor<N x 8 x f32>
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }
 // CHECK:      func.func @binary(%a: !graph.tensor<N x 8 x f32>, %b: !graph.tensor<8 x f32>, %n: !graph.tensor<N x i64>) {

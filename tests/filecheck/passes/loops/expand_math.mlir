@@ -56,3 +56,27 @@ func.func @roots(%x: vector<8xf32>) -> vector<8xf32> {
   %r = math.sqrt %x : vector<8xf32>
   func.return %r : vector<8xf32>
 }
+
+// Large arguments are reduced by the digits of 2 / pi, if any lane has one.
+// CHECK-LABEL: @sin
+// CHECK: %[[LARGE:.*]] = vectorx.cmpf oge, %{{.*}}, %{{.*}} : vector<16xf32>
+// CHECK: %[[ANY:.*]] = vector.reduction <or>, %[[LARGE]]
+// CHECK: scf.if %[[ANY]] -> (vector<16xf32>, vector<16xi32>) {
+// CHECK: arith.muli %{{.*}} : vector<16xi64>
+// CHECK: } else {
+func.func @sin(%x: vector<16xf32>) -> vector<16xf32> {
+  %r = math.sin %x : vector<16xf32>
+  func.return %r : vector<16xf32>
+}
+
+// A remainder is taken in f64, in a loop where the quotient is large.
+// CHECK-LABEL: @remainder
+// CHECK: %[[FAR:.*]] = arith.cmpf oge, %{{.*}}, %{{.*}} : f64
+// CHECK: scf.if %[[FAR]] -> (f64) {
+// CHECK: scf.for
+// CHECK: } else {
+// CHECK: math.trunc %{{.*}} : f64
+func.func @remainder(%x: f32, %y: f32) -> f32 {
+  %r = vectorx.remf %x, %y : f32
+  func.return %r : f32
+}
