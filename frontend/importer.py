@@ -223,6 +223,10 @@ class GraphImporter:
             raise Unreached
         return outputs
 
+    def declared_types(self) -> dict[str, onnx.TypeProto]:
+        """The types that the graph declares, by the names of values."""
+        return declared_types(self._graph)
+
     # --- going on after a problem ---------------------------------------------------------------------
 
     def _skip(self, proto: onnx.NodeProto, cause: str) -> None:
@@ -246,7 +250,7 @@ class GraphImporter:
         """Gives a failed node's outputs values of the types that they should have, where those can be told."""
         cause = cause or self.path + node_name(proto)
         domain = "" if proto.domain in STANDARD_DOMAINS else proto.domain
-        types = [declared_types(self._graph), inferred_types(proto, self.opset_of(domain), domain, inputs)]
+        types = [self.declared_types(), inferred_types(proto, self.opset_of(domain), domain, inputs)]
         for name in filter(None, proto.output):
             self.values[name] = stand_in(name, types, self.builder.symbols) or Unavailable(cause)
             self.problems.assumed[name] = cause

@@ -94,6 +94,13 @@ class Node:
         """Whether output ``index`` is used by name."""
         return index < len(self.proto.output) and bool(self.proto.output[index])
 
+    def declared_rank(self, index: int) -> int | None:
+        """The rank that the model says output ``index`` has; None where it says none."""
+        declared = self.importer.declared_types().get(self.proto.output[index])
+        if declared is None or not declared.tensor_type.HasField("shape"):
+            return None
+        return len(declared.tensor_type.shape.dim)
+
     def input(self, index: int) -> Value:
         """A required input. Raises InvalidModelError where it is left out."""
         value = self.optional(index)

@@ -12,8 +12,10 @@ lengths  [N]            optional: steps that count, of each batch element
 ======== ============== =====================================================
 
 Results: y [T, D, N, H], the hidden state after each step, and the last one(s) [D, N, H].
+``activations`` names the functions of each direction; ``alphas`` and ``betas`` are the numbers that they take, one for
+each function (or none where no function takes any).
 Constraints: C1: ranks as in the table; C2: direction is forward, reverse or bidirectional, with D to match;
-C3: sizes agree with H; C4: one floating-point element type.
+C3: sizes agree with H; C4: one floating-point element type; C5: as many alphas and betas as activations.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from xdsl.irdl import operand_def, opt_operand_def, result_def, var_operand_def
 from xdsl.utils.exceptions import VerifyException
 
 from .linear import may_differ
-from .operation import GraphOperation, flag, graph_operation, number, word
+from .operation import GraphOperation, flag, graph_operation, number, numbers, word
 from .types import TensorType, is_float
 
 DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
@@ -58,6 +60,10 @@ class RecurrentOp(GraphOperation):
                 raise VerifyException(f"C3: {name} has {size} rows, {cls.GATES} gates of {hidden} units need {wanted}")
         if wanted is not None and may_differ(b.dims[1], 2 * wanted):
             raise VerifyException(f"C3: b must have {2 * wanted} columns, got {b}")
+        functions = len(values["activations"].split("_"))
+        for name in ("alphas", "betas"):
+            if len(values[name]) not in (0, functions):
+                raise VerifyException(f"C5: {len(values[name])} {name} are given for {functions} activations")
         steps, batch = x.dims[:2]
         last = x.with_dims((count, batch, hidden))
         return [x.with_dims((steps, count, batch, hidden)), *[last] * cls.STATES]
@@ -86,6 +92,8 @@ class LstmOp(RecurrentOp):
     y_c = result_def(TensorType)
     direction: str = word("forward")
     activations: str = word("sigmoid_tanh_tanh")
+    alphas: tuple[float, ...] = numbers(())
+    betas: tuple[float, ...] = numbers(())
     clip: float = number(0.0)
     input_forget: bool = flag()
 
@@ -107,6 +115,8 @@ class GruOp(RecurrentOp):
     y_h = result_def(TensorType)
     direction: str = word("forward")
     activations: str = word("sigmoid_tanh")
+    alphas: tuple[float, ...] = numbers(())
+    betas: tuple[float, ...] = numbers(())
     clip: float = number(0.0)
     linear_before_reset: bool = flag()
 
@@ -126,4 +136,6 @@ class RnnOp(RecurrentOp):
     y_h = result_def(TensorType)
     direction: str = word("forward")
     activations: str = word("tanh")
+    alphas: tuple[float, ...] = numbers(())
+    betas: tuple[float, ...] = numbers(())
     clip: float = number(0.0)

@@ -29,7 +29,25 @@ def convert_gather_nd(node: Node) -> Value:
     count, rank = node.attribute("batch_dims", 0), min(node.input(0).rank, node.input(1).rank)
     if not 0 <= count < max(rank, 1):
         node.invalid(f"the attribute 'batch_dims' is {count}, but must be at least 0 and below {rank}")
-    return node.b.op(graph.GatherNdOp, node.input(0), node.input(1), batch_dims=count)
+    x, indices = node.input(0), node.input(1)
+    last = indices.dims[-1]
+    if not isinstance(last, int):
+        indices = _with_length(node, indices, indices.rank - 1, _index_length(node, x, indices, count))
+    return node.b.op(graph.GatherNdOp, x, indices, batch_dims=count)
+
+
+def _index_length(node: Node, x: Value, indices: Value, batch_dims: int) -> int:
+    """How many axes of x the free last axis of ``indices`` names: by the rank that the model declares of the result."""
+    most = x.rank - batch_dims
+    declared = node.declared_rank(0)
+    length = 1 if most == 1 else None if declared is None else indices.rank - 1 + most - declared
+    if length is None:
+        node.unknown_size(
+            "the number of axes that the indices name, and with it the rank of the result,", indices.dims[-1]
+        )
+    if not 1 <= length <= most:
+        node.contradiction(f"the result cannot have rank {declared} for x {x.type} and indices {indices.type}")
+    return length
 
 
 @converter("ScatterElements", "Scatter")
@@ -132,15 +150,24 @@ def convert_non_max_suppression(node: Node) -> Value:
     return result
 
 
+def _with_length(node: Node, value: Value, axis: int, length: int) -> Value:
+    """The value, whose axis must have a length that ONNX says; a free dim is taken to be that."""
+    if value.rank <= axis or not node.b.symbols.unify(value.dims[axis], length, f"{node.describe()}: {value.type}"):
+        node.contradiction(f"{value.type} must have {length} elements along axis {axis}")
+    dims = [length if index == axis else size for index, size in enumerate(value.dims)]
+    return value if value.dims[axis] == length else node.b.reshape(value, dims)
+
+
 @converter("GridSample")
 def convert_grid_sample(node: Node) -> Value:
+    x, grid = node.input(0), node.input(1)
     mode = {"bilinear": "linear", "bicubic": "cubic"}.get(
         node.attribute("mode", "bilinear"), node.attribute("mode", "linear")
     )
     return node.b.op(
         graph.GridSampleOp,
-        node.input(0),
-        node.input(1),
+        x,
+        _with_length(node, grid, grid.rank - 1, x.rank - 2),
         mode=mode,
         padding=node.attribute("padding_mode", "zeros"),
         align_corners=bool(node.attribute("align_corners", 0)),
@@ -153,7 +180,7 @@ def convert_roi_align(node: Node) -> Value:
     return node.b.op(
         graph.RoiAlignOp,
         node.input(0),
-        node.input(1),
+        _with_length(node, node.input(1), 1, 4),
         node.input(2),
         size=[node.attribute("output_height", 1), node.attribute("output_width", 1)],
         mode=node.attribute("mode", "avg"),

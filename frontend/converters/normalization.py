@@ -12,14 +12,15 @@ from ..values import Value
 
 @converter("BatchNormalization", several_steps=True)
 def convert_batch_norm(node: Node) -> list[Value | None]:
-    """x * factor + shift, one of each a channel."""
+    """x * factor + shift, one of each a channel, or with ``spatial`` = 0 an element."""
     x, scale, bias, mean, variance = (node.input(i) for i in range(5))
     if node.attribute("training_mode", 0):
         node.unsupported("batch normalisation in training mode", EXPORT_FOR_INFERENCE)
     b = node.b
     factor = b.div(scale, b.op(graph.SqrtOp, b.add_scalar(variance, node.attribute("epsilon", 1e-5))))
     shift = b.sub(bias, b.mul(mean, factor))
-    y = b.add(b.mul(x, _per_channel(node, factor, x)), _per_channel(node, shift, x))
+    spread = _per_channel if node.attribute("spatial", 1) else _per_element
+    y = b.add(b.mul(x, spread(node, factor, x)), spread(node, shift, x))
     return [y, *[None] * (node.output_count - 1)]
 
 
@@ -29,6 +30,16 @@ def _per_channel(node: Node, values: Value, x: Value) -> Value:
         node.contradiction(f"{values.dims[0]} values are given for {x.dims[1]} channels")
     values = node.b.cast(values, x.element_type)
     return node.b.reshape(values, (*values.dims, *[1] * max(x.rank - 2, 0)))
+
+
+def _per_element(node: Node, values: Value, x: Value) -> Value:
+    """Values of all axes but the first, as before opset 9 where the attribute ``spatial`` is 0."""
+    if values.rank != x.rank - 1:
+        node.invalid(f"{values.type} does not fit {x.type}: with spatial = 0 it has all axes but the first")
+    for given, size in zip(values.dims, x.dims[1:]):
+        if not node.b.symbols.unify(given, size, f"{node.describe()}: one value an element"):
+            node.contradiction(f"{values.type} is given for {x.type}")
+    return node.b.cast(values, x.element_type)
 
 
 def normalised(node: Node, x: Value, axes: list[int], epsilon: float) -> tuple[Value, Value, Value]:

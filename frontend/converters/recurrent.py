@@ -11,19 +11,45 @@ from ..node import Node
 from ..registry import converter
 from ..values import Value
 
-_SUPPORTED = {"sigmoid", "tanh", "relu", "hardsigmoid", "softsign", "softplus", "elu"}
-_USE_OTHERS = "use sigmoid and tanh, or write the recurrence out as a Loop"
+# What the activations that take numbers take for alpha and beta where none is given; None where they take none.
+_PARAMETERS: dict[str, tuple[float | None, float | None]] = {
+    "affine": (1.0, 0.0),
+    "elu": (1.0, None),
+    "hardsigmoid": (0.2, 0.5),
+    "leakyrelu": (0.01, None),
+    "scaledtanh": (1.0, 1.0),
+    "thresholdedrelu": (1.0, None),
+    **dict.fromkeys(("relu", "sigmoid", "softplus", "softsign", "tanh"), (None, None)),
+}
 
 
-def _activations(node: Node, default: str, directions: int) -> str:
+def _activations(node: Node, default: str, directions: int) -> dict[str, Any]:
+    """The activations' names, and alpha and beta of each where there are any.
+
+    ``activation_alpha`` lists the alphas of those that take one, in their order, and so does ``activation_beta``.
+    """
     names = [name.lower() for name in node.attribute("activations", [])]
-    unknown = sorted(set(names) - _SUPPORTED)
+    unknown = sorted(set(names) - _PARAMETERS.keys())
     if unknown:
-        node.unsupported(f"the activations {', '.join(unknown)} cannot be compiled", _USE_OTHERS)
-    if node.has("activation_alpha") or node.has("activation_beta"):
-        node.unsupported("activation_alpha and activation_beta cannot be compiled", _USE_OTHERS)
+        node.invalid(f"ONNX knows no activations {', '.join(unknown)}", f"use {', '.join(sorted(_PARAMETERS))}")
+    count = len(default.split("_"))
+    if names and len(names) != directions * count:
+        node.invalid(f"{len(names)} activations are given, but {directions * count} are needed")
     words = "_".join(names)
-    return default if words in ("", "_".join([default] * directions)) else words
+    if words in ("", "_".join([default] * directions)):
+        return {"activations": default}
+    fields: dict[str, Any] = {"activations": words}
+    if any(_PARAMETERS[name] != (None, None) for name in names):
+        fields["alphas"] = _numbers(names, 0, node.attribute("activation_alpha", []))
+        fields["betas"] = _numbers(names, 1, node.attribute("activation_beta", []))
+    return fields
+
+
+def _numbers(names: list[str], which: int, given: list[float]) -> list[float]:
+    """One for each activation, 0 for those that take none."""
+    rest = iter(given)
+    defaults = [_PARAMETERS[name][which] for name in names]
+    return [0.0 if default is None else next(rest, default) for default in defaults]
 
 
 def _layer(
@@ -53,7 +79,7 @@ def _layer(
         operands.append(state)
     operands += _extra(node, x, states)
     fields = {"direction": direction, "clip": node.attribute("clip", 0.0), **extra_fields}
-    fields["activations"] = _activations(node, default, directions)
+    fields |= _activations(node, default, directions)
     y, *lasts = b.emit(operation, operands, **fields)
     if batch_first:
         y = b.transpose(y, [2, 0, 1, 3])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
 from ..values import Value
 from .movement import split_sizes
+
+if TYPE_CHECKING:
+    import onnx
 
 
 def _sequence(node: Node, index: int = 0) -> list[Value]:
@@ -85,3 +88,23 @@ def convert_split_to_sequence(node: Node) -> list[Any]:
     if given is None and not node.attribute("keepdims", 1):
         parts = [b.squeeze(part, [axis]) for part in parts]
     return [parts]
+
+
+@converter("SequenceMap")
+def convert_sequence_map(node: Node) -> list[Any]:
+    """The body for each place of the first sequence: it takes what stands there in each sequence, and tensors whole."""
+    first = _sequence(node)
+    body: onnx.GraphProto = node.attribute("body")
+    others: list[Any] = node.inputs[1:]
+    for index, other in enumerate(others, 1):
+        if isinstance(other, list) and len(other) != len(first):
+            node.invalid(f"input #{index} is a sequence of {len(other)} tensors, but input #0 one of {len(first)}")
+    results: list[list[Value]] = [[] for _ in body.output]
+    for place, value in enumerate(first):
+        scope = node.body_scope("body", place)
+        inputs = [value, *(other[place] if isinstance(other, list) else other for other in others)]
+        scope.values.update(zip((info.name for info in body.input), inputs))
+        scope.add_graph(body)
+        for parts, result in zip(results, scope.results(body)):
+            parts.append(result)
+    return results

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -213,8 +214,7 @@ def convert_constant_of_shape(node: Node) -> Value:
             "the number of dimensions of the shape (input #0) must be known when the model is compiled", MAKE_CONSTANT
         )
     if all(d is not None for d in dims):
-        count = product(dims)
-        if isinstance(count, int) and count <= 256:
+        if all(isinstance(d, int) for d in dims) and math.prod(dims) <= 256:
             return node.b.constant(np.full(dims, value))
         return node.b.broadcast_to(fill, dims)
     return node.dynamic(graph.DynamicExpandOp, [fill, shape], dims)

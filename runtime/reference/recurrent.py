@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
 
 from .elementwise import Arrays, Attributes, Operation, sigmoid, widened
 
-ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "sigmoid": sigmoid,
-    "tanh": np.tanh,
-    "relu": lambda x: np.maximum(x, 0),
-    "hardsigmoid": lambda x: np.clip(0.2 * x + 0.5, 0, 1),
-    "softsign": lambda x: x / (1 + np.abs(x)),
-    "softplus": lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
-    "affine": lambda x: x,
-    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+# Of x, alpha and beta.
+ACTIVATIONS: dict[str, Callable[[np.ndarray, float, float], np.ndarray]] = {
+    "sigmoid": lambda x, a, b: sigmoid(x),
+    "tanh": lambda x, a, b: np.tanh(x),
+    "relu": lambda x, a, b: np.maximum(x, 0),
+    "softsign": lambda x, a, b: x / (1 + np.abs(x)),
+    "softplus": lambda x, a, b: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x))),
+    "affine": lambda x, a, b: a * x + b,
+    "elu": lambda x, a, b: np.where(x > 0, x, a * np.expm1(np.minimum(x, 0))),
+    "hardsigmoid": lambda x, a, b: np.clip(a * x + b, 0, 1),
+    "leakyrelu": lambda x, a, b: np.where(x >= 0, x, a * x),
+    "scaledtanh": lambda x, a, b: a * np.tanh(b * x),
+    "thresholdedrelu": lambda x, a, b: np.where(x >= a, x, 0),
 }
 
 Step = Callable[[np.ndarray, tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]
@@ -25,7 +30,17 @@ Step = Callable[[np.ndarray, tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]
 def _activations(attributes: Attributes, direction: int, count: int) -> list[Callable[[np.ndarray], np.ndarray]]:
     names = attributes["activations"].split("_")
     offset = direction * count if len(names) >= (direction + 1) * count else 0
-    return [ACTIVATIONS[name] for name in names[offset : offset + count]]
+    alphas, betas = (attributes.get(name) or [0.0] * len(names) for name in ("alphas", "betas"))
+    return [
+        functools.partial(_activate, ACTIVATIONS[names[place]], alphas[place], betas[place])
+        for place in range(offset, offset + count)
+    ]
+
+
+def _activate(
+    function: Callable[[np.ndarray, float, float], np.ndarray], alpha: float, beta: float, x: np.ndarray
+) -> np.ndarray:
+    return function(x, alpha, beta)
 
 
 def _clipped(x: np.ndarray, limit: float) -> np.ndarray:
