@@ -26,6 +26,7 @@ from xdsl.ir import SSAValue
 from ...dialects import shape as dims
 from ...dialects.layout_algebra import Layout
 from ...dialects.shape import Dim
+from .long_sums import loop_in_blocks
 from .loop_nest import Index, LoopNest
 from .operand_access import Dimension, Operand, iteration_dimensions, merge_dimensions, split_dimension
 from .tile_access import Span, Tile, load_tile, store_tile
@@ -361,24 +362,31 @@ def walk_segment(
     width: int,
     body: Callable[[Index, Span, list[SSAValue]], Sequence[SSAValue]],
     carried: Sequence[SSAValue] = (),
+    turns: int = 0,
 ) -> list[SSAValue]:
-    """Calls ``body(start, span, carried)`` for the spans of one segment; gives the values that the last one left."""
+    """Calls ``body(start, span, carried)`` for the spans of one segment; gives the values that the last one left.
+
+    With ``turns`` in a block they are sums from zero, as of ``loop_in_blocks``.
+    """
     if segment.part == "rest":
         span = Span(segment.size, segment.count if segment.is_masked else None)
         return list(body(segment.start, span, list(carried)))
     if segment.part == "whole" and segment.count:
-        with nest.loop(0, segment.count, width, carried) as loop:
-            loop.yield_(*body(loop.index, Span(width), loop.carried))
-        return loop.results
+        return loop_in_blocks(
+            nest, 0, segment.count, width, carried, turns, lambda start, values: body(start, Span(width), values)
+        )
     bound = position.bound(nest, dimension)
     if segment.part == "only":
         return list(body(0, Span(segment.size, bound), list(carried)))
     whole = nest.mul(nest.floordiv(bound, width), width)
     lower, upper = (0, whole) if segment.part == "whole" else (whole, bound)
-    with nest.loop(lower, upper, segment.size, carried) as loop:
-        left = nest.minimum(nest.sub(bound, loop.index), segment.size) if segment.is_masked else None
-        loop.yield_(*body(loop.index, Span(segment.size, left), loop.carried))
-    return loop.results
+
+    def turn(start: Index, values: list[SSAValue]) -> Sequence[SSAValue]:
+        left = nest.minimum(nest.sub(bound, start), segment.size) if segment.is_masked else None
+        return body(start, Span(segment.size, left), values)
+
+    # What is left of a whole span is too little to need blocks.
+    return loop_in_blocks(nest, lower, upper, segment.size, carried, turns if segment.part == "whole" else 0, turn)
 
 
 def for_each_span(

@@ -6,7 +6,7 @@
       pack the panel, where B's columns are not contiguous
       for tile of rows
         sums[rows][columns] = bias
-        for k:  sums += a[row, k] * b[k, column]
+        for block of k:  for k in it:  part += a[row, k] * b[k, column];  sums += part
         y[row, column] = epilogue(sums)
 
 B is packed in panels at compile time (layout ``Ba64b``: [N/64][K][64]), or read where it lies. A and the
@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from xdsl.dialects import arith
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
@@ -31,6 +32,9 @@ from ...dialects.schedule import StageOp
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest, Tensor
 from .register_tile import ResultTile, for_each_tile, shared_loop, store_result_tile, sum_products
+
+# Products that are added up from zero: longer sums would lose more by rounding, shorter ones would cost time.
+DEPTH_BLOCK = 1024
 
 
 @dataclass
@@ -161,7 +165,18 @@ class _Gemm:
 
         # A tile of few rows has too few products a turn to hide the loop's own instructions.
         unroll = 4 if rows * self.tile_columns < 128 and isinstance(self.depth, int) and self.depth % 4 == 0 else 1
-        return sum_products(nest, start, [self.depth], column_of_a, row_of_b, unroll)
+
+        def block(first: Index, last: Index, sums: SSAValue) -> SSAValue:
+            return sum_products(nest, sums, [last], column_of_a, row_of_b, unroll, first)
+
+        if isinstance(self.depth, int) and self.depth <= DEPTH_BLOCK:
+            return block(0, self.depth, start)
+        zero = nest.constant(0.0, start.type)
+        with nest.loop(0, self.depth, DEPTH_BLOCK, [start]) as blocks:
+            end = nest.minimum(nest.add(blocks.index, DEPTH_BLOCK), self.depth)
+            part = block(blocks.index, end, zero)
+            blocks.yield_(nest.insert(arith.AddfOp(blocks.carried[0], part)))
+        return blocks.results[0]
 
 
 def _matrix(nest: LoopNest, tensor: Tensor, transposed: bool, y: Tensor) -> _Matrix:

@@ -10,7 +10,7 @@
       for the columns at either edge:  the same, one by one, with the window's columns cut to those inside
 
 Lanes run along the channels where they are innermost (NCHW16c, NHWC), otherwise along output columns.
-Narrow floats are averaged in f32.
+Narrow floats are averaged in f32; long sums go in blocks (``long_sums``).
 
 Decisions: ``lanes`` of a vector; ``columns`` of a tile.
 """
@@ -30,6 +30,7 @@ from .arithmetic import accumulator_element, combine_numbers, convert, divide, i
 from .element_loops import Position, for_each_span, outer_loops, walk_origins
 from .elementwise import operand_positions, vector_lanes
 from .halo import fill_halo
+from .long_sums import block_turns, loop_in_blocks
 from .loop_nest import Index, LoopNest
 from .operand_access import Dimension, Operand, iteration_dimensions, merge_dimensions, tracked
 from .tile_access import Span, Tile, load_tile, store_tile
@@ -60,6 +61,7 @@ class _Pool:
         if any(x.type.layout.block_of(axis) for axis in range(2, x.type.rank)):
             raise ValueError(f"kernel.pool cannot slide over blocks: {x.type}")
         self.element = accumulator_element(x.element_type)
+        self.turns = block_turns(self.kind, self.element, self.window)
         self.sizes = [nest.dim(size) for size in x.dims[2:]]
         self.strides = [nest.dim(source.strides_of(axis)[1]) for axis in range(2, x.type.rank)]
         self.lanes = vector_lanes(stage)
@@ -166,10 +168,12 @@ class _Pool:
             for tap in range(end):
                 start = self._taps(taps, axis + 1, nest.add(offset, nest.mul(stride, tap)), tile, start)
             return start
-        with nest.loop(begin, end, carried=[start]) as loop:
-            here = nest.add(offset, nest.mul(stride, loop.index))
-            loop.yield_(self._taps(taps, axis + 1, here, tile, loop.carried[0]))
-        return loop.results[0]
+
+        def turn(index: Index, carried: list[SSAValue]) -> list[SSAValue]:
+            here = nest.add(offset, nest.mul(stride, index))
+            return [self._taps(taps, axis + 1, here, tile, carried[0])]
+
+        return loop_in_blocks(nest, begin, end, 1, [start], self.turns[axis], turn)[0]
 
     def _tile_strides(self, operand: int) -> tuple[Index, Index]:
         along = self.nest.dim(self.pixels.strides[operand])

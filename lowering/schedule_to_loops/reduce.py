@@ -9,7 +9,8 @@ several rows are summed at once); where it is reduced, a tile of partial results
       y[lanes] = epilogue(rows of sums)             y = epilogue(lanes of sums)
 
 A reduction is never split among threads, so the result does not depend on their number. Partial results
-are as many as a tile has elements, which keeps long sums accurate; narrow floats are summed in f32.
+are as many as a tile has elements, and long sums go in blocks (``long_sums``), which keeps them accurate; narrow floats
+are summed in f32.
 
 Decisions: ``lanes`` of a vector; ``unroll`` vectors of partial results.
 """
@@ -47,6 +48,7 @@ from .element_loops import (
 )
 from .elementwise import operand_positions, vector_lanes
 from .halo import fill_halo
+from .long_sums import block_turns, loop_in_blocks
 from .loop_nest import Index, LoopNest
 from .operand_access import Dimension, Operand, iteration_dimensions, merge_dimensions
 from .tile_access import Span, Tile, load_tile, store_tile
@@ -148,6 +150,8 @@ class _Reduction(ReductionWalk):
         *outer, inner = self.reduced
         groups = [dimension.group for dimension in outer if dimension.group is not None]
         segments = segments_of(inner, inner.group in groups, self.tile, self.mask_lanes)
+        tiles = dims.ceildiv(inner.size, self.tile)
+        self.turns = block_turns(self.combining, self.element, [*(dimension.size for dimension in outer), tiles])
         sums = [self._neutral(self._tile(Span(segment.size), columns).shape) for segment in segments]
         sums = self._loops(outer, inner, segments, position, columns, sums)
         return self._finish([self._collapse(value) for value in sums], columns)
@@ -170,12 +174,14 @@ class _Reduction(ReductionWalk):
         columns: Span,
         sums: list[SSAValue],
     ) -> list[SSAValue]:
-        nest = self.nest
+        nest, turns = self.nest, self.turns[-1 - len(outer)]
         if outer:
-            with nest.loop(0, position.bound(nest, outer[0]), carried=sums) as loop:
-                moved = position.moved(nest, outer[0], loop.index)
-                loop.yield_(*self._loops(outer[1:], inner, segments, moved, columns, loop.carried))
-            return loop.results
+
+            def turn(index: Index, carried: list[SSAValue]) -> list[SSAValue]:
+                moved = position.moved(nest, outer[0], index)
+                return self._loops(outer[1:], inner, segments, moved, columns, carried)
+
+            return loop_in_blocks(nest, 0, position.bound(nest, outer[0]), 1, sums, turns, turn)
         result: list[SSAValue] = []
         for segment, start_value in zip(segments, sums, strict=True):
 
@@ -183,7 +189,7 @@ class _Reduction(ReductionWalk):
                 value = self._load(position.moved(nest, inner, start), inner, span, columns)
                 return [combine(nest, self.combining, carried[0], value)]
 
-            result += walk_segment(nest, segment, inner, position, self.tile, step, [start_value])
+            result += walk_segment(nest, segment, inner, position, self.tile, step, [start_value], turns)
         return result
 
     def _load(self, position: Position, inner: Dimension, along: Span, columns: Span) -> SSAValue:

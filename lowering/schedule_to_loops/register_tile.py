@@ -84,8 +84,12 @@ def sum_products(
     load_a: Callable[[Sequence[Index]], SSAValue],
     load_b: Callable[[Sequence[Index]], SSAValue],
     unroll: int = 1,
+    start_at: Index = 0,
 ) -> SSAValue:
-    """``start`` plus the sum over the reduction's loops of A's column times B's row, in registers throughout."""
+    """``start`` plus the sum over the reduction's loops of A's column times B's row, in registers throughout.
+
+    The outermost loop begins at ``start_at``.
+    """
     shape = tuple(start.type.get_shape())  # pyright: ignore[reportAttributeAccessIssue]
 
     def level(depth: int, indices: list[Index], sums: SSAValue) -> SSAValue:
@@ -94,7 +98,8 @@ def sum_products(
             row = nest.broadcast(load_b(indices), shape)
             return nest.fma(column, row, sums)
         innermost = depth == len(bounds) - 1
-        with nest.loop(0, bounds[depth], carried=[sums], unroll=unroll if innermost else 1) as loop:
+        lower = 0 if depth else start_at
+        with nest.loop(lower, bounds[depth], carried=[sums], unroll=unroll if innermost else 1) as loop:
             loop.yield_(level(depth + 1, [*indices, loop.index], loop.carried[0]))
         return loop.results[0]
 

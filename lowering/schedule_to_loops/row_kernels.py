@@ -37,6 +37,7 @@ from .arithmetic import (
 from .element_loops import Position, outer_loops, segments_of, walk_origins, walk_segment
 from .elementwise import operand_positions, vector_lanes
 from .halo import fill_halo
+from .long_sums import block_turns
 from .loop_nest import Index, LoopNest
 from .operand_access import Dimension, Operand, iteration_dimensions, merge_dimensions
 from .tile_access import Span, Tile, load_tile, store_tile
@@ -99,6 +100,7 @@ class _Rows:
         """Combines what ``element`` gives for each part of the row to one scalar."""
         nest = self.nest
         partial: list[SSAValue] = []
+        (turns,) = block_turns(kind, self.element, [dims.ceildiv(self.row.size, self.width)])
         for segment in segments_of(self.row, False, self.width, self.lanes):
             neutral = self.constant(identity(kind, self.element), [segment.size])
 
@@ -106,7 +108,7 @@ class _Rows:
                 part = self._part(position, start, span)
                 return [combine_numbers(nest, kind, carried[0], self.masked(part, element(part), kind))]
 
-            partial += walk_segment(nest, segment, self.row, position, self.width, step, [neutral])
+            partial += walk_segment(nest, segment, self.row, position, self.width, step, [neutral], turns)
         if not partial:
             return self.constant(identity(kind, self.element), None)
         return combine_all(nest, kind, [reduce_lanes(nest, kind, value) for value in partial])

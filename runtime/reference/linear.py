@@ -127,8 +127,8 @@ def _avg_pool(inputs: Arrays, attributes: Attributes) -> Arrays:
     else:
         counted = _pad_spatial(counted, pads, 0)
     padded = _pad_spatial(x, pads, 0)
-    total = np.zeros((*x.shape[:2], *output), x.dtype)
-    count = np.zeros((1, 1, *output), x.dtype)
+    total = np.zeros((*x.shape[:2], *output))
+    count = np.zeros((1, 1, *output))
     for _, elements in _window_elements(padded, output, kernel, strides, dilations):
         total += elements
     for _, elements in _window_elements(counted, output, kernel, strides, dilations):

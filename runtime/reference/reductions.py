@@ -14,11 +14,11 @@ def _reduce(inputs: Arrays, attributes: Attributes) -> Arrays:
     wide = widened(x)
     match kind:
         case "sum":
-            result = np.sum(wide, axes, keepdims=keepdims, dtype=wide.dtype)
+            result = np.sum(wide, axes, keepdims=keepdims, dtype=_sum_dtype(wide))
         case "prod":
             result = np.prod(wide, axes, keepdims=keepdims, dtype=wide.dtype)
         case "mean" if is_float(x.dtype):
-            result = np.mean(wide, axes, keepdims=keepdims, dtype=wide.dtype)
+            result = np.mean(wide, axes, keepdims=keepdims, dtype=_sum_dtype(wide))
         case "mean":
             count = int(np.prod([x.shape[axis] for axis in axes]))
             total = np.sum(wide, axes, keepdims=keepdims, dtype=wide.dtype)
@@ -31,6 +31,11 @@ def _reduce(inputs: Arrays, attributes: Attributes) -> Arrays:
         case _:
             raise ValueError(f"unknown reduction '{kind}'")
     return [np.asarray(result).astype(x.dtype, copy=False)]
+
+
+def _sum_dtype(x: np.ndarray) -> np.dtype:
+    """What elements are summed in: float64 where they are floats, since NumPy adds up most axes one by one."""
+    return np.dtype(np.float64) if is_float(x.dtype) else x.dtype
 
 
 def _initial(x: np.ndarray, value: float | int) -> float | int:
@@ -53,7 +58,7 @@ def _arg_reduce(best: str) -> Operation:
 
 def softmax(x: np.ndarray, axis: int) -> np.ndarray:
     powers = np.exp(x - np.max(x, axis, keepdims=True))
-    return powers / np.sum(powers, axis, keepdims=True, dtype=powers.dtype)
+    return powers / np.sum(powers, axis, keepdims=True, dtype=_sum_dtype(powers)).astype(powers.dtype)
 
 
 def _softmax(inputs: Arrays, attributes: Attributes) -> Arrays:
@@ -66,8 +71,8 @@ def _softmax(inputs: Arrays, attributes: Attributes) -> Arrays:
 def _layer_norm(inputs: Arrays, attributes: Attributes) -> Arrays:
     x = widened(inputs[0])
     axes = tuple(range(attributes["axis"], x.ndim))
-    centred = x - np.mean(x, axes, keepdims=True, dtype=x.dtype)
-    variance = np.mean(centred * centred, axes, keepdims=True, dtype=x.dtype)
+    centred = x - np.mean(x, axes, keepdims=True, dtype=_sum_dtype(x)).astype(x.dtype)
+    variance = np.mean(centred * centred, axes, keepdims=True, dtype=_sum_dtype(x)).astype(x.dtype)
     result = centred / np.sqrt(variance + np.asarray(attributes["epsilon"], x.dtype)) * widened(inputs[1])
     if len(inputs) > 2:
         result = result + widened(inputs[2])

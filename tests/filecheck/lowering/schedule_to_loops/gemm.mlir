@@ -31,3 +31,21 @@ func.func @f(%x: !layout.tensor<10 x 64 x f32>, %w: !layout.tensor<64 x 128 x f3
   }
   func.return
 }
+
+// Of a deep product every 1024 are summed from zero.
+// CHECK-LABEL: func.func @gemm_
+// CHECK: %[[DEEP:.*]] = scf.for %[[BLOCK:.*]] = {{.*}} iter_args(%[[BEFORE:.*]] = %{{.*}}) -> (vector<5x64xf32>)
+// CHECK:   %[[PART:.*]] = scf.for {{.*}} = %[[BLOCK]] to {{.*}} -> (vector<5x64xf32>)
+// CHECK:     vector.fma
+// CHECK:   %[[AFTER:.*]] = arith.addf %[[BEFORE]], %[[PART]] : vector<5x64xf32>
+// CHECK:   scf.yield %[[AFTER]]
+// CHECK: vector.store
+func.func @deep(%x: !layout.tensor<10 x 4096 x f32>, %w: !layout.tensor<4096 x 128 x f32, Ba64b>) {
+  %o = schedule.buffer output 0 : !layout.tensor<10 x 128 x f32>
+  schedule.stage @g ins(%x, %w : !layout.tensor<10 x 4096 x f32>, !layout.tensor<4096 x 128 x f32, Ba64b>) outs(%o : !layout.tensor<10 x 128 x f32>) tile {rows = 5, columns = 64} {
+  ^bb0(%a: !layout.tensor<10 x 4096 x f32>, %b: !layout.tensor<4096 x 128 x f32, Ba64b>):
+    %r = kernel.gemm ins(%a, %b : !layout.tensor<10 x 4096 x f32>, !layout.tensor<4096 x 128 x f32, Ba64b>) -> !layout.tensor<10 x 128 x f32>
+    schedule.yield %r : !layout.tensor<10 x 128 x f32>
+  }
+  func.return
+}

@@ -33,3 +33,23 @@ func.func @over_rows(%x: !layout.tensor<8 x 70 x f32>) {
   }
   func.return
 }
+
+// A long sum goes in blocks of 256 tiles; what rounding takes from their total is kept beside it, and added at the end.
+// CHECK-LABEL: func.func @reduce_
+// CHECK: %[[SUMS:.*]], %[[REST:.*]] = scf.for %[[START:.*]] = {{.*}} iter_args(%[[TOTAL:.*]] = %{{.*}}, %[[LOST:.*]] = %{{.*}}) -> (vector<64xf32>, vector<64xf32>)
+// CHECK:   %[[PART:.*]] = scf.for {{.*}} = %[[START]] to {{.*}} -> (vector<64xf32>)
+// CHECK:   %[[SUM:.*]] = arith.addf %[[TOTAL]], %[[PART]]
+// CHECK:   %[[ERROR:.*]] = arith.addf
+// CHECK:   %[[KEPT:.*]] = arith.addf %[[LOST]], %[[ERROR]]
+// CHECK:   scf.yield %[[SUM]], %[[KEPT]]
+// CHECK: arith.addf %[[SUMS]], %[[REST]]
+// CHECK: vector.reduction <add>
+func.func @over_long_rows(%x: !layout.tensor<8 x 65536 x f32>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<8 x 1 x f32>
+  schedule.stage @over_long_rows ins(%x : !layout.tensor<8 x 65536 x f32>) outs(%o0 : !layout.tensor<8 x 1 x f32>) tile {lanes = 16} {
+  ^bb0(%a: !layout.tensor<8 x 65536 x f32>):
+    %r = kernel.reduce ins(%a : !layout.tensor<8 x 65536 x f32>) kind sum axes [1] -> !layout.tensor<8 x 1 x f32>
+    schedule.yield %r : !layout.tensor<8 x 1 x f32>
+  }
+  func.return
+}

@@ -1,0 +1,96 @@
+"""Sums of many numbers in blocks, so that the error of a sum does not grow with its length.
+
+Each number added to a running sum rounds it. A block of a few hundred starts from zero; the total of the blocks keeps
+apart what rounding takes from it, and gets that back at the end::
+
+    before:  for i:  sum += x[i]
+    after:   for block
+               part = 0;  for i in block:  part += x[i]
+               total, lost = total + part, lost + what that rounded off
+             sum = total + lost
+
+The work of an element stays the same. Source: A. Neumaier, Rundungsfehleranalyse einiger Verfahren zur Summation
+endlicher Summen, 1974, with the error of a sum after D. Knuth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import AnyFloat
+from xdsl.ir import Attribute, SSAValue
+
+from ...dialects.shape import Dim
+from .arithmetic import compare, select
+from .loop_nest import Index, LoopNest
+
+BLOCK = 256
+
+Turn = Callable[[Index, list[SSAValue]], Sequence[SSAValue]]
+
+
+def block_turns(kind: str, element: Attribute, sizes: Sequence[Dim], most: int = BLOCK) -> list[int]:
+    """Turns in a block of each of nested loops, outermost first, over what is combined; 0 where no blocks are needed.
+
+    Loops that together have few turns make one block; those around it add up its sums, as blocks of one turn.
+    """
+    turns = [0] * len(sizes)
+    if kind != "sum" or not isinstance(element, AnyFloat):
+        return turns
+    below = 1
+    for level in reversed(range(len(sizes))):
+        size = sizes[level]
+        if below > most:
+            turns[level] = 0 if size == 1 else 1
+        elif isinstance(size, int) and size * below <= most:
+            below *= size
+        else:
+            turns[level] = max(1, most // below)
+            below = most + 1
+    return turns
+
+
+def loop_in_blocks(
+    nest: LoopNest, lower: Index, upper: Index, step: int, start: Sequence[SSAValue], turns: int, body: Turn
+) -> list[SSAValue]:
+    """What a loop leaves of the values that it carries; with ``turns`` in a block they are sums that start at zero."""
+    if not turns:
+        with nest.loop(lower, upper, step, start) as loop:
+            loop.yield_(*body(loop.index, loop.carried))
+        return loop.results
+    with nest.loop(lower, upper, step * turns, [*start, *start]) as blocks:
+        if turns == 1:
+            parts = list(body(blocks.index, list(start)))
+        else:
+            end = nest.minimum(nest.add(blocks.index, step * turns), upper)
+            parts = loop_in_blocks(nest, blocks.index, end, step, start, 0, body)
+        totals, lost = blocks.carried[: len(parts)], blocks.carried[len(parts) :]
+        sums = [_sum_and_error(nest, *pair) for pair in zip(totals, parts, strict=True)]
+        errors = [_add(nest, *pair) for pair in zip(lost, (error for _, error in sums), strict=True)]
+        blocks.yield_(*(total for total, _ in sums), *errors)
+    return [
+        _together(nest, *pair) for pair in zip(blocks.results[: len(start)], blocks.results[len(start) :], strict=True)
+    ]
+
+
+def _add(nest: LoopNest, left: SSAValue, right: SSAValue) -> SSAValue:
+    return nest.insert(arith.AddfOp(left, right))
+
+
+def _subtract(nest: LoopNest, left: SSAValue, right: SSAValue) -> SSAValue:
+    return nest.insert(arith.SubfOp(left, right))
+
+
+def _sum_and_error(nest: LoopNest, left: SSAValue, right: SSAValue) -> tuple[SSAValue, SSAValue]:
+    """The rounded sum, and exactly what it leaves out."""
+    total = _add(nest, left, right)
+    seen = _subtract(nest, total, left)
+    missed = _subtract(nest, left, _subtract(nest, total, seen))
+    return total, _add(nest, missed, _subtract(nest, right, seen))
+
+
+def _together(nest: LoopNest, total: SSAValue, lost: SSAValue) -> SSAValue:
+    """The total with what it lost. Of an infinite total that is NaN, and says nothing."""
+    whole = _add(nest, total, lost)
+    return select(nest, compare(nest, "ord", lost, lost), whole, total)
