@@ -20,6 +20,7 @@ from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
 from .conv_direct import BATCH, CHANNEL_BLOCK, COLUMN, LANE, ROW, bias_tile
 from .halo import fill_halo
+from .long_sums import CONVOLUTION_BLOCK, product_turns, sum_in_blocks
 from .loop_nest import Index, LoopNest
 from .register_tile import ResultTile, for_each_tile, shared_loop, store_result_tile, strides_by_axis
 
@@ -67,9 +68,8 @@ class _Window:
             for kh in range(height):
                 sums = self._row(sums, tile, x_view, w_view, kh)
             return sums
-        with nest.loop(0, height, carried=[sums]) as loop:
-            loop.yield_(self._row(loop.carried[0], tile, x_view, w_view, loop.index))
-        return loop.results[0]
+        rows, _ = product_turns(self.size, CONVOLUTION_BLOCK)
+        return sum_in_blocks(nest, 0, height, sums, rows, lambda kh, inner: self._row(inner, tile, x_view, w_view, kh))
 
     def _row(self, sums: SSAValue, tile: ResultTile, x_view: SSAValue, w_view: SSAValue, kh: Index) -> SSAValue:
         nest = self.nest

@@ -34,6 +34,7 @@ from ...dialects.schedule import StageOp
 from .conv_direct import images_are_contiguous
 from .halo import fill_halo
 from .im2col_panel import window_axes
+from .long_sums import CONVOLUTION_BLOCK, product_turns, sum_in_blocks
 from .loop_nest import INDEX, Index, LoopNest
 from .register_tile import ResultTile, for_each_tile, store_result_tile, strides_by_axis
 
@@ -183,21 +184,24 @@ class _Indirect:
     ) -> SSAValue:
         """``find`` gives, for a tap, a view of the channels of each pixel of the tile."""
         nest = self.nest
-        with nest.loop(0, self.taps, carried=[start]) as tap:
-            pixels = find(tap.index)
-            sums = tap.carried[0]
-            is_small = rows * self.columns < FEW_VECTORS * self.lanes and self.channels >= UNROLL
-            whole = self.channels // UNROLL * UNROLL if is_small else self.channels
-            for first, last, unroll in ((0, whole, UNROLL if is_small else 1), (whole, self.channels, 1)):
-                with nest.loop(first, last, carried=[sums], unroll=unroll) as channel:
-                    column = self._column(pixels, channel.index, rows)
-                    weights = nest.load_vector(w_view, [tap.index, channel.index, 0, 0], [1, self.columns])
-                    shape = [rows, self.columns]
-                    column, weights = nest.broadcast(column, shape), nest.broadcast(weights, shape)
-                    channel.yield_(nest.fma(column, weights, channel.carried[0]))
-                sums = channel.results[0]
-            tap.yield_(sums)
-        return tap.results[0]
+        shape = [rows, self.columns]
+        tap_turns, channel_turns = product_turns([self.taps, self.channels], CONVOLUTION_BLOCK)
+        is_small = rows * self.columns < FEW_VECTORS * self.lanes and self.channels >= UNROLL
+        whole = self.channels // UNROLL * UNROLL if is_small else self.channels
+
+        def over_channels(tap: Index, sums: SSAValue) -> SSAValue:
+            pixels = find(tap)
+
+            def product(channel: Index, inner: SSAValue) -> SSAValue:
+                column = self._column(pixels, channel, rows)
+                weights = nest.load_vector(w_view, [tap, channel, 0, 0], [1, self.columns])
+                column, weights = nest.broadcast(column, shape), nest.broadcast(weights, shape)
+                return nest.fma(column, weights, inner)
+
+            sums = sum_in_blocks(nest, 0, whole, sums, channel_turns, product, UNROLL if is_small else 1)
+            return sum_in_blocks(nest, whole, self.channels, sums, 0, product)
+
+        return sum_in_blocks(nest, 0, self.taps, start, tap_turns, over_channels)
 
     def _column(self, pixels: Sequence[SSAValue], channel: Index, rows: int) -> SSAValue:
         """One channel of each pixel, as a column."""

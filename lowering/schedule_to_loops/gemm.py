@@ -22,7 +22,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xdsl.dialects import arith
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
@@ -30,11 +29,9 @@ from ...dialects.kernel import GemmOp
 from ...dialects.layout import TensorType
 from ...dialects.schedule import StageOp
 from .halo import fill_halo
+from .long_sums import MATRIX_BLOCK
 from .loop_nest import Index, LoopNest, Tensor
 from .register_tile import ResultTile, for_each_tile, shared_loop, store_result_tile, sum_products
-
-# Products that are added up from zero: longer sums would lose more by rounding, shorter ones would cost time.
-DEPTH_BLOCK = 1024
 
 
 @dataclass
@@ -165,18 +162,7 @@ class _Gemm:
 
         # A tile of few rows has too few products a turn to hide the loop's own instructions.
         unroll = 4 if rows * self.tile_columns < 128 and isinstance(self.depth, int) and self.depth % 4 == 0 else 1
-
-        def block(first: Index, last: Index, sums: SSAValue) -> SSAValue:
-            return sum_products(nest, sums, [last], column_of_a, row_of_b, unroll, first)
-
-        if isinstance(self.depth, int) and self.depth <= DEPTH_BLOCK:
-            return block(0, self.depth, start)
-        zero = nest.constant(0.0, start.type)
-        with nest.loop(0, self.depth, DEPTH_BLOCK, [start]) as blocks:
-            end = nest.minimum(nest.add(blocks.index, DEPTH_BLOCK), self.depth)
-            part = block(blocks.index, end, zero)
-            blocks.yield_(nest.insert(arith.AddfOp(blocks.carried[0], part)))
-        return blocks.results[0]
+        return sum_products(nest, start, [self.depth], column_of_a, row_of_b, unroll, MATRIX_BLOCK)
 
 
 def _matrix(nest: LoopNest, tensor: Tensor, transposed: bool, y: Tensor) -> _Matrix:

@@ -17,7 +17,8 @@ from xdsl.ir import SSAValue
 
 from ...dialects.kernel import ConvOp
 from .im2col_panel import WindowAxis, window_axes
-from .loop_nest import Index, Loop, LoopNest
+from .long_sums import CONVOLUTION_BLOCK, product_turns, sum_in_blocks
+from .loop_nest import Index, LoopNest
 from .register_tile import strides_by_axis
 
 # Rows of the window with more vector products than this stay a loop.
@@ -96,10 +97,18 @@ class ColumnsInPlace:
             return self._over_columns(sums, load_weights, offset, taps, first, is_edge)
         axis, output = self.axes[len(taps)], rows[len(taps)]
         low, high = self._taps_inside(axis, output)
-        with nest.loop(low, high, carried=[sums]) as tap:
-            inner = nest.add(offset, nest.mul(axis.position(nest, output, tap.index), axis.step))
-            tap.yield_(self._over_rows(tap.carried[0], load_weights, inner, rows, [*taps, tap.index], first, is_edge))
-        return tap.results[0]
+
+        def turn(tap: Index, inner: SSAValue) -> SSAValue:
+            at = nest.add(offset, nest.mul(axis.position(nest, output, tap), axis.step))
+            return self._over_rows(inner, load_weights, at, rows, [*taps, tap], first, is_edge)
+
+        return sum_in_blocks(nest, low, high, sums, self._turns(is_edge)[len(taps)], turn)
+
+    def _turns(self, is_edge: bool) -> list[int]:
+        """Turns in a block of the loops over the window's rows, then of the two in ``_over_columns``."""
+        *outer, last = (axis.window for axis in self.axes)
+        inner = [last, self.channels] if is_edge else [self.channels, last]
+        return product_turns([*outer, *inner], CONVOLUTION_BLOCK)
 
     def _taps_inside(self, axis: WindowAxis, output: Index) -> tuple[Index, Index]:
         """The range of the window's taps that are not in the padding."""
@@ -126,20 +135,25 @@ class ColumnsInPlace:
     ) -> SSAValue:
         """The taps of one row of the window, for all channels: outermost where each tap has a mask of its own."""
         nest, axis = self.nest, self.last
+        outer_turns, inner_turns = self._turns(is_edge)[-2:]
+
+        def over_channels(tap: Index, of_tap: SSAValue) -> SSAValue:
+            mask = self._mask(axis.position(nest, first, tap))
+
+            def step(channel: Index, inner: SSAValue) -> SSAValue:
+                return self._step(inner, load_weights, offset, [*taps, tap], channel, first, mask)
+
+            return sum_in_blocks(nest, 0, self.channels, of_tap, inner_turns, step)
+
+        def over_taps(channel: Index, of_channel: SSAValue) -> SSAValue:
+            def step(tap: Index, inner: SSAValue) -> SSAValue:
+                return self._step(inner, load_weights, offset, [*taps, tap], channel, first, None)
+
+            return sum_in_blocks(nest, 0, axis.window, of_channel, inner_turns, step, self._unroll(sums))
+
         if is_edge:
-            with nest.loop(0, axis.window, carried=[sums]) as tap:
-                mask = self._mask(axis.position(nest, first, tap.index))
-                with nest.loop(0, self.channels, carried=[tap.carried[0]]) as channel:
-                    step = self._step(channel, load_weights, offset, [*taps, tap.index], channel.index, first, mask)
-                    channel.yield_(step)
-                tap.yield_(channel.results[0])
-            return tap.results[0]
-        unroll = self._unroll(sums)
-        with nest.loop(0, self.channels, carried=[sums]) as channel:
-            with nest.loop(0, axis.window, carried=[channel.carried[0]], unroll=unroll) as tap:
-                tap.yield_(self._step(tap, load_weights, offset, [*taps, tap.index], channel.index, first, None))
-            channel.yield_(tap.results[0])
-        return channel.results[0]
+            return sum_in_blocks(nest, 0, axis.window, sums, outer_turns, over_channels)
+        return sum_in_blocks(nest, 0, self.channels, sums, outer_turns, over_taps)
 
     def _unroll(self, sums: SSAValue) -> int:
         """Taps to write out: a whole row of the window, where that is not too much code."""
@@ -149,7 +163,7 @@ class ColumnsInPlace:
 
     def _step(
         self,
-        loop: Loop,
+        sums: SSAValue,
         load_weights: Callable[[Sequence[Index], Index], SSAValue],
         offset: Index,
         taps: Sequence[Index],
@@ -158,7 +172,7 @@ class ColumnsInPlace:
         mask: SSAValue | None,
     ) -> SSAValue:
         """One tap of one channel."""
-        nest, sums = self.nest, loop.carried[0]
+        nest = self.nest
         shape = sums.type.get_shape()  # pyright: ignore[reportAttributeAccessIssue]
         position = self.last.position(nest, first, taps[-1])
         at = nest.add(nest.add(offset, position), nest.mul(channel, self.x_strides[1, False]))

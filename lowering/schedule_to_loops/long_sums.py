@@ -9,7 +9,8 @@ apart what rounding takes from it, and gets that back at the end::
                total, lost = total + part, lost + what that rounded off
              sum = total + lost
 
-The work of an element stays the same. Source: A. Neumaier, Rundungsfehleranalyse einiger Verfahren zur Summation
+The work of an element stays the same. Products, which are summed in many registers, are added to the total as they are,
+since blocks of them are longer and fewer. Source: A. Neumaier, Rundungsfehleranalyse einiger Verfahren zur Summation
 endlicher Summen, 1974, with the error of a sum after D. Knuth.
 """
 
@@ -26,18 +27,25 @@ from .arithmetic import compare, select
 from .loop_nest import Index, LoopNest
 
 BLOCK = 256
+# Products that are added up from zero: of matrices, and of convolutions, which seldom have as many.
+MATRIX_BLOCK = 1024
+CONVOLUTION_BLOCK = 8192
 
 Turn = Callable[[Index, list[SSAValue]], Sequence[SSAValue]]
 
 
-def block_turns(kind: str, element: Attribute, sizes: Sequence[Dim], most: int = BLOCK) -> list[int]:
-    """Turns in a block of each of nested loops, outermost first, over what is combined; 0 where no blocks are needed.
+def block_turns(kind: str, element: Attribute, sizes: Sequence[Dim]) -> list[int]:
+    """As ``product_turns`` for what is combined: only sums of floats need blocks."""
+    is_rounded = kind == "sum" and isinstance(element, AnyFloat)
+    return product_turns(sizes, BLOCK) if is_rounded else [0] * len(sizes)
+
+
+def product_turns(sizes: Sequence[Dim | Index], most: int) -> list[int]:
+    """Turns in a block of each of nested loops, outermost first; 0 where no blocks are needed.
 
     Loops that together have few turns make one block; those around it add up its sums, as blocks of one turn.
     """
     turns = [0] * len(sizes)
-    if kind != "sum" or not isinstance(element, AnyFloat):
-        return turns
     below = 1
     for level in reversed(range(len(sizes))):
         size = sizes[level]
@@ -70,8 +78,33 @@ def loop_in_blocks(
         errors = [_add(nest, *pair) for pair in zip(lost, (error for _, error in sums), strict=True)]
         blocks.yield_(*(total for total, _ in sums), *errors)
     return [
-        _together(nest, *pair) for pair in zip(blocks.results[: len(start)], blocks.results[len(start) :], strict=True)
+        _with_lost(nest, *pair) for pair in zip(blocks.results[: len(start)], blocks.results[len(start) :], strict=True)
     ]
+
+
+def sum_in_blocks(
+    nest: LoopNest,
+    lower: Index,
+    upper: Index,
+    start: SSAValue,
+    turns: int,
+    body: Callable[[Index, SSAValue], SSAValue],
+    unroll: int = 1,
+) -> SSAValue:
+    """``start`` and what ``body`` adds to its second argument over a loop; with ``turns`` in a block, to zero."""
+    if not turns:
+        with nest.loop(lower, upper, carried=[start], unroll=unroll) as loop:
+            loop.yield_(body(loop.index, loop.carried[0]))
+        return loop.results[0]
+    zero = nest.constant(0.0, start.type)
+    with nest.loop(lower, upper, turns, [start]) as blocks:
+        if turns == 1:
+            part = body(blocks.index, zero)
+        else:
+            end = nest.minimum(nest.add(blocks.index, turns), upper)
+            part = sum_in_blocks(nest, blocks.index, end, zero, 0, body, unroll)
+        blocks.yield_(_add(nest, blocks.carried[0], part))
+    return blocks.results[0]
 
 
 def _add(nest: LoopNest, left: SSAValue, right: SSAValue) -> SSAValue:
@@ -90,7 +123,7 @@ def _sum_and_error(nest: LoopNest, left: SSAValue, right: SSAValue) -> tuple[SSA
     return total, _add(nest, missed, _subtract(nest, right, seen))
 
 
-def _together(nest: LoopNest, total: SSAValue, lost: SSAValue) -> SSAValue:
+def _with_lost(nest: LoopNest, total: SSAValue, lost: SSAValue) -> SSAValue:
     """The total with what it lost. Of an infinite total that is NaN, and says nothing."""
     whole = _add(nest, total, lost)
     return select(nest, compare(nest, "ord", lost, lost), whole, total)

@@ -20,12 +20,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import VectorType
+from xdsl.dialects.builtin import AnyFloat, VectorType, f64
 from xdsl.ir import SSAValue
 
 from ...dialects.kernel import CumulativeSumOp, LstmOp
 from ...dialects.schedule import StageOp
-from .arithmetic import accumulator_element, combine, convert
+from .arithmetic import combine, convert
 from .element_loops import Position, for_each_span, outer_loops, walk_origins
 from .elementwise import apply_epilogue, operand_positions, vector_lanes
 from .halo import fill_halo
@@ -245,7 +245,9 @@ def _running_sum(
     span: Span,
 ) -> None:
     tile = Tile(None, span)
-    element = accumulator_element(operands[0].element_type)
+    own = operands[0].element_type
+    # Every sum is a result, so that they cannot go in blocks.
+    element = f64 if isinstance(own, AnyFloat) else own
     length = nest.dim(along.size)
 
     def load(operand: int, here: Position) -> SSAValue:

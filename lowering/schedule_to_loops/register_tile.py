@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from xdsl.ir import SSAValue
 
 from ...dialects.kernel import KernelOp
+from .long_sums import CONVOLUTION_BLOCK, product_turns, sum_in_blocks
 from .loop_nest import Index, LoopNest, Tensor
 
 
@@ -84,26 +85,29 @@ def sum_products(
     load_a: Callable[[Sequence[Index]], SSAValue],
     load_b: Callable[[Sequence[Index]], SSAValue],
     unroll: int = 1,
-    start_at: Index = 0,
+    most: int = CONVOLUTION_BLOCK,
 ) -> SSAValue:
     """``start`` plus the sum over the reduction's loops of A's column times B's row, in registers throughout.
 
-    The outermost loop begins at ``start_at``.
+    ``most`` products are added up from zero.
     """
     shape = tuple(start.type.get_shape())  # pyright: ignore[reportAttributeAccessIssue]
+    turns = product_turns(bounds, most)
 
-    def level(depth: int, indices: list[Index], sums: SSAValue) -> SSAValue:
+    def level(indices: list[Index], sums: SSAValue) -> SSAValue:
+        depth = len(indices)
         if depth == len(bounds):
             column = nest.broadcast(load_a(indices), shape)
             row = nest.broadcast(load_b(indices), shape)
             return nest.fma(column, row, sums)
-        innermost = depth == len(bounds) - 1
-        lower = 0 if depth else start_at
-        with nest.loop(lower, bounds[depth], carried=[sums], unroll=unroll if innermost else 1) as loop:
-            loop.yield_(level(depth + 1, [*indices, loop.index], loop.carried[0]))
-        return loop.results[0]
 
-    return level(0, [], start)
+        def turn(index: Index, inner: SSAValue) -> SSAValue:
+            return level([*indices, index], inner)
+
+        is_innermost = depth == len(bounds) - 1
+        return sum_in_blocks(nest, 0, bounds[depth], sums, turns[depth], turn, unroll if is_innermost else 1)
+
+    return level([], start)
 
 
 def strides_by_axis(tensor: Tensor) -> dict[tuple[int, bool], Index]:

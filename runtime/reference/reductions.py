@@ -84,7 +84,7 @@ def _cumsum(inputs: Arrays, attributes: Attributes) -> Arrays:
     axis = attributes["axis"]
     wide = widened(x)
     ordered = np.flip(wide, axis) if attributes.get("reverse") else wide
-    result = np.cumsum(ordered, axis, dtype=wide.dtype)
+    result = np.cumsum(ordered, axis, dtype=_sum_dtype(wide))
     if attributes.get("exclusive") and x.shape[axis]:
         # Not the sum less the element: that rounds, and infinity less itself is none.
         before = result.take(range(x.shape[axis] - 1), axis)

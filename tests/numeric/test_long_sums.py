@@ -85,6 +85,40 @@ def test_products(depth: int, is_free: bool) -> None:
     np.testing.assert_allclose(y, float(TENTH) ** 2 * depth, rtol=2e-5)
 
 
+@pytest.mark.parametrize(
+    ("x", "w", "group"),
+    [
+        ((1, 20_000, 3, 20), (4, 20_000, 1, 1), 1),
+        ((1, 3000, 5, 5), (16, 3000, 3, 3), 1),
+        ((1, 8, 120, 120), (8, 8, 110, 110), 1),
+        ((1, 16, 200, 200), (16, 1, 190, 190), 16),
+        ((2, 3, 300, 7), (5, 3, 299, 7), 1),
+    ],
+)
+def test_convolutions(x: tuple[int, ...], w: tuple[int, ...], group: int) -> None:
+    expected = float(TENTH) ** 2 * np.prod(w[1:])
+    np.testing.assert_allclose(run("Conv", [np.full(x, TENTH), np.full(w, TENTH)], group=group), expected, rtol=8e-5)
+
+
+def test_windows_in_blocks() -> None:
+    """Each product counts once, also where borders and what blocks leave over cut the window."""
+    generator = np.random.default_rng(2)
+    x, w = (generator.standard_normal(shape).astype(np.float32) for shape in ((1, 2, 100, 90), (3, 2, 97, 91)))
+    y = run("Conv", [x, w], pads=[2, 3, 1, 2])
+    padded = np.pad(x.astype(np.float64), [(0, 0), (0, 0), (2, 1), (3, 2)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, w.shape[2:], (2, 3))
+    np.testing.assert_allclose(y, np.einsum("ncyxij,ocij->noyx", windows, w), atol=2e-3)
+
+
+@pytest.mark.parametrize("attributes", [{}, {"exclusive": 1}, {"reverse": 1}])
+def test_running_sums(attributes: dict[str, int]) -> None:
+    count = 500_000
+    expected = float(TENTH) * (np.arange(count) + (0 if "exclusive" in attributes else 1))
+    expected = expected[::-1] if "reverse" in attributes else expected
+    y = run("CumSum", [np.full(count, TENTH), axes(0)], **attributes)
+    np.testing.assert_allclose(y, expected, rtol=1e-7)
+
+
 def test_infinities() -> None:
     x = np.full((4, 100_000), TENTH)
     x[0, 5], x[1, 70_000], x[2, [3, 90_000]] = np.inf, -np.inf, [np.inf, -np.inf]

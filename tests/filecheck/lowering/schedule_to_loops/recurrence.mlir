@@ -26,11 +26,12 @@ func.func @lstm(%x: !layout.tensor<T x 1 x 128 x f32>, %y: !layout.tensor<32 x 1
   func.return
 }
 
-// Exclusive: what is stored is the sum before the element.
+// Exclusive: what is stored is the sum before the element. The sum is an f64.
 // CHECK-LABEL: func.func @cumulative_sum_
-// CHECK: scf.for {{.*}} iter_args(%[[BEFORE:.*]] = {{.*}}) -> (vector<16xf32>)
+// CHECK: scf.for {{.*}} iter_args(%[[BEFORE:.*]] = {{.*}}) -> (vector<16xf64>)
 // CHECK: arith.addf %[[BEFORE]]
-// CHECK: vector.store %[[BEFORE]]
+// CHECK: %[[STORED:.*]] = arith.truncf %[[BEFORE]] : vector<16xf64> to vector<16xf32>
+// CHECK: vector.store %[[STORED]]
 func.func @running_sum(%x: !layout.tensor<10 x 16 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<10 x 16 x f32>
   schedule.stage @running_sum ins(%x : !layout.tensor<10 x 16 x f32>) outs(%o0 : !layout.tensor<10 x 16 x f32>) tile {lanes = 16} {
