@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .runtime.errors import LaminaError
+
+if TYPE_CHECKING:
+    from xdsl.ir import Operation
 
 SHOWN_PROBLEMS = 5
 
@@ -72,6 +76,14 @@ class MissingConstantError(LaminaError, KeyError):
     __str__ = Exception.__str__  # KeyError would quote the message.
 
 
+class OperationError(LaminaError, ValueError):
+    """An operation of a text cannot be meant as it stands there. ``operation`` is where."""
+
+    def __init__(self, message: str, operation: Operation) -> None:
+        super().__init__(message)
+        self.operation = operation
+
+
 def problem_error(problems: Sequence[Problem]) -> ModelError:
     """One error for all problems, which shows the first few of them; its class is that of the first."""
     shown = [problem.text for problem in problems[:SHOWN_PROBLEMS]]
@@ -89,6 +101,7 @@ __all__ = [
     "LaminaError",
     "MissingConstantError",
     "ModelError",
+    "OperationError",
     "Problem",
     "UnknownDimensionError",
     "UnsupportedOperatorError",

@@ -47,6 +47,7 @@ PASSES: dict[str, str] = {
     "kernel-transform-winograd-weights": "passes.kernel.transform_winograd_weights:KernelTransformWinogradWeightsPass",
     "llvm-check-bounds": "passes.llvm.check_bounds:LLVMCheckBoundsPass",
     "loops-expand-math": "passes.loops.expand_math:LoopsExpandMathPass",
+    "schedule-check-memory": "passes.schedule.check_memory:ScheduleCheckMemoryPass",
     "schedule-choose-tiles": "passes.schedule.choose_tiles:ScheduleChooseTilesPass",
     "schedule-place-barriers": "passes.schedule.place_barriers:SchedulePlaceBarriersPass",
     "schedule-plan-arena": "passes.schedule.plan_arena:SchedulePlanArenaPass",

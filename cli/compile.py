@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -202,8 +203,8 @@ def _write(
     from ..compiler import compile, compile_module
 
     if isinstance(model, LevelText):
-        module, context = model.read(target, winograd_error)
-        executable = compile_module(module, context, start=model.phase, options=options)
+        with model.opened(target, winograd_error) as (module, context):
+            executable = compile_module(module, context, start=model.phase, options=options)
     else:
         executable = compile(
             model, shapes=fixed.for_import(), target=target, options=options, winograd_error=winograd_error
@@ -218,16 +219,19 @@ def _level(
     from ..compiler import import_for
     from ..pipeline import compile_through
 
-    start = model.phase if isinstance(model, LevelText) else None
-    if isinstance(model, LevelText):
-        with options.timed(model.phase, "read the text"):
-            module, context = model.read(target, winograd_error)
-    else:
-        with options.timed("import", "convert the model"):
-            module, context = import_for(model, shapes=fixed.for_import(), target=target, winograd_error=winograd_error)
-    compile_through(module, context, start=start, stop=_last_phase(emit), options=options)
-    with options.timed("emit", emit):
-        return _emitted(module, context, emit)
+    with contextlib.ExitStack() as stack:
+        if isinstance(model, LevelText):
+            start = model.phase
+            with options.timed(start, "read the text"):
+                module, context = stack.enter_context(model.opened(target, winograd_error))
+        else:
+            start = None
+            with options.timed("import", "convert the model"):
+                dims = fixed.for_import()
+                module, context = import_for(model, shapes=dims, target=target, winograd_error=winograd_error)
+        compile_through(module, context, start=start, stop=_last_phase(emit), options=options)
+        with options.timed("emit", emit):
+            return _emitted(module, context, emit)
 
 
 def _emitted(module: ModuleOp, context: CompilerContext, emit: str) -> bytes:

@@ -108,11 +108,13 @@ def is_deliberate(error: BaseException, tool: str) -> bool:
 
     if isinstance(error, LaminaError | OSError):
         return True
-    # The text is the user's only for lamina-opt; in a model that lamina compiles, what does not verify is ours.
+    # A text is the user's; but in a model that lamina compiles, what does not verify is ours.
     exceptions = sys.modules.get("xdsl.utils.exceptions")
-    if exceptions is None or tool != "lamina-opt":
+    if exceptions is None:
         return False
-    return isinstance(error, exceptions.DiagnosticException | exceptions.ParseError)
+    return isinstance(error, exceptions.ParseError) or (
+        tool == "lamina-opt" and isinstance(error, exceptions.DiagnosticException)
+    )
 
 
 def is_click_usage_error(error: BaseException) -> bool:

@@ -7,7 +7,6 @@ import contextlib
 import difflib
 import sys
 import time
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn, cast
@@ -17,7 +16,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass, PassPipeline
 from xdsl.universe import Universe
 from xdsl.utils.arg_spec import parse_spec
-from xdsl.utils.exceptions import ArgSpecParseError, VerifyException
+from xdsl.utils.exceptions import ArgSpecParseError
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from ..backend.targets import target_by_name
@@ -32,14 +31,16 @@ from ..pipeline import (
     module_text,
     phase_range,
 )
-from ..runtime.errors import LaminaError
 from ..universe import UNIVERSE
 from .failures import UsageError, run_tool
 from .files import replaced_file
-from .located_parser import LocatedParser, Spans, locate
+from .level_text import load_constants
+from .located_parser import Spans, read_text
 from .options import name_the_only_input, onnx_input_names, parse_constants, parse_dims, parse_shapes
 from .outputs import BinaryOutput, MachineOutput
 from .progress import shown_progress
+from .text_checks import check_order
+from .text_errors import text_errors
 
 _HELP = """\
  $ lamina-opt model.onnx --to schedule --dump-phases phases
@@ -141,7 +142,7 @@ class LaminaOptMain(xDSLOptMain):
         )
 
     def _read_constants(self) -> ConstantStore:
-        constants = ConstantStore() if self.args.constants is None else _load_constants(self.args.constants)
+        constants = ConstantStore() if self.args.constants is None else load_constants(self.args.constants)
         with usage_errors("--constant"):
             given = parse_constants(self.args.constant)
         for name, array in given.items():
@@ -161,15 +162,8 @@ class LaminaOptMain(xDSLOptMain):
                 target_by_name(output.machine)
 
     def _parse_text(self, stream: IO[bytes]) -> ModuleOp:
-        name = self.get_input_name()
-        try:
-            parser = LocatedParser(self.ctx, stream.read(), name)
-            module = parser.parse_module(not self.args.no_implicit_module)
-        except UnicodeDecodeError as error:
-            raise LaminaError(f"'{name}' is no text: byte {error.start} is not part of any UTF-8 character") from error
-        except RecursionError as error:
-            raise LaminaError(f"'{name}' is nested too deeply to be read") from error
-        self._spans = parser.spans
+        content, name = stream.read(), self.get_input_name()
+        module, self._spans = read_text(self.ctx, content, name, not self.args.no_implicit_module)
         return module
 
     def _import_onnx(self, stream: IO[bytes]) -> ModuleOp:
@@ -228,24 +222,21 @@ class LaminaOptMain(xDSLOptMain):
         return sys.stdout if self._destination is None else self._partial.open("w")
 
     def apply_passes(self, prog: ModuleOp) -> None:
-        if not self.args.disable_verify:
-            self._verify_input(prog)
-        if self.args.start is not None:
-            check_legality(prog, PHASES[PHASE_NAMES.index(self.args.start)])
-        if self.args.start is not None or self.args.stop is not None:
-            self._run_phases(prog)
-        self._pass_start = time.perf_counter()
-        self.pipeline.apply(self.ctx, prog)
+        # What is expected to go wrong is compared as it is raised, and an ONNX model has no text.
+        as_raised = self.args.verify_diagnostics or not self._spans
+        name = self.get_input_name()
+        with contextlib.nullcontext() if as_raised else text_errors(name, prog, self._spans):
+            if not self.args.disable_verify:
+                prog.verify()
+                check_order(prog)
+            if self.args.start is not None:
+                check_legality(prog, PHASES[PHASE_NAMES.index(self.args.start)])
+            if self.args.start is not None or self.args.stop is not None:
+                self._run_phases(prog)
+            self._pass_start = time.perf_counter()
+            self.pipeline.apply(self.ctx, prog)
         if self.args.time_passes:
             self._print_timings()
-
-    def _verify_input(self, module: ModuleOp) -> None:
-        try:
-            module.verify()
-        except VerifyException as error:
-            if self.args.verify_diagnostics:
-                raise
-            raise locate(error, module, self._spans) from error
 
     def _run_phases(self, module: ModuleOp) -> None:
         options = PipelineOptions(
@@ -296,15 +287,6 @@ def usage_errors(option: str) -> Iterator[None]:
         yield
     except (ArgSpecParseError, ValueError) as error:
         raise UsageError(f"{option}: {str(error).strip()}", "lamina-opt --help") from error
-
-
-def _load_constants(path: Path) -> ConstantStore:
-    if path.is_file() and not zipfile.is_zipfile(path):
-        raise LaminaError(f"'{path}' is no .npz file")
-    try:
-        return ConstantStore.load(path)
-    except (EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise LaminaError(f"'{path}' holds no constants that --dump-phases wrote: {error}") from error
 
 
 def _open_help_with_examples(parser: argparse.ArgumentParser) -> None:

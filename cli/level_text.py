@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from ..runtime.errors import LaminaError
+
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
 
-    from ..context import CompilerContext
+    from ..context import CompilerContext, ConstantStore
 
 SUFFIX = ".mlir"
 
@@ -32,22 +37,26 @@ class LevelText:
             path, _phase_of(path) if start is None else _known(start), constants or _constants_beside(path)
         )
 
-    def read(self, target: str, winograd_error: float) -> tuple[ModuleOp, CompilerContext]:
-        """The verified module, and a context with its constants. Raises ParseError or VerifyException."""
-        from xdsl.utils.exceptions import VerifyException
+    @contextlib.contextmanager
+    def opened(self, target: str, winograd_error: float) -> Iterator[tuple[ModuleOp, CompilerContext]]:
+        """The module, checked, and a context with its constants; to be compiled inside.
 
-        from ..context import CompilerContext, ConstantStore
-        from .located_parser import LocatedParser, locate
+        Raises ParseError for what is wrong with the text, also where compiling it finds that, and LaminaError.
+        """
+        from ..context import CompilerContext
+        from .located_parser import read_text
+        from .text_checks import check_order, check_program
+        from .text_errors import text_errors
 
-        constants = None if self.constants is None else ConstantStore.load(self.constants)
+        constants = None if self.constants is None else load_constants(self.constants)
         context = CompilerContext(target=target, constants=constants, winograd_error=winograd_error)
-        parser = LocatedParser(context, self.path.read_bytes(), str(self.path))
-        module = parser.parse_module()
-        try:
+        name = str(self.path)
+        module, spans = read_text(context, self.path.read_bytes(), name)
+        with text_errors(name, module, spans):
             module.verify()
-        except VerifyException as error:
-            raise locate(error, module, parser.spans) from error
-        return module, context
+            check_order(module)
+            check_program(module, context, self.phase)
+            yield module, context
 
     def check_stop(self, stop: str) -> None:
         """Raises BadParameter where the text is past ``stop`` already."""
@@ -81,3 +90,15 @@ def _constants_beside(path: Path) -> Path | None:
     """None for text that names no constants, or that will be told that one is missing."""
     beside = path.with_name("constants.npz")
     return beside if beside.exists() else None
+
+
+def load_constants(path: Path) -> ConstantStore:
+    """The arrays that --dump-phases wrote. Raises LaminaError for any other file."""
+    from ..context import ConstantStore
+
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise LaminaError(f"'{path}' is no .npz file")
+    try:
+        return ConstantStore.load(path)
+    except (EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise LaminaError(f"'{path}' holds no constants that --dump-phases wrote: {error}") from error

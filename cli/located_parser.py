@@ -7,12 +7,26 @@ import re
 from typing import Any
 
 from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 from xdsl.parser import Parser
 from xdsl.utils.exceptions import ParseError, VerifyException
 from xdsl.utils.lexer import Input, Span
 
+from ..runtime.errors import LaminaError
+
 Spans = dict[Operation, Span[Any]]
+
+
+def read_text(context: Context, content: bytes, name: str, implicit_module: bool = True) -> tuple[ModuleOp, Spans]:
+    """The module of a text, not verified, and where its operations stand. Raises ParseError, or LaminaError."""
+    try:
+        parser = LocatedParser(context, content, name)
+        return parser.parse_module(implicit_module), parser.spans
+    except UnicodeDecodeError as error:
+        raise LaminaError(f"'{name}' is no text: byte {error.start} is not part of any UTF-8 character") from error
+    except RecursionError as error:
+        raise LaminaError(f"'{name}' is nested too deeply to be read") from error
 
 
 class LocatedParser(Parser):

@@ -25,9 +25,11 @@ from xdsl.printer import Printer
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
+from . import shape as dims
 from .dimension_attribute import DimensionAttr
 from .kernel_operation import IntegerList, KernelOp, YieldOp
 from .layout import TensorType
+from .shape import Dim
 from .winograd import tile_of, weight_planes
 
 # --- contractions -------------------------------------------------------------------------------------
@@ -37,8 +39,7 @@ from .winograd import tile_of, weight_planes
 class ConvOp(KernelOp):
     """Convolution of x [N, C, spatial...] by w [K, C / groups, window...] plus bias [K].
 
-    C3: x and w have the same rank, at least 3. C4: one stride and dilation a spatial axis, two pads.
-    C5: channels agree: x has groups times w's; K is a multiple of groups.
+    C4: x and w have the same rank, at least 3. C5: channels agree: x has groups times w's; K is a multiple of groups.
 
     Once transformed, the weights of Winograd are [(tile + 2)^2 + 9, C, K] (C6): the points, then the taps. ``error`` is
     what the algorithm is estimated to be off by, in units of what a direct sum in float32 is off by.
@@ -61,34 +62,46 @@ class ConvOp(KernelOp):
     }
     DEFAULTS: ClassVar = {"algorithm": "unset", "groups": 1}
 
-    def verify_(self) -> None:
-        super().verify_()
+    def verify_operands(self) -> None:
+        if len(self.ins) < 2:
+            return
         x, w = self.in_type(0), self.in_type(1)
-        spatial = x.rank - 2
         tile = tile_of(self.get("algorithm"))
-        if tile and w.rank == 3:
+        if tile and w.rank == 3 and x.rank == 4:
             expected = (weight_planes(tile), x.dims[1], self.type.dims[1])
             if w.dims != expected:
                 raise VerifyException(f"C6: transformed weights have shape {w.dims}, expected {expected}")
             return
         if x.rank != w.rank or x.rank < 3:
-            raise VerifyException(f"C3: x has rank {x.rank}, w has rank {w.rank}")
-        for name, count in (("strides", spatial), ("dilations", spatial), ("pads", 2 * spatial)):
-            if len(self.get(name)) != count:
-                raise VerifyException(f"C4: {name} has {len(self.get(name))} entries, expected {count}")
+            raise VerifyException(f"C4: x has rank {x.rank}, w has rank {w.rank}")
         groups = self.get("groups")
-        if x.dims[1] != w.dims[1] * groups:
+        if groups < 1 or x.dims[1] != w.dims[1] * groups:
             raise VerifyException(f"C5: x has {x.dims[1]} channels, w wants {w.dims[1]} in each of {groups} groups")
         if isinstance(w.dims[0], int) and w.dims[0] % groups:
             raise VerifyException(f"C5: {w.dims[0]} output channels do not divide into {groups} groups")
+
+    def halo(self) -> tuple[tuple[Dim, ...], tuple[Dim, ...]]:
+        """Zeros that are read before and after each axis of x, by algorithms that check no address."""
+        pads = self.get("pads")
+        half = len(pads) // 2
+        lower, upper = (0, 0, *pads[:half]), (0, 0, *pads[half:])
+        tile = tile_of(self.get("algorithm"))
+        if not tile:
+            return lower, upper
+        # The last tiles of a row or column reach beyond the image.
+        beyond = [
+            dims.subtract(dims.multiply(dims.ceildiv(size, tile), tile), size) if isinstance(size, int) else tile - 1
+            for size in self.type.dims[2:]
+        ]
+        return lower, (0, 0, *(dims.add(pad, more) for pad, more in zip(upper[2:], beyond, strict=True)))
 
 
 @irdl_op_definition
 class GemmOp(KernelOp):
     """Matrix product a [..., M, K] by b [..., K, N] plus bias [N]; leading axes broadcast.
 
-    ``transpose_a``/``transpose_b``: the operand's last two axes are exchanged first. C3: both have rank 2 or more.
-    C4: the inner dimensions are equal.
+    ``transpose_a``/``transpose_b``: the operand's last two axes are exchanged first. C4: both have rank 2 or more.
+    C5: the inner dimensions are equal.
     """
 
     name = "kernel.gemm"
@@ -96,15 +109,16 @@ class GemmOp(KernelOp):
     transpose_b = opt_prop_def(UnitAttr)
     SYNTAX: ClassVar = {"transpose_a": "flag", "transpose_b": "flag"}
 
-    def verify_(self) -> None:
-        super().verify_()
+    def verify_operands(self) -> None:
+        if len(self.ins) < 2:
+            return
         a, b = self.in_type(0), self.in_type(1)
         if a.rank < 2 or b.rank < 2:
-            raise VerifyException(f"C3: operands have rank {a.rank} and {b.rank}")
+            raise VerifyException(f"C4: operands have rank {a.rank} and {b.rank}")
         inner_a = a.dims[-2 if self.get("transpose_a") else -1]
         inner_b = b.dims[-1 if self.get("transpose_b") else -2]
         if inner_a != inner_b:
-            raise VerifyException(f"C4: a sums over {inner_a}, b over {inner_b}")
+            raise VerifyException(f"C5: a sums over {inner_a}, b over {inner_b}")
 
 
 # --- elementwise and reductions -----------------------------------------------------------------------

@@ -23,6 +23,7 @@ from xdsl.traits import IsTerminator, Pure
 from xdsl.utils.exceptions import VerifyException
 
 from .dimension_attribute import dimension_array, parse_dimensions, print_dimensions
+from .kernel_shapes import check_kernel
 from .layout import TensorType
 from .shape import Dim
 
@@ -116,7 +117,8 @@ class KernelOp(IRDLOperation):
     property equal to its default is not printed.
 
     C1: the region has one argument per epilogue operand after the element (map: one per operand),
-    each of its operand's element type. C2: it yields the result's element type.
+    each of its operand's element type. C2: it yields the result's element type. C3: the operands, properties and
+    result belong together (kernel_shapes.py).
     """
 
     ins = var_operand_def(TensorType)
@@ -257,6 +259,14 @@ class KernelOp(IRDLOperation):
         return (self.type.element_type, *(value.type.element_type for value in self.epilogue_ins))  # pyright: ignore[reportAttributeAccessIssue]
 
     def verify_(self) -> None:
+        self._verify_epilogue()
+        self.verify_operands()
+        check_kernel(self)
+
+    def verify_operands(self) -> None:
+        """What a kernel requires before its shapes can be told."""
+
+    def _verify_epilogue(self) -> None:
         if not self.has_epilogue:
             if self.epilogue_ins:
                 raise VerifyException("C1: epilogue operands without an epilogue")

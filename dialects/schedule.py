@@ -42,6 +42,16 @@ from .shape import Dim
 
 BUFFER_KINDS = ("arena", "output", "constant")
 
+DECISIONS: Mapping[str, range | tuple[str, ...]] = {
+    "along": ("height",),
+    "split": ("tiles", "channels"),
+    **dict.fromkeys(("pack", "table"), range(2)),
+    **dict.fromkeys(("channel_blocks", "lanes", "row_vectors", "rows", "unit_vectors", "unroll"), range(1, 65)),
+    "columns": range(1, 129),
+    **dict.fromkeys(("block", "panel_chunks", "row_chunks", "tiles"), range(1, 1 << 20)),
+}
+"""What a stage's tile may hold, by name: numbers in a range, or words. Each kernel's lowering says which it reads."""
+
 
 @irdl_op_definition
 class BufferOp(IRDLOperation):
@@ -147,13 +157,18 @@ class YieldOp(IRDLOperation):
         super().__init__(operands=[values])
 
 
+class _Decisions(dict[str, int | str]):
+    def __missing__(self, name: str) -> int | str:
+        raise VerifyException(f"the stage's tile does not say '{name}', which its kernel needs")
+
+
 @irdl_op_definition
 class StageOp(IRDLOperation):
     """One kernel on its buffers, with the decisions of how it runs.
 
     ``tile`` holds the decisions by name (what each kernel understands is in docs/schedule.md); ``scratch``
     the bytes of private memory each thread needs. C1: one region argument per input, of its type.
-    C2: the yielded types are the output buffers' types. C3: one kernel in the body.
+    C2: the yielded types are the output buffers' types. C3: one kernel in the body. C4: decisions are known ones.
     """
 
     name = "schedule.stage"
@@ -193,11 +208,13 @@ class StageOp(IRDLOperation):
 
     @property
     def decisions(self) -> dict[str, int | str]:
-        """The tile decisions as Python values."""
-        return {
-            name: value.value.data if isinstance(value, IntegerAttr) else value.data  # pyright: ignore[reportAttributeAccessIssue]
-            for name, value in self.tile.data.items()
-        }
+        """The tile decisions as Python values. One that is asked for and not there raises VerifyException."""
+        return _Decisions(
+            {
+                name: value.value.data if isinstance(value, IntegerAttr) else value.data  # pyright: ignore[reportAttributeAccessIssue]
+                for name, value in self.tile.data.items()
+            }
+        )
 
     def verify_(self) -> None:
         block = self.body.block
@@ -209,6 +226,8 @@ class StageOp(IRDLOperation):
             raise VerifyException("C2: the body must yield the types of the output buffers")
         if len(block.ops) != 2:
             raise VerifyException(f"C3: the body holds {len(block.ops) - 1} kernels, expected 1")
+        for name, value in self.decisions.items():
+            _check_decision(name, value)
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -246,6 +265,15 @@ def _parse_decision(parser: Parser) -> tuple[str, int | str]:
     parser.parse_punctuation("=")
     number = parser.parse_optional_integer()
     return name, parser.parse_identifier("a number or a word") if number is None else number
+
+
+def _check_decision(name: str, value: int | str) -> None:
+    if name not in DECISIONS:
+        raise VerifyException(f"C4: no decision is called '{name}': expected one of {', '.join(sorted(DECISIONS))}")
+    known = DECISIONS[name]
+    if value not in known:
+        listed = f"{known.start} to {known.stop - 1}" if isinstance(known, range) else " or ".join(known)
+        raise VerifyException(f"C4: {name} = {value}, expected {listed}")
 
 
 def tile_attribute(tile: Mapping[str, int | str]) -> DictionaryAttr:

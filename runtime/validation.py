@@ -22,6 +22,7 @@ from .program import (
     Stage,
     TensorType,
 )
+from .scopes import check_scopes
 
 
 def validate(program: Program, code_symbols: Iterable[str], constant_bytes: int) -> None:
@@ -52,11 +53,7 @@ def validate(program: Program, code_symbols: Iterable[str], constant_bytes: int)
     _check_block(program, program.body, defined, "body")
     if len(program.body.results) != len(program.outputs):
         raise ProgramError(f"the body gives {len(program.body.results)} results for {len(program.outputs)} outputs")
-    bound = symbols_of(*(dimension for _, tensor in program.inputs for dimension in tensor.shape))
-    for check in program.checks:
-        unbound = symbols_of(check.left, check.right) - bound
-        if unbound:
-            raise ProgramError(f"check '{check.message}' uses {sorted(unbound)}, which no input has")
+    check_scopes(program)
 
 
 def _check_unique(names: list[str], where: str) -> None:

@@ -18,8 +18,9 @@ from xdsl.ir import SSAValue
 
 from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
+from ...errors import OperationError
 from .conv_direct import BATCH, CHANNEL_BLOCK, COLUMN, LANE, ROW, bias_tile
-from .halo import fill_halo
+from .halo import fill_halo, require_halo
 from .long_sums import CONVOLUTION_BLOCK, product_turns, sum_in_blocks
 from .loop_nest import Index, LoopNest
 from .register_tile import ResultTile, for_each_tile, shared_loop, store_result_tile, strides_by_axis
@@ -31,10 +32,13 @@ UNROLLED_TAPS = 25
 def lower_conv_depthwise(stage: StageOp, nest: LoopNest) -> None:
     kernel = stage.kernel
     assert isinstance(kernel, ConvOp)
+    require_halo(kernel)
     y = nest.operands[-1]
     fill_halo(nest, y)
     lanes = y.type.layout.block_of(1)
     rows = int(stage.decisions["rows"])
+    if rows > 1 and not (isinstance(y.dims[2], int) and y.dims[2] % rows == 0):
+        raise OperationError(f"rows = {rows} do not divide the {y.dims[2]} rows of the result", stage)
     blocks = -(-int(y.dims[1]) // lanes)
     batch, _, height, width = (nest.dim(size) for size in y.dims)
     window = _Window(nest, kernel, lanes)

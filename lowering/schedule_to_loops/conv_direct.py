@@ -26,7 +26,8 @@ from xdsl.ir import SSAValue
 from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
-from .halo import fill_halo
+from ...errors import OperationError
+from .halo import fill_halo, require_halo
 from .loop_nest import Index, LoopNest, Tensor
 from .register_tile import (
     ResultTile,
@@ -56,10 +57,16 @@ class ChannelRun:
 def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
     kernel = stage.kernel
     assert isinstance(kernel, ConvOp)
+    require_halo(kernel)
     x, w, y = nest.operands[0], nest.operands[1], nest.operands[-1]
     fill_halo(nest, y)
     lanes = y.type.layout.block_of(1)
     blocks = int(stage.decisions["channel_blocks"])
+    packed = w.type.layout.block_of(0)
+    if packed != lanes * blocks:
+        raise OperationError(
+            f"channel_blocks = {blocks} of {lanes} channels, and w is packed in blocks of {packed}", stage
+        )
     channel_tiles = -(-int(y.dims[1]) // (lanes * blocks))
     batch, _, height, width = (nest.dim(size) for size in y.dims)
     along_height = stage.decisions.get("along") == "height"

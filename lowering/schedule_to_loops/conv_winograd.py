@@ -32,7 +32,7 @@ from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
 from ...dialects.winograd import TAPS, tile_of, transforms, weight_planes, winograd_scratch
 from .arithmetic import any_lane, compare, select
-from .halo import fill_halo
+from .halo import fill_halo, require_halo
 from .loop_nest import Index, LoopNest
 from .register_tile import ResultTile, for_each_tile, shared_loop, store_result_tile, strides_by_axis, sum_products
 
@@ -47,6 +47,7 @@ _NEGLIGIBLE = 1e-30
 def lower_conv_winograd(stage: StageOp, nest: LoopNest) -> None:
     kernel = stage.kernel
     assert isinstance(kernel, ConvOp)
+    require_halo(kernel)
     fill_halo(nest, nest.operands[-1])
     _Winograd(stage, nest, kernel).lower()
 

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from ...dialects import shape as dims
+from ...dialects.kernel import ConvOp
+from ...errors import OperationError
 from .loop_nest import Index, LoopNest, Tensor
+
+
+def require_halo(kernel: ConvOp) -> None:
+    """Raises OperationError where x has fewer zeros around it than the convolution reads."""
+    layout = kernel.in_type(0).layout
+    for axis, needed in enumerate(zip(*kernel.halo(), strict=True)):
+        margin = layout.margin(axis) if layout.halo else (0, 0)
+        for has, need in zip(margin, needed, strict=True):
+            missing = dims.subtract(need, has)
+            if isinstance(missing, int) and missing > 0:
+                raise OperationError(f"x has a halo of {has} along axis {axis}, the convolution reads {need}", kernel)
 
 
 def fill_halo(nest: LoopNest, tensor: Tensor) -> None:

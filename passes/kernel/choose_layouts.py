@@ -196,7 +196,7 @@ class _FunctionLayouts:
         channels = op.in_type(0).dims[1]
         is_narrow = isinstance(channels, int) and channels < self.block_size and op.get("algorithm") == "direct"
         x_order = Layout.row_major(4).order if is_narrow else self.blocked().order
-        op.operands[0] = self.with_halo(op.operands[0], x_order, self.halo_of(op), op)
+        op.operands[0] = self.with_halo(op.operands[0], x_order, op.halo(), op)
         op.operands[1] = self.want(op.operands[1], self.weight_layout(op, is_narrow), op)
         if len(op.ins) > 2:
             op.operands[2] = self.want(op.operands[2], Layout(f"A{self.block_size}a"), op)
@@ -207,7 +207,7 @@ class _FunctionLayouts:
         """NHWC throughout; sizes that are known get a halo, others find their zeros through the kernel's table."""
         order = "acdb"
         if dims.is_static(op.in_type(0).dims[2:]):
-            op.operands[0] = self.with_halo(op.operands[0], order, self.halo_of(op), op)
+            op.operands[0] = self.with_halo(op.operands[0], order, op.halo(), op)
         else:
             op.operands[0] = self.want_order(op.operands[0], order, op)
         op.operands[1] = self.want(op.operands[1], Layout(f"Acdb{indirect_columns(op, self.target)}a"), op)
@@ -234,21 +234,6 @@ class _FunctionLayouts:
         if rows == 1 or (groups > 1 and channels // groups % rows):
             return Layout.row_major(rank)
         return Layout(f"A{Layout.row_major(rank).order[1:]}{rows}a")
-
-    def halo_of(self, op: ConvOp) -> tuple[tuple[Dim, ...], tuple[Dim, ...]]:
-        """Zeros that the convolution reads before and after each axis of x."""
-        pads = op.get("pads")
-        half = len(pads) // 2
-        lower, upper = (0, 0, *pads[:half]), (0, 0, *pads[half:])
-        tile = tile_of(op.get("algorithm"))
-        if not tile:
-            return lower, upper
-        # The last tiles of a row or column reach beyond the image.
-        beyond = [
-            dims.subtract(dims.multiply(dims.ceildiv(size, tile), tile), size) if isinstance(size, int) else tile - 1
-            for size in op.type.dims[2:]
-        ]
-        return lower, (0, 0, *(dims.add(pad, more) for pad, more in zip(upper[2:], beyond, strict=True)))
 
     def with_halo(
         self, value: SSAValue, order: str, halo: tuple[tuple[Dim, ...], tuple[Dim, ...]], before: Operation

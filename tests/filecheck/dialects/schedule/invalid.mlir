@@ -20,7 +20,7 @@ func.func @live_range() {
 
 func.func @inputs(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
   schedule.stage @softmax0 ins(%x : !layout.tensor<4 x f32>) outs(%y : !layout.tensor<4 x f32>) {
-    %0 = kernel.dim_values ins() values [4] -> !layout.tensor<4 x f32>
+    %0 = kernel.dim_values ins() values [1, 2, 3, 4] -> !layout.tensor<4 x f32>
     schedule.yield %0 : !layout.tensor<4 x f32>
   }
   func.return
@@ -54,3 +54,42 @@ func.func @kernels(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
 }
 
 // CHECK: C3: the body holds 2 kernels, expected 1
+
+// -----
+
+func.func @unknown_decision(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
+  schedule.stage @softmax0 ins(%x : !layout.tensor<4 x f32>) outs(%y : !layout.tensor<4 x f32>) tile {rws = 4} {
+  ^bb0(%a: !layout.tensor<4 x f32>):
+    %0 = kernel.softmax ins(%a : !layout.tensor<4 x f32>) -> !layout.tensor<4 x f32>
+    schedule.yield %0 : !layout.tensor<4 x f32>
+  }
+  func.return
+}
+
+// CHECK: C4: no decision is called 'rws': expected one of along, block
+
+// -----
+
+func.func @number(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
+  schedule.stage @softmax0 ins(%x : !layout.tensor<4 x f32>) outs(%y : !layout.tensor<4 x f32>) tile {rows = 0} {
+  ^bb0(%a: !layout.tensor<4 x f32>):
+    %0 = kernel.softmax ins(%a : !layout.tensor<4 x f32>) -> !layout.tensor<4 x f32>
+    schedule.yield %0 : !layout.tensor<4 x f32>
+  }
+  func.return
+}
+
+// CHECK: C4: rows = 0, expected 1 to 64
+
+// -----
+
+func.func @word(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
+  schedule.stage @softmax0 ins(%x : !layout.tensor<4 x f32>) outs(%y : !layout.tensor<4 x f32>) tile {along = 3} {
+  ^bb0(%a: !layout.tensor<4 x f32>):
+    %0 = kernel.softmax ins(%a : !layout.tensor<4 x f32>) -> !layout.tensor<4 x f32>
+    schedule.yield %0 : !layout.tensor<4 x f32>
+  }
+  func.return
+}
+
+// CHECK: C4: along = 3, expected height

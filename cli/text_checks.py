@@ -1,0 +1,154 @@
+"""What a text of a level must be as a whole, beside what each operation verifies of itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.dialects.func import CallOp, FuncOp
+from xdsl.ir import Block, Operation, SSAValue
+from xdsl.irdl.dominance import DominanceInfo
+
+from ..dialects import kernel
+from ..dialects.graph.constants import ConstantOp
+from ..dialects.schedule import BufferOp
+from ..dialects.shape import is_static
+from ..dialects.storage import buffer_bytes, dtype_name
+from ..errors import OperationError
+from ..passes.schedule.check_memory import check_memory
+from ..pipeline import PHASE_NAMES, PHASES
+
+_NAME = "lamina.name"
+_ATTRIBUTES = ("lamina.checks", "lamina.may_alias", "lamina.unroll")
+
+if TYPE_CHECKING:
+    from ..context import CompilerContext
+
+
+def check_order(module: ModuleOp) -> None:
+    """Raises OperationError for a value that is used where it has no contents yet."""
+    positions: dict[Block, dict[Operation, int]] = {}
+    for operation in module.walk():
+        for operand in operation.operands:
+            if not _is_defined_before(operand, operation, positions):
+                name = f"%{operand.name_hint}" if operand.name_hint else f"operand {operand.type}"
+                raise OperationError(f"{name} is used here before it is defined", operation)
+
+
+def _is_defined_before(value: SSAValue, user: Operation, positions: dict[Block, dict[Operation, int]]) -> bool:
+    block = value.owner if isinstance(value.owner, Block) else value.owner.parent
+    if block is None or block.parent is None:
+        return False
+    here = user
+    while here.parent is not None and here.parent.parent is not block.parent:
+        outer = here.parent_op()
+        if outer is None:
+            return False
+        here = outer
+    if here.parent is not block:
+        return here.parent is not None and DominanceInfo(block.parent).dominates(block, here.parent)
+    if isinstance(value.owner, Block):
+        return True
+    if block not in positions:
+        positions[block] = {operation: number for number, operation in enumerate(block.ops)}
+    return positions[block][value.owner] < positions[block][here]
+
+
+def check_program(module: ModuleOp, context: CompilerContext, phase: str) -> None:
+    """That a text which ``phase`` wrote can be compiled on as a model. Raises OperationError."""
+    functions = {function.sym_name.data: function for function in module.ops if isinstance(function, FuncOp)}
+    main = functions.get("main")
+    if main is None:
+        raise OperationError("there is no function @main, which every model begins with", module)
+    legal = PHASES[PHASE_NAMES.index(phase)].legal_dialects
+    for function in functions.values():
+        _check_dialects(function, legal | {"graph"} if function is main else legal, phase)
+    for operation in module.walk():
+        if isinstance(operation, CallOp):
+            _check_call(operation, functions)
+        _check_constant(operation, context)
+        _check_attributes(operation)
+    _check_names(main)
+    if phase == "schedule":
+        check_memory(module)
+
+
+def _check_dialects(function: FuncOp, legal: frozenset[str] | set[str], phase: str) -> None:
+    for operation in function.walk():
+        if operation.name.partition(".")[0] not in legal:
+            raise OperationError(f"{operation.name} is none of the operations that phase '{phase}' writes", operation)
+
+
+def _check_call(call: CallOp, functions: dict[str, FuncOp]) -> None:
+    name = call.callee.string_value()
+    function = functions.get(name)
+    if function is None:
+        known = ", ".join(f"@{known}" for known in functions)
+        raise OperationError(f"no function is called @{name}: there are {known}", call)
+    type_ = function.function_type
+    for what, given, expected in (
+        ("arguments", [value.type for value in call.arguments], list(type_.inputs)),
+        ("results", [value.type for value in call.results], list(type_.outputs)),
+    ):
+        if given != expected:
+            raise OperationError(f"@{name} has {what} ({_listed(expected)}), this call ({_listed(given)})", call)
+
+
+def _listed(types: list[Any]) -> str:
+    return ", ".join(map(str, types))
+
+
+def _check_constant(operation: Operation, context: CompilerContext) -> None:
+    found = _constant_of(operation)
+    if found is None:
+        return
+    name, type_ = found
+    try:
+        array = context.constants[name]
+    except LookupError as error:
+        raise OperationError(str(error), operation) from error
+    stored = f"the array '{name}' is {array.dtype}{list(array.shape)}"
+    wanted = dtype_name(type_.element_type)
+    # Below the graph integers have no sign.
+    fits = array.dtype.name in (wanted, f"u{wanted}")
+    fits &= list(array.shape) == list(type_.dims) if isinstance(operation, ConstantOp) else _has_bytes(type_, array)
+    if not fits:
+        raise OperationError(f"{stored}, which does not fit {type_}", operation)
+
+
+def _constant_of(operation: Operation) -> tuple[str, Any] | None:
+    """Name and type of the array that an operation names."""
+    match operation:
+        case ConstantOp():
+            return operation.handle, operation.result.type
+        case kernel.ConstantOp():
+            return operation.constant.data, operation.result.type
+        case BufferOp() if operation.constant is not None:
+            return operation.constant.data, operation.type
+    return None
+
+
+def _has_bytes(type_: Any, array: Any) -> bool:
+    nbytes = buffer_bytes(type_)
+    return is_static([nbytes]) and int(nbytes) == array.nbytes
+
+
+def _check_names(main: FuncOp) -> None:
+    """That the model's inputs, and its outputs, are named by what is there for it, each by a name of its own."""
+    for attribute, what in (("arg_attrs", "inputs"), ("res_attrs", "outputs")):
+        entries: Any = main.properties.get(attribute)
+        unknown = [key for entry in entries or () for key in entry.data if key != _NAME]
+        if unknown:
+            raise OperationError(f"{what} of the model have no attribute '{unknown[0]}': expected {_NAME}", main)
+        names = [entry.data[_NAME].data for entry in entries or () if isinstance(entry.data.get(_NAME), StringAttr)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise OperationError(f"two {what} of the model are called '{twice[0]}'", main)
+
+
+def _check_attributes(operation: Operation) -> None:
+    unknown = [key for key in operation.attributes if key.startswith("lamina.") and key not in _ATTRIBUTES]
+    if unknown:
+        raise OperationError(
+            f"no attribute is called '{unknown[0]}': expected one of {', '.join(_ATTRIBUTES)}", operation
+        )

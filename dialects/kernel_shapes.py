@@ -1,0 +1,309 @@
+"""What the operands, properties and result of each kernel must have to do with each other.
+
+Only what surely differs is refused: sizes that depend on symbols may be equal in ways that cannot be seen here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from xdsl.ir import SSAValue
+from xdsl.utils.exceptions import VerifyException
+
+from . import shape as dims
+from .layout import TensorType
+from .shape import Dim
+
+if TYPE_CHECKING:
+    from .kernel_operation import KernelOp
+
+Shape = tuple[Dim, ...]
+
+OPERANDS: dict[str, tuple[int, ...]] = {
+    "conv": (2, 3),
+    "gemm": (2, 3),
+    "layer_norm": (3,),
+    "gather": (2,),
+    "gather_elements": (2,),
+    "dim_values": (0,),
+    "range": (2,),
+    "lstm": (4,),
+}
+"""How many operands a kernel takes: one where it does not say otherwise; map and concat take any number."""
+
+WORDS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("reduce", "kind"): ("sum", "mean", "max", "min", "prod"),
+    ("arg_reduce", "kind"): ("max", "min"),
+    ("pool", "kind"): ("max", "average"),
+    ("pad", "mode"): ("constant", "edge", "reflect", "wrap"),
+    ("resize", "mode"): ("nearest", "linear"),
+}
+_COPIES = ("pad", "concat", "slice", "broadcast", "gather", "gather_elements")
+_LIMIT = 1 << 31
+"""Of strides, windows and their like."""
+
+
+def check_kernel(op: KernelOp) -> None:
+    """Raises VerifyException for operands, properties or a result that cannot belong together."""
+    name = op.name.removeprefix("kernel.")
+    _check_operands(op, name)
+    _check_words(op, name)
+    if name in _RULES:
+        _require_shape(op.type, _RULES[name](op), "result")
+    for value in op.epilogue_ins:
+        _require_broadcast(_type(value), op.type, "epilogue operand")
+    if name in _COPIES and not op.has_epilogue and op.in_type(0).element_type != op.type.element_type:
+        raise VerifyException(f"C3: the result holds {op.type.element_type}, x {op.in_type(0).element_type}")
+
+
+def _check_operands(op: KernelOp, name: str) -> None:
+    counts = OPERANDS.get(name, (1,))
+    if name in ("map", "concat"):
+        counts = (max(len(op.ins), name == "concat"),)
+    if len(op.ins) not in counts:
+        raise VerifyException(f"C3: {len(op.ins)} operands, expected {' or '.join(map(str, counts))}")
+    results = 3 if name == "lstm" else 1
+    if len(op.outs) != results:
+        raise VerifyException(f"C3: {len(op.outs)} results, expected {results}")
+
+
+def _check_words(op: KernelOp, name: str) -> None:
+    for (kernel, word), known in WORDS.items():
+        if kernel == name and op.get(word) not in known:
+            raise VerifyException(f"C3: {word} is '{op.get(word)}', expected one of {', '.join(known)}")
+
+
+def _type(value: SSAValue) -> TensorType:
+    assert isinstance(value.type, TensorType)
+    return value.type
+
+
+def _require_shape(type_: TensorType, expected: Sequence[Dim], what: str) -> None:
+    if len(expected) != type_.rank or any(map(dims.surely_differ, type_.dims, expected)):
+        raise VerifyException(f"C3: the {what} has shape {_text(type_.dims)}, expected {_text(expected)}")
+
+
+def _require_broadcast(type_: TensorType, target: TensorType, what: str) -> None:
+    """That a tensor can be repeated to the shape of another."""
+    aligned = target.dims[target.rank - type_.rank :] if type_.rank else ()
+    fits = type_.rank <= target.rank and all(
+        size == 1 or not dims.surely_differ(size, wanted) for size, wanted in zip(type_.dims, aligned, strict=True)
+    )
+    if not fits:
+        raise VerifyException(
+            f"C3: the {what} has shape {_text(type_.dims)}, which does not broadcast to {_text(target.dims)}"
+        )
+
+
+def _text(shape: Sequence[Dim]) -> str:
+    return f"[{', '.join(map(str, shape))}]"
+
+
+def _axis(op: KernelOp, rank: int) -> int:
+    axis = op.get("axis")
+    if not 0 <= axis < rank:
+        raise VerifyException(f"C3: axis {axis} of a tensor of {rank} axes")
+    return axis
+
+
+def _entries(op: KernelOp, name: str, count: int, lowest: int = -_LIMIT) -> tuple[int, ...]:
+    values = op.get(name)
+    if len(values) != count:
+        raise VerifyException(f"C3: {name} has {len(values)} entries, expected {count}")
+    if any(isinstance(value, int) and not lowest <= value < _LIMIT for value in values):
+        raise VerifyException(f"C3: {name} is {list(values)}, expected numbers from {lowest} to {_LIMIT - 1}")
+    return values
+
+
+# --- a rule for each kernel: the shape of its result --------------------------------------------------
+
+
+def _conv(op: KernelOp) -> Shape:
+    x, w = op.in_type(0), op.in_type(1)
+    spatial = x.rank - 2
+    window = w.dims[2:] if w.rank == x.rank else (3,) * spatial  # Transformed for Winograd, of 3 x 3.
+    channels = w.dims[0] if w.rank == x.rank else w.dims[-1]
+    if len(op.ins) > 2:
+        _require_shape(op.in_type(2), (channels,), "bias")
+    return (x.dims[0], channels, *_window_places(op, x.dims[2:], window))
+
+
+def _window_places(op: KernelOp, sizes: Sequence[Dim], window: Sequence[Dim]) -> Shape:
+    """How often a window fits along each axis."""
+    count = len(sizes)
+    strides, dilations = _entries(op, "strides", count, 1), _entries(op, "dilations", count, 1)
+    pads = _entries(op, "pads", 2 * count)
+    places: list[Dim] = []
+    for axis, (size, length) in enumerate(zip(sizes, window, strict=True)):
+        padded = dims.add(size, pads[axis] + pads[count + axis])
+        reach = dims.add(dims.multiply(dilations[axis], dims.subtract(length, 1)), 1)
+        places.append(dims.add(dims.floordiv(dims.subtract(padded, reach), strides[axis]), 1))
+    return tuple(places)
+
+
+def _gemm(op: KernelOp) -> Shape:
+    a, b = op.in_type(0), op.in_type(1)
+    rows = a.dims[-1 if op.get("transpose_a") else -2]
+    columns = b.dims[-2 if op.get("transpose_b") else -1]
+    if len(op.ins) > 2:
+        _require_shape(op.in_type(2), (columns,), "bias")
+    return (*_broadcast_shape(a.dims[:-2], b.dims[:-2]), rows, columns)
+
+
+def _broadcast_shape(left: Shape, right: Shape) -> Shape:
+    count = max(len(left), len(right))
+    pairs = zip((1,) * (count - len(left)) + left, (1,) * (count - len(right)) + right, strict=True)
+    return tuple(two if one == 1 else one for one, two in pairs)
+
+
+def _map(op: KernelOp) -> Shape:
+    for value in op.ins:
+        _require_broadcast(_type(value), op.type, "operand")
+    return op.type.dims
+
+
+def _reduce(op: KernelOp) -> Shape:
+    x, axes = op.in_type(0), op.get("axes")
+    if sorted(set(axes)) != sorted(axes) or not all(0 <= axis < x.rank for axis in axes):
+        raise VerifyException(f"C3: axes {list(axes)} of a tensor of {x.rank} axes: expected some of them, each once")
+    return tuple(1 if axis in axes else size for axis, size in enumerate(x.dims))
+
+
+def _arg_reduce(op: KernelOp) -> Shape:
+    x = op.in_type(0)
+    return _with_axis(x.dims, _axis(op, x.rank), 1)
+
+
+def _with_axis(shape: Shape, axis: int, size: Dim) -> Shape:
+    return (*shape[:axis], size, *shape[axis + 1 :])
+
+
+def _unchanged(op: KernelOp) -> Shape:
+    return op.in_type(0).dims
+
+
+def _layer_norm(op: KernelOp) -> Shape:
+    x = op.in_type(0)
+    axis = _axis(op, x.rank)
+    for index, what in ((1, "scale"), (2, "bias")):
+        _require_shape(op.in_type(index), x.dims[axis:], what)
+    return x.dims
+
+
+def _pool(op: KernelOp) -> Shape:
+    x = op.in_type(0)
+    return (*x.dims[:2], *_window_places(op, x.dims[2:], _entries(op, "window", x.rank - 2, 1)))
+
+
+def _pad(op: KernelOp) -> Shape:
+    x = op.in_type(0)
+    lower, upper = _entries(op, "lower", x.rank), _entries(op, "upper", x.rank)
+    return tuple(dims.add(size, dims.add(before, after)) for size, before, after in zip(x.dims, lower, upper))
+
+
+def _concat(op: KernelOp) -> Shape:
+    first = op.in_type(0)
+    axis, total = _axis(op, first.rank), 0
+    for index in range(len(op.ins)):
+        type_ = op.in_type(index)
+        if type_.rank == first.rank:
+            total = dims.add(total, type_.dims[axis])
+            _require_shape(type_, _with_axis(first.dims, axis, type_.dims[axis]), f"operand {index}")
+        else:
+            _require_shape(type_, first.dims, f"operand {index}")
+    return _with_axis(first.dims, axis, total)
+
+
+def _slice(op: KernelOp) -> Shape:
+    x, result = op.in_type(0), op.type
+    starts, steps = _entries(op, "starts", x.rank), _entries(op, "steps", x.rank)
+    if result.rank != x.rank:
+        return x.dims
+    for size, start, step, count in zip(x.dims, starts, steps, result.dims, strict=True):
+        if not (isinstance(size, int) and isinstance(start, int) and isinstance(count, int)) or count == 0:
+            continue
+        last = start + step * (count - 1)
+        if not (0 <= start < size and 0 <= last < size):
+            raise VerifyException(f"C3: elements {start} to {last} of an axis of {size}")
+    return result.dims
+
+
+def _broadcast(op: KernelOp) -> Shape:
+    _require_broadcast(op.in_type(0), op.type, "operand")
+    return op.type.dims
+
+
+def _gather(op: KernelOp) -> Shape:
+    x, indices = op.in_type(0), op.in_type(1)
+    axis = _axis(op, x.rank)
+    return (*x.dims[:axis], *indices.dims, *x.dims[axis + 1 :])
+
+
+def _gather_elements(op: KernelOp) -> Shape:
+    x, indices = op.in_type(0), op.in_type(1)
+    axis = _axis(op, x.rank)
+    pairs = zip(x.dims, indices.dims) if x.rank == indices.rank else [(0, 1)]
+    for other, (size, count) in enumerate(pairs):
+        if other != axis and isinstance(size, int) and isinstance(count, int) and count > size:
+            raise VerifyException(f"C3: indices of shape {_text(indices.dims)} into x of shape {_text(x.dims)}")
+    return indices.dims
+
+
+def _resize(op: KernelOp) -> Shape:
+    x = op.in_type(0)
+    if op.get("scales") and len(op.get("scales")) != x.rank:
+        raise VerifyException(f"C3: scales has {len(op.get('scales'))} entries, expected {x.rank}")
+    return op.type.dims if op.type.rank == x.rank else x.dims
+
+
+def _dim_values(op: KernelOp) -> Shape:
+    count = len(op.get("values"))
+    return () if count == 1 and op.type.rank == 0 else (count,)
+
+
+def _range(op: KernelOp) -> Shape:
+    for index, what in ((0, "start"), (1, "delta")):
+        _require_shape(op.in_type(index), (), what)
+    return op.type.dims if op.type.rank == 1 else (1,)
+
+
+def _cumulative_sum(op: KernelOp) -> Shape:
+    _axis(op, op.in_type(0).rank)
+    return op.in_type(0).dims
+
+
+def _lstm(op: KernelOp) -> Shape:
+    projected, recurrence, h, c = (op.in_type(index) for index in range(4))
+    if projected.rank != 3 or h.rank != 2:
+        raise VerifyException(f"C3: x has {projected.rank} axes and h {h.rank}, expected 3 and 2")
+    steps, batch, gates = projected.dims
+    hidden = h.dims[1]
+    _require_shape(projected, (steps, batch, dims.multiply(4, hidden)), "x")
+    _require_shape(recurrence, (hidden, gates), "recurrence")
+    for type_, what in ((h, "h"), (c, "c"), (_type(op.outs[1]), "last h"), (_type(op.outs[2]), "last c")):
+        _require_shape(type_, (batch, hidden), what)
+    return (steps, batch, hidden)
+
+
+_RULES: dict[str, Callable[[KernelOp], Shape]] = {
+    "conv": _conv,
+    "gemm": _gemm,
+    "map": _map,
+    "reduce": _reduce,
+    "arg_reduce": _arg_reduce,
+    "softmax": _unchanged,
+    "layer_norm": _layer_norm,
+    "pool": _pool,
+    "pad": _pad,
+    "concat": _concat,
+    "slice": _slice,
+    "broadcast": _broadcast,
+    "gather": _gather,
+    "gather_elements": _gather_elements,
+    "resize": _resize,
+    "dim_values": _dim_values,
+    "range": _range,
+    "cumulative_sum": _cumulative_sum,
+    "lstm": _lstm,
+}
