@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 from onnx import numpy_helper
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, ModuleOp, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, DictionaryAttr, ModuleOp, StringAttr, i64
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, Region
 from xdsl.utils.exceptions import VerifyException
@@ -37,6 +37,7 @@ from .registry import find_converter
 from .schema_checks import input_type_problem
 from .symbols import Symbols
 from .values import Value
+from .vanishing_axes import VanishingAxes
 
 if TYPE_CHECKING:
     from ..context import CompilerContext
@@ -66,6 +67,7 @@ class GraphImporter:
         self.path = path
         self.problems = problems or Problems()
         self.values: dict[str, Any] = {}
+        self.vanishing = VanishingAxes() if outer is None else outer.vanishing
         self._graph: onnx.GraphProto | None = None
 
     def lookup(self, name: str) -> Any:
@@ -141,6 +143,7 @@ class GraphImporter:
         try:
             outputs = self._convert(node)
             self._name_outputs(node, outputs)
+            self.vanishing.follow(node, is_main=not self.path)
         except Unreached:
             self._stand_in(proto, inputs)
         except (InvalidModelError, UnsupportedOperatorError) as error:
@@ -362,7 +365,7 @@ def import_graph(
     _replace_symbols(block, symbols)
     if symbols.has_replacements:
         _verify_again(block, builder.origins)
-    return _module(block, [info.name for info in inputs], [output.name for output in graph.output], symbols)
+    return _module(block, inputs, graph.output, importer.vanishing, symbols)
 
 
 def _outputs(importer: GraphImporter, graph: onnx.GraphProto) -> list[Value]:
@@ -378,29 +381,39 @@ def _outputs(importer: GraphImporter, graph: onnx.GraphProto) -> list[Value]:
     return outputs
 
 
-def _module(block: Block, input_names: list[str], output_names: list[str], symbols: Symbols) -> ModuleOp:
+def _module(
+    block: Block,
+    inputs: Sequence[onnx.ValueInfoProto],
+    outputs: Sequence[onnx.ValueInfoProto],
+    vanishing: VanishingAxes,
+    symbols: Symbols,
+) -> ModuleOp:
     return_op = block.last_op
     assert return_op is not None
     function = FuncOp(
         "main",
         ([argument.type for argument in block.args], [operand.type for operand in return_op.operands]),
         Region(block),
-        arg_attrs=_name_attributes(input_names),
-        res_attrs=_name_attributes(output_names),
+        arg_attrs=ArrayAttr([DictionaryAttr({"lamina.name": StringAttr(info.name)}) for info in inputs]),
+        res_attrs=ArrayAttr([_output_attributes(info.name, vanishing.of(info.name)) for info in outputs]),
     )
     module = ModuleOp([function])
     add_checks(module, "lamina.checks", symbols.resolved(symbols.checks))
     return module
 
 
+def _output_attributes(name: str, vanishing: Sequence[int]) -> DictionaryAttr:
+    """The name, and the axes that are not there where their size is 1."""
+    attributes: dict[str, Attribute] = {"lamina.name": StringAttr(name)}
+    if vanishing:
+        attributes["lamina.vanishing"] = DenseArrayBase.from_list(i64, vanishing)
+    return DictionaryAttr(attributes)
+
+
 def add_checks(operation: Operation, name: str, checks: Sequence[tuple[str, str, str]]) -> None:
     """Keeps checks, if there are any, as an attribute: an array of [left, right, why]."""
     if checks:
         operation.attributes[name] = ArrayAttr([ArrayAttr([StringAttr(text) for text in c]) for c in checks])
-
-
-def _name_attributes(names: Sequence[str]) -> ArrayAttr[DictionaryAttr]:
-    return ArrayAttr([DictionaryAttr({"lamina.name": StringAttr(name)}) for name in names])
 
 
 def _bind_sizes(inputs: Sequence[onnx.ValueInfoProto], symbols: Symbols, shapes: Shapes) -> None:

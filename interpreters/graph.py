@@ -15,13 +15,14 @@ from xdsl.dialects.func import CallOp, FuncOp, ReturnOp
 from xdsl.ir import Block, Operation, SSAValue
 
 from ..dialects import layout
-from ..dialects.graph.attributes import reference_attributes
+from ..dialects.graph.attributes import reference_attributes, vanishing_axes
 from ..dialects.graph.constants import ConstantOp
 from ..dialects.graph.control import IfOp, LoopOp, YieldOp
 from ..dialects.graph.operation import GraphOperation
 from ..dialects.graph.types import TensorType
 from ..dialects.shape import substitute
 from ..runtime.reference import evaluate
+from ..runtime.shapes import without_vanishing
 from .kernel import Trace
 from .scalar import scalar_dtype
 
@@ -80,7 +81,8 @@ def interpret_graph(
     arguments = [feeds[name] for name in argument_names(function)]
     with np.errstate(all="ignore"):  # Infinities and NaN are results like others.
         results = interpreter.call(function, arguments)
-    return dict(zip(result_names(function), results))
+    axes = vanishing_axes(function) or [[] for _ in results]
+    return dict(zip(result_names(function), map(without_vanishing, results, axes)))
 
 
 class _Interpreter:

@@ -20,6 +20,7 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Block, Operation, SSAValue
 
 from ..dialects import shape as dims
+from ..dialects.graph.attributes import vanishing_axes
 from ..dialects.layout import TensorType
 from ..dialects.schedule import BarrierOp, BufferOp, StageOp
 from ..dialects.storage import buffer_bytes, dtype_name
@@ -271,8 +272,15 @@ def build_program(
         body=body,
         constants=placed,
         checks=checks,
+        vanishing=_vanishing(main),
     )
     return program, memory
+
+
+def _vanishing(main: func.FuncOp) -> list[list[int]]:
+    """The axes that each output loses where their size is 1; empty where none does."""
+    axes = vanishing_axes(main)
+    return axes if any(axes) else []
 
 
 def _restore_signs(main: func.FuncOp, segments: dict[str, manifest.Segment]) -> None:

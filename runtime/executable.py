@@ -24,7 +24,7 @@ from .memory import address_of, aligned_bytes
 from .plan import PlanRunner, Values
 from .program import Call, Program, TensorType
 from .segment import ArenaPool, SegmentRunner
-from .shapes import Binder, describe_shape
+from .shapes import Binder, describe_shape, without_vanishing
 from .threads import POOL
 from .validation import validate
 
@@ -166,6 +166,8 @@ class Executable:
             results = self._results(arrays, self._bound(tuple(shapes)))
         except ZeroDivisionError:
             raise self._divided_by_zero(shapes) from None
+        if self.program.vanishing:
+            results = list(map(without_vanishing, results, self.program.vanishing))
         outputs = dict(zip(self._output_names, results, strict=True))
         return outputs if output_names is None else self._select(outputs, output_names)
 

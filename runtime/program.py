@@ -209,8 +209,9 @@ class Target:
 class Program:
     """A compiled model without its code and the bytes of its constants. ``checks`` are on symbols of its inputs.
 
-    ``metadata`` carries what the model file says of itself: graph_name, producer_name, domain, description, version,
-    and custom (a dict of text).
+    ``vanishing`` lists, for each output, the axes that it does not have where their size is 1; nothing where no output
+    has any. ``metadata`` carries what the model file says of itself: graph_name, producer_name, domain, description,
+    version, and custom (a dict of text).
     """
 
     target: Target
@@ -221,6 +222,7 @@ class Program:
     body: Block
     constants: dict[str, Constant] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
+    vanishing: list[list[int]] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
     version: int = PROGRAM_VERSION
 
@@ -325,6 +327,7 @@ def _either(*alternatives: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 
 _KINDS: dict[str, Callable[[Any], bool]] = {
+    "list[list[int]]": _is_list_of(_is_list_of(_is_integer)),
     "str": _is_text,
     "int": _is_integer,
     "bool": lambda value: isinstance(value, bool),

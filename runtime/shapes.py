@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from .errors import InputError
 from .expressions import Dimension, evaluate, is_symbol
 from .program import TensorType
@@ -66,3 +68,8 @@ def _mismatch(what: str, declared: Sequence[Dimension], shape: Sequence[int], ax
         f"{what}: expected shape {describe_shape(declared)}, got {describe_shape(shape)}: "
         f"dimension {axis} is {shape[axis]} but {rule}"
     )
+
+
+def without_vanishing(array: np.ndarray, axes: Sequence[int]) -> np.ndarray:
+    """The array without those of the axes that have length 1."""
+    return array.reshape([size for axis, size in enumerate(array.shape) if size != 1 or axis not in axes])

@@ -54,12 +54,21 @@ def validate(program: Program, code_symbols: Iterable[str], constant_bytes: int)
     if len(program.body.results) != len(program.outputs):
         raise ProgramError(f"the body gives {len(program.body.results)} results for {len(program.outputs)} outputs")
     check_scopes(program)
+    _check_vanishing(program)
 
 
 def _check_unique(names: list[str], where: str) -> None:
     if len(set(names)) < len(names):
         repeated = sorted({name for name in names if names.count(name) > 1})
         raise ProgramError(f"{where}: {repeated} occur more than once")
+
+
+def _check_vanishing(program: Program) -> None:
+    if program.vanishing and len(program.vanishing) != len(program.outputs):
+        raise ProgramError(f"{len(program.vanishing)} lists of vanishing axes for {len(program.outputs)} outputs")
+    for axes, (name, tensor) in zip(program.vanishing, program.outputs):
+        if any(not 0 <= axis < len(tensor.shape) for axis in axes):
+            raise ProgramError(f"the output '{name}' has no axes {axes}: its rank is {len(tensor.shape)}")
 
 
 def _check_type(tensor: TensorType, where: str) -> None:

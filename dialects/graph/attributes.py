@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase
+
 from ...runtime.reference import SHAPED_BY_RESULT
 from ..shape import is_static
 
 if TYPE_CHECKING:
+    from xdsl.dialects.func import FuncOp
+
     from ..shape import Dim
     from .types import TensorType
 
@@ -40,3 +44,11 @@ def reference_attributes(
         elif not is_static(dims) and not (field == "shape" and name == "cast"):
             return None
     return attributes
+
+
+def vanishing_axes(main: FuncOp) -> list[list[int]]:
+    """For each result of @main the axes that it does not have where their size is 1 (``lamina.vanishing``)."""
+    if not isinstance(main.res_attrs, ArrayAttr):
+        return []
+    found = [entry.data.get("lamina.vanishing") for entry in main.res_attrs]
+    return [[int(axis) for axis in axes.get_values()] if isinstance(axes, DenseArrayBase) else [] for axes in found]

@@ -199,12 +199,13 @@ def split_sizes(node: Node, size: Dim) -> list[Dim]:
     if sizes is not None:
         return sizes
     count = node.attribute("num_outputs", node.output_count)
-    if not isinstance(size, int):
-        even = ceildiv(size, count)
+    even = ceildiv(size, count)
+    if not isinstance(size, int) and node.opset < 18:
         node.b.symbols.unify(multiply(even, count), size, f"Split in {node.b.name}: the size must divide")
         return [even] * count
-    even = -(-size // count)
-    return [*[even] * (count - 1), size - even * (count - 1)]
+    last = subtract(size, multiply(even, count - 1))
+    node.b.symbols.require_at_least(last, 0, f"Split in {node.b.name}: the last part has a size")
+    return [*[even] * (count - 1), last]
 
 
 # --- pad ------------------------------------------------------------------------------------------

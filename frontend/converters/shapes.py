@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -132,20 +131,9 @@ def convert_squeeze(node: Node) -> Value:
     x = node.input(0)
     axes = _listed_axes(node, "the axes")
     if axes is None:
-        # A symbol may have turned out to be 1 on the way here.
-        dims = [node.b.symbols.resolve(d) for d in x.dims]
-        axes = [axis for axis, d in enumerate(dims) if d == 1]
-        _require_no_other_unit_axis(node, dims)
+        # A symbol may have turned out to be 1 on the way here. Others stay for now: see vanishing_axes.
+        axes = [axis for axis, d in enumerate(x.dims) if node.b.symbols.resolve(d) == 1]
     return node.b.squeeze(x, node.axes(axes, x.rank)) if axes else x
-
-
-def _require_no_other_unit_axis(node: Node, dims: Sequence[Dim]) -> None:
-    """A Squeeze without axes drops whatever has length 1: the rank of its result depends on the sizes at run time."""
-    for d in dims:
-        if not isinstance(d, int):
-            size_one = f"to run size 1, {node.how_to_fix(d)}"
-            why = f"{node.describe()} lists no axes and was compiled for sizes above 1; {size_one}"
-            node.b.symbols.require_at_least(d, 2, why)
 
 
 @converter("Unsqueeze")

@@ -99,9 +99,11 @@ def _dft_axis(node: Node) -> int:
 def _components(node: Node, x: Value) -> int:
     """1 for real numbers, 2 for complex ones: the length of the last axis."""
     components = x.dims[-1]
+    if not isinstance(components, int):
+        node.unknown_size("telling real numbers (1) from complex ones (2) by the last axis", components)
     if components not in (1, 2):
         node.invalid(f"the last axis of {x.type} must have length 1 (real) or 2 (complex)")
-    return int(components)  # pyright: ignore[reportArgumentType]
+    return components
 
 
 def _of_length(node: Node, rows: Value, length: int) -> Value:

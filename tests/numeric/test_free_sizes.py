@@ -73,13 +73,6 @@ def model_of(
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def test_a_squeeze_without_axes_refuses_the_size_it_was_not_compiled_for() -> None:
-    executable = lamina.compile(model_of([helper.make_node("Squeeze", ["x"], ["y"])], ["N", 1, 4]))
-    assert executable.run({"x": np.ones((3, 1, 4), np.float32)})["y"].shape == (3, 4)
-    with pytest.raises(lamina.InputError, match="--dim N"):
-        executable.run({"x": np.ones((1, 1, 4), np.float32)})
-
-
 def test_a_range_up_to_a_size_cast_to_float_needs_no_host() -> None:
     nodes = [
         helper.make_node("Shape", ["x"], ["shape"]),
