@@ -162,7 +162,7 @@ class Symbols:
 
     def _check(self, left: Dim, right: Dim, why: str) -> None:
         texts = print_dimension(left), print_dimension(right)
-        if all(texts != (check[0], check[1]) for check in self.checks):
+        if all({*texts} != {check[0], check[1]} for check in self.checks):
             self.checks.append((*texts, why))
 
     def require_at_least(self, dimension: Dim, least: Dim, why: str) -> bool:

@@ -90,7 +90,7 @@ class Case:
 
 def conv(x: np.ndarray, w: np.ndarray, bias: bool = True, **attributes: Any) -> Case:
     constants = [w, normal(w.shape[0])] if bias else [w]
-    return Case("Conv", [x], constants, attributes, free=not str(attributes.get("auto_pad", "")).startswith("SAME"))
+    return Case("Conv", [x], constants, attributes)
 
 
 def transposed(x: np.ndarray, w: np.ndarray, **attributes: Any) -> Case:

@@ -79,13 +79,13 @@ def test_import_goes_on_with_the_type_that_the_model_declares() -> None:
 
 def test_import_goes_on_with_the_type_that_onnx_infers() -> None:
     nodes = [
-        node("Conv", ["x", "w"], ["a"], name="conv", auto_pad="SAME_UPPER", strides=[2]),
+        node("DFT", ["x"], ["a"], name="fourier", axis=1),
         node("Bad", ["a"], ["y"], name="bad"),
     ]
-    found = problems_of(model_of(nodes, [info("x", ["N", 3, "L"])], ["y"], {"w": np.ones((4, 3, 3), np.float32)}))
-    assert found["bad"].inputs[0].startswith("f32[a, 4")
-    assert "--dim L=..." in found["conv"].advice
-    assert "shapes={'L': ...}" in found["conv"].advice
+    found = problems_of(model_of(nodes, [info("x", [2, 8, "L"])], ["y"]))
+    assert found["bad"].inputs[0].startswith("f32[2, 8")
+    assert "--dim L=..." in found["fourier"].advice
+    assert "shapes={'L': ...}" in found["fourier"].advice
 
 
 def test_nodes_in_bodies_are_named_with_their_path() -> None:

@@ -113,15 +113,15 @@ def test_everything_that_cannot_be_compiled_is_listed(save) -> None:
         node("NoSuchOp", ["x"], ["a"], name="first"),
         node("Relu", ["a"], ["b"]),
         node("Strange", ["b"], ["y"], domain="my.domain", name="second"),
-        node("Det", ["x"], ["c"], name="third"),
+        node("DFT", ["x"], ["c"], name="third", axis=1),
     ]
-    path = save(nodes, [info("x", [1, 3, 3])], ["y", "c"])
+    path = save(nodes, [info("x", [1, 3, "L"])], ["y", "c"])
     report = checked(path, code=1)
     problems = [(p["place"], p["domain"], p["operator"], p["opset"]) for p in report["problems"]]
     assert problems == [
         ("first", "ai.onnx", "NoSuchOp", 17),
         ("second", "my.domain", "Strange", 3),
-        ("third", "ai.onnx", "Det", 17),
+        ("third", "ai.onnx", "DFT", 17),
     ]
     assert not report["runs"]
     text = check(path, code=1)
