@@ -101,7 +101,7 @@ def convert_pow(node: Node) -> Value:
 
 
 def _simple_power(node: Node, base: Value, exponent: float) -> Value | None:
-    """Powers that multiplication or a root computes, exactly as well."""
+    """Powers that multiplication computes, exactly as well."""
     b = node.b
     if exponent == 1:
         return base
@@ -109,8 +109,6 @@ def _simple_power(node: Node, base: Value, exponent: float) -> Value | None:
         return b.mul(base, base)
     if exponent == 3:
         return b.mul(b.mul(base, base), base)
-    if exponent == 0.5:
-        return b.op(graph.SqrtOp, base)
     if exponent == -1:
         return b.op(graph.ReciprocalOp, base)
     return None

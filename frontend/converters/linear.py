@@ -262,7 +262,7 @@ def convert_fused_matmul(node: Node) -> Value:
     return node.b.mul_scalar(result, node.attribute("alpha", 1.0))
 
 
-@converter("Det")
+@converter("Det", several_steps=True)
 def convert_det(node: Node) -> Value:
     x = node.input(0)
     if x.constant is None:

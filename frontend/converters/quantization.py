@@ -60,13 +60,14 @@ def convert_quantize(node: Node) -> Value:
 @converter("DequantizeLinear")
 @converter("DequantizeLinear", domain=MICROSOFT)
 def convert_dequantize(node: Node) -> Value:
-    """(x - zero point) * scale."""
+    """(x - zero point) * scale, in f32 also where the scale is narrower: a number of 32 bits is too large for f16."""
     x, scale, zero = node.input(0), node.input(1), node.optional(2)
-    b = node.b
+    b, code = node.b, node.attribute("output_dtype", 0)
+    element = element_type_of(onnx.helper.tensor_dtype_to_np_dtype(code)) if code else scale.element_type
     wide = b.cast(x, i32)
     if zero is not None:
         wide = b.sub(wide, b.cast(_along(node, zero, x), i32))
-    return b.mul(b.cast(wide, scale.element_type), _along(node, scale, x))
+    return b.cast(b.mul(b.cast(wide, f32), b.cast(_along(node, scale, x), f32)), element)
 
 
 @converter("DynamicQuantizeLinear")

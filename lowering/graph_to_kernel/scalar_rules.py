@@ -7,7 +7,7 @@ read off the graph operation's types. f16 and bf16 elements arrive as f32: arith
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isfinite
+from math import inf, isfinite
 from typing import TypeAlias, TypeGuard
 
 from xdsl.dialects import arith, math
@@ -214,12 +214,20 @@ def _power(code: ScalarCode, elements: list[Element], op: graph.ElementwiseOp) -
     if _is_unrolled(number, base.type):
         return _integer_power(code, base.value, int(number))
     if number in (0.5, -0.5):
-        root = code.emit(math.SqrtOp, base.value)
+        root = _square_root_of_power(code, base.value)
         return root if number == 0.5 else code.emit(arith.DivfOp, code.constant(1, root.type), root)
     exponent_value = exponent.value
     if exponent_value.type != base.type:
         exponent_value = _convert(code, exponent_value, _element_type(op, 1), base.type)
     return code.emit(math.PowFOp, base.value, exponent_value)
+
+
+def _square_root_of_power(code: ScalarCode, base: SSAValue) -> SSAValue:
+    """The power of 1/2, which differs from a square root: of -0 it is 0, of -infinity infinity."""
+    root = code.emit(math.SqrtOp, code.emit(arith.AddfOp, base, code.constant(0.0, base.type)))
+    infinity = code.constant(inf, base.type)
+    is_lowest = code.compare("oeq", base, code.constant(-inf, base.type))
+    return code.select(is_lowest, infinity, root)
 
 
 def _is_unrolled(exponent: float | int | None, base: Attribute) -> TypeGuard[float | int]:

@@ -119,13 +119,21 @@ def _match(operation: graph.BinaryOp, rewriter: Rewriter) -> _Normalised | None:
             if reciprocal is None:
                 continue
             root = reciprocal.x
-        square_root = defined_by(root, graph.SqrtOp)
-        if square_root is None:
+        stabilised = _under_root(root, rewriter)
+        if stabilised is None:
             continue
-        found = _match_variance(centred, square_root.x, rewriter)
+        found = _match_variance(centred, stabilised, rewriter)
         if found is not None:
             return found
     return None
+
+
+def _under_root(value: SSAValue, rewriter: Rewriter) -> SSAValue | None:
+    """What a value is the square root of, as such or as a power."""
+    root, power = defined_by(value, graph.SqrtOp), defined_by(value, graph.PowOp)
+    if power is not None and rewriter.number(power.b) == 0.5:
+        return power.a
+    return None if root is None else root.x
 
 
 def _match_variance(centred: SSAValue, stabilised: SSAValue, rewriter: Rewriter) -> _Normalised | None:

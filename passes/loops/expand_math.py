@@ -79,7 +79,7 @@ def _small_power(op: Operation) -> int | None:
     if not isinstance(op, math.PowFOp):
         return None
     exponent = _constant_of(op.operands[1])
-    if exponent is None or exponent != int(exponent) or not 1 <= abs(exponent) <= _LARGEST_MULTIPLIED_POWER:
+    if exponent is None or not 1 <= abs(exponent) <= _LARGEST_MULTIPLIED_POWER or exponent != int(exponent):
         return None
     return int(exponent)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import Arrays, Attributes, Operation, widened
+from .elementwise import Arrays, Attributes, Operation, is_float
 
 
 def _in_range(indices: np.ndarray, size: int, operation: str) -> np.ndarray:
@@ -49,8 +49,10 @@ def _scatter(x: np.ndarray, places: tuple[np.ndarray, ...], updates: np.ndarray,
         result = x.copy()
         result[places] = updates
         return result
-    result = np.array(widened(x))
-    _COMBINE[reduction].at(result, places, widened(updates))
+    # Sums and products of many floats, one by one, would lose digits in their own type.
+    wide = np.float64 if is_float(x.dtype) else x.dtype
+    result = np.array(x, wide)
+    _COMBINE[reduction].at(result, places, updates.astype(wide))
     return result.astype(x.dtype, copy=False)
 
 

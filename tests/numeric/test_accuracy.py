@@ -143,3 +143,26 @@ def test_constant_exponents() -> None:
             x.astype(Wide) ** exponent,
             bounds()["Pow"]["f32"],
         )
+
+
+@pytest.mark.parametrize("exponent", [0.5, -0.5, 2.0, -1.0, -3.0, 2.5, 0.0, np.inf, -np.inf, np.nan])
+def test_powers_of_special_numbers(exponent: float) -> None:
+    """As C's pow, which math.pow is but for its errors."""
+
+    def power(x: float) -> float:
+        if x == 0 and exponent < 0:
+            is_odd = exponent in (-1.0, -3.0)
+            return math.copysign(math.inf, x) if is_odd else math.inf
+        try:
+            return math.pow(x, exponent)
+        except ValueError:
+            return math.nan
+
+    x = np.array([0.0, -0.0, 1, -1, 2, -2, 0.5, -8, np.inf, -np.inf, np.nan], np.float32)
+    proto = model([helper.make_node("Pow", ["x", "n"], ["y"])], np.float32, "x")
+    proto.graph.initializer.append(helper.make_tensor("n", onnx.TensorProto.FLOAT, [], [exponent]))
+    found = lamina.compile(proto).run({"x": x})["y"]
+    expected = np.array([power(float(value)) for value in x], np.float32)
+    np.testing.assert_allclose(found, expected, rtol=4e-7)
+    zeros = expected == 0
+    np.testing.assert_array_equal(np.signbit(found[zeros]), np.signbit(expected[zeros]))

@@ -151,3 +151,28 @@ def test_results_are_rounded_once(dtype: Any) -> None:
         if not excess.max() <= 2e-6:
             wrong[f"{case.operator} ({index})"] = excess.max()
     assert not wrong
+
+
+def test_dequantised_numbers_are_larger_than_f16() -> None:
+    x = np.array([100_000, -70_000, 3, 2**20], np.int32)
+    inputs = [helper.make_tensor_value_info("x", onnx.TensorProto.INT32, [4])]
+    outputs = [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT16, [4])]
+    scale = np.array(0.001, np.float16)
+    node = helper.make_node("DequantizeLinear", ["x", "scale"], ["y"])
+    graph = helper.make_graph([node], "g", inputs, outputs, [numpy_helper.from_array(scale, "scale")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)], ir_version=10)
+    found = lamina.compile(model).run({"x": x})["y"]
+    np.testing.assert_array_equal(found, (x * scale.astype(np.float64)).astype(np.float16))
+
+
+def test_scattered_sums_are_wide() -> None:
+    count = 3000
+    inputs = [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT16, [count])]
+    outputs = [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT16, [1])]
+    weights = {"start": np.zeros(1, np.float16), "places": np.zeros(count, np.int64)}
+    node = helper.make_node("ScatterElements", ["start", "places", "x"], ["y"], reduction="add")
+    initializers = [numpy_helper.from_array(values, name) for name, values in weights.items()]
+    graph = helper.make_graph([node], "g", inputs, outputs, initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+    found = lamina.compile(model).run({"x": np.ones(count, np.float16)})["y"]
+    np.testing.assert_array_equal(found, [count])

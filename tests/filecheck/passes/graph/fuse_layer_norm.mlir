@@ -16,7 +16,7 @@ func.func @with_scale_and_bias(%x: !graph.tensor<N x S x 2 x f32>) -> !graph.ten
   func.return %8 : !graph.tensor<N x S x 2 x f32>
 }
 
-// The mean as a sum times 1 / n, the root's reciprocal, no scale.
+// The mean as a sum times 1 / n, the root as a power, its reciprocal, no scale.
 
 func.func @other_spelling(%x: !graph.tensor<N x 2 x f32>) -> !graph.tensor<N x 2 x f32> {
   %epsilon = graph.constant @epsilon : !graph.tensor<f32>
@@ -28,7 +28,7 @@ func.func @other_spelling(%x: !graph.tensor<N x 2 x f32>) -> !graph.tensor<N x 2
   %4 = graph.reduce sum %3 axes [1] keepdims : (!graph.tensor<N x 2 x f32>) -> !graph.tensor<N x 1 x f32>
   %5 = graph.mul %half, %4 : (!graph.tensor<f32>, !graph.tensor<N x 1 x f32>) -> !graph.tensor<N x 1 x f32>
   %6 = graph.add %epsilon, %5 : (!graph.tensor<f32>, !graph.tensor<N x 1 x f32>) -> !graph.tensor<N x 1 x f32>
-  %7 = graph.sqrt %6 : !graph.tensor<N x 1 x f32>
+  %7 = graph.pow %6, %half : (!graph.tensor<N x 1 x f32>, !graph.tensor<f32>) -> !graph.tensor<N x 1 x f32>
   %8 = graph.reciprocal %7 : !graph.tensor<N x 1 x f32>
   %9 = graph.mul %8, %2 : (!graph.tensor<N x 1 x f32>, !graph.tensor<N x 2 x f32>) -> !graph.tensor<N x 2 x f32>
   func.return %9 : !graph.tensor<N x 2 x f32>
