@@ -7,9 +7,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import stat
+import warnings
 from pathlib import Path
 from typing import Literal
 
@@ -75,7 +77,7 @@ def readable_folder(kind: Kind) -> Path | None:
     if root is None:
         return None
     folder = root / kind
-    return folder if obstacle(folder) is None else None
+    return folder if _is_trusted(root, folder) else None
 
 
 def writable_folder(kind: Kind) -> Path | None:
@@ -85,25 +87,46 @@ def writable_folder(kind: Kind) -> Path | None:
         return None
     folder = root / kind
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        root.parent.mkdir(parents=True, exist_ok=True)
+        root.mkdir(mode=0o700, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
     except OSError:
         return None
-    return folder if obstacle(folder) is None else None
+    return folder if _is_trusted(root, folder) else None
+
+
+def _is_trusted(root: Path, folder: Path) -> bool:
+    """Whether nobody else can have put entries into the folder. Warns, once, where somebody can have."""
+    for place in (root, folder):
+        reason = obstacle(place)
+        if reason is not None:
+            if os.path.lexists(place):
+                _warn(place, reason)
+            return False
+    return True
+
+
+@functools.cache
+def _warn(place: Path, reason: str) -> None:
+    warnings.warn(f"the cache in '{place}' is not used: {reason}", RuntimeWarning, stacklevel=2)
 
 
 def obstacle(folder: Path) -> str | None:
     """Why entries in this folder are not used, or `None`. They are native code: nobody else may have written them."""
     try:
-        status = folder.stat()
+        link, status = folder.lstat(), folder.stat()
     except OSError as error:
         return error.strerror or str(error)
     if not stat.S_ISDIR(status.st_mode):
         return "it is no folder"
     if status.st_uid != os.geteuid():
         return "it belongs to another user, who could have put any code into it"
+    if link.st_uid not in (os.geteuid(), 0):
+        return "it is a link of another user, who could have led it to any code"
     if status.st_mode & stat.S_IWOTH:
         return "every user may write to it, so that any code could be in it"
+    if status.st_mode & stat.S_IWGRP:
+        return "its group may write to it, so that any code could be in it; `chmod g-w` makes it yours alone"
     return None
 
 

@@ -24,8 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from ..frontend.external_files import find_beside, open_beside
 from ..runtime import file_format
-from ..runtime.errors import LaminaError, TargetMismatchError
+from ..runtime.errors import FileFormatError, ProgramError, TargetMismatchError
 from . import entries, folder
 from .identity import compiler_identity, machine_identity
 
@@ -61,7 +62,7 @@ class ModelEntry:
             executable = file_format.load(path, threads=threads)
         except (TargetMismatchError, OSError):
             return None
-        except LaminaError:
+        except (FileFormatError, ProgramError):  # Any other error, such as of a setting, says nothing about the entry.
             entries.discard(path)
             return None
         entries.mark_used(path)
@@ -102,10 +103,15 @@ class ModelEntry:
         digest = hashlib.sha256(f"{self.model_digest}\0{self.request}".encode())
         try:
             for name in self._external_files():
-                digest.update(f"\0{name}\0{_file_digest(self._beside(name))}".encode())
-        except OSError:
+                digest.update(f"\0{name}\0{self._external_digest(name)}".encode())
+        except (OSError, RuntimeError, ValueError):  # What may not be read as data of the model is not cached either.
             return None
         return f"{digest.hexdigest()}.lamina"
+
+    def _external_digest(self, name: str) -> str:
+        path = self.path or Path()
+        with open_beside(path, find_beside(path, name)) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
 
     def _beside(self, name: str) -> Path:
         """The file of external data that the model calls ``name``."""
@@ -156,10 +162,10 @@ def is_intact(path: Path) -> bool:
     if path.suffix == _LISTING_SUFFIX:
         return isinstance(_read_listing(path), list)
     try:
-        file_format.load(path)
+        file_format.load(path, threads=1)
     except TargetMismatchError:  # Of another machine that uses the same folder; its checksums are right.
         return True
-    except LaminaError:
+    except (FileFormatError, ProgramError):
         return False
     return True
 
@@ -216,7 +222,8 @@ def _is_extended() -> bool:
 
 
 def _file_digest(path: Path) -> str:
-    with open(path, "rb") as stream:
+    # Not blocking, should a pipe have taken the place of the file that was looked at.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

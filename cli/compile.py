@@ -201,6 +201,7 @@ def _write(
         path.write_bytes(_level(model, target, fixed, options, emit, winograd_error))
         return
     from ..compiler import compile, compile_module
+    from ..runtime.file_format import write
 
     if isinstance(model, LevelText):
         with model.opened(target, winograd_error) as (module, context):
@@ -209,7 +210,8 @@ def _write(
         executable = compile(
             model, shapes=fixed.for_import(), target=target, options=options, winograd_error=winograd_error
         )
-    executable.save(path)
+    with path.open("wb") as stream:
+        write(executable, stream)
 
 
 def _level(

@@ -8,15 +8,14 @@ leads to (model hubs keep a folder of links to one folder of files). A hard link
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import BinaryIO
+from pathlib import Path
 
 import onnx
 
 from ..errors import InvalidModelError
+from .external_files import NoFileError, OutsideError, find_beside, open_beside
 from .tensor_checks import nbytes
 from .wording import shown
 
@@ -61,11 +60,14 @@ def _read(tensor: onnx.TensorProto, path: Path, expected: int) -> bytes:
     file = _resolve(tensor, extent.location, path)
     what = f"the tensor {shown(tensor.name)}: its data"
     try:
-        # Not blocking, so that a pipe put in the file's place cannot hold the compiler up.
-        descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+        stream = open_beside(path, file)
+    except OutsideError:
+        raise _outside(tensor, extent.location, path) from None
+    except NoFileError:
+        raise InvalidModelError(f"{what} is in {shown(str(file))}, which is no file") from None
     except OSError as error:
         raise InvalidModelError(f"{what} cannot be read from '{file}': {error.strerror}") from error
-    with _opened(descriptor, f"{what} is in {shown(str(file))}, which is no file") as stream:
+    with stream:
         status = os.fstat(stream.fileno())
         length = status.st_size - extent.offset if extent.length is None else extent.length
         if extent.offset + max(length, expected) > status.st_size:
@@ -82,14 +84,6 @@ def _read(tensor: onnx.TensorProto, path: Path, expected: int) -> bytes:
     if len(content) != expected:
         raise InvalidModelError(f"{what} in '{file}' became shorter while it was read")
     return content
-
-
-def _opened(descriptor: int, complaint: str) -> BinaryIO:
-    """The stream of a descriptor. Raises InvalidModelError where that is a folder, a pipe or a device."""
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return os.fdopen(descriptor, "rb")
-    os.close(descriptor)
-    raise InvalidModelError(complaint)
 
 
 def _extent(tensor: onnx.TensorProto) -> Extent:
@@ -116,17 +110,10 @@ def _number(tensor: onnx.TensorProto, fields: dict[str, str], key: str) -> int |
 
 def _resolve(tensor: onnx.TensorProto, location: str, path: Path) -> Path:
     """The file of a location. Raises InvalidModelError where it lies outside of the model's folder."""
-    outside = (
-        f"the tensor {shown(tensor.name)}: its data is said to lie in {shown(location)}, outside of the model's folder "
-        f"'{path.parent}'; only files in that folder are read"
-    )
-    if "\0" in location or PurePosixPath(location).is_absolute() or PureWindowsPath(location).drive:
-        raise InvalidModelError(outside)
-    if ".." in PurePosixPath(location).parts or ".." in PureWindowsPath(location).parts:
-        raise InvalidModelError(outside)
-    folders = (path.parent.resolve(), path.resolve().parent)
     try:
-        file = (path.parent / location).resolve(strict=True)
+        return find_beside(path, location)
+    except OutsideError:
+        raise _outside(tensor, location, path) from None
     except FileNotFoundError:
         raise InvalidModelError(
             f"the tensor {shown(tensor.name)}: its data should be in the file {shown(str(path.parent / location))}, "
@@ -137,9 +124,13 @@ def _resolve(tensor: onnx.TensorProto, location: str, path: Path) -> Path:
             f"the tensor {shown(tensor.name)}: its data cannot be read from {shown(location)}: "
             f"{getattr(error, 'strerror', None) or 'its links form a loop'}"
         ) from error
-    if not any(file.is_relative_to(folder) for folder in folders):
-        raise InvalidModelError(outside)
-    return file
+
+
+def _outside(tensor: onnx.TensorProto, location: str, path: Path) -> InvalidModelError:
+    return InvalidModelError(
+        f"the tensor {shown(tensor.name)}: its data is said to lie in {shown(location)}, outside of the model's folder "
+        f"'{path.parent}'; only files in that folder are read"
+    )
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

@@ -27,6 +27,7 @@ import os
 import secrets
 import stat
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -69,17 +70,20 @@ class FileImage:
 
 
 def save(executable: Executable, path: str | Path) -> None:
-    """Writes the file next to where it shall be and moves it there when it is complete."""
+    """Writes the file next to where it shall be and moves it there when it is complete. OSErrors name it."""
     destination = Path(path)
-    temporary = destination.with_name(f".{destination.name}.{secrets.token_hex(4)}.tmp")
+    temporary = destination.with_name(f".{destination.name}.{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as stream:
             write(executable, stream)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, destination)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            raise type(error)(error.errno, error.strerror, str(destination)) from error
         raise
 
 

@@ -64,6 +64,28 @@ def test_a_folder_that_others_could_have_filled_is_not_used(root: Path, monkeypa
     assert "belongs to another user" in str(folder.obstacle(made))
 
 
+@pytest.mark.parametrize("place", [".", "models"])
+def test_a_folder_of_a_group_is_not_used_and_that_is_said(root: Path, place: str) -> None:
+    assert folder.writable_folder("models") is not None
+    (root / place).chmod(0o770)
+    with pytest.warns(RuntimeWarning, match=r"is not used: its group may write to it.*chmod g-w"):
+        assert folder.readable_folder("models") is folder.writable_folder("models") is None
+    (root / place).chmod(0o750)
+    assert folder.readable_folder("models") is not None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make links of other users")
+def test_a_link_of_another_user_is_not_used(root: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir(mode=0o700)
+    root.mkdir(mode=0o700)
+    (root / "models").symlink_to(mine)
+    assert folder.readable_folder("models") is not None
+    os.lchown(root / "models", 12345, 12345)
+    with pytest.warns(RuntimeWarning, match="a link of another user"):
+        assert folder.readable_folder("models") is None
+
+
 def test_a_file_in_the_place_of_a_folder(root: Path) -> None:
     root.mkdir()
     (root / "models").write_text("")

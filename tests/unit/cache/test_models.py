@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -247,6 +248,40 @@ def test_external_data_counts(tmp_path: Path, root: Path, compiled: list[object]
     (tmp_path / "weights.bin").unlink()
     with pytest.raises((lamina.LaminaError, FileNotFoundError), match=r"weights\.bin"):
         lamina.compile(path)
+
+
+def make_pipe(data: Path, outside: Path) -> None:
+    os.mkfifo(data)
+
+
+def link_to_endless_file(data: Path, outside: Path) -> None:
+    data.symlink_to("/dev/zero")
+
+
+def link_out_of_the_folder(data: Path, outside: Path) -> None:
+    outside.write_bytes(WEIGHTS.tobytes())
+    data.symlink_to(outside)
+
+
+@pytest.mark.parametrize("trick", [make_pipe, link_to_endless_file, link_out_of_the_folder])
+def test_a_warm_cache_reads_only_what_import_would(tmp_path: Path, trick: Callable[[Path, Path], None]) -> None:
+    (tmp_path / "model").mkdir()
+    path = tmp_path / "model" / "external.onnx"
+    save_with_external_data(path)
+    check(lamina.compile(path))
+    (path.parent / "weights.bin").unlink()
+    trick(path.parent / "weights.bin", tmp_path / "outside.bin")
+    with pytest.raises(lamina.LaminaError, match=r"'w': its data .*(no file|outside of the model's folder)"):
+        lamina.compile(path)
+
+
+def test_a_setting_that_is_wrong_costs_no_entry(path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check(lamina.compile(path))
+    (entry,) = kept(root)
+    monkeypatch.setenv("LAMINA_THREADS", "abc")
+    with pytest.raises(lamina.LaminaError, match="LAMINA_THREADS is 'abc'"):
+        lamina.compile(path)
+    assert kept(root) == [entry] and models.is_intact(entry)
 
 
 def test_a_lost_or_damaged_list_of_files(tmp_path: Path, root: Path, compiled: list[object]) -> None:
