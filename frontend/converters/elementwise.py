@@ -135,7 +135,7 @@ def convert_variadic(node: Node) -> Value:
     for operand in rest:
         result = node.b.op(operation, result, operand)
     if node.operator == "Mean":
-        result = node.b.mul_scalar(result, 1.0 / (len(rest) + 1))
+        result = node.b.div(result, node.b.scalar_like(len(rest) + 1, result))
     return result
 
 

@@ -111,10 +111,10 @@ def convert_rms_norm(node: Node) -> Value:
 
 
 def rms_norm(node: Node, x: Value, scale: Value, axes: list[int], epsilon: float) -> Value:
-    """x / sqrt(mean(x^2) + epsilon) * scale."""
+    """x / sqrt(mean(x^2) + epsilon) * scale, in the scale's type."""
     b = node.b
     square = b.add_scalar(b.reduce("mean", b.mul(x, x), axes), epsilon)
-    return b.mul(b.div(x, b.op(graph.SqrtOp, square)), scale)
+    return b.mul(b.cast(b.div(x, b.op(graph.SqrtOp, square)), scale.element_type), scale)
 
 
 @converter("SkipLayerNormalization", "SkipSimplifiedLayerNormalization", domain=MICROSOFT, several_steps=True)

@@ -363,6 +363,7 @@ def walk_segment(
     body: Callable[[Index, Span, list[SSAValue]], Sequence[SSAValue]],
     carried: Sequence[SSAValue] = (),
     turns: int = 0,
+    keeps_lost: bool = True,
 ) -> list[SSAValue]:
     """Calls ``body(start, span, carried)`` for the spans of one segment; gives the values that the last one left.
 
@@ -372,9 +373,11 @@ def walk_segment(
         span = Span(segment.size, segment.count if segment.is_masked else None)
         return list(body(segment.start, span, list(carried)))
     if segment.part == "whole" and segment.count:
-        return loop_in_blocks(
-            nest, 0, segment.count, width, carried, turns, lambda start, values: body(start, Span(width), values)
-        )
+
+        def whole_turn(start: Index, values: list[SSAValue]) -> Sequence[SSAValue]:
+            return body(start, Span(width), values)
+
+        return loop_in_blocks(nest, 0, segment.count, width, carried, turns, whole_turn, keeps_lost)
     bound = position.bound(nest, dimension)
     if segment.part == "only":
         return list(body(0, Span(segment.size, bound), list(carried)))
@@ -386,7 +389,8 @@ def walk_segment(
         return body(start, Span(segment.size, left), values)
 
     # What is left of a whole span is too little to need blocks.
-    return loop_in_blocks(nest, lower, upper, segment.size, carried, turns if segment.part == "whole" else 0, turn)
+    turns = turns if segment.part == "whole" else 0
+    return loop_in_blocks(nest, lower, upper, segment.size, carried, turns, turn, keeps_lost)
 
 
 def for_each_span(

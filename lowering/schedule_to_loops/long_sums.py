@@ -60,26 +60,40 @@ def product_turns(sizes: Sequence[Dim | Index], most: int) -> list[int]:
 
 
 def loop_in_blocks(
-    nest: LoopNest, lower: Index, upper: Index, step: int, start: Sequence[SSAValue], turns: int, body: Turn
+    nest: LoopNest,
+    lower: Index,
+    upper: Index,
+    step: int,
+    start: Sequence[SSAValue],
+    turns: int,
+    body: Turn,
+    keeps_lost: bool = True,
 ) -> list[SSAValue]:
-    """What a loop leaves of the values that it carries; with ``turns`` in a block they are sums that start at zero."""
+    """What a loop leaves of the values that it carries; with ``turns`` in a block they are sums that start at zero.
+
+    Without ``keeps_lost`` blocks are added to the total as they are, which costs short loops less.
+    """
     if not turns:
         with nest.loop(lower, upper, step, start) as loop:
             loop.yield_(*body(loop.index, loop.carried))
         return loop.results
-    with nest.loop(lower, upper, step * turns, [*start, *start]) as blocks:
+    count = len(start)
+    with nest.loop(lower, upper, step * turns, [*start, *start] if keeps_lost else start) as blocks:
         if turns == 1:
             parts = list(body(blocks.index, list(start)))
         else:
             end = nest.minimum(nest.add(blocks.index, step * turns), upper)
             parts = loop_in_blocks(nest, blocks.index, end, step, start, 0, body)
-        totals, lost = blocks.carried[: len(parts)], blocks.carried[len(parts) :]
-        sums = [_sum_and_error(nest, *pair) for pair in zip(totals, parts, strict=True)]
-        errors = [_add(nest, *pair) for pair in zip(lost, (error for _, error in sums), strict=True)]
-        blocks.yield_(*(total for total, _ in sums), *errors)
-    return [
-        _with_lost(nest, *pair) for pair in zip(blocks.results[: len(start)], blocks.results[len(start) :], strict=True)
-    ]
+        totals, lost = blocks.carried[:count], blocks.carried[count:]
+        if keeps_lost:
+            sums = [_sum_and_error(nest, *pair) for pair in zip(totals, parts, strict=True)]
+            errors = [_add(nest, *pair) for pair in zip(lost, (error for _, error in sums), strict=True)]
+            blocks.yield_(*(total for total, _ in sums), *errors)
+        else:
+            blocks.yield_(*(_add(nest, *pair) for pair in zip(totals, parts, strict=True)))
+    if not keeps_lost:
+        return blocks.results
+    return [_with_lost(nest, *pair) for pair in zip(blocks.results[:count], blocks.results[count:], strict=True)]
 
 
 def sum_in_blocks(

@@ -108,7 +108,9 @@ class _Rows:
                 part = self._part(position, start, span)
                 return [combine_numbers(nest, kind, carried[0], self.masked(part, element(part), kind))]
 
-            partial += walk_segment(nest, segment, self.row, position, self.width, step, [neutral], turns)
+            partial += walk_segment(
+                nest, segment, self.row, position, self.width, step, [neutral], turns, keeps_lost=False
+            )
         if not partial:
             return self.constant(identity(kind, self.element), None)
         return combine_all(nest, kind, [reduce_lanes(nest, kind, value) for value in partial])

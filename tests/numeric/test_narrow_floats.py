@@ -153,6 +153,23 @@ def test_results_are_rounded_once(dtype: Any) -> None:
     assert not wrong
 
 
+@pytest.mark.parametrize(("of_x", "of_scale"), [("f4", "f2"), ("f2", "f4"), ("f8", "f4")])
+def test_the_scale_gives_the_type(of_x: str, of_scale: str) -> None:
+    x, scale = X[0, 0].astype(of_x), ROW.astype(of_scale)
+    types = [helper.np_dtype_to_tensor_dtype(values.dtype) for values in (x, scale)]
+    inputs = [
+        helper.make_tensor_value_info("x", types[0], [3, 5]),
+        helper.make_tensor_value_info("scale", types[1], [5]),
+    ]
+    node = helper.make_node("RMSNormalization", ["x", "scale"], ["y"])
+    graph = helper.make_graph([node], "g", inputs, [helper.make_tensor_value_info("y", types[1], None)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23)], ir_version=10)
+    found = lamina.compile(model).run({"x": x, "scale": scale})["y"]
+    assert found.dtype == scale.dtype
+    expected = root_mean_square(x.astype(np.float64), scale.astype(np.float64))
+    np.testing.assert_allclose(found, expected, rtol=6e-4 if of_scale == "f2" else 1e-6)
+
+
 def test_dequantised_numbers_are_larger_than_f16() -> None:
     x = np.array([100_000, -70_000, 3, 2**20], np.int32)
     inputs = [helper.make_tensor_value_info("x", onnx.TensorProto.INT32, [4])]
