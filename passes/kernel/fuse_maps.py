@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -13,14 +15,20 @@ from xdsl.passes import ModulePass
 from ...dialects.kernel import BroadcastOp, MapOp, YieldOp
 from .dead_code import remove_unread
 from .region_merging import (
+    append_code,
     drop_repeated_constants,
     merge_repeated_operands,
     only_user_is,
     prepend_code,
     set_operands,
+    yielded_value,
 )
 
 MOST_OPERANDS = 16
+MOST_OPS = 256
+"""Of one map: more have no registers left to win by, and code that grows without end takes ever longer to compile."""
+LONG = 32
+"""From so many ops on a producer's code stays where it is, and the reader's goes there."""
 # A producer that is this short may be computed again by each of its readers.
 CHEAP_OPS = 1
 _CASTS = (arith.ExtFOp, arith.TruncFOp, arith.ExtSIOp, arith.ExtUIOp, arith.SIToFPOp, arith.UIToFPOp, arith.TruncIOp)
@@ -54,11 +62,16 @@ class KernelFuseMapsPass(ModulePass):
 
 def fuse_maps(block: Block) -> None:
     """Fuses all maps of a block, first ones first, so that a producer is whole when its reader is looked at."""
+    lengths: dict[MapOp, int] = {}
     for op in list(block.ops):
         if isinstance(op, MapOp):
+            lengths[op] = len(op.epilogue.block.ops)
             _read_before_broadcasts(op)
-            while (producer := _fusible_producer(op)) is not None:
-                _fuse(producer, op)
+            while (producer := _fusible_producer(op, lengths)) is not None:
+                lengths[op] += lengths[producer] - 1
+                _fuse(producer, op, lengths[producer])
+    for op in block.ops:
+        if isinstance(op, MapOp):
             drop_repeated_constants(op.epilogue.block)
     remove_unread(block)
 
@@ -70,12 +83,12 @@ def _read_before_broadcasts(reader: MapOp) -> None:
     merge_repeated_operands(reader)
 
 
-def _fusible_producer(reader: MapOp) -> MapOp | None:
+def _fusible_producer(reader: MapOp, lengths: Mapping[MapOp, int]) -> MapOp | None:
     for operand in reader.ins:
         producer = operand.owner
         if not isinstance(producer, MapOp) or producer.type.dims != reader.type.dims:
             continue
-        if len({*reader.ins, *producer.ins}) - 1 > MOST_OPERANDS:
+        if len({*reader.ins, *producer.ins}) - 1 > MOST_OPERANDS or lengths[reader] + lengths[producer] > MOST_OPS:
             continue
         if only_user_is(operand, reader) or _is_cheap(producer):
             return producer
@@ -84,14 +97,18 @@ def _fusible_producer(reader: MapOp) -> MapOp | None:
 
 def _is_cheap(producer: MapOp) -> bool:
     """Whether the map only casts, so that to read its operand costs no more than to read its result."""
-    ops = [op for op in producer.epilogue.block.ops if not isinstance(op, arith.ConstantOp | YieldOp)]
-    return len(ops) <= CHEAP_OPS and all(isinstance(op, _CASTS) for op in ops)
+    ops = (op for op in producer.epilogue.block.ops if not isinstance(op, arith.ConstantOp | YieldOp))
+    first = list(itertools.islice(ops, CHEAP_OPS + 1))
+    return len(first) <= CHEAP_OPS and all(isinstance(op, _CASTS) for op in first)
 
 
-def _fuse(producer: MapOp, reader: MapOp) -> None:
-    """Merges the producer, or a copy of it if others read it too, into the reader."""
+def _fuse(producer: MapOp, reader: MapOp, length: int) -> None:
+    """Merges the producer, of so many ops, into the reader; a copy of it if others read it too."""
     result = producer.result
     own = only_user_is(result, reader)
+    if own and length > LONG:
+        _append_reader(producer, reader)
+        return
     source = producer.epilogue.block if own else producer.epilogue.clone().block
     block = reader.epilogue.block
     kept = [(value, argument) for value, argument in zip(reader.ins, block.args, strict=True) if value is not result]
@@ -110,3 +127,22 @@ def _fuse(producer: MapOp, reader: MapOp) -> None:
     if own:
         producer.detach()
         producer.erase()
+
+
+def _append_reader(producer: MapOp, reader: MapOp) -> None:
+    """As ``_fuse``, without moving the producer's code: a chain of maps takes time in proportion to its length."""
+    block = producer.epilogue.block
+    arguments: dict[SSAValue, SSAValue] = dict(zip(producer.ins, block.args, strict=True))
+    arguments[producer.result] = yielded_value(block)
+    for value, argument in zip(reader.ins, reader.epilogue.block.args, strict=True):
+        if value not in arguments:
+            arguments[value] = block.insert_arg(argument.type, len(block.args))
+        argument.replace_all_uses_with(arguments[value])
+    del arguments[producer.result]
+    append_code(block, reader.epilogue.block)
+    region = producer.detach_region(producer.epilogue)
+    reader.detach_region(reader.epilogue)
+    reader.add_region(region)
+    set_operands(reader, list(arguments))
+    producer.detach()
+    producer.erase()

@@ -43,6 +43,17 @@ def prepend_code(block: Block, source: Block, arguments: Sequence[SSAValue]) -> 
     return result
 
 
+def append_code(block: Block, source: Block) -> None:
+    """Moves the ops of ``source`` to the end of ``block``, whose terminator they replace."""
+    terminator = block.last_op
+    assert isinstance(terminator, YieldOp)
+    terminator.detach()
+    terminator.erase()
+    for op in list(source.ops):
+        op.detach()
+        block.add_op(op)
+
+
 def drop_repeated_constants(block: Block) -> None:
     """Keeps one of several equal ``arith.constant``."""
     seen: dict[Attribute, SSAValue] = {}
