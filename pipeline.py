@@ -83,6 +83,7 @@ PHASES = (
             "kernel-simplify-layouts",
             # Before fusion, which looks for constants to make biases of.
             "kernel-fold-constants",
+            "kernel-split-concats",
             "kernel-fuse-maps",
             "kernel-fold-scales",
             "kernel-fuse-epilogues",

@@ -41,6 +41,7 @@ PASSES: dict[str, str] = {
     "kernel-fold-constants": "passes.kernel.fold_constants:KernelFoldConstantsPass",
     "kernel-fold-scales": "passes.kernel.fold_scales:KernelFoldScalesPass",
     "kernel-fuse-epilogues": "passes.kernel.fuse_epilogues:KernelFuseEpiloguesPass",
+    "kernel-split-concats": "passes.kernel.split_concats:KernelSplitConcatsPass",
     "kernel-fuse-maps": "passes.kernel.fuse_maps:KernelFuseMapsPass",
     "kernel-simplify-layouts": "passes.kernel.simplify_layouts:KernelSimplifyLayoutsPass",
     "kernel-sink-views": "passes.kernel.sink_views:KernelSinkViewsPass",

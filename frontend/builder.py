@@ -15,7 +15,7 @@ from ..dialects import graph
 from ..dialects.graph import ConstantOp, DimValuesOp, GraphOperation, ReshapeOp
 from ..dialects.graph.attributes import reference_attributes
 from ..dialects.graph.broadcasting import broadcast_shapes
-from ..dialects.graph.folding import REPEATED_BYTES, folding_limit
+from ..dialects.graph.folding import REPEATED_BYTES, distinct_bytes, folding_limit
 from ..dialects.graph.types import TensorType, i64, is_integer, numpy_dtype
 from ..dialects.shape import add, is_static, maximum, multiply, product, same_dimension, subtract
 from ..runtime.reference import REFERENCE, evaluate
@@ -239,7 +239,7 @@ class Builder:
         attributes = reference_attributes(name, values, types)
         if attributes is None:
             return None
-        size, read = sum(_nbytes(t) for t in types), sum(array.nbytes for array in arrays)
+        size, read = sum(_nbytes(t) for t in types), distinct_bytes(arrays)
         grown = size - read
         if size > folding_limit(name, read) or (grown > REPEATED_BYTES and grown > self._may_grow_bytes):
             return None

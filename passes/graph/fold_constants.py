@@ -10,7 +10,7 @@ from xdsl.passes import ModulePass
 
 from ...dialects.graph import ConstantOp, GraphOperation
 from ...dialects.graph.attributes import reference_attributes
-from ...dialects.graph.folding import folding_limit
+from ...dialects.graph.folding import distinct_bytes, folding_limit
 from ...dialects.graph.types import TensorType
 from ...dialects.shape import is_static
 from ...runtime.reference import REFERENCE, evaluate
@@ -55,7 +55,7 @@ class GraphFoldConstantsPass(ModulePass):
         known = [array for array in arrays if array is not None]
         if len(known) < len(arrays):
             return
-        limit = folding_limit(name, sum(array.nbytes for array in known)) if self.limit is None else self.limit
+        limit = folding_limit(name, distinct_bytes(known)) if self.limit is None else self.limit
         if sum(_nbytes(t) for t in types) > limit:
             return
         attributes = reference_attributes(name, operation.values, types)

@@ -139,6 +139,26 @@ def power_of_a_dimension(steps: int) -> onnx.ModelProto:
     return model_of(nodes, [info("x", FLOAT, ["N", "M", "K", "L"])])
 
 
+def doubling_constant(steps: int) -> onnx.ModelProto:
+    """2 ** steps numbers, each half of them a copy of the other."""
+    nodes = [node("Concat", [f"t{i}", f"t{i}"], [f"t{i + 1}"], axis=0) for i in range(steps)]
+    nodes.append(node("Add", ["x", f"t{steps}"], ["y"]))
+    return model_of(nodes, [info("x", FLOAT, [1])], {"t0": np.ones(1, np.float32)})
+
+
+def long_chain(length: int) -> onnx.ModelProto:
+    """Elementwise nodes, each of which could be fused with all before it."""
+    operators = ("Relu", "Neg", "Abs", "Floor")
+    names = ["x", *(f"v{i}" for i in range(length - 1)), "y"]
+    nodes = [node(operators[i % 4], [names[i]], [names[i + 1]]) for i in range(length)]
+    return model_of(nodes, [info("x", FLOAT, [4, 4])])
+
+
+def many_operands(count: int) -> onnx.ModelProto:
+    names = [f"x{i}" for i in range(count)]
+    return model_of([node("Concat", names, ["y"], axis=0)], [info(name, FLOAT, [1, 4]) for name in names])
+
+
 def int64(*numbers: int) -> np.ndarray:
     return np.array(numbers, np.int64)
 
@@ -163,6 +183,9 @@ BOMBS: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "endless loop": (endless_loop, "compiled"),
     "long scan": (long_scan, "(InvalidModel|UnsupportedOperator)Error"),
     "growing shape": (lambda: growing_shape(24), "compiled"),
+    "doubling constant": (lambda: doubling_constant(32), "compiled"),
+    "long chain": (lambda: long_chain(2000), "compiled"),
+    "many operands": (lambda: many_operands(2000), "compiled"),
     "power of a dimension": (lambda: power_of_a_dimension(12), "compiled|Error"),
 }
 
