@@ -15,13 +15,15 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ..runtime import expressions
+
 if TYPE_CHECKING:
     import sympy
 
 Dim: TypeAlias = "int | sympy.Expr"
 
 _SYMBOL_PATTERN = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*\Z")
-_RESERVED = frozenset({"x", "floordiv", "mod", "max", "min"})
+_RESERVED = frozenset({"x", "floordiv", "mod", "max", "min", "scaled"})
 MAX_NAME_LENGTH = 100
 
 
@@ -160,6 +162,31 @@ def minimum(left: Dim, right: Dim) -> Dim:
     return canonical(sympy.Min(left, right))
 
 
+def scaled(size: Dim, numerator: int, denominator: int) -> Dim:
+    """``size * numerator / denominator``, a number that float32 holds, rounded to float32 and then down."""
+    if isinstance(size, int):
+        return expressions.scaled(size, numerator, denominator)
+    return scaled_function()(size, numerator, denominator)
+
+
+@functools.cache
+def scaled_function() -> Any:
+    """SymPy's function of that name."""
+    import sympy
+
+    class Scaled(sympy.Function):
+        is_integer = True
+        is_nonnegative = True
+
+        @classmethod
+        def eval(cls, *arguments: Any) -> Any:
+            if all(argument.is_Integer for argument in arguments):
+                return sympy.Integer(expressions.scaled(*map(int, arguments)))
+            return None
+
+    return Scaled
+
+
 def is_bounded(value: Dim) -> bool:
     """Whether a maximum or minimum occurs in it."""
     import sympy
@@ -216,6 +243,8 @@ def _print(value: Any, division: str, level: int) -> str:
         name = "max" if isinstance(value, sympy.Max) else "min"
         arguments = sorted(_print(a, division, _SUM) for a in value.args)
         return functools.reduce(lambda a, b: f"{name}({a}, {b})", arguments)
+    if isinstance(value, scaled_function()):
+        return f"scaled({', '.join(_print(argument, division, _SUM) for argument in value.args)})"
     if isinstance(value, sympy.floor):
         numerator, denominator = sympy.fraction(sympy.together(value.args[0]))
         divisor = _print(denominator, division, _ATOM)
@@ -277,6 +306,11 @@ def _evaluate(node: ast.expr) -> Dim:
             return _OPERATORS[type(op)](_evaluate(left), _evaluate(right))
         case ast.Call(func=ast.Name(id="max" | "min" as name), args=[left, right]):
             return (maximum if name == "max" else minimum)(_evaluate(left), _evaluate(right))
+        case ast.Call(
+            func=ast.Name(id="scaled"),
+            args=[size, ast.Constant(value=int() as top), ast.Constant(value=int() as bottom)],
+        ):
+            return scaled(_evaluate(size), top, bottom)
     raise ValueError(f"not a dimension: '{ast.unparse(node)}'")
 
 

@@ -2,7 +2,7 @@
 
 A dimension is an ``int`` or the text of an expression over symbol names, such as ``(H - 1) // 2 + 1``. The text
 may come from a file that nobody vouches for, so that only a few kinds of syntax are let through before Python
-compiles it: names of symbols, integers, ``+ - * // %``, unary minus, ``max`` and ``min``.
+compiles it: names of symbols, integers, ``+ - * // %``, unary minus, ``max``, ``min`` and ``scaled``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import ast
 import functools
 from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
+
 from .errors import ProgramError
 
 Dimension = int | str
@@ -18,7 +20,16 @@ Dimension = int | str
 MAXIMUM_LENGTH = 4096
 """Characters of one expression."""
 
-_FUNCTIONS = {"max": max, "min": min}
+
+def scaled(size: int, numerator: int, denominator: int) -> int:
+    """A size times a fraction that float32 holds, rounded to float32 as engines do, and then down: 10 by 0.7 is 7.
+
+    The exact product is 6.9999999, since float32 has no 0.7.
+    """
+    return int(np.floor(np.float32(size) * np.float32(numerator / denominator)))
+
+
+_FUNCTIONS = {"max": max, "min": min, "scaled": scaled}
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...dialects import graph
 from ...dialects.graph.types import is_integer
-from ...dialects.shape import add, canonical, floordiv, maximum, minimum, multiply, same_dimension
+from ...dialects.shape import add, canonical, floordiv, maximum, minimum, multiply, same_dimension, scaled
 from ..contents import as_exact
 from ..node import Node
 from ..registry import converter
@@ -19,10 +19,6 @@ from ..values import Value
 
 if TYPE_CHECKING:
     from ...dialects.shape import Dim
-
-MAX_INTEGER = 2**63 - 1
-# No axis is longer: its elements would not fit in memory.
-MAX_SIZE = 2**38
 
 
 @converter("Upsample", since=7)
@@ -93,30 +89,38 @@ def _by_scales(node: Node, x: Value, scales: Value, axes: list[int], fields: dic
 
 
 def _scaled(node: Node, size: Dim, factor: Any, fields: dict[str, Any], axis: int) -> Dim:
-    """floor(size * (end - start of the region) * factor), of the scale's exact value: 0.7 of 10 is 6, in float32."""
+    """floor(size * (end - start of the region) * factor).
+
+    Without a region, in float32, as engines have it: 0.7 of 10 is 7.
+    """
     roi: list[float] = fields.get("roi", [])
     extent = Fraction(roi[len(roi) // 2 + axis]) - Fraction(roi[axis]) if roi else Fraction(1)
     if not isinstance(factor, int | float):
-        whole = canonical(size * as_exact(factor)) if extent == 1 else None
+        exact = as_exact(factor) if extent == 1 else None
+        whole = None if exact is None else canonical(size * exact)
         if whole is None or not (isinstance(whole, int) or whole.is_integer):
             node.unknown_size(f"the scale {factor}", size)
         return whole
-    exact = Fraction(factor) * extent
-    if exact < 0:
-        node.invalid(f"axis {axis} would have {float(exact)} of its size", "the region must end after it starts")
+    if extent < 0:
+        node.invalid(f"the region along axis {axis} ends before it starts", "give a region that is not empty")
+    if extent != 1:
+        return _floor_of_product(node, size, Fraction(factor) * extent)
+    numerator, denominator = float(factor).as_integer_ratio()
+    if numerator < 1 << 8 and denominator < 1 << 60:
+        return floordiv(multiply(numerator, size), denominator)
+    return scaled(size, numerator, denominator)
+
+
+def _floor_of_product(node: Node, size: Dim, factor: Fraction) -> Dim:
+    """Has the run check that the product fits 64 bits."""
     if not isinstance(size, int):
-        _require_exact(node, size, exact)
-    return floordiv(multiply(exact.numerator, size), exact.denominator)
-
-
-def _require_exact(node: Node, size: Dim, factor: Fraction) -> None:
-    """A size times the numerator must fit 64 bits."""
-    most = MAX_INTEGER // factor.numerator if factor else MAX_INTEGER
-    if most < 1 << 10 or factor.denominator > MAX_INTEGER:
-        node.unknown_size(f"the scale {float(factor)}", size)
-    if most < MAX_SIZE:
-        why = f"{node.describe()}: with the scale {float(factor)}, the size is at most {most}"
-        node.b.symbols.require_at_most(size, most, why)
+        most = ((1 << 62) - 1) // max(factor.numerator, 1)
+        if most < 1 << 10 or factor.denominator > 1 << 60:
+            node.unknown_size(f"the scale {float(factor)}", size)
+        if most < 1 << 38:
+            why = f"{node.describe()}: by the scale {float(factor)} a size of at most {most} is resized"
+            node.b.symbols.require_at_most(size, most, why)
+    return floordiv(multiply(factor.numerator, size), factor.denominator)
 
 
 def _by_sizes(node: Node, x: Value, sizes: Value, axes: list[int], fields: dict[str, Any]) -> Value:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import sympy
-from xdsl.dialects import arith, func, memref, scf, vector
+from xdsl.dialects import arith, func, math, memref, scf, vector
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
     AffineMapAttr,
@@ -31,6 +31,7 @@ from xdsl.dialects.builtin import (
     StridedLayoutAttr,
     UnitAttr,
     VectorType,
+    f32,
     i1,
     i8,
     i64,
@@ -40,7 +41,7 @@ from xdsl.ir.affine import AffineMap
 
 from ...dialects import vector_extension as vectorx
 from ...dialects.layout import TensorType
-from ...dialects.shape import Dim
+from ...dialects.shape import Dim, scaled_function
 from ...dialects.storage import element_bytes
 
 Index: TypeAlias = int | SSAValue
@@ -276,6 +277,8 @@ class LoopNest:
                 for argument in expression.args[1:]:
                     total = combine(total, self._evaluate(argument))  # pyright: ignore[reportArgumentType]
                 return total
+        if isinstance(expression, scaled_function()):
+            return self._scaled(*expression.args)
         if isinstance(expression, sympy.floor):
             numerator, denominator = sympy.fraction(sympy.together(expression.args[0]))
             # Shapes are never negative, but a numerator such as H - 5 can be: divide rounding down. Machines stop at
@@ -285,6 +288,14 @@ class LoopNest:
         raise ValueError(f"no code for the dimension {expression}")
 
     # --- control flow ------------------------------------------------------------------------------------
+
+    def _scaled(self, size: Any, numerator: Any, denominator: Any) -> Index:
+        """A size times a fraction, in f32, rounded down."""
+        whole = self.insert(arith.IndexCastOp(self.value(self._evaluate(size)), i64))
+        factor = self.constant(int(numerator) / int(denominator), f32)
+        product = self.insert(arith.MulfOp(self.insert(arith.SIToFPOp(whole, f32)), factor))
+        rounded = self.insert(arith.FPToSIOp(self.insert(math.FloorOp(product)), i64))
+        return self.insert(arith.IndexCastOp(rounded, INDEX))
 
     @contextlib.contextmanager
     def loop(

@@ -7,8 +7,9 @@ axis, which element of x it shows. Linear reads 2^k neighbours along the k axes 
     for rows and columns of y, shared
       for channels, in vectors:  y = sum of neighbours of x, each times its weights
 
-A coordinate is a fraction: whole numbers above and below, divided once, in f64, so that rounding it to the element
-before or after is exact. For linear interpolation it is clamped to x.
+A coordinate that follows from sizes is a fraction: whole numbers above and below, divided once, in f64, so that it is
+rounded exactly to the element before or after it. By a given scale it is computed in f32, as engines have it. For
+linear interpolation it is clamped to x.
 
 Decisions: ``lanes`` of a vector; ``unroll`` vectors in a tile.
 """
@@ -25,7 +26,7 @@ from xdsl.ir import SSAValue
 from ...dialects.kernel import ResizeOp
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim, canonical, maximum
-from ...runtime.reference.coordinates import FIRST_IF_SINGLE, Line, source_line
+from ...runtime.reference.coordinates import FIRST_IF_SINGLE, IN_FLOAT32, Line, source_line
 from .arithmetic import convert, index_as, select
 from .element_loops import Position, for_each_span, outer_loops, walk_elements, walk_origins, walk_space
 from .elementwise import apply_epilogue, operand_positions, unroll_for, vector_lanes
@@ -132,12 +133,10 @@ class _Resize:
         walk_elements(self.nest, self.y.dims, self.y.type.layout, operands, self._finish, self.lanes, self.unroll)
 
     def _nearest_map(self, axis: int) -> AxisMap:
-        halves, op = _ROUNDINGS[self.kernel.get("rounding")]
-        step, start, divisor = self._line(axis)
-        line = (2 * step, 2 * start + halves * divisor, 2 * divisor) if halves else (step, start, divisor)
+        shift, op = _ROUNDINGS[self.kernel.get("rounding")]
 
         def position(nest: LoopNest, index: Index) -> Index:
-            whole = _to_index(nest, nest.insert(op(self._coordinate(axis, line, index))))
+            whole = _to_index(nest, nest.insert(op(self._coordinate(axis, index, shift))))
             return nest.maximum(nest.minimum(whole, nest.sub(nest.dim(self.x.dims[axis]), 1)), 0)
 
         return position
@@ -151,8 +150,34 @@ class _Resize:
             return 0, 0, 1
         return source_line(coordinates, before, after, self.scales[axis])
 
-    def _coordinate(self, axis: int, line: Line, index: Index) -> SSAValue:
-        """Where element ``index`` of y lies along an axis of x, as an f64."""
+    def _coordinate(self, axis: int, index: Index, halves: int = 0) -> SSAValue:
+        """Where element ``index`` of y lies along an axis of x, moved by so many halves, as an f64."""
+        scale = self.kernel.get("scales")[axis] if self.kernel.get("scales") else 0.0
+        if scale and self.kernel.get("coordinates") in IN_FLOAT32:
+            return self._shifted(self._in_float32(axis, index, scale), halves / 2)
+        step, start, divisor = self._line(axis)
+        if halves:
+            step, start, divisor = 2 * step, 2 * start + halves * divisor, 2 * divisor
+        return self._on_line(axis, index, (step, start, divisor))
+
+    def _shifted(self, value: SSAValue, by: float) -> SSAValue:
+        return value if by == 0 else self.nest.insert(arith.AddfOp(value, self.nest.constant(by, value.type)))
+
+    def _in_float32(self, axis: int, index: Index, scale: float) -> SSAValue:
+        """By a given scale, each step rounded to f32; as an f64."""
+        nest, coordinates = self.nest, self.kernel.get("coordinates")
+        place = self._shifted(index_as(nest, index, f32), 0 if coordinates == "asymmetric" else 0.5)
+        place = nest.insert(arith.DivfOp(place, nest.constant(scale, f32)))
+        place = self._shifted(place, -0.5 if coordinates in ("half_pixel", "pytorch_half_pixel") else 0)
+        after = self.y.dims[axis]
+        if coordinates in FIRST_IF_SINGLE and after == 1:
+            place = nest.constant(0, f32)
+        elif coordinates in FIRST_IF_SINGLE and not isinstance(after, int):
+            is_single = nest.compare("eq", nest.dim(after), 1)
+            place = select(nest, is_single, nest.constant(0, f32), place)
+        return convert(nest, place, f64)
+
+    def _on_line(self, axis: int, index: Index, line: Line) -> SSAValue:
         nest = self.nest
         step, start, divisor = (canonical(number) for number in line)
         numerator = nest.add(nest.mul(index, nest.dim(step)), nest.dim(start))
@@ -196,7 +221,7 @@ class _Resize:
         index = position.reached.get(("window", axis), 0)
         last = nest.sub(nest.dim(self.x.dims[axis]), 1)
         zero = nest.constant(0, f64)
-        coordinate = nest.insert(arith.MaximumfOp(self._coordinate(axis, self._line(axis), index), zero))
+        coordinate = nest.insert(arith.MaximumfOp(self._coordinate(axis, index), zero))
         coordinate = nest.insert(arith.MinimumfOp(coordinate, index_as(nest, last, f64)))
         floor = nest.insert(math.FloorOp(coordinate))
         first = nest.minimum(_to_index(nest, floor), last)

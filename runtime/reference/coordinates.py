@@ -12,6 +12,9 @@ from typing import Any, TypeAlias
 Number: TypeAlias = Any
 Line: TypeAlias = tuple[Number, Number, Number]
 
+IN_FLOAT32 = frozenset({"half_pixel", "pytorch_half_pixel", "tf_half_pixel_for_nn", "asymmetric"})
+"""Coordinates that engines compute in float32 where a scale is given, so that 1 / 0.33333334 is 3 and not less."""
+
 FIRST_IF_SINGLE = frozenset({"pytorch_half_pixel", "align_corners"})
 """Coordinates by which the only element of an axis lies at 0."""
 

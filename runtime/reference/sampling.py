@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from .coordinates import FIRST_IF_SINGLE, cropped_line, source_line
+from .coordinates import FIRST_IF_SINGLE, IN_FLOAT32, cropped_line, source_line
 from .elementwise import Arrays, Attributes, Operation, widened
 
-Scale = tuple[int, int]
+Scale = float | tuple[int, int]
+"""A given scale, a float32; or a fraction that follows from sizes."""
 
 
 Fractions = tuple[np.ndarray, int]
@@ -26,9 +29,28 @@ def source_positions(
         step, start, divisor = cropped_line(size, out_size, roi)
     elif out_size == 1 and coordinates in FIRST_IF_SINGLE:
         step, start, divisor = 0, 0, 1
+    elif isinstance(scale, float) and coordinates in IN_FLOAT32:
+        return _in_float32(coordinates, out_size, scale)
     else:
-        step, start, divisor = source_line(coordinates, size, out_size, scale)
+        fraction = scale if scale is None or isinstance(scale, tuple) else scale.as_integer_ratio()
+        step, start, divisor = source_line(coordinates, size, out_size, fraction)
     return np.array([step * place + start for place in range(out_size)], object), divisor
+
+
+def _in_float32(coordinates: str, out_size: int, scale: float) -> Fractions:
+    """Positions by a given scale, each step rounded to float32."""
+    half = np.float32(0.5)
+    places = np.arange(out_size, dtype=np.float32)
+    rounded = (places if coordinates == "asymmetric" else places + half) / np.float32(scale)
+    if coordinates in ("half_pixel", "pytorch_half_pixel"):
+        rounded = rounded - half
+    unit = 1 << 149  # The smallest float32 is one part of it.
+    return np.array([_whole_parts(position, unit) for position in rounded.tolist()], object), unit
+
+
+def _whole_parts(number: float, unit: int) -> int:
+    numerator, denominator = number.as_integer_ratio()
+    return numerator * unit // denominator
 
 
 def nearest_indices(positions: Fractions, nearest: str, size: int) -> np.ndarray:
@@ -85,8 +107,7 @@ def _resize(inputs: Arrays, attributes: Attributes) -> Arrays:
     given = attributes.get("scales") or [0.0] * x.ndim
     common = attributes.get("common_scale")
     # A scale of 0 is not given.
-    scales = [scale.as_integer_ratio() if scale else tuple(common) if common else None for scale in given]
-    return [resize(x, shape, scales, attributes)]
+    return [resize(x, shape, [scale or (tuple(common) if common else None) for scale in given], attributes)]
 
 
 def resize(x: np.ndarray, shape: tuple[int, ...], scales: Sequence[Scale | None], attributes: Attributes) -> np.ndarray:
@@ -97,7 +118,8 @@ def resize(x: np.ndarray, shape: tuple[int, ...], scales: Sequence[Scale | None]
     outside = np.zeros(shape, bool)
     for axis, (size, out_size, scale) in enumerate(zip(x.shape, shape, scales)):
         crop = coordinates == "tf_crop_and_resize"
-        if size == out_size and (scale is None or scale[0] == scale[1]) and not crop:
+        factor = _factor(scale, size, out_size)
+        if size == out_size and factor == 1 and not crop:
             continue
         numerators, divisor = source_positions(coordinates, size, out_size, scale, (roi[axis], roi[x.ndim + axis]))
         if crop:
@@ -107,7 +129,6 @@ def resize(x: np.ndarray, shape: tuple[int, ...], scales: Sequence[Scale | None]
             nearest = attributes.get("nearest", "round_prefer_floor")
             result = np.take(result, nearest_indices((numerators, divisor), nearest, size), axis)
         else:
-            factor = out_size / size if scale is None else scale[0] / scale[1]
             weights = axis_weights(mode, (numerators, divisor), size, factor, attributes)
             result = np.moveaxis(np.tensordot(weights, result, (1, axis)), 0, axis)
     if outside.any():
@@ -118,6 +139,13 @@ def resize(x: np.ndarray, shape: tuple[int, ...], scales: Sequence[Scale | None]
     return np.ascontiguousarray(result.astype(x.dtype, copy=False))
 
 
+def _factor(scale: Scale | None, size: int, out_size: int) -> float:
+    if scale is not None and not isinstance(scale, tuple):
+        return scale
+    numerator, denominator = scale or (out_size, size)
+    return 1.0 if numerator == denominator else numerator / denominator
+
+
 def _dynamic_resize(inputs: Arrays, attributes: Attributes) -> Arrays:
     x, wanted = inputs
     axes = attributes.get("axes") or tuple(range(x.ndim))
@@ -125,8 +153,8 @@ def _dynamic_resize(inputs: Arrays, attributes: Attributes) -> Arrays:
     scales: list[Scale | None] = [None] * x.ndim
     if wanted.dtype.kind == "f":
         for axis, scale in zip(axes, wanted, strict=True):
-            scales[axis] = numerator, denominator = float(scale).as_integer_ratio()
-            shape[axis] = _scaled(shape[axis] * numerator, denominator, axis, attributes)
+            scales[axis] = float(scale)
+            shape[axis] = _scaled(shape[axis], float(scale), axis, attributes)
         return [resize(x, tuple(shape), scales, attributes)]
     policy = attributes.get("policy", "stretch")
     if policy == "stretch":
@@ -136,19 +164,19 @@ def _dynamic_resize(inputs: Arrays, attributes: Attributes) -> Arrays:
     scale = common_scale([x.shape[axis] for axis in axes], [int(size) for size in wanted], policy)
     for axis in axes:
         scales[axis], shape[axis] = scale, (2 * scale[0] * x.shape[axis] + scale[1]) // (2 * scale[1])
-    return [resize(x, tuple(shape), [scale or (1, 1) for scale in scales], attributes)]
+    return [resize(x, tuple(shape), [scale or 1.0 for scale in scales], attributes)]
 
 
-def _scaled(numerator: int, denominator: int, axis: int, attributes: Attributes) -> int:
-    """A size, given as a fraction, times the extent of the region along an axis, rounded down."""
+def _scaled(size: int, scale: float, axis: int, attributes: Attributes) -> int:
+    """A size times the extent of the region along an axis and the scale, rounded down; in float32 without a region."""
     roi = attributes.get("roi")
-    if not roi or attributes.get("coordinates") != "tf_crop_and_resize":
-        return numerator // denominator
-    (start, start_unit), (end, end_unit) = (edge.as_integer_ratio() for edge in (roi[axis], roi[len(roi) // 2 + axis]))
-    return numerator * (end * start_unit - start * end_unit) // (denominator * start_unit * end_unit)
+    extent = Fraction(roi[len(roi) // 2 + axis]) - Fraction(roi[axis]) if roi else 1
+    if extent == 1:
+        return int(np.floor(np.float32(size) * np.float32(scale)))
+    return max(math.floor(size * extent * Fraction(scale)), 0)
 
 
-def common_scale(sizes: Sequence[int], wanted: Sequence[int], policy: str) -> Scale:
+def common_scale(sizes: Sequence[int], wanted: Sequence[int], policy: str) -> tuple[int, int]:
     """The one scale of all axes by which none becomes larger than wanted (not_larger), or smaller (not_smaller)."""
     scale = wanted[0], sizes[0]
     for size, target in zip(sizes[1:], wanted[1:]):

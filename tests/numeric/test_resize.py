@@ -10,6 +10,7 @@ import pytest
 from exact_resize import COORDINATES, exact_resize
 from one_node import model_of
 from onnx import ModelProto
+from random_model import evaluate
 
 SHAPES = [(1, 2, 20, 7), (2, 2, 9, 13)]
 CROP = {"roi": [0.1, -0.2, 0.75, 1.25], "extrapolation_value": 9.5}
@@ -18,6 +19,7 @@ CASES: list[dict[str, Any]] = [
     {"sizes": [20, 1]},
     {"scales": [0.7, 1.3]},
     {"scales": [2.0, 0.6]},
+    {"scales": [1.5, 1 / 3]},
     {"sizes": [17, 5], "keep_aspect_ratio_policy": "not_larger"},
     {"sizes": [17, 5], "keep_aspect_ratio_policy": "not_smaller"},
 ]
@@ -58,7 +60,7 @@ def options(mode: str, number: int) -> dict[str, Any]:
 def test_resize(mode: str, coordinates: str) -> None:
     is_old = coordinates == "tf_half_pixel_for_nn"
     first = list(COORDINATES).index(coordinates) if coordinates in COORDINATES else 0
-    for number, case in enumerate(CASES[:4] if is_old else CASES, first):
+    for number, case in enumerate(CASES[:5] if is_old else CASES, first):
         given = {**case, **options(mode, number), "mode": mode, "coordinate_transformation_mode": coordinates}
         if coordinates == "tf_crop_and_resize":
             given |= CROP
@@ -101,3 +103,16 @@ def test_an_axis_without_elements_is_refused() -> None:
     assert executable.run({"x": np.zeros((1, 1, 0, 5), np.float32)})["y0"].shape == (1, 1, 0, 4)
     with pytest.raises(lamina.LaminaError, match="axis 3"):
         executable.run({"x": np.zeros((1, 1, 5, 0), np.float32)})
+
+
+@pytest.mark.parametrize("factor", [0.7, 1.3, 1 / 3])
+def test_sizes_by_a_scale_are_those_of_onnxruntime(factor: float) -> None:
+    given = {"scales": [factor], "axes": [2], "mode": "nearest", "nearest_mode": "floor"}
+    given["coordinate_transformation_mode"] = "asymmetric"
+    free = lamina.compile(model([1, 1, "H"], given, 18), threads=1)
+    for size in (9, 10, 90):
+        feeds = {"x": np.arange(size, dtype=np.float32).reshape(1, 1, size)}
+        expected = evaluate(model([1, 1, "H"], given, 18), feeds)["y0"]
+        fixed = lamina.compile(model([1, 1, size], given, 18), threads=1)
+        for executable in (free, fixed):
+            np.testing.assert_array_equal(executable.run(feeds)["y0"], expected)

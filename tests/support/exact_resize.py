@@ -1,4 +1,7 @@
-"""ONNX Resize read off its specification, in fractions: slow, and without rounding until the very end."""
+"""ONNX Resize read off its specification, in fractions: slow, and without rounding until the very end.
+
+Only what engines compute from a given scale in float32 is rounded on the way.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,13 @@ COORDINATES: dict[str, Callable[[int, int, int, F, F], F]] = {
     "tf_half_pixel_for_nn": lambda x, n, m, w, s: (x + HALF) / s,
     "align_corners": lambda x, n, m, w, s: x * (n - 1) / (w - 1) if m > 1 else F(0),
     "asymmetric": lambda x, n, m, w, s: x / s,
+}
+# With a scale that is given engines compute these in float32: 1 / 0.33333334 is 3.
+IN_FLOAT32: dict[str, Callable[[np.float32, np.float32], np.float32]] = {
+    "half_pixel": lambda x, s: (x + np.float32(0.5)) / s - np.float32(0.5),
+    "pytorch_half_pixel": lambda x, s: (x + np.float32(0.5)) / s - np.float32(0.5),
+    "tf_half_pixel_for_nn": lambda x, s: (x + np.float32(0.5)) / s,
+    "asymmetric": lambda x, s: x / s,
 }
 ROUND: dict[str, Callable[[F], int]] = {
     "floor": math.floor,
@@ -86,7 +96,7 @@ def result_sizes(
     for axis, scale in zip(axes, scales or ()):
         factors[axis] = F(float(np.float32(scale)))
         wanted[axis] = factors[axis] * shape[axis]
-        lengths[axis] = math.floor(wanted[axis])
+        lengths[axis] = math.floor(np.float32(shape[axis]) * np.float32(scale))
     return lengths, factors, wanted
 
 
@@ -110,12 +120,18 @@ def exact_resize(
         if coordinates == "tf_crop_and_resize":
             assert roi is not None
             start, end = (F(float(np.float32(roi[k]))) for k in (at, len(axes) + at))
-            lengths[axis] = math.floor(wanted[axis] * (end - start)) if scales is not None else lengths[axis]
+            if scales is not None and end - start != 1:
+                lengths[axis] = math.floor(wanted[axis] * (end - start))
             places = [cropped(i, size, lengths[axis], start, end) for i in range(lengths[axis])]
             beyond = np.array([not 0 <= place <= size - 1 for place in places], bool)
             outside = outside | beyond.reshape([-1 if a == axis else 1 for a in range(x.ndim)])
         elif scale == 1:
             continue
+        elif scales is not None and coordinates in IN_FLOAT32:
+            rounded = IN_FLOAT32[coordinates]
+            places = [F(float(rounded(np.float32(i), np.float32(scales[at])))) for i in range(lengths[axis])]
+            if coordinates == "pytorch_half_pixel" and lengths[axis] == 1:
+                places = [F(0)]
         else:
             formula = COORDINATES[coordinates]
             places = [formula(i, size, lengths[axis], wanted[axis], scale) for i in range(lengths[axis])]

@@ -192,8 +192,11 @@ def test_unsigned_types_print_as_such() -> None:
     assert str(TensorType.of([1], ui8)) == "!graph.tensor<1 x ui8>"
 
 
-@pytest.mark.parametrize("text", ["(7 * N) floordiv (H * W)", "N floordiv (2 * H)", "(N + 1) floordiv (H * H)"])
-def test_what_divides_keeps_its_brackets(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["(7 * N) floordiv (H * W)", "N floordiv (2 * H)", "(N + 1) floordiv (H * H)", "scaled(N + H, 11744051, 16777216)"],
+)
+def test_a_dimension_is_read_back(text: str) -> None:
     dimension = parse_dimension(text)
     sizes = {"N": 31, "H": 2, "W": 3}
     assert parse_dimension(print_dimension(dimension)) == dimension
