@@ -242,12 +242,22 @@ def _over_last_axes(node: Node, function: Callable[[Node, Value, int], Value]) -
 
 
 def _softmax(node: Node, x: Value, axis: int) -> Value:
+    return node.b.softmax(x, axis) if node.operator == "Softmax" else _log_softmax(node, x, axis)
+
+
+def _log_softmax(node: Node, x: Value, axis: int) -> Value:
+    """c - log(sum(exp(c))) with c = x - max(x).
+
+    The largest elements' powers are 1, and are counted apart: log(1 + rest) is the result of a likely one, and vanishes
+    where the rest is rounded off.
+    """
     b = node.b
-    if node.operator == "Softmax":
-        return b.softmax(x, axis)
     centred = b.sub(x, b.reduce("max", x, [axis]))
-    total = b.reduce("sum", b.op(graph.ExpOp, centred), [axis])
-    return b.sub(centred, b.op(graph.LogOp, total))
+    zero, one = b.scalar_like(0, x), b.scalar_like(1, x)
+    is_largest = b.op(graph.EqualOp, centred, zero)
+    largest = b.reduce("sum", b.where(is_largest, one, zero), [axis])
+    rest = b.reduce("sum", b.where(is_largest, zero, b.op(graph.ExpOp, centred)), [axis])
+    return b.sub(centred, b.op(graph.Log1pOp, b.add(b.sub(largest, one), rest)))
 
 
 @converter("Hardmax", since=13)

@@ -166,3 +166,22 @@ def test_powers_of_special_numbers(exponent: float) -> None:
     np.testing.assert_allclose(found, expected, rtol=4e-7)
     zeros = expected == 0
     np.testing.assert_array_equal(np.signbit(found[zeros]), np.signbit(expected[zeros]))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_log_softmax_of_likely_elements(dtype: Any) -> None:
+    x = np.array([[0, -20, -30, 5e-3], [0, -20, -30, -40], [7, 7, -80, -1], [3, -np.inf, -60, -np.inf]], dtype)
+    node = helper.make_node("LogSoftmax", ["x"], ["y"], axis=1)
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    infos = [helper.make_tensor_value_info(name, kind, [4, 4]) for name in "xy"]
+    graph = helper.make_graph([node], "g", infos[:1], infos[1:])
+    found = lamina.compile(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)).run(
+        {"x": x}
+    )["y"]
+    wide = x.astype(Wide)
+    # The logarithm of the sum over the others, from each element's point of view.
+    with np.errstate(all="ignore"):
+        powers = np.exp(wide[:, None, :] - wide[:, :, None])
+    others = np.where(np.eye(4, dtype=bool), 0, powers).sum(2)
+    expected = np.where(np.isneginf(x), -np.inf, -np.log1p(others))
+    np.testing.assert_allclose(found, expected, rtol=5 * np.finfo(dtype).eps)
