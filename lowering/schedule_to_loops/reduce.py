@@ -10,7 +10,7 @@ several rows are summed at once); where it is reduced, a tile of partial results
 
 A reduction is never split among threads, so the result does not depend on their number. Partial results
 are as many as a tile has elements, and long sums go in blocks (``long_sums``), which keeps them accurate; narrow floats
-are summed in f32.
+are summed in f32, and products of floats taken in f64.
 
 Decisions: ``lanes`` of a vector; ``unroll`` vectors of partial results.
 """
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from xdsl.dialects.builtin import VectorType
+from xdsl.dialects.builtin import AnyFloat, VectorType, f64
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
@@ -135,7 +135,10 @@ class _Reduction(ReductionWalk):
         super().__init__(stage, nest, kernel, axes)
         self.kind = kind
         self.combining = "sum" if kind == "mean" else kind
-        self.element = accumulator_element(self.operands[0].element_type)
+        own = self.operands[0].element_type
+        # Blocks do nothing for long products, each factor of which rounds by its share of the product.
+        in_f64 = kind == "prod" and isinstance(own, AnyFloat)
+        self.element = f64 if in_f64 else accumulator_element(own)
         narrow = isinstance(self.columns.size, int) and self.columns.size <= self.lanes
         self.column_tile = self.lanes if narrow else self.lanes * self.unroll
         if self.lanes_stay:

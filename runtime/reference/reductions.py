@@ -16,7 +16,7 @@ def _reduce(inputs: Arrays, attributes: Attributes) -> Arrays:
         case "sum":
             result = np.sum(wide, axes, keepdims=keepdims, dtype=_sum_dtype(wide))
         case "prod":
-            result = np.prod(wide, axes, keepdims=keepdims, dtype=wide.dtype)
+            result = np.prod(wide, axes, keepdims=keepdims, dtype=_sum_dtype(wide))
         case "mean" if is_float(x.dtype):
             result = np.mean(wide, axes, keepdims=keepdims, dtype=_sum_dtype(wide))
         case "mean":
@@ -34,7 +34,7 @@ def _reduce(inputs: Arrays, attributes: Attributes) -> Arrays:
 
 
 def _sum_dtype(x: np.ndarray) -> np.dtype:
-    """What elements are summed in: float64 where they are floats, since NumPy adds up most axes one by one."""
+    """What elements are combined in: float64 where they are floats, since NumPy goes along most axes one by one."""
     return np.dtype(np.float64) if is_float(x.dtype) else x.dtype
 
 

@@ -61,6 +61,16 @@ def test_random_numbers_in_blocks_of_every_size() -> None:
         np.testing.assert_allclose(run("ReduceSum", [x.T.copy(), axes(0)])[0], expected.sum(1), atol=1e-3)
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_long_products(axis: int) -> None:
+    """Also of factors far apart, whose product is a number all the same."""
+    factors = np.random.default_rng(3).uniform(0.99, 1.01, (3, 100_000)).astype(np.float32)
+    factors[:, [5, 7_000]], factors[:, [80_000, 99_999]] = 1e25, 1e-25
+    x = factors if axis else factors.T.copy()
+    expected = np.prod(x.astype(np.longdouble), axis, keepdims=True)
+    np.testing.assert_allclose(run("ReduceProd", [x, axes(axis)]), expected.astype(np.float32), rtol=1e-6)
+
+
 @pytest.mark.parametrize("window", [(600, 700), (1, 300_000), (150_000, 2)])
 def test_pools(window: tuple[int, int]) -> None:
     x = np.full((1, 2, *window), TENTH)
