@@ -16,7 +16,7 @@ from ..dialects.graph import ConstantOp, DimValuesOp, GraphOperation, ReshapeOp
 from ..dialects.graph.attributes import reference_attributes
 from ..dialects.graph.broadcasting import broadcast_shapes
 from ..dialects.graph.folding import REPEATED_BYTES, distinct_bytes, folding_limit
-from ..dialects.graph.types import TensorType, i64, is_integer, numpy_dtype
+from ..dialects.graph.types import TensorType, f32, i64, is_integer, numpy_dtype
 from ..dialects.shape import add, is_static, maximum, multiply, product, same_dimension, subtract
 from ..runtime.reference import REFERENCE, evaluate
 from .budget import NodeBudget
@@ -58,6 +58,8 @@ class Builder:
         self._constant_ops: list[ConstantOp] = []
         self._small: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
         self._stored: dict[int, SSAValue] = {}
+        # By the id of a constant's array, which is kept so that no other array gets that id.
+        self._widened: dict[int, tuple[np.ndarray, Value]] = {}
 
     # --- values ---------------------------------------------------------------------------------
 
@@ -294,6 +296,16 @@ class Builder:
             return x
         (result,) = self.emit(graph.CastOp, [x], [x.type.with_element(element_type)], saturate=saturate)
         return result
+
+    def widened(self, x: Value) -> Value:
+        """A float narrower than f32 as f32; a constant's array is widened once, however large it is."""
+        if x.constant is None:
+            return self.cast(x, f32)
+        known = self._widened.get(id(x.constant))
+        if known is None:
+            wide = self.constant(x.constant.astype(np.float32), x.name and f"{x.name}.f32")
+            known = self._widened[id(x.constant)] = (x.constant, wide)
+        return known[1]
 
     # --- movement -------------------------------------------------------------------------------
 

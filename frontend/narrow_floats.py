@@ -45,7 +45,7 @@ def _is_narrow(value: object) -> bool:
 
 
 def _widened(node: Node, value: Value | None) -> Value | None:
-    return node.b.cast(value, f32) if value is not None and _is_narrow(value) else value
+    return node.b.widened(value) if value is not None and _is_narrow(value) else value
 
 
 def _rounded(node: Node, value: Value | None, index: int) -> Value | None:

@@ -14,6 +14,9 @@ import ml_dtypes
 import numpy as np
 import onnx
 import pytest
+from lamina.context import CompilerContext
+from lamina.frontend import import_model
+from lamina.pipeline import compile_through, module_text
 from onnx import helper, numpy_helper
 
 _rng = np.random.default_rng(7)
@@ -168,6 +171,20 @@ def test_the_scale_gives_the_type(of_x: str, of_scale: str) -> None:
     assert found.dtype == scale.dtype
     expected = root_mean_square(x.astype(np.float64), scale.astype(np.float64))
     np.testing.assert_allclose(found, expected, rtol=6e-4 if of_scale == "f2" else 1e-6)
+
+
+def test_large_weights_are_widened_when_the_model_is_compiled() -> None:
+    """Whatever that adds to the model: widening them in each run would take longer than the product."""
+    weights = np.ones((1500, 1500), np.float16)
+    inputs = [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT16, [1, 1500])]
+    outputs = [helper.make_tensor_value_info("z", onnx.TensorProto.FLOAT16, None)]
+    nodes = [helper.make_node("Gemm", ["x", "w"], ["y"]), helper.make_node("Gemm", ["y", "w"], ["z"])]
+    graph = helper.make_graph(nodes, "g", inputs, outputs, [numpy_helper.from_array(weights, "w")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    context = CompilerContext()
+    module = compile_through(import_model(model, context=context), context, stop="kernel")
+    text = module_text(module)
+    assert text.count("kernel.constant") == 1 and "1500 x 1500 x f16" not in text
 
 
 def test_dequantised_numbers_are_larger_than_f16() -> None:
