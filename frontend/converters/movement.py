@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -197,6 +198,9 @@ def split_sizes(node: Node, size: Dim) -> list[Dim]:
                 "the sizes of the parts (input #1) must be known when the model is compiled", MAKE_CONSTANT
             )
     if sizes is not None:
+        total = functools.reduce(add, sizes, 0)
+        if not node.b.symbols.unify(total, size, f"{node.describe()}: the parts make up the axis"):
+            node.contradiction(f"the parts have the sizes {sizes}, but the axis has {size}")
         return sizes
     count = node.attribute("num_outputs", node.output_count)
     even = ceildiv(size, count)

@@ -131,3 +131,14 @@ def test_sequence_map() -> None:
     ]
     model = graph_of(nodes, {"x": (1, ["N", 3]), "z": (1, ["M", 3])}, {"w": random(3)})
     check(model, {"x": random(2, 3), "z": random(1, 3)}, {"x": random(1, 3), "z": random(4, 3)})
+
+
+def test_split_parts_make_up_the_axis() -> None:
+    given = model_of("Split", {"x": ["N", 3]}, {"s": np.array([1, 2], np.int64)}, outputs=2, axis=0)
+    check(given, {"x": random(3, 3)})
+    with pytest.raises(lamina.LaminaError, match="must be 3"):
+        lamina.compile(given).run({"x": random(0, 3)})
+    uneven = model_of("Split", {"x": [2, "N"]}, outputs=3, axis=1, num_outputs=3)
+    check(uneven, {"x": random(2, 5)}, {"x": random(2, 9)})
+    with pytest.raises(lamina.LaminaError, match="the last part has a size"):
+        lamina.compile(uneven).run({"x": random(2, 1)})
