@@ -272,14 +272,23 @@ class GraphImporter:
 def _function_body(schema: Any, node: Node) -> onnx.FunctionProto | None:
     """The operator's definition by others, which may depend on attributes and input types."""
     if schema.has_function:
-        body = schema.get_function_with_opset_version(node.opset)
+        body = schema.get_function_with_opset_version(_newest(schema.function_opset_versions, node.opset))
     elif schema.has_context_dependent_function:
+        version = _newest(schema.context_dependent_function_opset_versions, node.opset)
         types = [type_proto(value).SerializeToString() for value in node.inputs]
-        proto = node.proto.SerializeToString()
-        body = schema.get_context_dependent_function_with_opset_version(node.opset, proto, types)
+        body = schema.get_context_dependent_function_with_opset_version(version, node.proto.SerializeToString(), types)
     else:
         return None
     return onnx.FunctionProto.FromString(body) if body else None
+
+
+def _newest(versions: Sequence[int], opset: int) -> int:
+    """The newest of the opsets that have a definition up to ``opset``.
+
+    ONNX gives none for a later opset in which an operator that the definition uses has changed; but the definition says
+    itself for which opset it is.
+    """
+    return max((version for version in versions if version <= opset), default=opset)
 
 
 def require_text(*names: Any) -> None:
