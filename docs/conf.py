@@ -58,6 +58,7 @@ navigation = {
         "reference/compiler",
         "reference/operations",
         "accuracy",
+        "guarantees",
         "performance",
     ],
     "Project": ["contributing", "changelog", "decisions/index"],

@@ -5,6 +5,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from one_node import model_of
 from onnx import TensorProto, helper
 
 FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
@@ -125,3 +126,11 @@ def test_sizes_that_do_not_fit(case):
     fixed = {name: (type_, list(shape)) for name, (type_, shape) in inputs.items()}
     with pytest.raises(lamina.LaminaError):
         lamina.compile(one_node(operator, fixed, **attributes)).run(feeds)
+
+
+def test_parts_that_do_not_make_up_a_free_axis():
+    executable = lamina.compile(model_of("Split", {"x": ["N", 2]}, {"sizes": np.array([2, 4])}, outputs=2, axis=0))
+    parts = executable.run({"x": np.ones((6, 2), np.float32)})
+    assert [parts[name].shape for name in ("y0", "y1")] == [(2, 2), (4, 2)]
+    with pytest.raises(lamina.InputError, match="expected shape"):
+        executable.run({"x": np.ones((5, 2), np.float32)})
