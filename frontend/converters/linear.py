@@ -72,8 +72,12 @@ def with_explicit_padding(
 
 
 def kernel_sizes(node: Node, w: Value) -> list[int]:
-    """The spatial sizes of a convolution's weights, which must be numbers."""
-    return [size if isinstance(size, int) else node.unknown_size("the kernel", size) for size in w.dims[2:]]
+    """The spatial sizes of a convolution's weights, which are numbers, or those of ``kernel_shape``."""
+    given = node.attribute("kernel_shape", w.dims[2:])
+    for size, known in zip(w.dims[2:], given):
+        if isinstance(known, int) and not node.b.symbols.unify(size, known, f"{node.describe()}: kernel_shape"):
+            node.contradiction(f"kernel_shape is {given}, but the kernel is {w.type}")
+    return [size if isinstance(size, int) else node.unknown_size("the kernel", size) for size in given]
 
 
 @converter("Conv")
@@ -82,6 +86,7 @@ def convert_conv(node: Node) -> Value:
     x, w, bias = node.input(0), node.input(1), node.optional(2)
     rank = x.rank - 2
     kernel = kernel_sizes(node, w)
+    w = node.b.reshape(w, (*w.dims[:2], *kernel))
     strides = node.attribute("strides", [1] * rank)
     dilations = node.attribute("dilations", [1] * rank)
     fields = {

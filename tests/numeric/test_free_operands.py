@@ -142,3 +142,11 @@ def test_split_parts_make_up_the_axis() -> None:
     check(uneven, {"x": random(2, 5)}, {"x": random(2, 9)})
     with pytest.raises(lamina.LaminaError, match="the last part has a size"):
         lamina.compile(uneven).run({"x": random(2, 1)})
+
+
+@pytest.mark.parametrize("operator", ["Conv", "ConvTranspose"])
+def test_kernel_shape_says_what_the_weights_leave_open(operator: str) -> None:
+    model = model_of(operator, {"x": ["N", 2, "H", "W"], "w": [2, 2, "A", "B"]}, kernel_shape=[3, 2])
+    check(model, {"x": random(1, 2, 6, 5), "w": random(2, 2, 3, 2)})
+    with pytest.raises(lamina.LaminaError, match="must be 3"):
+        lamina.compile(model).run({"x": random(1, 2, 6, 5), "w": random(2, 2, 2, 2)})
