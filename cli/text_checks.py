@@ -19,6 +19,7 @@ from ..passes.schedule.check_memory import check_memory
 from ..pipeline import PHASE_NAMES, PHASES
 
 _NAME = "lamina.name"
+_OF_ENDS = (_NAME, "lamina.vanishing")
 _ATTRIBUTES = ("lamina.checks", "lamina.may_alias", "lamina.unroll")
 
 if TYPE_CHECKING:
@@ -137,9 +138,10 @@ def _check_names(main: FuncOp) -> None:
     """That the model's inputs, and its outputs, are named by what is there for it, each by a name of its own."""
     for attribute, what in (("arg_attrs", "inputs"), ("res_attrs", "outputs")):
         entries: Any = main.properties.get(attribute)
-        unknown = [key for entry in entries or () for key in entry.data if key != _NAME]
+        unknown = [key for entry in entries or () for key in entry.data if key not in _OF_ENDS]
         if unknown:
-            raise OperationError(f"{what} of the model have no attribute '{unknown[0]}': expected {_NAME}", main)
+            known = " or ".join(_OF_ENDS)
+            raise OperationError(f"{what} of the model have no attribute '{unknown[0]}': expected {known}", main)
         names = [entry.data[_NAME].data for entry in entries or () if isinstance(entry.data.get(_NAME), StringAttr)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

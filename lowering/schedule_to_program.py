@@ -47,6 +47,39 @@ def build_segment(function: func.FuncOp, checked: bool = False) -> manifest.Segm
     return segment
 
 
+def signatures(segments: Iterable[manifest.Segment], writes: Mapping[str, list[int]]) -> dict[str, manifest.Function]:
+    """What each function of the stages works on; ``writes`` are positions of what it writes, by its name.
+
+    Of functions that stages hand different things, nothing is said.
+    """
+    found: dict[str, manifest.Function] = {}
+    unclear: set[str] = set()
+    for segment in segments:
+        sizes = {buffer.name: buffer.nbytes for buffer in segment.buffers}
+        for stage in segment.stages:
+            buffers = []
+            for argument in stage.arguments:
+                if len(argument) == 3:
+                    _, name, offset = argument
+                    # Of reports, the words of this stage from the offset on.
+                    rest = manifest.REPORT_BYTES - int(offset) % manifest.REPORT_BYTES
+                    buffers.append(rest if name == _REPORT else sizes[name])
+            values = [argument[1] for argument in stage.arguments if argument[0] == "dim"]
+            function = manifest.Function(buffers, values, writes[stage.function])
+            if found.setdefault(stage.function, function) != function:
+                unclear.add(stage.function)
+    return {name: function for name, function in found.items() if name not in unclear}
+
+
+def _writes(functions: Iterable[func.FuncOp]) -> dict[str, list[int]]:
+    """By name of a native function, which of its buffers it writes: those after the inputs, and its own memory."""
+    stages = (op for function in functions for op in function.body.block.ops if isinstance(op, StageOp))
+    return {
+        function_name(op): list(range(len(op.ins), len(op.ins) + len(op.outs) + (op.scratch is not None)))
+        for op in stages
+    }
+
+
 def _tell_sizes(segment: manifest.Segment) -> None:
     """Adds to each stage's arguments the sizes of its buffers (below zero: of each thread's part) and its report."""
     sizes = {buffer.name: f"-({buffer.nbytes})" if buffer.per_thread else buffer.nbytes for buffer in segment.buffers}
@@ -273,6 +306,7 @@ def build_program(
         constants=placed,
         checks=checks,
         vanishing=_vanishing(main),
+        functions=signatures(segments.values(), _writes(functions.values())),
     )
     return program, memory
 

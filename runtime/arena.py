@@ -42,7 +42,7 @@ def plan(ranges: Sequence[LiveRange], alignment: int = ALIGNMENT) -> ArenaPlan:
             waiting.append(index)
     # Ties: the longer life first, then the order given, so that a plan depends on nothing but its ranges.
     waiting.sort(key=lambda index: (-ranges[index].size, ranges[index].first - ranges[index].last, index))
-    meeting = _meeting(ranges)
+    meeting = meeting_ranges(ranges)
     for index in waiting:
         size = align_up(ranges[index].size, alignment)
         taken = sorted([span for other in meeting[index] if (span := spans[other]) is not None])
@@ -52,7 +52,7 @@ def plan(ranges: Sequence[LiveRange], alignment: int = ALIGNMENT) -> ArenaPlan:
     return ArenaPlan(tuple([0 if span is None else span[0] for span in spans]), align_up(total, alignment))
 
 
-def _meeting(ranges: Sequence[LiveRange]) -> list[list[int]]:
+def meeting_ranges(ranges: Sequence[LiveRange]) -> list[list[int]]:
     """For each range the others, of size above zero, that are live at the same time at some stage."""
     meeting: list[list[int]] = [[] for _ in ranges]
     live: list[int] = []

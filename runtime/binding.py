@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .arena import LiveRange, barrier_epochs, plan
+from .consistency import check_bytes
 from .errors import InputError
 from .expressions import compile_dimensions
 from .memory import ALIGNMENT, address_of
@@ -73,10 +74,17 @@ class SegmentEvaluator:
                     f"these inputs give a tensor of shape {describe_shape(shape)}{self._describe(key)}: "
                     "they are too small for this model"
                 )
+        self._check_bytes(result)
         for name, size in result.sizes.items():
             if size < 0:
                 raise InputError(f"buffer '{name}' has {size} bytes{self._describe(key)}")
         return result
+
+    def _check_bytes(self, values: SegmentValues) -> None:
+        for buffer in self._segment.buffers:
+            if buffer.kind in ("input", "output"):
+                shapes = values.input_shapes if buffer.kind == "input" else values.output_shapes
+                check_bytes(self._segment, buffer, values.sizes[buffer.name], shapes[buffer.index])
 
     def _describe(self, key: tuple[int, ...]) -> str:
         if not key:

@@ -27,6 +27,7 @@ import os
 import secrets
 import stat
 import struct
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from .executable import Executable
 
 MAGIC = b"LAMINA\r\n"
-FILE_VERSION = 2
+FILE_VERSION = 3
 PAGE_BYTES = 4096
 
 _PREAMBLE = struct.Struct("<8sII6Q")
@@ -52,6 +53,7 @@ _DIGEST_BYTES = 32
 _HEADER_OFFSET = _PREAMBLE.size + _DIGEST_BYTES
 _HEADER_FIELDS = {"program": dict, "symbols": dict, "driver_version": int, "constants_checksum": int}
 _BLOCK_BYTES = 4096
+_MARKED_BYTES = 64
 _WEIGHT_FACTOR = (
     0x9E3779B97F4A7C15  # Odd, and its bits are spread over the word, so that weights differ in all of them.
 )
@@ -93,7 +95,7 @@ def write(executable: Executable, stream: BinaryIO) -> None:
     constants = executable.constants
     header = {
         "program": executable.program.to_dict(),
-        "symbols": executable.image.symbols,
+        "symbols": {name: [offset, _mark(name, code, offset)] for name, offset in executable.image.symbols.items()},
         "driver_version": SUPPORT_VERSION,
         "constants_checksum": constants_checksum(constants),
     }
@@ -109,6 +111,11 @@ def write(executable: Executable, stream: BinaryIO) -> None:
     stream.write(code)
     stream.write(bytes(constants_offset - code_offset - len(code)))
     stream.write(constants.data)
+
+
+def _mark(name: str, code: bytes, offset: int) -> int:
+    """32 bits of a function's name and of what its code begins with: so that no name can stand for other code."""
+    return zlib.crc32(name.encode() + code[offset : offset + _MARKED_BYTES])
 
 
 def _digest(preamble: bytes, header: bytes, code: bytes) -> bytes:
@@ -198,7 +205,8 @@ def _read(content: np.ndarray, name: str, threads: int | None, verify: bool, sha
         constants = copied
     if verify and constants_checksum(constants) != header["constants_checksum"]:
         raise FileFormatError(f"{name}: the file is corrupted: the checksum of the constants differs")
-    return Executable(program, FileImage(code, header["symbols"], header["driver_version"]), constants, threads)
+    symbols = _read_symbols(header["symbols"], code, name)
+    return Executable(program, FileImage(code, symbols, header["driver_version"]), constants, threads)
 
 
 def _read_preamble(content: np.ndarray, name: str) -> tuple[int, int, int, int, int]:
@@ -234,6 +242,17 @@ def _read_header(text: bytes, name: str) -> dict[str, Any]:
     for key, kind in _HEADER_FIELDS.items():
         if type(header.get(key)) is not kind:
             raise FileFormatError(f"{name}: the header holds no '{key}', or none that is a {kind.__name__}")
-    if not all(type(offset) is int for offset in header["symbols"].values()):
-        raise FileFormatError(f"{name}: the symbols of the header are no offsets")
     return header
+
+
+def _read_symbols(entries: dict[str, Any], code: bytes, name: str) -> dict[str, int]:
+    """Where each function begins. Raises FileFormatError for one that does not begin there."""
+    symbols = {}
+    for symbol, entry in entries.items():
+        if not isinstance(entry, list) or len(entry) != 2 or any(type(number) is not int for number in entry):
+            raise FileFormatError(f"{name}: the symbols of the header are no offsets and marks")
+        offset, mark = entry
+        if not 0 <= offset < len(code) or _mark(symbol, code, offset) != mark:
+            raise FileFormatError(f"{name}: the function '{symbol}' does not begin at byte {offset} of the code")
+        symbols[symbol] = offset
+    return symbols

@@ -87,6 +87,16 @@ class Stage:
 
 
 @dataclass(slots=True)
+class Function:
+    """What a native function works on: bytes of each buffer argument, the values of its sizes, and which buffers, by
+    position, it writes. Stages that call it must agree (consistency.py)."""
+
+    buffers: list[Dimension]
+    dims: list[Dimension]
+    writes: list[int]
+
+
+@dataclass(slots=True)
 class Segment:
     """Native stages in order. ``symbols`` are those that its expressions use.
 
@@ -224,6 +234,7 @@ class Program:
     checks: list[Check] = field(default_factory=list)
     vanishing: list[list[int]] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
+    functions: dict[str, Function] = field(default_factory=dict)
     version: int = PROGRAM_VERSION
 
     def to_dict(self) -> dict[str, Any]:
@@ -435,6 +446,7 @@ def _program(data: Any) -> Program:
         raise ProgramError(f"{where}: version {version}: this runtime reads version {PROGRAM_VERSION}; compile again")
     segments = _part(data, "segments", dict, where)
     constants = _part({"constants": {}, **data}, "constants", dict, where)
+    functions = _part({"functions": {}, **data}, "functions", dict, where)
     return _build(
         Program,
         data,
@@ -446,4 +458,5 @@ def _program(data: Any) -> Program:
         body=_block(_part(data, "body", dict, where), "body"),
         constants={name: _build(Constant, entry, f"constant '{name}'") for name, entry in constants.items()},
         checks=_checks(data, where),
+        functions={name: _build(Function, entry, f"function '{name}'") for name, entry in functions.items()},
     )

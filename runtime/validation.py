@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from .consistency import check_consistency
 from .errors import ProgramError
 from .expressions import Dimension, symbols_of
 from .program import (
@@ -54,6 +55,7 @@ def validate(program: Program, code_symbols: Iterable[str], constant_bytes: int)
     if len(program.body.results) != len(program.outputs):
         raise ProgramError(f"the body gives {len(program.body.results)} results for {len(program.outputs)} outputs")
     check_scopes(program)
+    check_consistency(program)
     _check_vanishing(program)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from lamina.backend.compile_module import compile_module
 from lamina.backend.targets import host_target, target_by_name
+from lamina.runtime import file_format
 from lamina.runtime.errors import FileFormatError, LaminaError, ProgramError, TargetMismatchError
 from lamina.runtime.executable import Executable
 from lamina.runtime.file_format import from_bytes, load, to_bytes
@@ -124,7 +125,7 @@ def test_changed_constants_are_noticed_unless_nobody_cares(saved: Path) -> None:
 def test_other_versions(saved: Path) -> None:
     content = bytearray(saved.read_bytes())
     content[8] = 99
-    with pytest.raises(FileFormatError, match="file version 99: this runtime reads version 2"):
+    with pytest.raises(FileFormatError, match="file version 99: this runtime reads version 3"):
         from_bytes(with_new_digest(content))
 
 
@@ -295,9 +296,11 @@ def test_headers_nested_without_end(kernels) -> None:
 
 
 def test_nothing_of_the_code_runs_while_a_file_is_loaded(kernels) -> None:
-    content = to_bytes(weights_executable(kernels))
+    executable = weights_executable(kernels)
+    content = to_bytes(executable)
     header = header_of(content)
-    header["symbols"]["lamina_support_version"] = header["symbols"]["add"]  # Reads through a null pointer.
+    name, offset = "lamina_support_version", executable.image.symbols["add"]  # Reads through a null pointer.
+    header["symbols"][name] = [offset, file_format._mark(name, bytes(executable.image.data), offset)]
     from_bytes(changed_file(content, header))
     header["driver_version"] += 1
     with pytest.raises(ProgramError, match="thread driver version"):
