@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
 
     from .backend.targets import Target
-    from .context import CompilerContext
+    from .context import CompilerContext, Denormals
     from .pipeline import PipelineOptions
 
 Shapes = Mapping[str, int | Sequence[int | str | None]]
@@ -34,24 +34,32 @@ def compile(
     target: str | Target = "host",
     options: PipelineOptions | None = None,
     winograd_error: float = 3.0,
+    denormals: Denormals = "flush",
 ) -> Executable:
     """Compiles a model for this machine, or for another that can run here.
 
     ``shapes`` fixes dimensions, by input (``{"x": [1, 3, 224, 224]}``) or by the dimension's name
     (``{"batch": 1}``); all others stay free, and one compilation serves every size. ``threads`` is how many a
     run may use (None: what this process is allowed). ``winograd_error`` is how far off convolutions may be by
-    Winograd's transforms, in units of what a direct sum in float32 is off by (0: no transforms).
+    Winograd's transforms, in units of what a direct sum in float32 is off by (0: no transforms). ``denormals`` is what
+    a run does with numbers below the smallest normal one: ``flush`` takes them as zero, ``keep`` computes with them.
     ``options`` may ask for a checked build, whose code stops a run that would leave a buffer: see PipelineOptions.
     Raises LaminaError for a model that is not valid or not supported; the message names the node.
     """
     checked = checks_by_default() if options is None else options.checked
     may_use_cache = options is None or options.may_use_cache
-    entry = find_entry(model, shapes, target, winograd_error, checked) if may_use_cache else None
+    entry = find_entry(model, shapes, target, winograd_error, checked, denormals) if may_use_cache else None
     executable = entry.load(threads) if entry is not None else None
     if executable is not None:
         return executable
     executable = _compile_anew(
-        model, shapes=shapes, threads=threads, target=target, options=options, winograd_error=winograd_error
+        model,
+        shapes=shapes,
+        threads=threads,
+        target=target,
+        options=options,
+        winograd_error=winograd_error,
+        denormals=denormals,
     )
     if entry is not None and _keep(entry, executable):
         # The file's weights are shared with other processes; those just made are this one's alone.
@@ -67,6 +75,7 @@ def _compile_anew(
     target: str | Target,
     options: PipelineOptions | None,
     winograd_error: float,
+    denormals: Denormals,
 ) -> Executable:
     from .context import CompilerContext
     from .frontend import import_loaded
@@ -79,7 +88,7 @@ def _compile_anew(
         loaded = load_model(model)
     metadata = model_metadata(loaded)
     with options.timed("import", "convert the model"):
-        context = CompilerContext(target=target, winograd_error=winograd_error)
+        context = CompilerContext(target=target, winograd_error=winograd_error, denormals=denormals)
         module = import_loaded(loaded, shapes=shapes, context=context)
     del loaded  # Its weights are in the context by now.
     executable = compile_module(module, context, threads=threads, options=options)
@@ -103,12 +112,13 @@ def import_for(
     shapes: Shapes | None = None,
     target: str | Target = "host",
     winograd_error: float = 3.0,
+    denormals: Denormals = "flush",
 ) -> tuple[ModuleOp, CompilerContext]:
     """The model at graph level, and the context to compile it in."""
     from .context import CompilerContext
     from .frontend import import_model
 
-    context = CompilerContext(target=target, winograd_error=winograd_error)
+    context = CompilerContext(target=target, winograd_error=winograd_error, denormals=denormals)
     return import_model(model, shapes=shapes, context=context), context
 
 
@@ -136,7 +146,8 @@ def compile_module(
         program, constants = build_program(module, dict(context.constants), target, checked=options.checked)
     compile_through(module, context, start="schedule", options=options)
     with options.timed("llvm", "emit machine code"):
-        image = generate_code(module, context.target, progress=partial(options.report, "llvm", "emit machine code"))
+        progress = partial(options.report, "llvm", "emit machine code")
+        image = generate_code(module, context.target, denormals=context.denormals, progress=progress)
     return Executable(program, image, constants, threads=threads)
 
 

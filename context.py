@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, MutableMapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from xdsl.context import Context
@@ -21,6 +22,8 @@ _DTYPES_ENTRY = "lamina.dtypes"
 
 # How far off Winograd's transforms may be, in units of what a direct sum in float32 is off by.
 DEFAULT_WINOGRAD_ERROR = 3.0
+
+Denormals = Literal["flush", "keep"]
 
 
 class ConstantStore(MutableMapping[str, np.ndarray]):
@@ -123,13 +126,15 @@ class CompilerContext(Context):
     """xDSL's context with all dialects registered, and with what passes need besides the text.
 
     ``winograd_error`` is how far off convolutions may be by Winograd's transforms, in units of what a direct sum in
-    float32 is off by (root mean squares; 0: no transforms). ``origins`` says of which node of the ONNX model each
-    operation is; those that passes made are not in it.
+    float32 is off by (root mean squares; 0: no transforms). ``denormals`` says whether runs take denormal numbers as
+    zero (``flush``) or compute with them (``keep``). ``origins`` says of which node of the ONNX model each operation
+    is; those that passes made are not in it.
     """
 
     constants: ConstantStore
     origins: dict[Operation, str]
     winograd_error: float
+    denormals: Denormals
 
     def __init__(
         self,
@@ -138,12 +143,16 @@ class CompilerContext(Context):
         constants: ConstantStore | None = None,
         allow_unregistered: bool = False,
         winograd_error: float = DEFAULT_WINOGRAD_ERROR,
+        denormals: Denormals = "flush",
     ) -> None:
         """``target`` is a target or the name of one; None is this machine, examined on first use."""
+        if denormals not in get_args(Denormals):
+            raise ValueError(f"denormals={denormals!r}: expected 'flush' or 'keep'")
         super().__init__(allow_unregistered=allow_unregistered)
         self.constants = ConstantStore() if constants is None else constants
         self.origins = {}
         self.winograd_error = winograd_error
+        self.denormals = denormals
         self._target = target
         self._register_dialects()
 
@@ -157,7 +166,7 @@ class CompilerContext(Context):
 
     @property
     def target(self) -> Target:
-        """The machine to compile for."""
+        """The machine to compile for; to keep denormals, without the instructions that always take them as zero."""
         if self._target is None or self._target == "host":
             from .backend.targets import host_target
 
@@ -166,6 +175,8 @@ class CompilerContext(Context):
             from .backend.targets import target_by_name
 
             self._target = target_by_name(self._target)
+        if self.denormals == "keep":
+            return replace(self._target, bf16_conversion=False, dot_bf16=False)
         return self._target
 
     @target.setter
@@ -179,6 +190,7 @@ class CompilerContext(Context):
             constants=self.constants.copy(),
             allow_unregistered=self.allow_unregistered,
             winograd_error=self.winograd_error,
+            denormals=self.denormals,
         )
         duplicate._loaded_dialects = self._loaded_dialects.copy()
         duplicate._loaded_ops = self._loaded_ops.copy()

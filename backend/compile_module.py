@@ -26,9 +26,9 @@ Progress = Callable[[int, int], None]
 
 
 @cache
-def support_objects(target: Target) -> tuple[bytes, ...]:
+def support_objects(target: Target, denormals: str = "flush") -> tuple[bytes, ...]:
     """The objects that every image carries: the driver of the threads."""
-    return (cached_object(support_text(target.architecture), target),)
+    return (cached_object(support_text(target.architecture, denormals), target),)
 
 
 def cached_object(text: str, target: Target, optimization_level: int = 2) -> bytes:
@@ -46,11 +46,15 @@ def compile_module(
     target: Target,
     *,
     support: bool = True,
+    denormals: str = "flush",
     optimization_level: int = 2,
     progress: Progress | None = None,
 ) -> Image:
-    """Compiles an llvm-level module, or LLVM IR text, and links it with the support code."""
-    extra = [Input(data) for data in support_objects(target)] if support else []
+    """Compiles an llvm-level module, or LLVM IR text, and links it with the support code.
+
+    ``denormals`` is the mode that the support code sets for a run: ``flush`` or ``keep``.
+    """
+    extra = [Input(data) for data in support_objects(target, denormals)] if support else []
     if isinstance(module, str):
         return link([Input(cached_object(module, target, optimization_level)), *extra])
     return link([*_compile_kernels(module, target, optimization_level, progress), *extra])

@@ -139,11 +139,12 @@ def find_entry(
     target: str | Target,
     winograd_error: float = 3.0,
     checked: bool = False,
+    denormals: str = "flush",
 ) -> ModelEntry | None:
     """The place of a model in the cache; `None` where the cache is off or the model has no place in it."""
     if not folder.is_on("models") or _is_extended():
         return None
-    request = _describe_request(shapes, target, winograd_error, checked)
+    request = _describe_request(shapes, target, winograd_error, checked, denormals)
     if request is None:
         return None
     try:
@@ -191,7 +192,7 @@ def _content(source: Any) -> bytes | bytearray | memoryview | None:
 
 
 def _describe_request(
-    shapes: Mapping[str, Any] | None, target: str | Target, winograd_error: float, checked: bool
+    shapes: Mapping[str, Any] | None, target: str | Target, winograd_error: float, checked: bool, denormals: str
 ) -> str | None:
     """What is asked for besides the model, as text; `None` where that has none that tells it from all others."""
     compiler = compiler_identity()
@@ -202,8 +203,8 @@ def _describe_request(
         dimensions = {str(name): _describe_shape(shape) for name, shape in (shapes or {}).items()}
     except TypeError:
         return None
-    described = [compiler.hex(), file_format.FILE_VERSION, machine, dimensions, float(winograd_error), checked]
-    return json.dumps(described, sort_keys=True)
+    options = [float(winograd_error), checked, denormals]
+    return json.dumps([compiler.hex(), file_format.FILE_VERSION, machine, dimensions, *options], sort_keys=True)
 
 
 def _describe_shape(shape: Any) -> Any:

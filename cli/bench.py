@@ -11,6 +11,8 @@ import typer
 
 from .common import (
     DEFAULT_WINOGRAD_ERROR,
+    Denormals,
+    DenormalsOption,
     DimOption,
     FixedDims,
     JsonOption,
@@ -59,6 +61,7 @@ def bench(
     dim: DimOption = None,
     threads: ThreadsOption = None,
     winograd_error: WinogradErrorOption = DEFAULT_WINOGRAD_ERROR,
+    denormals: DenormalsOption = Denormals.FLUSH,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -74,7 +77,9 @@ def bench(
         raise typer.BadParameter(f"{vs} needs the .onnx model", param_hint="--vs")
     begin = time.perf_counter()
     with shown_progress(not as_json) as progress:
-        executable, fixed = open_model(model, FixedDims.from_options(shape, dim), threads, progress, winograd_error)
+        executable, fixed = open_model(
+            model, FixedDims.from_options(shape, dim), threads, progress, winograd_error, denormals=denormals
+        )
         open_ms = (time.perf_counter() - begin) * 1e3
         feeds = random_feeds(executable, fixed, seed)
         runners: dict[str, Callable[[], Any]] = {"lamina": lambda: executable.run(feeds)}

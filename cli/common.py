@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +28,15 @@ ModelArgument = Annotated[
     typer.Argument(exists=True, dir_okay=False, metavar="MODEL", help="An .onnx model or a compiled .lamina file."),
 ]
 OnnxArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="MODEL", help="An .onnx model.")]
+
+
+class Denormals(StrEnum):
+    """What a run does with numbers below the smallest normal one."""
+
+    FLUSH = "flush"
+    KEEP = "keep"
+
+
 ShapeOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -56,6 +66,12 @@ CheckedOption = Annotated[
         "--checked",
         envvar="LAMINA_CHECKED",
         help="Check every access to memory: slow; one outside of its buffer ends the run with its stage and offset.",
+    ),
+]
+DenormalsOption = Annotated[
+    Denormals,
+    typer.Option(
+        "--denormals", help="Take numbers below the smallest normal one as zero (flush), or keep them (keep)."
     ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of random inputs.")]
@@ -141,6 +157,7 @@ def open_model(
     progress: Progress | None = None,
     winograd_error: float = DEFAULT_WINOGRAD_ERROR,
     checked: bool = False,
+    denormals: Denormals = Denormals.FLUSH,
 ) -> tuple[Executable, FixedDims]:
     """The model, compiled unless it is already, and the dims by input name.
 
@@ -162,7 +179,12 @@ def open_model(
         options = PipelineOptions(progress=progress)
         options.checked |= checked
     executable = compile(
-        model, shapes=fixed.for_import(), threads=threads, options=options, winograd_error=winograd_error
+        model,
+        shapes=fixed.for_import(),
+        threads=threads,
+        options=options,
+        winograd_error=winograd_error,
+        denormals=denormals.value,
     )
     return executable, fixed
 

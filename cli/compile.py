@@ -12,6 +12,8 @@ import typer
 from .common import (
     DEFAULT_WINOGRAD_ERROR,
     CheckedOption,
+    Denormals,
+    DenormalsOption,
     DimOption,
     FixedDims,
     JsonOption,
@@ -62,6 +64,7 @@ def compile_model(
     shape: ShapeOption = None,
     dim: DimOption = None,
     winograd_error: WinogradErrorOption = DEFAULT_WINOGRAD_ERROR,
+    denormals: DenormalsOption = Denormals.FLUSH,
     start: Annotated[
         str | None,
         typer.Option(
@@ -120,10 +123,11 @@ def compile_model(
 
         options.progress = watch
         if destination is None:
-            typer.get_binary_stream("stdout").write(_level(text or model, target, fixed, options, emit, winograd_error))
+            level = _level(text or model, target, fixed, options, emit, winograd_error, denormals)
+            typer.get_binary_stream("stdout").write(level)
         else:
             with replaced_file(destination) as path:
-                _write(path, text or model, target, fixed, options, emit, winograd_error)
+                _write(path, text or model, target, fixed, options, emit, winograd_error, denormals)
     if destination is not None:
         report = _report(model, destination, emit, machine, time.perf_counter() - begin, kernels, options.timings)
         if as_json:
@@ -196,26 +200,38 @@ def _write(
     options: PipelineOptions,
     emit: str,
     winograd_error: float,
+    denormals: Denormals,
 ) -> None:
     if emit != "lamina":
-        path.write_bytes(_level(model, target, fixed, options, emit, winograd_error))
+        path.write_bytes(_level(model, target, fixed, options, emit, winograd_error, denormals))
         return
     from ..compiler import compile, compile_module
     from ..runtime.file_format import write
 
     if isinstance(model, LevelText):
-        with model.opened(target, winograd_error) as (module, context):
+        with model.opened(target, winograd_error, denormals.value) as (module, context):
             executable = compile_module(module, context, start=model.phase, options=options)
     else:
         executable = compile(
-            model, shapes=fixed.for_import(), target=target, options=options, winograd_error=winograd_error
+            model,
+            shapes=fixed.for_import(),
+            target=target,
+            options=options,
+            winograd_error=winograd_error,
+            denormals=denormals.value,
         )
     with path.open("wb") as stream:
         write(executable, stream)
 
 
 def _level(
-    model: Path | LevelText, target: str, fixed: FixedDims, options: PipelineOptions, emit: str, winograd_error: float
+    model: Path | LevelText,
+    target: str,
+    fixed: FixedDims,
+    options: PipelineOptions,
+    emit: str,
+    winograd_error: float,
+    denormals: Denormals,
 ) -> bytes:
     """The model at one level, as the bytes of a text or an object file."""
     from ..compiler import import_for
@@ -225,12 +241,14 @@ def _level(
         if isinstance(model, LevelText):
             start = model.phase
             with options.timed(start, "read the text"):
-                module, context = stack.enter_context(model.opened(target, winograd_error))
+                module, context = stack.enter_context(model.opened(target, winograd_error, denormals.value))
         else:
             start = None
             with options.timed("import", "convert the model"):
                 dims = fixed.for_import()
-                module, context = import_for(model, shapes=dims, target=target, winograd_error=winograd_error)
+                module, context = import_for(
+                    model, shapes=dims, target=target, winograd_error=winograd_error, denormals=denormals.value
+                )
         compile_through(module, context, start=start, stop=_last_phase(emit), options=options)
         with options.timed("emit", emit):
             return _emitted(module, context, emit)

@@ -17,7 +17,7 @@ from ..runtime.errors import LaminaError
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
 
-    from ..context import CompilerContext, ConstantStore
+    from ..context import CompilerContext, ConstantStore, Denormals
 
 SUFFIX = ".mlir"
 
@@ -38,7 +38,9 @@ class LevelText:
         )
 
     @contextlib.contextmanager
-    def opened(self, target: str, winograd_error: float) -> Iterator[tuple[ModuleOp, CompilerContext]]:
+    def opened(
+        self, target: str, winograd_error: float, denormals: Denormals
+    ) -> Iterator[tuple[ModuleOp, CompilerContext]]:
         """The module, checked, and a context with its constants; to be compiled inside.
 
         Raises ParseError for what is wrong with the text, also where compiling it finds that, and LaminaError.
@@ -49,7 +51,9 @@ class LevelText:
         from .text_errors import text_errors
 
         constants = None if self.constants is None else load_constants(self.constants)
-        context = CompilerContext(target=target, constants=constants, winograd_error=winograd_error)
+        context = CompilerContext(
+            target=target, constants=constants, winograd_error=winograd_error, denormals=denormals
+        )
         name = str(self.path)
         module, spans = read_text(context, self.path.read_bytes(), name)
         with text_errors(name, module, spans):

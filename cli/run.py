@@ -11,6 +11,8 @@ import typer
 from .common import (
     DEFAULT_WINOGRAD_ERROR,
     CheckedOption,
+    Denormals,
+    DenormalsOption,
     DimOption,
     FixedDims,
     JsonOption,
@@ -86,6 +88,7 @@ def run(
     ] = None,
     threads: ThreadsOption = None,
     winograd_error: WinogradErrorOption = DEFAULT_WINOGRAD_ERROR,
+    denormals: DenormalsOption = Denormals.FLUSH,
     checked: CheckedOption = False,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
@@ -103,7 +106,7 @@ def run(
     begin = time.perf_counter()
     with shown_progress(not as_json) as progress:
         executable, fixed = open_model(
-            model, FixedDims.from_options(shape, dim), threads, progress, winograd_error, checked
+            model, FixedDims.from_options(shape, dim), threads, progress, winograd_error, checked, denormals
         )
         opened = time.perf_counter()
         feeds = given.feeds(executable.inputs, known_sizes(executable.inputs, fixed), normalization)

@@ -54,6 +54,8 @@ class Builder:
         # The path of the node being imported, and of the node that each operation comes from.
         self.place = ""
         self.origins: dict[Operation, str] = {}
+        # Whether runs compute with denormals, for formulas that take care of them.
+        self.keeps_denormals = False
         self._may_grow_bytes = MAX_GROWTH_BYTES
         self._constant_ops: list[ConstantOp] = []
         self._small: dict[tuple[str, tuple[int, ...], bytes], Value] = {}

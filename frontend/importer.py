@@ -359,6 +359,7 @@ def import_graph(
     block = Block()
     builder = Builder(context.constants, symbols, block)
     builder.budget = NodeBudget.for_graph(graph)
+    builder.keeps_denormals = context.denormals == "keep"
     importer = GraphImporter(builder, opsets)
     for info in inputs:
         wanted = (shapes or {}).get(info.name)

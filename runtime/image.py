@@ -51,6 +51,11 @@ class MappedImage:
         self.run = _RUN(self.address("lamina_run"))
 
     @property
+    def keeps_denormals(self) -> bool:
+        """Whether its runs compute with denormals; others take them as zero."""
+        return "lamina_keeps_denormals" in self.symbols
+
+    @property
     def runs_here(self) -> bool:
         """Whether the code is for this machine."""
         return self._obstacle is None

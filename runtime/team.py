@@ -41,12 +41,14 @@ _SYNCHRONOUS_SIGNALS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIG
 class Team:
     """The shared memory of some workers; used by one run at a time. Never freed: its workers may live on.
 
-    Its workers may run on the processors of ``affinity``, which they inherit from the thread that starts them.
+    Its workers may run on the processors of ``affinity``, which they inherit from the thread that starts them. They are
+    in one floating-point mode for good, that of images which keep denormals or of others.
     """
 
-    def __init__(self, affinity: frozenset[int]) -> None:
+    def __init__(self, affinity: frozenset[int], keeps_denormals: bool = False) -> None:
         self.address = map_pages(_TEAM_BYTES + MAXIMUM_WORKERS * _WORKER_BYTES)
         self.affinity = affinity
+        self.keeps_denormals = keeps_denormals
         self.workers = 0
         self.crowded: bool | None = None
         self.last_used = 0

@@ -102,7 +102,7 @@ class ThreadPool:
             processors = max(limits.processors, threads) if asked else limits.processors
             participants = max(1, min(threads, processors - sum([count for _, count in holders])))
             if participants > 1:
-                idle = self._idle(limits, holders)
+                idle = self._idle(limits, image, holders)
                 in_series = now - self._last_release <= 1000 * WARM_MICROSECONDS
                 if eager or in_series or _is_awake(idle):
                     self._hold(grant, _best(idle, participants - 1), image, participants, now)
@@ -125,10 +125,11 @@ class ThreadPool:
             seen.expires = now + int(1e9 * AFFINITY_SECONDS)
         return seen.limits
 
-    def _idle(self, limits: Limits, holders: list[tuple[Team | None, int]]) -> list[Team]:
-        """The teams that this thread could use, that used last first."""
+    def _idle(self, limits: Limits, image: MappedImage, holders: list[tuple[Team | None, int]]) -> list[Team]:
+        """The teams that this thread could use for the image, that used last first."""
         busy = [team for team, _ in holders]
-        idle = [team for team in self._teams if team not in busy and team.affinity == limits.affinity]
+        kind = limits.affinity, image.keeps_denormals
+        idle = [team for team in self._teams if team not in busy and (team.affinity, team.keeps_denormals) == kind]
         return sorted(idle, key=_last_used, reverse=True) if len(idle) > 1 else idle
 
     def _hold(self, grant: Grant, team: Team | None, image: MappedImage, participants: int, now: int) -> None:
@@ -154,7 +155,7 @@ class ThreadPool:
             team.dismiss()
         if team is None or team.in_doubt or team.affinity != affinity:
             self._end_foreign_teams(affinity, now)
-            team = Team(affinity)
+            team = Team(affinity, image.keeps_denormals)
             self._teams.append(team)
         self._held[grant.token] = (team, participants)
         team.grow(image, participants - 1)

@@ -128,7 +128,12 @@ class _StageSearch:
             return self.result("wrong", note=str(error))
 
     def check_code(self, optimization_level: int) -> Check:
-        image = generate_code(self.module, self.context.target, optimization_level=optimization_level)
+        image = generate_code(
+            self.module,
+            self.context.target,
+            denormals=self.context.denormals,
+            optimization_level=optimization_level,
+        )
         mapped = MappedImage(image.data, image.symbols)
         try:
             found = run_isolated(lambda announce: self.run_twice(mapped))

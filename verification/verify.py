@@ -112,7 +112,10 @@ class _Verification:
         run_phase(module, context, llvm_phase, self.pipeline)
         progress = partial(self.pipeline.report, "llvm", "emit machine code")
         self.executable = Executable(
-            program, generate_code(module, context.target, progress=progress), constants, threads=1
+            program,
+            generate_code(module, context.target, denormals=context.denormals, progress=progress),
+            constants,
+            threads=1,
         )
         self.feeds = feeds_of(self.executable)
         final = self.check_interpreted()

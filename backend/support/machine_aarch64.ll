@@ -12,12 +12,13 @@ define internal void @machine_pause() alwaysinline nounwind {
   ret void
 }
 
-; FPCR: round to nearest, flush to zero (bit 24); half precision keeps its denormals. Returns the caller's FPCR, and above
-; it the caller's FPSR, which holds the exception flags.
-define internal i64 @machine_flush_denormals() nounwind {
+; Sets the FPCR that @machine_run_mode says. Returns the caller's FPCR, and above it the caller's FPSR, which holds the
+; exception flags.
+define internal i64 @machine_set_mode() nounwind {
   %control = call i64 @llvm.aarch64.get.fpcr()
   %status = call i64 @llvm.aarch64.get.fpsr()
-  call void @llvm.aarch64.set.fpcr(i64 16777216)
+  %run_mode = call i64 @machine_run_mode()
+  call void @llvm.aarch64.set.fpcr(i64 %run_mode)
   %high = shl i64 %status, 32
   %low = and i64 %control, 4294967295
   %mode = or i64 %high, %low

@@ -9,13 +9,13 @@ define internal void @machine_pause() alwaysinline nounwind {
   ret void
 }
 
-; MXCSR: all exceptions masked, round to nearest, flush to zero (0x8000), denormals are zero (0x0040).
-; Returns the caller's MXCSR.
-define internal i64 @machine_flush_denormals() nounwind {
+; Sets the MXCSR that @machine_run_mode says; returns the caller's.
+define internal i64 @machine_set_mode() nounwind {
   %slot = alloca i32, align 4
   call void @llvm.x86.sse.stmxcsr(ptr %slot)
   %mode = load volatile i32, ptr %slot, align 4
-  store volatile i32 40896, ptr %slot, align 4
+  %run_mode = call i32 @machine_run_mode()
+  store volatile i32 %run_mode, ptr %slot, align 4
   call void @llvm.x86.sse.ldmxcsr(ptr %slot)
   %wide = zext i32 %mode to i64
   ret i64 %wide

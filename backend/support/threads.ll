@@ -1,7 +1,8 @@
 ; The thread driver that is linked into every image: it runs the stages of a segment on a team of threads.
 ;
-; Nothing here depends on the machine. The functions called @machine_* are in machine_<architecture>.ll,
-; whose text is appended to this file before it is compiled (see __init__.py).
+; Nothing here depends on the machine. The functions called @machine_* are in machine_<architecture>.ll, but for
+; @machine_run_mode, which is in <denormals>_<architecture>.ll. Their text is appended to this file before it is compiled
+; (see __init__.py). A worker keeps the mode of the image that it runs, and serves only images with the same one.
 ;
 ; The memory of a team. What the participants of a barrier write has two cache lines of its own (adjacent lines
 ; are often fetched together). runtime/threads.py allocates it, zeroed, and never frees it.
@@ -60,7 +61,7 @@ leave:
 ; `team` has at least `threads` - 1 workers and is used by nobody else meanwhile; it may be null for one thread.
 define void @lamina_run(ptr %team, ptr %stages, i64 %stage_count, i64 %threads) nounwind {
 entry:
-  %mode = call i64 @machine_flush_denormals()
+  %mode = call i64 @machine_set_mode()
   %several = icmp ugt i64 %threads, 1
   br i1 %several, label %publish, label %alone
 alone:
@@ -115,7 +116,7 @@ entry:
   %thread = load i64, ptr %thread_field, align 8
   %seen_field = getelementptr inbounds %Worker, ptr %worker, i64 0, i32 2
   %seen_first = load i32, ptr %seen_field, align 4
-  %mode = call i64 @machine_flush_denormals()
+  %mode = call i64 @machine_set_mode()
   br label %next
 next:
   %seen = phi i32 [ %seen_first, %entry ], [ %number, %take ], [ %number, %work ]

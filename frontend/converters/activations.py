@@ -104,10 +104,20 @@ def convert_softplus(node: Node) -> Value:
 def convert_mish(node: Node) -> Value:
     """x * tanh(log(1 + exp(x))), which is x * n / (n + 2) with n = e * (e + 2) for e = exp(x).
 
-    From 40 on the quotient is 1, and e * e would overflow.
+    From 40 on the quotient is 1, and e * e would overflow. A denormal e has few digits, which the product with x would
+    spread: where denormals are kept, a negative x is multiplied by h = exp(x / 2) before and after.
     """
     x, b = node.input(0), node.b
-    power = b.op(graph.ExpOp, b.minimum(x, b.scalar_like(40, x)))
+    limited = b.minimum(x, b.scalar_like(40, x))
+    if b.keeps_denormals:
+        root = b.op(graph.ExpOp, b.mul_scalar(limited, 0.5))
+        power = b.mul(root, root)
+        above = b.add_scalar(power, 2)
+        inverse = b.div(above, b.add_scalar(b.mul(power, above), 2))
+        small = b.mul(b.mul(x, root), b.mul(root, inverse))
+        is_positive = b.op(graph.GreaterOp, x, b.scalar_like(0, x))
+        return b.where(is_positive, b.mul(x, b.mul(power, inverse)), small)
+    power = b.op(graph.ExpOp, limited)
     part = b.mul(power, b.add_scalar(power, 2))
     return b.mul(x, b.div(part, b.add_scalar(part, 2)))
 

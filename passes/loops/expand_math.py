@@ -88,17 +88,49 @@ def _element(value_type: Attribute) -> Attribute:
     return value_type.element_type if isinstance(value_type, VectorType) else value_type
 
 
-def expand(op: Operation) -> None:
+def _only_user(value: SSAValue) -> Operation | None:
+    users = [use.operation for use in value.uses]
+    return users[0] if len(users) == 1 else None
+
+
+def _quotient_by(exp: Operation) -> tuple[Operation, Operation] | None:
+    """The sum and the quotient of `x / (1 + exp(y))`, which is all that becomes of this exp."""
+    total = _only_user(exp.results[0]) if isinstance(exp, math.ExpOp) else None
+    if not isinstance(total, arith.AddfOp) or 1.0 not in map(_constant_of, total.operands):
+        return None
+    quotient = _only_user(total.result)
+    if not isinstance(quotient, arith.DivfOp) or quotient.rhs != total.result or quotient.lhs == total.result:
+        return None
+    return total, quotient
+
+
+def _expand_quotient(exp: Operation, total: Operation, quotient: Operation) -> None:
+    """Sigmoid and its kin have denormal results where exp is too large for a number."""
+    result_type = quotient.results[0].type
+    lanes = Lanes(quotient, result_type.get_shape() if isinstance(result_type, VectorType) else None, True)
+    result = exponential.quotient_by_exp(lanes.value(quotient.operands[0]), lanes.value(exp.operands[0]))
+    quotient.results[0].replace_all_uses_with(result.ssa)
+    for op in (quotient, total, exp):
+        op.detach()
+        op.erase()
+
+
+def expand(op: Operation, keeps_denormals: bool = False) -> None:
     """Replaces one operation by its arithmetic. Raises `UnsupportedMathError`."""
     result_type = op.results[0].type
     element = _element(result_type)
-    lanes = Lanes(op, result_type.get_shape() if isinstance(result_type, VectorType) else None)
+    is_narrow = isinstance(element, Float16Type | BFloat16Type)
+    around = _quotient_by(op) if keeps_denormals and not is_narrow else None
+    if around is not None:
+        _expand_quotient(op, *around)
+        return
+    lanes = Lanes(op, result_type.get_shape() if isinstance(result_type, VectorType) else None, keeps_denormals)
     operands = [lanes.value(operand) for operand in op.operands]
     function = FUNCTIONS[type(op)]
     exponent = _small_power(op)
     if exponent is not None:
         result = power.integer_power(operands[0], exponent)
-    elif isinstance(element, Float16Type | BFloat16Type):
+    elif is_narrow:
         result = function(*(operand.extend(f32) for operand in operands)).narrow(element)
     elif isinstance(element, Float64Type) and not isinstance(op, _IN_F64):
         known = ", ".join(known.name for known in _IN_F64)
@@ -115,8 +147,12 @@ class LoopsExpandMathPass(ModulePass):
     """Writes elementary functions out as arithmetic, on scalars and n-D vectors alike: no library is called.
 
     Each function's docstring states its error bound in f32. f16 and bf16 are computed in f32; in f64 there are exp
-    and log. Denormal arguments may count as zero and denormal results become zero, as a run flushes them; infinities
-    and NaN are treated as C does.
+    and log. Infinities and NaN are treated as C does.
+
+    ``denormals`` is ``flush`` or ``keep``; without the option the context says it. In code that flushes, denormal
+    arguments may count as zero and denormal results become zero. In code that keeps them, arguments are scaled before a
+    logarithm looks at their exponent, powers of two are multiplied in several factors, and a quotient by one more than
+    an exponential does not overflow.
 
     ```mlir
     %r = math.tanh %x : vector<6x64xf32>
@@ -126,6 +162,9 @@ class LoopsExpandMathPass(ModulePass):
 
     name = "loops-expand-math"
 
+    denormals: str | None = None
+
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        denormals = getattr(ctx, "denormals", "flush") if self.denormals is None else self.denormals
         for candidate in [inner for inner in op.walk() if type(inner) in FUNCTIONS]:
-            expand(candidate)
+            expand(candidate, denormals == "keep")

@@ -72,14 +72,25 @@ def arguments(dtype: Any) -> np.ndarray:
     return x[(np.abs(x) >= np.finfo(dtype).tiny) | (x == 0) | np.isnan(x)]
 
 
-def check(name: str, found: np.ndarray, expected: np.ndarray, bound: float) -> None:
-    """Within ``bound`` units in the last place; results not far above the smallest normal number may be zero."""
+def near_denormals(dtype: Any) -> np.ndarray:
+    """Denormals of all sizes and both signs, normal numbers not far above, and arguments whose results are denormal."""
+    generator = np.random.default_rng(12)
+    tiny, least = np.finfo(dtype).tiny, np.finfo(dtype).smallest_subnormal
+    exponents = generator.uniform(np.log2(least), np.log2(tiny) + 30, 4000)
+    small = np.concatenate([np.exp2(exponents), [tiny, np.nextafter(tiny, dtype(0)), least]])
+    low = np.concatenate([generator.uniform(0.9, 1.3, 3000) * np.log(tiny), -generator.uniform(8, 16, 3000)])
+    return np.concatenate([small, -small, low]).astype(dtype)
+
+
+def check(name: str, found: np.ndarray, expected: np.ndarray, bound: float, keeps_denormals: bool = False) -> None:
+    """Within ``bound`` units in the last place; flushed, those near the smallest normal number may be zero."""
     tiny = np.finfo(found.dtype).tiny
     with np.errstate(all="ignore"):
         rounded = expected.astype(found.dtype)
         error = np.abs(found.astype(Wide) - expected) / np.spacing(np.abs(rounded).clip(tiny)).astype(Wide)
     error[(found == rounded) | (np.isnan(found) & np.isnan(rounded))] = 0
-    error[(np.abs(expected) < 256 * tiny) & (np.abs(found) < 256 * tiny)] = 0
+    if not keeps_denormals:
+        error[(np.abs(expected) < 256 * tiny) & (np.abs(found) < 256 * tiny)] = 0
     error[np.isnan(error)] = np.inf
     worst = int(np.argmax(error))
     assert error[worst] <= bound, (name, worst, found[worst], expected[worst], error[worst])
@@ -105,12 +116,39 @@ def test_functions(dtype: Any, column: str) -> None:
         check(name, results[name], expected, bounds()[name][column])
 
 
-def test_tanh_gelu() -> None:
-    x = arguments(np.float32)
+@pytest.mark.parametrize(("dtype", "column"), [(np.float32, "f32"), (np.float64, "f64")], ids=["f32", "f64"])
+def test_functions_where_denormals_are_kept(dtype: Any, column: str) -> None:
+    x = np.concatenate([near_denormals(dtype), arguments(dtype)])
+    nodes = [helper.make_node(name, ["x"], [name]) for name in UNARY]
+    results = lamina.compile(model(nodes, dtype, "x"), denormals="keep").run({"x": x})
+    for name, function in UNARY.items():
+        with np.errstate(all="ignore"):
+            expected = function(x.astype(Wide))
+        check(name, results[name], expected, bounds()[name][column], keeps_denormals=True)
+
+
+@pytest.mark.parametrize("denormals", ["flush", "keep"])
+def test_tanh_gelu(denormals: Any) -> None:
+    x = np.concatenate([near_denormals(np.float32), arguments(np.float32)])
     nodes = [helper.make_node("Gelu", ["x"], ["y"], approximate="tanh")]
     with np.errstate(all="ignore"):
         expected = tanh_gelu(x)
-    check("Gelu by tanh", lamina.compile(model(nodes, np.float32, "x")).run({"x": x})["y"], expected, 5)
+    found = lamina.compile(model(nodes, np.float32, "x"), denormals=denormals).run({"x": x})["y"]
+    check("Gelu by tanh", found, expected, 5, denormals == "keep")
+
+
+def test_powers_and_remainders_where_denormals_are_kept() -> None:
+    generator = np.random.default_rng(8)
+    x = np.abs(near_denormals(np.float32))
+    with np.errstate(all="ignore"):
+        exponent = (generator.uniform(-150, 128, len(x)) / np.log2(x)).astype(np.float32)
+    y = generator.permutation(x)
+    nodes = [helper.make_node("Pow", ["x", "e"], ["Pow"]), helper.make_node("Mod", ["x", "y"], ["Mod"], fmod=1)]
+    results = lamina.compile(model(nodes, np.float32, "xey"), denormals="keep").run({"x": x, "e": exponent, "y": y})
+    with np.errstate(all="ignore"):
+        powers = x.astype(Wide) ** exponent.astype(Wide)
+    check("Pow", results["Pow"], powers, bounds()["Pow"]["f32"], keeps_denormals=True)
+    check("Mod", results["Mod"], np.fmod(x, y).astype(Wide), 0, keeps_denormals=True)
 
 
 @pytest.mark.parametrize(("dtype", "column"), [(np.float32, "f32"), (np.float64, "f64")], ids=["f32", "f64"])

@@ -28,7 +28,7 @@ def target(request):
     return target_by_name(request.param)
 
 
-def compile_function(name: str, operands: int, target, element: str = "f32", lanes: int = LANES):
+def compile_function(name: str, operands: int, target, element: str = "f32", lanes: int = LANES, denormals="flush"):
     """A kernel (x, [y,] out, n) that applies `math.<name>`, or an op whose dialect is said, to n elements."""
     kind = f"vector<{lanes}x{element}>" if lanes > 1 else element
     inputs = ["x", "y"][:operands]
@@ -53,7 +53,7 @@ func.func @apply({parameters}, %n: index, %thread: index, %threads: index) attri
 """
     context = CompilerContext(target=target)
     module = Parser(context, text).parse_module()
-    LoopsExpandMathPass().apply(context, module)
+    LoopsExpandMathPass(denormals=denormals).apply(context, module)
     module.verify()
     return load_module(lower_module(module, target), target)["apply"]
 
@@ -132,6 +132,23 @@ def test_whole_range(target, name):
     error = errors(result, expected)
     worst = int(np.argmax(error))
     assert error[worst] <= bound, (x[worst], result[worst], expected[worst], error[worst])
+
+
+@pytest.mark.parametrize("name", ["exp", "exp2", "log", "log2", "log10", "cbrt", "tanh"])
+def test_denormals_that_are_kept(target, name):
+    reference, bound = FUNCTIONS[name]
+    generator = np.random.default_rng(2)
+    small = np.exp2(generator.uniform(-149, -120, 5000))
+    x = np.concatenate([small, -small, generator.uniform(-152, -80, 5000), [0.0, -0.0, 1e-45]]).astype(np.float32)
+    with np.errstate(all="ignore"):
+        expected = reference(x.astype(np.float64))
+    result = apply(compile_function(name, 1, target, denormals="keep"), x)
+    with np.errstate(all="ignore"):
+        unit = np.spacing(np.abs(expected.astype(np.float32)).clip(TINY)).astype(np.float64)
+        error = np.abs(result.astype(np.float64) - expected) / unit
+    error[(result == expected) | (np.isnan(result) & np.isnan(expected))] = 0
+    worst = int(np.argmax(error))
+    assert error[worst] <= bound * (1 if target.fma else 1.6), (x[worst], result[worst], expected[worst], error[worst])
 
 
 @pytest.mark.parametrize("name", ["sin", "cos", "tan"])

@@ -30,14 +30,18 @@ _NO_OVERFLOW: dict[str, Attribute] = {"overflowFlags": arith.IntegerOverflowAttr
 
 
 class Lanes:
-    """Inserts operations before a given one, on values of one shape (`None`: scalars)."""
+    """Inserts operations before a given one, on values of one shape (`None`: scalars).
 
-    def __init__(self, before: Operation, shape: Sequence[int] | None):
+    ``keeps_denormals``: the code runs where denormals are numbers; otherwise they are zero.
+    """
+
+    def __init__(self, before: Operation, shape: Sequence[int] | None, keeps_denormals: bool):
         block = before.parent
         assert isinstance(block, Block)
         self._before = before
         self._block = block
         self._sizes = shape
+        self.keeps_denormals = keeps_denormals
         self._shape = None if shape is None else ArrayAttr(tuple(IntAttr(size) for size in shape))
         self._constants: dict[tuple[str, Attribute], Lane] = {}
 
@@ -104,7 +108,7 @@ class Lanes:
     def _branch(self, compute: Callable[[Lanes], Sequence[Lane]]) -> Region:
         end = scf.YieldOp()
         region = Region(Block([end]))
-        end.operands = [value.ssa for value in compute(Lanes(end, self._sizes))]
+        end.operands = [value.ssa for value in compute(Lanes(end, self._sizes, self.keeps_denormals))]
         return region
 
     def _any(self, mask: Lane) -> Lane:
@@ -119,7 +123,7 @@ class Lanes:
         """``step`` of what the turn before gave, ``count`` times in a loop; its terms belong to the loop's lanes."""
         end = scf.YieldOp()
         body = Block([end], arg_types=[IndexType(), *(value.ssa.type for value in start)])
-        inner = Lanes(end, self._sizes)
+        inner = Lanes(end, self._sizes, self.keeps_denormals)
         end.operands = [value.ssa for value in step([inner.value(argument) for argument in body.args[1:]])]
         first, last, stride = (self._index(number) for number in (0, count, 1))
         loop = scf.ForOp(first, last, stride, [value.ssa for value in start], body)

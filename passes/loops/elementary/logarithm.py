@@ -1,7 +1,8 @@
 """log, log2, log10, log1p, asinh, acosh, atanh.
 
 A positive number is `2^e m` with m between sqrt(1/2) and sqrt(2); the logarithm of m = 1 + f is a polynomial in f.
-Zero and denormals (which a run flushes) give -inf, negative numbers NaN, infinity infinity, NaN stays NaN.
+Zero gives -inf, negative numbers NaN, infinity infinity, NaN stays NaN. Denormals give -inf where a run flushes them;
+where it keeps them, they are scaled to normal numbers first.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ _LOG10E = 0.4342944819032518
 _LOG10_2_HIGH, _LOG10_2_LOW = 0.30102920532226562, 7.9034151667657e-07
 _SQRT_HALF_BITS = 0x3F3504F3
 _SMALLEST_NORMAL = 2.0**-126
+_SMALLEST_NORMAL_64 = 2.0**-1022
 
 # (log(1 + f) - f + f^2 / 2) / f^3, relative error of log 5.8e-9
 _LOG = (
@@ -109,9 +111,21 @@ def atanh(x: Lane) -> Lane:
 
 
 def split(x: Lane) -> tuple[Lane, Lane]:
-    """The exponent e as a float and f = m - 1 of a positive normal number."""
-    exponent, mantissa = _powers(x)
-    return exponent.to_float(), mantissa - 1.0
+    """The exponent e as a float and f = m - 1 of a positive number."""
+    normal, missing = normalized(x)
+    exponent, mantissa = _powers(normal)
+    return (exponent if missing is None else exponent.minus(missing)).to_float(), mantissa - 1.0
+
+
+def normalized(x: Lane) -> tuple[Lane, Lane | None]:
+    """The number, times 2^k if it is a denormal that is kept, and the integer k; None where all are flushed."""
+    if not x.lanes.keeps_denormals:
+        return x, None
+    is_wide = isinstance(x.element, Float64Type)
+    digits = 52 if is_wide else 23
+    is_small = x.compare("olt", _SMALLEST_NORMAL_64 if is_wide else _SMALLEST_NORMAL)
+    normal = is_small.select(x * 2.0**digits, x)
+    return normal, is_small.select(normal.bits().like(digits), 0)
 
 
 def _powers(x: Lane) -> tuple[Lane, Lane]:
@@ -139,15 +153,20 @@ def _special(x: Lane, result: Lane) -> Lane:
     # Infinity and NaN are their own logarithms.
     result = x.compare("olt", inf).select(result, x)
     outside = x.compare("olt", 0.0).select(x.like(nan), -inf)
-    smallest = 2.0**-1022 if isinstance(x.element, Float64Type) else _SMALLEST_NORMAL
+    if x.lanes.keeps_denormals:
+        return x.compare("ole", 0.0).select(outside, result)
+    smallest = _SMALLEST_NORMAL_64 if isinstance(x.element, Float64Type) else _SMALLEST_NORMAL
     return x.compare("olt", smallest).select(outside, result)
 
 
 def _log_64(x: Lane) -> Lane:
     # log m = log((1 + s) / (1 - s)) with s = f / (2 + f), which converges faster than a series in f.
-    bits = x.bits()
+    normal, missing = normalized(x)
+    bits = normal.bits()
     exponent = bits.minus(0x3FE6A09E667F3BCD).shift_right(52)
     fraction = bits.minus(exponent.shift_left(52)).as_float() - 1.0
+    if missing is not None:
+        exponent = exponent.minus(missing)
     count = exponent.truncate_integer(i32).to_float(x.element)
     ratio = fraction / (fraction + 2.0)
     square = ratio * ratio

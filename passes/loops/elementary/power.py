@@ -10,6 +10,7 @@ from math import inf, nan
 from xdsl.dialects.builtin import f64
 
 from .lanes import Lane
+from .logarithm import normalized
 
 _SQRT_HALF_BITS = 0x3F3504F3
 _SMALLEST_NORMAL = 2.0**-126
@@ -38,14 +39,18 @@ _EXP2 = (
 
 
 def _log2_of_magnitude(magnitude: Lane) -> Lane:
-    """log2 of a non-negative f32 as f64; zero and denormals give -inf, infinity and NaN themselves."""
-    bits = magnitude.bits()
+    """log2 of a non-negative f32 as f64; zero and flushed denormals give -inf, infinity and NaN themselves."""
+    normal, missing = normalized(magnitude)
+    bits = normal.bits()
     exponent = bits.minus(_SQRT_HALF_BITS).shift_right(23)
     mantissa = bits.minus(exponent.shift_left(23)).as_float().extend(f64)
+    if missing is not None:
+        exponent = exponent.minus(missing)
     ratio = (mantissa - 1.0) / (mantissa + 1.0)
     result = ratio.fma((ratio * ratio).polynomial(_LOG2), exponent.to_float(f64))
     result = magnitude.compare("olt", inf).select(result, magnitude.extend(f64))
-    return magnitude.compare("olt", _SMALLEST_NORMAL).select(result.like(-inf), result)
+    is_zero = magnitude.compare("oeq", 0.0) if missing is not None else magnitude.compare("olt", _SMALLEST_NORMAL)
+    return is_zero.select(result.like(-inf), result)
 
 
 def _exp2_to_f32(x: Lane) -> Lane:

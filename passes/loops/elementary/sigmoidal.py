@@ -8,7 +8,7 @@ it nearly vanishes, so that it has formulas of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import pi, sqrt
+from math import log, pi, sqrt
 
 from .exponential import exp
 from .lanes import Lane
@@ -48,6 +48,8 @@ _ERF_DENOMINATOR = (
 
 # erfc(t / sqrt 2) exp(t^2 / 2) / 2 on [0, 14], relative error 4.4e-8
 _TAIL_LIMIT = 14.0
+# From here on less than half of the smallest denormal is left.
+_DENORMAL_TAIL_LIMIT = 15.0
 _TAIL_NUMERATOR = (
     0.5000000026002177,
     0.43637204713920197,
@@ -86,11 +88,17 @@ def erf(x: Lane) -> Lane:
 
 
 def gelu(x: Lane) -> Lane:
-    """x / 2 (1 + erf(x / sqrt 2)) within 5 ulp."""
-    magnitude = abs(x).minimum(_TAIL_LIMIT)
+    """x / 2 (1 + erf(x / sqrt 2)) within 8 ulp."""
+    keeps_denormals = x.lanes.keeps_denormals
+    magnitude = abs(x).minimum(_DENORMAL_TAIL_LIMIT if keeps_denormals else _TAIL_LIMIT)
     wide = magnitude.extend()
     ratio = magnitude.polynomial(_TAIL_NUMERATOR) / magnitude.polynomial(_TAIL_DENOMINATOR)
-    tail = _exp_of_wide(wide * wide * -0.5) * ratio
+    power = _exp_of_wide(wide * wide * -0.5)
+    if keeps_denormals:
+        # A denormal tail has few digits, which a product with x would spread: it is rounded after that.
+        product = (power.extend() * ratio.extend() * x.extend()).narrow()
+        return x.compare("ogt", 0.0).select(x * (1.0 - power * ratio), product)
+    tail = power * ratio
     return x * x.compare("ogt", 0.0).select(1.0 - tail, tail)
 
 
@@ -101,6 +109,12 @@ def tanh_gelu(x: Lane) -> Lane:
     """
     wide = x.extend()
     doubled = wide * (wide * wide).fma(-_GELU_CUBIC, -_GELU_LINEAR)
+    if x.lanes.keeps_denormals:
+        # The quotient with the inverse power, which is a number where the power is too large; 2^32 times as large, as a
+        # denormal has few digits.
+        power = _exp_of_wide(abs(doubled).minimum(150.0) * -1.0 + 32 * log(2))
+        numerator = doubled.compare("ogt", 0.0).select(x * power * 2.0**-32, x)
+        return numerator / power.fma(2.0**-32, 1.0)
     return x / (_exp_of_wide(doubled.clamp(-100.0, 100.0)) + 1.0)
 
 
@@ -108,4 +122,5 @@ def _exp_of_wide(x: Lane) -> Lane:
     """exp of an f64 as f32: rounded to f32 first, a large argument would lose digits of the result."""
     high = x.narrow()
     low = (x - high.extend()).narrow()
-    return exp(high) * (low + 1.0)
+    power = exp(high)
+    return power.fma(low, power) if x.lanes.keeps_denormals else power * (low + 1.0)

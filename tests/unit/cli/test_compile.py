@@ -9,6 +9,7 @@ import pytest
 from lamina.cli.compile import LEVELS
 from lamina.cli.files import replaced_file
 from lamina.pipeline import PHASE_NAMES
+from lamina.runtime.file_format import load
 
 
 def test_writes_a_file_that_runs(lamina, model: Path, tmp_path: Path) -> None:
@@ -23,6 +24,17 @@ def test_writes_a_file_that_runs(lamina, model: Path, tmp_path: Path) -> None:
     code, output, _ = lamina("run", compiled)
     assert code == 0
     assert "5 x 4" in output
+
+
+@pytest.mark.parametrize("source", ["model", "schedule"])
+def test_keeps_denormals_on_request(lamina, model: Path, tmp_path: Path, source: str) -> None:
+    if source != "model":
+        assert lamina("compile", model, "--dump-phases", tmp_path, "-o", tmp_path / "flush.lamina")[0] == 0
+        model = tmp_path / "3-schedule.mlir"
+    for denormals in ("flush", "keep"):
+        path = tmp_path / f"{denormals}.lamina"
+        assert lamina("compile", model, "--denormals", denormals, "-o", path)[0] == 0
+        assert load(path).image.keeps_denormals == (denormals == "keep")
 
 
 def test_knows_the_phases() -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from lamina.backend.compile_module import compile_module
-from lamina.backend.targets import target_by_name
+from lamina.backend.targets import host_target, target_by_name
 from lamina.runtime.errors import InputError
 from lamina.runtime.executable import Executable
 from lamina.runtime.memory import map_code
@@ -30,6 +30,7 @@ define void @note_mode(ptr %arguments, i64 %thread, i64 %threads) {
 }
 """
 CONTROL_BITS = 0xFFC0
+KEEPING = 0x1F80  # The same with denormals.
 IN_A_RUN = 0x9FC0  # All exceptions masked, to nearest, denormals to zero on the way in and out.
 
 
@@ -129,6 +130,26 @@ def test_all_participants_have_one_mode(kernels, registers: Registers, threads: 
 
 
 @x86
+@pytest.mark.parametrize("threads", [1, 3])
+def test_models_that_keep_denormals_have_a_mode_of_their_own(kernels, registers: Registers, threads: int) -> None:
+    """In turns with models that flush them, whose workers they do not get."""
+    out, x = TensorType("int32", [16]), TensorType("float32", [1])
+    buffers = [Buffer("x", 4, "input", 0), Buffer("y", 64, "output", 0)]
+    segment = Segment("main", [x], [out], buffers, [Stage("note", "note_mode", [("buffer", "y", 0)])], [], 10**9)
+    program = kernels.single_segment(segment, ["x"], ["y"], [])
+    expected = {"flush": IN_A_RUN, "keep": KEEPING}
+    images = {denormals: compile_module(NOTE_MODE, host_target(), denormals=denormals) for denormals in expected}
+    executables = {denormals: Executable(program, image, b"", threads) for denormals, image in images.items()}
+    for mxcsr, x87 in MODES:
+        for denormals, executable in executables.items():
+            with registers.set_to(mxcsr, x87):
+                modes = executable.run({"x": np.zeros(1, np.float32)})["y"]
+                after = registers.read()
+            assert [mode & CONTROL_BITS for mode in modes[:threads].tolist()] == [expected[denormals]] * threads
+            assert [word & CONTROL_BITS for word in after[:2]] == [mxcsr & CONTROL_BITS, x87 & CONTROL_BITS]
+
+
+@x86
 def test_results_do_not_depend_on_the_callers_mode(kernels, registers: Registers) -> None:
     executable: Executable = kernels.executable(kernels.chain_program(6, work=10**9), 2)
     x = np.random.default_rng(3).standard_normal(1000, np.float32)
@@ -190,3 +211,13 @@ def test_aarch64_sets_its_mode_first_and_restores_it_last(function: str) -> None
     first, last = ([word & ~31 for word in body(words, place)] for place in (called[0], called[-1]))
     assert [word for word in first if word in MODE_INSTRUCTIONS] == [READ_CONTROL, READ_STATUS, WRITE_CONTROL]
     assert [word for word in last if word in MODE_INSTRUCTIONS] == [WRITE_CONTROL, WRITE_STATUS]
+
+
+def test_aarch64_can_keep_denormals() -> None:
+    """FPCR is zero then: the write takes its number from the register that is always zero."""
+    text, target = "define void @nothing(ptr %a, i64 %t, i64 %n) { ret void }", target_by_name("aarch64_neon")
+    image = compile_module(text, target, denormals="keep")
+    words = np.frombuffer(image.data[: len(image.data) // 4 * 4], "<u4").tolist()
+    begin = callees(words, image.symbols["lamina_run"] // 4)[0]
+    assert WRITE_CONTROL | 31 in body(words, begin)
+    assert "lamina_keeps_denormals" in image.symbols

@@ -1,4 +1,5 @@
 // RUN: lamina-opt %s -p loops-expand-math | filecheck %s
+// RUN: lamina-opt %s -p loops-expand-math{denormals=keep} | filecheck %s --check-prefix KEEP
 
 // tanh: a clamp, two polynomials in the square, a division, a clamp; on whole tiles.
 // CHECK-LABEL: @tanh
@@ -23,6 +24,17 @@ func.func @tanh(%x: vector<6x64xf32>) -> vector<6x64xf32> {
 // CHECK: arith.bitcast %{{.*}} : f32 to i32
 // CHECK: arith.shli %{{.*}} : i32
 // CHECK: arith.bitcast %{{.*}} : i32 to f32
+//
+// Where denormals are kept, it is multiplied in two factors.
+// KEEP-LABEL: @exp
+// KEEP: %[[BITS:.*]] = arith.bitcast %{{.*}} : f32 to i32
+// KEEP: %[[COUNT:.*]] = arith.subi %[[BITS]], %{{.*}} : i32
+// KEEP: %[[HALF:.*]] = arith.shrsi %[[COUNT]], %{{.*}} : i32
+// KEEP: arith.subi %[[COUNT]], %[[HALF]] : i32
+// KEEP: %[[FIRST:.*]] = arith.bitcast %{{.*}} : i32 to f32
+// KEEP: %[[SECOND:.*]] = arith.bitcast %{{.*}} : i32 to f32
+// KEEP: %[[NORMAL:.*]] = arith.mulf %{{.*}}, %[[FIRST]] : f32
+// KEEP: arith.mulf %[[NORMAL]], %[[SECOND]] : f32
 func.func @exp(%x: f32) -> f32 {
   %r = math.exp %x : f32
   func.return %r : f32
@@ -78,5 +90,34 @@ func.func @sin(%x: vector<16xf32>) -> vector<16xf32> {
 // CHECK: math.trunc %{{.*}} : f64
 func.func @remainder(%x: f32, %y: f32) -> f32 {
   %r = vectorx.remf %x, %y : f32
+  func.return %r : f32
+}
+
+// A denormal argument that is kept is scaled before its exponent is looked at.
+// CHECK-LABEL: @log
+// CHECK-NEXT: arith.bitcast %x : f32 to i32
+// KEEP-LABEL: @log
+// KEEP: %[[SMALL:.*]] = arith.cmpf olt, %x, %{{.*}} : f32
+// KEEP: %[[SCALED:.*]] = arith.mulf %x, %{{.*}} : f32
+// KEEP: %[[NORMAL:.*]] = arith.select %[[SMALL]], %[[SCALED]], %x : f32
+// KEEP: arith.bitcast %[[NORMAL]] : f32 to i32
+func.func @log(%x: f32) -> f32 {
+  %r = math.log %x : f32
+  func.return %r : f32
+}
+
+// A quotient by one more than an exp is a product with the inverse exp where that one is too large for a number.
+// CHECK-LABEL: @sigmoid
+// CHECK: %[[SUM:.*]] = arith.addf %one, %{{.*}} : f32
+// CHECK-NEXT: arith.divf %one, %[[SUM]] : f32
+// KEEP-LABEL: @sigmoid
+// KEEP: %[[IS_LARGE:.*]] = arith.cmpf ogt, %x, %{{.*}} : f32
+// KEEP: %[[NUMERATOR:.*]] = arith.select %[[IS_LARGE]], %{{.*}}, %one : f32
+// KEEP: arith.divf %[[NUMERATOR]], %{{.*}} : f32
+func.func @sigmoid(%x: f32) -> f32 {
+  %one = arith.constant 1.0 : f32
+  %power = math.exp %x : f32
+  %sum = arith.addf %one, %power : f32
+  %r = arith.divf %one, %sum : f32
   func.return %r : f32
 }

@@ -1,0 +1,9 @@
+; FPCR of a run: round to nearest, denormals as IEEE 754 has them.
+define internal i64 @machine_run_mode() alwaysinline nounwind {
+  ret i64 0
+}
+
+; That the image has this symbol tells the runtime that its runs keep denormals.
+define i64 @lamina_keeps_denormals() nounwind {
+  ret i64 1
+}
