@@ -192,8 +192,18 @@ def _layer_norm(op: KernelOp) -> Shape:
 
 
 def _pool(op: KernelOp) -> Shape:
+    """A last window that begins inside of the image and its pads may reach beyond (ONNX's ``ceil_mode``)."""
     x = op.in_type(0)
-    return (*x.dims[:2], *_window_places(op, x.dims[2:], _entries(op, "window", x.rank - 2, 1)))
+    count = x.rank - 2
+    places = list(_window_places(op, x.dims[2:], _entries(op, "window", count, 1)))
+    strides, pads = _entries(op, "strides", count, 1), _entries(op, "pads", 2 * count)
+    for axis, (size, wanted) in enumerate(zip(x.dims[2:], op.type.dims[2:])):
+        one_more = dims.add(places[axis], 1)
+        begin = dims.multiply(places[axis], strides[axis])
+        within = dims.subtract(dims.add(size, pads[axis]), begin)
+        if wanted == one_more and (not isinstance(within, int) or within > 0):
+            places[axis] = one_more
+    return (*x.dims[:2], *places)
 
 
 def _pad(op: KernelOp) -> Shape:

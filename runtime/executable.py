@@ -69,7 +69,8 @@ class Executable:
 
     ``constants`` is the memory that ``program.constants`` refers to; it is used where it lies, and kept alive.
     ``threads`` is how many threads a run may use; by default ``LAMINA_THREADS``, or one for each core that this
-    process may use, and fewer when it may later use fewer.
+    process may use, and fewer when it may later use fewer. Without ``consistent`` the buffers of segments may
+    contradict each other, as those of a schedule at fault do that is to be looked at.
     """
 
     def __init__(
@@ -78,9 +79,11 @@ class Executable:
         image: Image,
         constants: bytes | bytearray | memoryview | np.ndarray = b"",
         threads: int | None = None,
+        *,
+        consistent: bool = True,
     ):
         blob = _as_blob(constants)
-        validate(program, image.symbols, blob.size)
+        validate(program, image.symbols, blob.size, consistent)
         self.program = program
         self.image = MappedImage(
             image.data, image.symbols, target_obstacle(program.target), getattr(image, "driver_version", None)

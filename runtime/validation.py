@@ -26,7 +26,7 @@ from .program import (
 from .scopes import check_scopes
 
 
-def validate(program: Program, code_symbols: Iterable[str], constant_bytes: int) -> None:
+def validate(program: Program, code_symbols: Iterable[str], constant_bytes: int, consistent: bool = True) -> None:
     """Raises ProgramError that names the place of the first contradiction.
 
     ``code_symbols`` are the names that the code defines; ``constant_bytes`` is the size of all constants together.
@@ -55,7 +55,8 @@ def validate(program: Program, code_symbols: Iterable[str], constant_bytes: int)
     if len(program.body.results) != len(program.outputs):
         raise ProgramError(f"the body gives {len(program.body.results)} results for {len(program.outputs)} outputs")
     check_scopes(program)
-    check_consistency(program)
+    if consistent:
+        check_consistency(program)
     _check_vanishing(program)
 
 

@@ -58,7 +58,7 @@ def attempt(text: str, phase: str, dumped: Path, path: Path) -> None:
     """Compiles the text as ``lamina compile`` does, and runs what comes of it."""
     path.write_text(text)
     try:
-        with LevelText(path, phase, dumped / "constants.npz").opened("avx2", 3.0) as (module, context):
+        with LevelText(path, phase, dumped / "constants.npz").opened("avx2", 3.0, "flush") as (module, context):
             compile_through(module, context, start=phase, stop="schedule")
             scheduled, constants = module.clone(), dict(context.constants)
             options = PipelineOptions(checked=True)
