@@ -206,7 +206,7 @@ class _Winograd:
         columns = self.transform_both_ways(rows, self.transforms.outputs)
         block = nest.add(nest.mul(chunk, self.columns // self.lanes), sub)
         n, row, column = self.place(nest.add(first_tile, tile))
-        near, far = self.compare_spread(columns)
+        near, far = self.compare_spread(columns, row, column)
         with nest.when(near):
             self.store(self.stack_tile(self.add_bias(columns, block)), n, block, row, column)
         with nest.when(far):
@@ -225,29 +225,44 @@ class _Winograd:
 
     # --- tiles of far apart numbers -----------------------------------------------------------------------------
 
-    def compare_spread(self, columns: list[SSAValue]) -> tuple[SSAValue, SSAValue]:
-        """Whether a tile's results, given by its columns, lie as near to each other as they may; and the opposite."""
+    def compare_spread(self, columns: list[SSAValue], row: Index, column: Index) -> tuple[SSAValue, SSAValue]:
+        """Whether a tile's results, given by its columns, lie as near to each other as they may; and the opposite.
+
+        What lies beyond the image, where a tile may reach, sees nothing but zeros and does not count.
+        """
         nest = self.nest
-        lanes, column = self.vector([self.lanes]), columns[0].type
+        lanes, height = self.vector([self.lanes]), columns[0].type
         limit = nest.constant(-(SPREAD[self.tile] ** 2), lanes)
         parts: list[SSAValue] = []
         if self.tile == 2:
             parts = [self.extract(value, row) for value in columns for row in range(self.tile)]
             parts = [_binary(nest, arith.MulfOp, part, part) for part in parts]
         else:
-            squares = nest.constant(0.0, column)
+            squares = nest.constant(0.0, height)
             for value in columns:
                 squares = nest.fma(value, value, squares)
             parts = [self.extract(squares, row) for row in range(self.tile)]
         total, least = parts[0], parts[0]
-        for part in parts[1:]:
+        for index, part in enumerate(parts[1:], 1):
             total = _binary(nest, arith.AddfOp, total, part)
+            part = self.unless_beyond(part, least, index, row, column)
             least = select(nest, compare(nest, "olt", part, least), part, least)
         excess = nest.fma(least, limit, total)
         # Not so where it is NaN, which infinities give too.
         is_far = compare(nest, "ugt", excess, nest.constant(_NEGLIGIBLE, lanes))
         far = any_lane(nest, is_far)
         return nest.insert(arith.XOrIOp(far, nest.constant(True, i1))), far
+
+    def unless_beyond(self, part: SSAValue, instead: SSAValue, index: int, row: Index, column: Index) -> SSAValue:
+        """A row's sum of squares (of tiles of 2: a pixel's, by columns); another where that lies beyond the image."""
+        nest = self.nest
+        down, right = (index % self.tile, index // self.tile) if self.tile == 2 else (index, 0)
+        for axis, first, distance in ((2, row, down), (3, column, right)):
+            size = self.y.dims[axis]
+            if distance and (not isinstance(size, int) or size % self.tile):
+                inside = nest.compare("slt", nest.add(first, distance), nest.dim(size))
+                part = nest.insert(arith.SelectOp(inside, part, instead))
+        return part
 
     def direct_sums(self, n: Index, row: Index, column: Index, chunk: Index, lane: int) -> SSAValue:
         """A column of a tile, [tile, lanes] from pixel (row, column) down, summed from the taps."""
