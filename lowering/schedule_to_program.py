@@ -361,22 +361,8 @@ def _checks(op: Operation, attribute: str) -> list[manifest.Check]:
 def _used_constants(segments: Iterable[manifest.Segment], body: manifest.Block, inputs: Sequence[str]) -> list[str]:
     used = [b.constant for segment in segments for b in segment.buffers if b.constant is not None]
     # An input may be called @anything, too.
-    named = (name[1:] for name in _names_in(body) if name.startswith("@") and name not in inputs)
+    named = (name[1:] for name in manifest.names_read(body) if name.startswith("@") and name not in inputs)
     return list(dict.fromkeys([*used, *named]))
-
-
-def _names_in(block: manifest.Block) -> Iterable[str]:
-    yield from block.results
-    for step in block.steps:
-        if isinstance(step, manifest.Conditional):
-            yield step.condition
-            yield from _names_in(step.then_block)
-            yield from _names_in(step.else_block)
-        elif isinstance(step, manifest.Repeat):
-            yield from (name for name in (step.trip_count, step.condition, *step.initial) if name)
-            yield from _names_in(step.body)
-        else:
-            yield from step.inputs
 
 
 ALIGNMENT = 64

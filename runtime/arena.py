@@ -68,6 +68,16 @@ def meeting_ranges(ranges: Sequence[LiveRange]) -> list[list[int]]:
     return meeting
 
 
+def shared_bytes(ranges: Sequence[LiveRange]) -> tuple[int, int] | None:
+    """The first two ranges, whose offsets are decided, that share bytes at some stage; None where none do."""
+    for one, others in enumerate(meeting_ranges(ranges)):
+        for other in sorted(others):
+            mine, its = ranges[one].offset or 0, ranges[other].offset or 0
+            if mine < its + ranges[other].size and its < mine + ranges[one].size:
+                return one, other
+    return None
+
+
 def _smallest_gap(taken: list[tuple[int, int]], size: int, alignment: int) -> int:
     """The offset of the smallest gap of at least ``size`` bytes between spans sorted by their begin, else their end."""
     best_gap, best_offset = -1, 0

@@ -7,15 +7,28 @@ cannot be, because two places of it contradict each other, is refused before any
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from .arena import LiveRange, barrier_epochs, meeting_ranges
+from .arena import LiveRange, barrier_epochs, shared_bytes
 from .errors import ProgramError
 from .expressions import Dimension
 from .memory import ALIGNMENT
-from .program import Block, Buffer, Call, Conditional, Constant, Function, Program, Repeat, Segment, Stage, TensorType
+from .program import (
+    Block,
+    Buffer,
+    Call,
+    Conditional,
+    Constant,
+    Function,
+    Program,
+    Repeat,
+    Segment,
+    Stage,
+    TensorType,
+    names_read,
+)
 
 Types = dict[str, TensorType]
 
@@ -62,24 +75,10 @@ def _check_constants(program: Program) -> None:
             raise ProgramError(f"constant '{name}' at {place.offset} shares bytes with another, which ends at {end}")
         end = max(end, place.offset + place.nbytes)
     used = {buffer.constant for segment in program.segments.values() for buffer in segment.buffers}
-    used |= {name[1:] for name in _names_in(program.body) if name.startswith("@")}
+    used |= {name[1:] for name in names_read(program.body) if name.startswith("@")}
     unused = sorted(program.constants.keys() - used)
     if unused:
         raise ProgramError(f"nothing uses the constants {unused}")
-
-
-def _names_in(block: Block) -> Iterable[str]:
-    yield from block.results
-    for step in block.steps:
-        if isinstance(step, Conditional):
-            yield step.condition
-            yield from _names_in(step.then_block)
-            yield from _names_in(step.else_block)
-        elif isinstance(step, Repeat):
-            yield from (name for name in (step.trip_count, step.condition, *step.initial) if name)
-            yield from _names_in(step.body)
-        else:
-            yield from step.inputs
 
 
 def _check_constant_buffer(buffer: Buffer, constant: Constant, where: str) -> None:
@@ -177,12 +176,10 @@ def _check_places(segment: Segment, where: str) -> None:
             )
         first, last = epochs[buffer.first_stage], epochs[buffer.last_stage]
         ranges.append(LiveRange(buffer.nbytes, first, last, buffer.offset))
-    for one, others in enumerate(meeting_ranges(ranges)):
-        for other in others:
-            mine, its = ranges[one], ranges[other]
-            if (mine.offset or 0) < (its.offset or 0) + its.size and (its.offset or 0) < (mine.offset or 0) + mine.size:
-                names = f"'{placed[one].name}' and '{placed[other].name}'"
-                raise ProgramError(f"{where}: the buffers {names} share bytes of the arena while both are live")
+    shared = shared_bytes(ranges)
+    if shared is not None:
+        names = " and ".join(f"'{placed[index].name}'" for index in shared)
+        raise ProgramError(f"{where}: the buffers {names} share bytes of the arena while both are live")
 
 
 def _check_order(segment: Segment, functions: dict[str, Function], where: str) -> None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -158,6 +158,21 @@ class Block:
     steps: list[Step]
     results: list[str]
     checks: list[Check] = field(default_factory=list)
+
+
+def names_read(block: Block) -> Iterator[str]:
+    """The values that a block and the blocks inside it read, results included; ``@name`` is a constant."""
+    yield from block.results
+    for step in block.steps:
+        if isinstance(step, Conditional):
+            yield step.condition
+            yield from names_read(step.then_block)
+            yield from names_read(step.else_block)
+        elif isinstance(step, Repeat):
+            yield from (name for name in (step.trip_count, step.condition, *step.initial) if name)
+            yield from names_read(step.body)
+        else:
+            yield from step.inputs
 
 
 @dataclass(slots=True)

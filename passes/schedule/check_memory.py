@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from xdsl.context import Context
 from xdsl.dialects import func
@@ -16,6 +15,7 @@ from ...dialects import shape as dims
 from ...dialects.schedule import BarrierOp, BufferOp, StageOp
 from ...dialects.storage import buffer_bytes
 from ...errors import OperationError
+from ...runtime.arena import LiveRange, shared_bytes
 from ...runtime.memory import ALIGNMENT
 from .place_barriers import memory_root
 
@@ -126,20 +126,22 @@ class _Check:
             raise OperationError(f"offset {offset} is given for a buffer whose size is not known", buffer)
 
     def check_apart(self, buffers: Sequence[BufferOp]) -> None:
-        spans = []
+        ranges = []
         for buffer in buffers:
             assert buffer.offset is not None
-            begin = buffer.offset.value.data
-            lives = [self.epochs[stage] if self.epochs else 0 for stage in buffer.lives]
-            spans.append((buffer, begin, begin + int(buffer_bytes(buffer.type)), *lives))
-        for (one, *of_one), (other, *of_other) in combinations(spans, 2):
-            begin, end = max(of_one[0], of_other[0]), min(of_one[1], of_other[1])
-            if begin < end and max(of_one[2], of_other[2]) <= min(of_one[3], of_other[3]):
-                raise OperationError(
-                    f"{_name(other.result)} shares bytes {begin} to {end} of the arena with {_name(one.result)}, and "
-                    f"both live at stage {max(one.lives[0], other.lives[0])}",
-                    other,
-                )
+            first, last = (self.epochs[stage] if self.epochs else 0 for stage in buffer.lives)
+            ranges.append(LiveRange(int(buffer_bytes(buffer.type)), first, last, buffer.offset.value.data))
+        shared = shared_bytes(ranges)
+        if shared is None:
+            return
+        one, other = (buffers[index] for index in shared)
+        begin = max(ranges[index].offset or 0 for index in shared)
+        end = min((ranges[index].offset or 0) + ranges[index].size for index in shared)
+        raise OperationError(
+            f"{_name(other.result)} shares bytes {begin} to {end} of the arena with {_name(one.result)}, and "
+            f"both live at stage {max(one.lives[0], other.lives[0])}",
+            other,
+        )
 
     def check_outputs(self) -> None:
         terminator = self.function.body.block.last_op
