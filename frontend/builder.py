@@ -171,7 +171,7 @@ class Builder:
         for tensor in inferred:
             check_size(tensor)
         self._relate_sizes(operation, types, values, inferred)
-        if all(tensor.element_count == 0 and is_static(tensor.dims) for tensor in inferred):
+        if all(is_static(tensor.dims) and 0 in tensor.dims for tensor in inferred):
             return [self.constant(np.empty(list(map(int, tensor.dims)), tensor.dtype)) for tensor in inferred]
         nothing = self._sum_of_nothing(operation, operands, values, inferred)
         if nothing is not None:

@@ -137,6 +137,21 @@ class Node:
             self.invalid(f"axis {value} is out of range for rank {rank}")
         return value % rank if rank else 0
 
+    def listed_axes(self) -> list[int] | None:
+        """Axes from the attribute or, in later opsets, from the second input; None where there are none."""
+        axes = self.attribute("axes", None)
+        if axes is None and self.optional(1) is not None:
+            axes = self.constant_input(1, "the axes").reshape(-1).tolist()
+        return axes
+
+    def relate(self, size: Dim, wanted: Dim, what: str, complaint: str = "") -> None:
+        """Takes a size to be as wanted; what is not known now is checked at each run.
+
+        Raises InvalidModelError, with the complaint, where it cannot be.
+        """
+        if not self.b.symbols.unify(size, wanted, f"{self.describe()}: {what}"):
+            self.invalid(complaint or f"{what} is {size}, but must be {wanted}")
+
     def axes(self, values: Sequence[int], rank: int) -> list[int]:
         return [self.axis(value, rank) for value in values]
 

@@ -247,7 +247,7 @@ def _affine_grid(node: Node) -> None:
     known = size.dimensions() or [None] * count
     for axis, wanted in enumerate((known[0], count - 2, count - 1)):
         if wanted is not None:
-            _relate(node, theta.dims[axis], wanted, f"dimension {axis} of theta")
+            node.relate(theta.dims[axis], wanted, f"dimension {axis} of theta")
 
 
 def _class_loss(node: Node) -> None:
@@ -257,13 +257,7 @@ def _class_loss(node: Node) -> None:
     if len(target) != len(wanted):
         node.invalid(f"the target must have {len(wanted)} dimensions, but has {len(target)}")
     for axis, (size, other) in enumerate(zip(target, wanted)):
-        _relate(node, size, other, f"dimension {axis} of the target")
-
-
-def _relate(node: Node, size: Dim, wanted: Dim, what: str) -> None:
-    """Takes a size to be as wanted; what is not known now is checked at each run."""
-    if not node.b.symbols.unify(size, wanted, f"{node.describe()}: {what}"):
-        node.invalid(f"{what} is {size}, but must be {wanted}")
+        node.relate(size, other, f"dimension {axis} of the target")
 
 
 # --- elements -------------------------------------------------------------------------------------

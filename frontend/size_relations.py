@@ -172,7 +172,13 @@ def _reshape(x: TensorType, result: TensorType) -> Iterator[Pair]:
 
 
 def _picked(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
-    yield types[0].dims[values["axis"]], minimum(product(types[1].dims), 1)
+    yield from _one_where_picked([types[0].dims[values["axis"]]], types[1].dims)
+
+
+def _one_where_picked(sizes: Sequence[Dim], positions: Sequence[Dim]) -> Iterator[Pair]:
+    for size in sizes:
+        if not isinstance(size, int) or size < 1:
+            yield size, minimum(product(positions), 1)
 
 
 def _picked_elements(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
@@ -186,13 +192,13 @@ def _picked_positions(types: Sequence[TensorType], values: Mapping[str, Any]) ->
     positions, depth = types[1].dims[:-1], types[1].dims[-1]
     if isinstance(depth, int):
         batch = values.get("batch_dims", 0)
-        yield from ((size, minimum(product(positions), 1)) for size in types[0].dims[batch : batch + depth])
+        yield from _one_where_picked(types[0].dims[batch : batch + depth], positions)
 
 
 def _compared(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     """There is no largest element of none."""
     dims, axis = types[0].dims, values["axis"]
-    yield dims[axis], minimum(product(dims[:axis] + dims[axis + 1 :]), 1)
+    yield from _one_where_picked([dims[axis]], dims[:axis] + dims[axis + 1 :])
 
 
 _MINIMUMS: Rules = (

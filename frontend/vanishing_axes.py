@@ -83,17 +83,10 @@ def _broadcast(node: Node, given: Sequence[Axes]) -> Axes | None:
     return vanishing
 
 
-def _listed_axes(node: Node) -> list[int] | None:
-    """Axes from the attribute, or in later opsets from the second input."""
-    if node.optional(1) is None:
-        return node.attribute("axes", None)
-    return node.constant_input(1, "the axes").reshape(-1).tolist()
-
-
 def _squeeze(node: Node, given: Sequence[Axes]) -> Axes | None:
     """Without axes all that are free may be 1. Listed ones are negative, and right of what vanishes."""
     x = node.input(0)
-    listed = _listed_axes(node)
+    listed = node.listed_axes()
     if listed is not None:
         return _right_of(given[0], listed, x.rank)
     kept = [size for size in map(node.b.symbols.resolve, x.dims) if size != 1]
@@ -101,7 +94,7 @@ def _squeeze(node: Node, given: Sequence[Axes]) -> Axes | None:
 
 
 def _unsqueeze(node: Node, given: Sequence[Axes]) -> Axes | None:
-    listed = _listed_axes(node) or []
+    listed = node.listed_axes() or []
     rank = node.input(0).rank + len(listed)
     added = {axis % rank for axis in listed}
     old = [axis for axis in range(rank) if axis not in added]
@@ -135,7 +128,7 @@ def _softmax(node: Node, given: Sequence[Axes]) -> Axes | None:
 
 
 def _reduce(node: Node, given: Sequence[Axes]) -> Axes | None:
-    listed = _listed_axes(node)
+    listed = node.listed_axes()
     if listed:
         return _right_of(given[0], listed, node.input(0).rank)
     # Everything is reduced to a number, whatever the rank was.

@@ -62,8 +62,8 @@ def _relate_sizes(node: Node, terms: Sequence[str]) -> None:
             if size == 1:
                 continue
             known = sizes.setdefault(letter, size)
-            if not node.b.symbols.unify(known, size, node.describe()):
-                node.invalid(f"a letter of the equation stands for {known} and {size} elements")
+            complaint = f"a letter of the equation stands for {known} and {size} elements"
+            node.relate(known, size, "a letter of the equation stands for one size", complaint)
 
 
 def _without_repeats(node: Node, value: Value, term: str) -> tuple[Value, str]:

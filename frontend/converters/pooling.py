@@ -157,8 +157,8 @@ def convert_max_unpool(node: Node) -> Value:
     """Scatters x into zeros at the flattened positions that max pooling gave."""
     x, indices, b = node.input(0), node.input(1), node.b
     for size, other in zip(x.dims, indices.dims):
-        if not b.symbols.unify(size, other, f"{node.describe()}: an index for each element"):
-            node.invalid(f"the indices {indices.type} do not have the shape of x {x.type}")
+        complaint = f"the indices {indices.type} do not have the shape of x {x.type}"
+        node.relate(size, other, "an index for each element", complaint)
     shape = node.optional(2)
     if shape is not None:
         dims = shape.dimensions()

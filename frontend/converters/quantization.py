@@ -31,8 +31,8 @@ def _along(node: Node, value: Value, x: Value) -> Value:
 def _blocks(node: Node, value: Value, x: Value, axis: int, block: int) -> Value:
     b = node.b
     blocks = ceildiv(x.dims[axis], block)
-    if not b.symbols.unify(value.dims[axis], blocks, f"{node.describe()}: there is a scale for each block"):
-        node.invalid(f"there are {value.dims[axis]} scales, but {blocks} blocks of {block}")
+    complaint = f"there are {value.dims[axis]} scales, but {blocks} blocks of {block}"
+    node.relate(value.dims[axis], blocks, "there is a scale for each block", complaint)
     spread = b.unsqueeze(value, [axis + 1])
     dims = list(spread.dims)
     dims[axis + 1] = block

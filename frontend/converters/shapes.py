@@ -118,18 +118,10 @@ def convert_flatten(node: Node) -> Value:
     return node.b.reshape(x, [product(x.dims[:axis]), product(x.dims[axis:])])
 
 
-def _listed_axes(node: Node, what: str) -> list[int] | None:
-    """Axes from the attribute or, since opset 13, from the second input."""
-    axes = node.attribute("axes", None)
-    if axes is None and node.optional(1) is not None:
-        axes = node.constant_input(1, what).reshape(-1).tolist()
-    return axes
-
-
 @converter("Squeeze")
 def convert_squeeze(node: Node) -> Value:
     x = node.input(0)
-    axes = _listed_axes(node, "the axes")
+    axes = node.listed_axes()
     if axes is None:
         # A symbol may have turned out to be 1 on the way here. Others stay for now: see vanishing_axes.
         axes = [axis for axis, d in enumerate(x.dims) if node.b.symbols.resolve(d) == 1]
@@ -139,7 +131,7 @@ def convert_squeeze(node: Node) -> Value:
 @converter("Unsqueeze")
 def convert_unsqueeze(node: Node) -> Value:
     x = node.input(0)
-    axes = _listed_axes(node, "the axes")
+    axes = node.listed_axes()
     if axes is None:
         node.invalid("the axes are missing")
     return node.b.unsqueeze(x, node.axes(axes, x.rank + len(axes)))
