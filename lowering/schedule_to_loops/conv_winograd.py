@@ -235,13 +235,13 @@ class _Winograd:
         limit = nest.constant(-(SPREAD[self.tile] ** 2), lanes)
         parts: list[SSAValue] = []
         if self.tile == 2:
-            parts = [self.extract(value, row) for value in columns for row in range(self.tile)]
+            parts = [self.extract(value, place) for value in columns for place in range(self.tile)]
             parts = [_binary(nest, arith.MulfOp, part, part) for part in parts]
         else:
             squares = nest.constant(0.0, height)
             for value in columns:
                 squares = nest.fma(value, value, squares)
-            parts = [self.extract(squares, row) for row in range(self.tile)]
+            parts = [self.extract(squares, place) for place in range(self.tile)]
         total, least = parts[0], parts[0]
         for index, part in enumerate(parts[1:], 1):
             total = _binary(nest, arith.AddfOp, total, part)

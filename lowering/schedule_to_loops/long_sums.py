@@ -68,22 +68,24 @@ def loop_in_blocks(
     turns: int,
     body: Turn,
     keeps_lost: bool = True,
+    unroll: int = 1,
 ) -> list[SSAValue]:
-    """What a loop leaves of the values that it carries; with ``turns`` in a block they are sums that start at zero.
+    """What a loop leaves of the values that it carries; with ``turns`` in a block they are sums, of blocks from zero.
 
     Without ``keeps_lost`` blocks are added to the total as they are, which costs short loops less.
     """
     if not turns:
-        with nest.loop(lower, upper, step, start) as loop:
+        with nest.loop(lower, upper, step, start, unroll) as loop:
             loop.yield_(*body(loop.index, loop.carried))
         return loop.results
+    zeros = [nest.constant(0.0, value.type) for value in start]
     count = len(start)
-    with nest.loop(lower, upper, step * turns, [*start, *start] if keeps_lost else start) as blocks:
+    with nest.loop(lower, upper, step * turns, [*start, *zeros] if keeps_lost else start) as blocks:
         if turns == 1:
-            parts = list(body(blocks.index, list(start)))
+            parts = list(body(blocks.index, zeros))
         else:
             end = nest.minimum(nest.add(blocks.index, step * turns), upper)
-            parts = loop_in_blocks(nest, blocks.index, end, step, start, 0, body)
+            parts = loop_in_blocks(nest, blocks.index, end, step, zeros, 0, body, unroll=unroll)
         totals, lost = blocks.carried[:count], blocks.carried[count:]
         if keeps_lost:
             sums = [_sum_and_error(nest, *pair) for pair in zip(totals, parts, strict=True)]
@@ -106,19 +108,11 @@ def sum_in_blocks(
     unroll: int = 1,
 ) -> SSAValue:
     """``start`` and what ``body`` adds to its second argument over a loop; with ``turns`` in a block, to zero."""
-    if not turns:
-        with nest.loop(lower, upper, carried=[start], unroll=unroll) as loop:
-            loop.yield_(body(loop.index, loop.carried[0]))
-        return loop.results[0]
-    zero = nest.constant(0.0, start.type)
-    with nest.loop(lower, upper, turns, [start]) as blocks:
-        if turns == 1:
-            part = body(blocks.index, zero)
-        else:
-            end = nest.minimum(nest.add(blocks.index, turns), upper)
-            part = sum_in_blocks(nest, blocks.index, end, zero, 0, body, unroll)
-        blocks.yield_(_add(nest, blocks.carried[0], part))
-    return blocks.results[0]
+
+    def turn(index: Index, carried: list[SSAValue]) -> list[SSAValue]:
+        return [body(index, carried[0])]
+
+    return loop_in_blocks(nest, lower, upper, 1, [start], turns, turn, keeps_lost=False, unroll=unroll)[0]
 
 
 def _add(nest: LoopNest, left: SSAValue, right: SSAValue) -> SSAValue:

@@ -287,8 +287,6 @@ class LoopNest:
             return self._binary(arith.FloorDivSIOp, self._evaluate(sympy.expand(numerator)), divisor)
         raise ValueError(f"no code for the dimension {expression}")
 
-    # --- control flow ------------------------------------------------------------------------------------
-
     def _scaled(self, size: Any, numerator: Any, denominator: Any) -> Index:
         """A size times a fraction, in f32, rounded down."""
         whole = self.insert(arith.IndexCastOp(self.value(self._evaluate(size)), i64))
@@ -296,6 +294,8 @@ class LoopNest:
         product = self.insert(arith.MulfOp(self.insert(arith.SIToFPOp(whole, f32)), factor))
         rounded = self.insert(arith.FPToSIOp(self.insert(math.FloorOp(product)), i64))
         return self.insert(arith.IndexCastOp(rounded, INDEX))
+
+    # --- control flow ------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def loop(
