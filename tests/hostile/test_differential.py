@@ -17,7 +17,7 @@ from lamina.runtime.errors import LaminaError
 from mutations import mutated
 from one_node import model_of
 from onnx import TensorProto, helper
-from other_engines import Arrays, assert_same, reference, resized
+from other_engines import Arrays, assert_same, feeds_to_try, reference
 from small_models import seeds
 
 CASES = int(os.environ.get("LAMINA_FUZZ", "60"))
@@ -31,10 +31,7 @@ def compare(model: onnx.ModelProto, feeds: Arrays, rng: random.Random) -> int:
         executable = lamina.compile(model, threads=rng.choice([1, 2]))
     except LaminaError:
         return 0
-    for attempt in range(4):
-        given = feeds if attempt == 0 else resized(model, feeds, rng)
-        if given is None:
-            break
+    for given in feeds_to_try(model, feeds, rng):
         try:
             found = executable.run(given)
         except LaminaError:

@@ -17,7 +17,7 @@ import onnx
 import pytest
 from lamina.pipeline import PipelineOptions
 from lamina.runtime.errors import LaminaError, MemoryAccessError
-from other_engines import Arrays, assert_same, evaluated, reference, resized
+from other_engines import Arrays, assert_same, evaluated, feeds_to_try, reference
 from random_model import RandomModel
 from random_types import ALL_STEPS
 
@@ -68,10 +68,7 @@ def compared(seed: int, also_fixed: bool) -> int:
     except LaminaError:
         return 0
     one, two = (lamina.compile(model, threads=threads) for threads in (1, 2))
-    for attempt in range(4):
-        given = feeds if attempt == 0 else resized(model, feeds, rng)
-        if given is None:
-            break
+    for attempt, given in enumerate(feeds_to_try(model, feeds, rng)):
         try:
             expected = checked.run(given)
         except MemoryAccessError:

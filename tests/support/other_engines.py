@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import numpy as np
 import onnx
@@ -55,6 +56,16 @@ def resized(model: onnx.ModelProto, feeds: Arrays, rng: random.Random) -> Arrays
         shape = [sizes.get(d.dim_param, size) for d, size in zip(dimensions, array.shape, strict=True)]
         changed[info.name] = np.resize(array, shape) if array.size else np.zeros(shape, array.dtype)
     return changed
+
+
+def feeds_to_try(model: onnx.ModelProto, feeds: Arrays, rng: random.Random) -> Iterator[Arrays]:
+    """The feeds, and up to three of other sizes."""
+    yield feeds
+    for _ in range(3):
+        other = resized(model, feeds, rng)
+        if other is None:
+            return
+        yield other
 
 
 def evaluated(model: onnx.ModelProto, feeds: Arrays) -> Arrays | None:
