@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .cache.models import ModelEntry, checks_by_default, find_entry
+from .dialects import winograd
 from .runtime import program as manifest
 from .runtime.executable import Executable
 
@@ -33,7 +34,7 @@ def compile(
     threads: int | None = None,
     target: str | Target = "host",
     options: PipelineOptions | None = None,
-    winograd_error: float = 3.0,
+    winograd_error: float = winograd.DEFAULT_ERROR,
     denormals: Denormals = "flush",
 ) -> Executable:
     """Compiles a model for this machine, or for another that can run here.
@@ -111,7 +112,7 @@ def import_for(
     *,
     shapes: Shapes | None = None,
     target: str | Target = "host",
-    winograd_error: float = 3.0,
+    winograd_error: float = winograd.DEFAULT_ERROR,
     denormals: Denormals = "flush",
 ) -> tuple[ModuleOp, CompilerContext]:
     """The model at graph level, and the context to compile it in."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 from xdsl.context import Context
 
+from .dialects import winograd
 from .errors import MissingConstantError
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from .backend.targets import Target
 
 _DTYPES_ENTRY = "lamina.dtypes"
-
-# How far off Winograd's transforms may be, in units of what a direct sum in float32 is off by.
-DEFAULT_WINOGRAD_ERROR = 3.0
 
 Denormals = Literal["flush", "keep"]
 
@@ -142,7 +140,7 @@ class CompilerContext(Context):
         target: Target | str | None = None,
         constants: ConstantStore | None = None,
         allow_unregistered: bool = False,
-        winograd_error: float = DEFAULT_WINOGRAD_ERROR,
+        winograd_error: float = winograd.DEFAULT_ERROR,
         denormals: Denormals = "flush",
     ) -> None:
         """``target`` is a target or the name of one; None is this machine, examined on first use."""

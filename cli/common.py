@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..dialects.winograd import DEFAULT_ERROR as DEFAULT_WINOGRAD_ERROR
 from .options import Shapes, name_the_only_input, onnx_input_names, parse_dims, parse_shapes
 
 if TYPE_CHECKING:
@@ -79,8 +80,6 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the report as JS
 
 
 _PIPED_WIDTH = 160
-# As in the compiler, which is imported only where there is something to compile.
-DEFAULT_WINOGRAD_ERROR = 3.0
 
 
 @dataclass(frozen=True)

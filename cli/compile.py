@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from ..context import CompilerContext
     from ..pipeline import PassTiming, PipelineOptions
+    from ..runtime.executable import Executable
 
 # The names of the phases stand here once more because importing the compiler takes longer than printing the help.
 LEVELS = ("import", "graph", "kernel", "schedule", "loops", "llvm")
@@ -122,12 +124,12 @@ def compile_model(
                 progress(phase, step, done, total)
 
         options.progress = watch
+        request = _Request(text or model, target, fixed, options, winograd_error, denormals)
         if destination is None:
-            level = _level(text or model, target, fixed, options, emit, winograd_error, denormals)
-            typer.get_binary_stream("stdout").write(level)
+            typer.get_binary_stream("stdout").write(request.level(emit))
         else:
             with replaced_file(destination) as path:
-                _write(path, text or model, target, fixed, options, emit, winograd_error, denormals)
+                request.write(path, emit)
     if destination is not None:
         report = _report(model, destination, emit, machine, time.perf_counter() - begin, kernels, options.timings)
         if as_json:
@@ -192,66 +194,69 @@ def _target_name(name: str) -> str:
         raise typer.BadParameter(str(error), param_hint="--target") from error
 
 
-def _write(
-    path: Path,
-    model: Path | LevelText,
-    target: str,
-    fixed: FixedDims,
-    options: PipelineOptions,
-    emit: str,
-    winograd_error: float,
-    denormals: Denormals,
-) -> None:
-    if emit != "lamina":
-        path.write_bytes(_level(model, target, fixed, options, emit, winograd_error, denormals))
-        return
-    from ..compiler import compile, compile_module
-    from ..runtime.file_format import write
+@dataclass(frozen=True)
+class _Request:
+    """What to compile, for what machine, and how."""
 
-    if isinstance(model, LevelText):
-        with model.opened(target, winograd_error, denormals.value) as (module, context):
-            executable = compile_module(module, context, start=model.phase, options=options)
-    else:
-        executable = compile(
-            model,
-            shapes=fixed.for_import(),
-            target=target,
-            options=options,
-            winograd_error=winograd_error,
-            denormals=denormals.value,
+    model: Path | LevelText
+    target: str
+    fixed: FixedDims
+    options: PipelineOptions
+    winograd_error: float
+    denormals: Denormals
+
+    def write(self, path: Path, emit: str) -> None:
+        if emit != "lamina":
+            path.write_bytes(self.level(emit))
+            return
+        from ..runtime.file_format import write
+
+        executable = self.executable()
+        with path.open("wb") as stream:
+            write(executable, stream)
+
+    def executable(self) -> Executable:
+        from ..compiler import compile, compile_module
+
+        if isinstance(self.model, LevelText):
+            with self.model.opened(self.target, self.winograd_error, self.denormals.value) as (module, context):
+                return compile_module(module, context, start=self.model.phase, options=self.options)
+        return compile(
+            self.model,
+            shapes=self.fixed.for_import(),
+            target=self.target,
+            options=self.options,
+            winograd_error=self.winograd_error,
+            denormals=self.denormals.value,
         )
-    with path.open("wb") as stream:
-        write(executable, stream)
 
+    def level(self, emit: str) -> bytes:
+        """The model at one level, as the bytes of a text or an object file."""
+        from ..pipeline import compile_through
 
-def _level(
-    model: Path | LevelText,
-    target: str,
-    fixed: FixedDims,
-    options: PipelineOptions,
-    emit: str,
-    winograd_error: float,
-    denormals: Denormals,
-) -> bytes:
-    """The model at one level, as the bytes of a text or an object file."""
-    from ..compiler import import_for
-    from ..pipeline import compile_through
+        with contextlib.ExitStack() as stack:
+            module, context, start = self._opened(stack)
+            compile_through(module, context, start=start, stop=_last_phase(emit), options=self.options)
+            with self.options.timed("emit", emit):
+                return _emitted(module, context, emit)
 
-    with contextlib.ExitStack() as stack:
-        if isinstance(model, LevelText):
-            start = model.phase
-            with options.timed(start, "read the text"):
-                module, context = stack.enter_context(model.opened(target, winograd_error, denormals.value))
-        else:
-            start = None
-            with options.timed("import", "convert the model"):
-                dims = fixed.for_import()
-                module, context = import_for(
-                    model, shapes=dims, target=target, winograd_error=winograd_error, denormals=denormals.value
-                )
-        compile_through(module, context, start=start, stop=_last_phase(emit), options=options)
-        with options.timed("emit", emit):
-            return _emitted(module, context, emit)
+    def _opened(self, stack: contextlib.ExitStack) -> tuple[ModuleOp, CompilerContext, str | None]:
+        """The module, its context, and the phase that it is the output of."""
+        from ..compiler import import_for
+
+        if isinstance(self.model, LevelText):
+            with self.options.timed(self.model.phase, "read the text"):
+                opened = self.model.opened(self.target, self.winograd_error, self.denormals.value)
+                return *stack.enter_context(opened), self.model.phase
+        with self.options.timed("import", "convert the model"):
+            module, context = import_for(
+                self.model,
+                shapes=self.fixed.for_import(),
+                target=self.target,
+                winograd_error=self.winograd_error,
+                denormals=self.denormals.value,
+            )
+        return module, context, None
 
 
 def _emitted(module: ModuleOp, context: CompilerContext, emit: str) -> bytes:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 TAPS = 3
+DEFAULT_ERROR = 3.0
+"""How far off the transforms may be, in units of what a direct sum in float32 is off by."""
 POINTS = {
     2: (0.0, 1.0, -1.0),
     4: (0.0, math.sqrt(0.5), -math.sqrt(0.5), math.sqrt(2.0), -math.sqrt(2.0)),
