@@ -246,9 +246,17 @@ class SliceOp(KernelOp):
 
 @irdl_op_definition
 class BroadcastOp(KernelOp):
-    """x repeated to the result's shape, as NumPy broadcasts."""
+    """x repeated to the result's shape, as NumPy broadcasts; where sizes differ, a run sees which axes of x are 1."""
 
     name = "kernel.broadcast"
+
+    @property
+    def undecided_axes(self) -> tuple[int, ...]:
+        """Axes of x that are repeated if their size turns out to be 1."""
+        x, result = self.ins[0].type, self.type.dims
+        assert isinstance(x, TensorType)
+        pairs = enumerate(zip(x.dims, result[len(result) - x.rank :], strict=True))
+        return tuple(axis for axis, (size, wanted) in pairs if size != 1 and not dims.same_dimension(size, wanted))
 
 
 @irdl_op_definition

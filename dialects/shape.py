@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Dim: TypeAlias = "int | sympy.Expr"
 
 _SYMBOL_PATTERN = re.compile(r"(?!__)[A-Za-z_][A-Za-z0-9_]*\Z")
-_RESERVED = frozenset({"x", "floordiv", "mod", "max", "min", "scaled"})
+_RESERVED = frozenset({"x", "floordiv", "mod", "max", "min", "scaled", "broadcast"})
 MAX_NAME_LENGTH = 100
 
 
@@ -187,6 +187,44 @@ def scaled_function() -> Any:
     return Scaled
 
 
+def broadcast(left: Dim, right: Dim) -> Dim:
+    """What two sizes broadcast to that are equal, or one of them 1; which of these is only known at run time."""
+    if isinstance(left, int) and isinstance(right, int):
+        return expressions.broadcast(left, right)
+    return canonical(broadcast_function()(left, right))
+
+
+@functools.cache
+def broadcast_function() -> Any:
+    """SymPy's function of that name, of two sizes or more: nested ones are one, and none occurs twice."""
+    import sympy
+
+    class Broadcast(sympy.Function):
+        is_integer = True
+        is_nonnegative = True
+
+        @classmethod
+        def eval(cls, *arguments: Any) -> Any:
+            flat = {
+                part for argument in arguments for part in (argument.args if isinstance(argument, cls) else [argument])
+            }
+            sizes = sorted(flat - {sympy.Integer(1)}, key=str)
+            # A known size other than 1 is that of all.
+            known = [size for size in sizes if size.is_Integer]
+            if known or len(sizes) < 2:
+                return (known or sizes or [sympy.Integer(1)])[0]
+            return None if tuple(sizes) == arguments else cls(*sizes)
+
+    return Broadcast
+
+
+def broadcast_parts(value: Dim) -> Sequence[Dim]:
+    """The sizes that a dimension is what they broadcast to; itself where it is none of that kind."""
+    if isinstance(value, int) or not isinstance(value, broadcast_function()):
+        return [value]
+    return value.args  # pyright: ignore[reportReturnType]
+
+
 def is_bounded(value: Dim) -> bool:
     """Whether a maximum or minimum occurs in it."""
     import sympy
@@ -243,6 +281,9 @@ def _print(value: Any, division: str, level: int) -> str:
         name = "max" if isinstance(value, sympy.Max) else "min"
         arguments = sorted(_print(a, division, _SUM) for a in value.args)
         return functools.reduce(lambda a, b: f"{name}({a}, {b})", arguments)
+    if isinstance(value, broadcast_function()):
+        arguments = [_print(argument, division, _SUM) for argument in value.args]
+        return functools.reduce(lambda a, b: f"broadcast({a}, {b})", arguments)
     if isinstance(value, scaled_function()):
         return f"scaled({', '.join(_print(argument, division, _SUM) for argument in value.args)})"
     if isinstance(value, sympy.floor):
@@ -283,6 +324,7 @@ _OPERATORS = {
     ast.FloorDiv: floordiv,
     ast.Mod: modulo,
 }
+_FUNCTIONS = {"max": maximum, "min": minimum, "broadcast": broadcast}
 
 
 def parse_dimension(text: str) -> Dim:
@@ -304,8 +346,8 @@ def _evaluate(node: ast.expr) -> Dim:
             return multiply(-1, _evaluate(operand))
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             return _OPERATORS[type(op)](_evaluate(left), _evaluate(right))
-        case ast.Call(func=ast.Name(id="max" | "min" as name), args=[left, right]):
-            return (maximum if name == "max" else minimum)(_evaluate(left), _evaluate(right))
+        case ast.Call(func=ast.Name(id=name), args=[left, right]) if name in _FUNCTIONS:
+            return _FUNCTIONS[name](_evaluate(left), _evaluate(right))
         case ast.Call(
             func=ast.Name(id="scaled"),
             args=[size, ast.Constant(value=int() as top), ast.Constant(value=int() as bottom)],

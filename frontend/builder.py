@@ -14,7 +14,6 @@ from xdsl.utils.exceptions import VerifyException
 from ..dialects import graph
 from ..dialects.graph import ConstantOp, DimValuesOp, GraphOperation, ReshapeOp
 from ..dialects.graph.attributes import reference_attributes
-from ..dialects.graph.broadcasting import broadcast_shapes
 from ..dialects.graph.folding import REPEATED_BYTES, distinct_bytes, folding_limit
 from ..dialects.graph.types import TensorType, f32, i64, is_integer, numpy_dtype
 from ..dialects.shape import add, is_static, maximum, multiply, product, same_dimension, subtract
@@ -161,6 +160,7 @@ class Builder:
         **fields: Any,
     ) -> list[Value]:
         """The results of an operation: folded where all operands are constant, else appended to the block."""
+        operands = self._broadcast(operation, operands)
         types = [operand.type for operand in operands]
         values = operation.complete(types, fields)
         if result_types is None:
@@ -197,6 +197,42 @@ class Builder:
         """The one result of an operation whose type follows from its operands."""
         (result,) = self.emit(operation, operands, **fields)
         return result
+
+    def _broadcast(self, operation: type[GraphOperation], operands: Sequence[Value]) -> Sequence[Value]:
+        """Operands of which it is known where they are repeated: what only runs can tell is spread out before.
+
+        What does not broadcast is left as it is for the operation to complain about.
+        """
+        own = 2 if operation is graph.MatmulOp else 0 if issubclass(operation, graph.ElementwiseOp) else None
+        if own is None or len(operands) < 2 or all(is_static(operand.dims) for operand in operands):
+            return operands
+        shapes = [operand.dims[: max(operand.rank - own, 0)] for operand in operands]
+        common = self.common_shape(shapes, f"{operation.name} in {self.name or 'the model'}")
+        return [self.spread(operand, common, own) for operand in operands]
+
+    def common_shape(self, shapes: Sequence[Sequence[Dim]], why: str) -> tuple[Dim, ...]:
+        """The shape that all broadcast to. Raises VerifyException."""
+        rank = max(map(len, shapes))
+        common: list[Dim] = [1] * rank
+        for shape in shapes:
+            for axis, size in enumerate(shape, rank - len(shape)):
+                met = self.symbols.broadcast(common[axis], size, why)
+                if met is None:
+                    raise VerifyException(
+                        f"{why}: dimensions {common[axis]} and {size} must be equal, or one of them 1"
+                    )
+                common[axis] = met
+        return tuple(common)
+
+    def spread(self, x: Value, common: Sequence[Dim], own: int = 0) -> Value:
+        """x with those axes repeated of which only runs can tell whether they are; ``own`` last ones are left."""
+        kept = x.rank - own
+        dims = list(x.dims)
+        for axis, wanted in zip(range(kept - 1, -1, -1), reversed(common)):
+            size, wanted = self.symbols.resolve(x.dims[axis]), self.symbols.resolve(wanted)
+            if size != 1 and self.symbols.decides(size, wanted):
+                dims[axis] = wanted
+        return self.broadcast_to(x, dims)
 
     def _relate_sizes(
         self,
@@ -324,15 +360,15 @@ class Builder:
         return self.op(graph.TransposeOp, x, permutation=permutation)
 
     def broadcast_to(self, x: Value, dims: Sequence[Dim]) -> Value:
+        """x repeated to a shape; raises VerifyException where it can't be."""
         wanted = x.type.with_dims(dims)
         if wanted.same_shape(x.type):
             return x
+        for size, repeated in zip(reversed(x.dims), reversed(dims)):
+            if not self.symbols.repeats(size, repeated, f"graph.broadcast_to in {self.name or 'the model'}"):
+                raise VerifyException(f"graph.broadcast_to: a dimension of {size} cannot be repeated to {repeated}")
         (result,) = self.emit(graph.BroadcastToOp, [x], [wanted])
         return result
-
-    def broadcast_with(self, x: Value, dims: Sequence[Dim]) -> Value:
-        """x broadcast together with a shape, as ONNX's Expand."""
-        return self.broadcast_to(x, broadcast_shapes(x.dims, dims))
 
     def unsqueeze(self, x: Value, axes: Sequence[int]) -> Value:
         """Axes of length 1 put in at these places of the result."""

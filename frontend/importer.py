@@ -452,6 +452,7 @@ def _argument(info: onnx.ValueInfoProto, importer: GraphImporter, wanted: Sequen
     except ModelError as error:
         importer.problems.add_error(error, Problem("", ""))
         return Unavailable(f"input {info.name}")
+    builder.symbols.declare_free(type_.dims)
     argument = builder.root.insert_arg(type_, len(builder.root.args))
     argument.name_hint = name_hint(info.name)
     return Value(type_, ssa=argument, name=info.name)

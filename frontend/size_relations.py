@@ -1,6 +1,6 @@
 """Which dimensions of the operands an operation needs to be equal, and which large enough.
 
-What is not known when the model is compiled is checked at each run.
+Those that broadcast are ``Symbols.broadcast``'s. What is not known when the model is compiled is checked at each run.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..dialects.graph import (
-    BroadcastToOp,
     ConcatOp,
     ConvOp,
-    ElementwiseOp,
     GatherElementsOp,
     GatherNdOp,
     GatherOp,
@@ -38,23 +36,6 @@ Pair: TypeAlias = "tuple[Dim, Dim]"
 Rules: TypeAlias = "Sequence[tuple[type, Callable[[Sequence[TensorType], Mapping[str, Any]], Iterator[Pair]]]]"
 
 
-def broadcast_pairs(shapes: Sequence[Sequence[Dim]]) -> Iterator[Pair]:
-    """Dimensions other than 1 that meet when the shapes are broadcast."""
-    for axis in range(1, max(map(len, shapes), default=0) + 1):
-        first = None
-        for shape in shapes:
-            if axis > len(shape) or shape[-axis] == 1:
-                continue
-            if first is None:
-                first = shape[-axis]
-            elif first is not shape[-axis]:
-                yield first, shape[-axis]
-
-
-def _elementwise(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
-    return broadcast_pairs([t.dims for t in types])
-
-
 def _conv(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     x, w = types[0].dims, types[1].dims
     yield x[1], w[1] * values["group"]
@@ -65,7 +46,6 @@ def _conv(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pa
 def _matmul(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     a, b = types[0].dims, types[1].dims
     yield a[-2 if values["transpose_a"] else -1], b[-1 if values["transpose_b"] else -2]
-    yield from broadcast_pairs([a[:-2], b[:-2]])
 
 
 def _concat(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
@@ -136,7 +116,6 @@ def _non_max_suppression(types: Sequence[TensorType], values: Mapping[str, Any])
 
 
 _EQUALITIES: Rules = (
-    (ElementwiseOp, _elementwise),
     (ConvOp, _conv),
     (MatmulOp, _matmul),
     (ConcatOp, _concat),
@@ -158,8 +137,6 @@ def required_equalities(
     """Pairs of dimensions that must be equal for the operation to make sense."""
     if operation is ReshapeOp:
         return _reshape(types[0], results[0])
-    if operation is BroadcastToOp:
-        return broadcast_pairs([types[0].dims, results[0].dims])
     return _apply(_EQUALITIES, operation, types, values)
 
 

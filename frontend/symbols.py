@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..dialects.dimension_attribute import is_element_type_name
 from ..dialects.shape import (
     MAX_NAME_LENGTH,
+    broadcast,
+    broadcast_parts,
     canonical,
+    is_static,
     is_symbol_name,
     maximum,
     minimum,
+    multiply,
     parse_dimension,
     print_dimension,
+    product,
     same_dimension,
+    subtract,
     symbol,
     symbols_of,
 )
@@ -41,6 +47,11 @@ def sanitised(name: str) -> str:
     return f"d_{text}" if not is_symbol_name(text) or is_element_type_name(text) else text
 
 
+def _is_part(size: Dim, wanted: Dim) -> bool:
+    """Whether ``wanted`` is what ``size`` and others broadcast to, as is checked already."""
+    return not isinstance(size, int) and set(broadcast_parts(size)) <= set(broadcast_parts(wanted))
+
+
 class Symbols:
     """The symbols of one model.
 
@@ -55,6 +66,8 @@ class Symbols:
         # Terms such as min(512, N), each with the dimension that a check makes it equal to.
         self._equal_terms: dict[sympy.Expr, Dim] = {}
         self.checks: list[Check] = []
+        # Symbols that whoever runs the model may choose, each for itself.
+        self._free: set[str] = set()
         # Names made in the innermost branch; None outside of branches.
         self._local: set[str] | None = None
 
@@ -92,6 +105,10 @@ class Symbols:
         if source not in self._by_source:
             self._by_source[source] = self.fresh(source)
         return self._by_source[source]
+
+    def declare_free(self, dims: Sequence[Dim]) -> None:
+        """Whoever runs the model chooses the sizes that these dimensions of an input stand for."""
+        self._free |= {str(size) for size in dims if not isinstance(size, int) and size.is_Symbol}
 
     def bind(self, source: str, dimension: Dim) -> None:
         """From now on the model's name stands for ``dimension``."""
@@ -146,6 +163,52 @@ class Symbols:
         self._check(left, right, why)
         self._make_equal(left, right)
         return True
+
+    def broadcast(self, left: Dim, right: Dim, why: str) -> Dim | None:
+        """What two dimensions that meet broadcast to; None where they can't.
+
+        Of sizes that are free, or one of them, each run checks that they are equal or one of them 1. Others are
+        taken to be equal: that H floordiv 2 is 1 where 2 * (H floordiv 4) is not is no case to spend time on.
+        """
+        left, right = self.resolve(left), self.resolve(right)
+        if left == 1 or right == 1:
+            return right if left == 1 else left
+        if same_dimension(left, right):
+            return left
+        if self.decides(left, right):
+            self._check_broadcast(left, right, why)
+            return broadcast(left, right)
+        if not self.unify(left, right, why):
+            return None
+        return right if isinstance(right, int) else left
+
+    def repeats(self, size: Dim, wanted: Dim, why: str) -> bool:
+        """Takes ``size`` to broadcast to ``wanted``. False where it can't."""
+        size, wanted = self.resolve(size), self.resolve(wanted)
+        if size == 1 or same_dimension(size, wanted):
+            return True
+        if not self.decides(size, wanted):
+            return self.unify(size, wanted, why)
+        if _is_part(size, wanted):
+            return True
+        self._check(multiply(subtract(size, wanted), subtract(size, 1)), 0, why)
+        return True
+
+    def decides(self, left: Dim, right: Dim) -> bool:
+        """Whether only a run can tell if two dimensions that differ are equal or one of them is 1."""
+        return not is_static((left, right)) and self._is_free(left) and self._is_free(right)
+
+    def _is_free(self, dimension: Dim) -> bool:
+        """Whether a run may give it any size: a known one too, since it may meet one that is."""
+        parts = broadcast_parts(dimension)
+        return all(isinstance(part, int) or (part.is_Symbol and str(part) in self._free) for part in parts)
+
+    def _check_broadcast(self, left: Dim, right: Dim, why: str) -> None:
+        if _is_part(left, right) or _is_part(right, left):
+            return
+        sides = [subtract(size, 1) for size in (left, right) if not isinstance(size, int)]
+        text = " and ".join(print_dimension(size) for size in (left, right))
+        self._check(product([subtract(left, right), *sides]), 0, f"{why}: {text} must be equal, or one of them 1")
 
     def _make_equal(self, left: Dim, right: Dim) -> None:
         """Where one side is a single term, it is written as the other side from now on."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from .cpus import default_threads, threads_of_environment
 from .errors import InputError, LaminaError
-from .expressions import Dimension, evaluate
+from .expressions import Dimension
 from .image import MappedImage
 from .inspection import MemoryGuard, Poison, StageTime, StageTimer, observed_by
 from .machine import target_obstacle
@@ -218,9 +218,9 @@ class Executable:
             binder.match(f"input '{name}'", shape, tensor)
         symbols = binder.finish()
         for check in self.program.checks:
-            left, right = evaluate(check.left, symbols), evaluate(check.right, symbols)
-            if left != right:
-                raise InputError(f"{check.message}: {check.left} = {left} but {check.right} = {right}")
+            failure = check.failure(symbols)
+            if failure is not None:
+                raise InputError(failure)
         return symbols
 
     def _select(self, outputs: dict[str, np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:

@@ -2,7 +2,8 @@
 
 A dimension is an ``int`` or the text of an expression over symbol names, such as ``(H - 1) // 2 + 1``. The text
 may come from a file that nobody vouches for, so that only a few kinds of syntax are let through before Python
-compiles it: names of symbols, integers, ``+ - * // %``, unary minus, ``max``, ``min`` and ``scaled``.
+compiles it: names of symbols, integers, ``+ - * // %``, unary minus, ``max``, ``min``, ``scaled`` and
+``broadcast``.
 """
 
 from __future__ import annotations
@@ -29,7 +30,12 @@ def scaled(size: int, numerator: int, denominator: int) -> int:
     return int(np.floor(np.float32(size) * np.float32(numerator / denominator)))
 
 
-_FUNCTIONS = {"max": max, "min": min, "scaled": scaled}
+def broadcast(left: int, right: int) -> int:
+    """What two sizes broadcast to; they are equal, or one of them is 1."""
+    return right if left == 1 else left
+
+
+_FUNCTIONS = {"max": max, "min": min, "scaled": scaled, "broadcast": broadcast}
 _OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod)
 
 

@@ -183,17 +183,10 @@ def _checks_left(checks: list[Check], symbols: dict[str, int]) -> list[Check]:
         if not symbols_of(check.left, check.right) <= symbols.keys():
             waiting.append(check)
             continue
-        left, right = evaluate(check.left, symbols), evaluate(check.right, symbols)
-        if left != right:
-            raise ExecutionError(f"{check.message}{_sizes(check, left, right)}")
+        failure = check.failure(symbols)
+        if failure is not None:
+            raise ExecutionError(failure)
     return waiting
-
-
-def _sizes(check: Check, left: int, right: int) -> str:
-    """What the sides of a failed check are. One without symbols never holds, whatever they are."""
-    if not symbols_of(check.left, check.right):
-        return ""
-    return f": {check.left} = {left} but {check.right} = {right}"
 
 
 def _evaluate_attributes(attributes: dict[str, Any], symbols: dict[str, int]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .errors import ProgramError
-from .expressions import Dimension
+from .expressions import Dimension, evaluate, symbols_of
 
 PROGRAM_VERSION = 1
 
@@ -145,6 +145,18 @@ class Check:
     left: Dimension
     right: Dimension
     message: str
+
+    def failure(self, symbols: dict[str, int]) -> str | None:
+        """What is wrong, with the sizes that show it; None if nothing. A check without symbols never holds."""
+        left, right = evaluate(self.left, symbols), evaluate(self.right, symbols)
+        if left == right:
+            return None
+        used = sorted(symbols_of(self.left, self.right))
+        if not used:
+            return self.message
+        if self.right == 0:
+            return f"{self.message}, not {', '.join(f'{name} = {symbols[name]}' for name in used)}"
+        return f"{self.message}: {self.left} = {left} but {self.right} = {right}"
 
 
 @dataclass(slots=True)

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def convert_einsum(node: Node) -> Value:
     """Operands are contracted from the left, two at a time; letters that nothing after needs are summed early."""
     terms, output = _parsed(node)
-    _relate_sizes(node, terms)
-    operands = [_without_repeats(node, value, term) for value, term in zip(node.present, terms)]
+    sizes = _letter_sizes(node, terms)
+    spread = [node.b.spread(value, [sizes[c] for c in term]) for value, term in zip(node.present, terms)]
+    operands = [_without_repeats(node, value, term) for value, term in zip(spread, terms)]
     current, letters = operands[0]
     if len(operands) == 1:
         return _arranged(node, *_summed(node, current, letters, set(output)), output)
@@ -54,16 +55,18 @@ def _parsed(node: Node) -> tuple[list[str], str]:
     return spelled, ellipsis + "".join(single)
 
 
-def _relate_sizes(node: Node, terms: Sequence[str]) -> None:
+def _letter_sizes(node: Node, terms: Sequence[str]) -> dict[str, Dim]:
     """A letter stands for one size wherever it occurs; only 1 is repeated."""
     sizes: dict[str, Dim] = {}
     for value, term in zip(node.present, terms):
         for letter, size in zip(term, value.dims):
-            if size == 1:
-                continue
-            known = sizes.setdefault(letter, size)
-            complaint = f"a letter of the equation stands for {known} and {size} elements"
-            node.relate(known, size, "a letter of the equation stands for one size", complaint)
+            known = sizes.get(letter, 1)
+            why = f"{node.describe()}: a letter of the equation stands for one size"
+            common = node.b.symbols.broadcast(known, size, why)
+            if common is None:
+                node.invalid(f"a letter of the equation stands for {known} and {size} elements")
+            sizes[letter] = common
+    return sizes
 
 
 def _without_repeats(node: Node, value: Value, term: str) -> tuple[Value, str]:
@@ -116,8 +119,8 @@ def _contract(node: Node, left: tuple[Value, str], right: tuple[Value, str], nee
         one, other = a.dims[a_letters.index(letter)], c.dims[c_letters.index(letter)]
         if one == 1:
             sizes[letter] = other
-    a = _spread(node, a, a_letters, shared, sizes)
-    c = _spread(node, c, c_letters, shared, sizes)
+    a = _repeated(node, a, a_letters, shared, sizes)
+    c = _repeated(node, c, c_letters, shared, sizes)
     a = b.transpose(a, [a_letters.index(letter) for letter in (*batch, *rows, *inner)])
     c = b.transpose(c, [c_letters.index(letter) for letter in (*batch, *inner, *columns)])
     batch_dims = [sizes[letter] for letter in batch]
@@ -129,7 +132,7 @@ def _contract(node: Node, left: tuple[Value, str], right: tuple[Value, str], nee
     return b.reshape(result, [sizes[letter] for letter in letters]), "".join(letters)
 
 
-def _spread(node: Node, value: Value, letters: str, shared: list[str], sizes: dict[str, Any]) -> Value:
+def _repeated(node: Node, value: Value, letters: str, shared: list[str], sizes: dict[str, Any]) -> Value:
     """Shared axes of length 1 repeated to their common length."""
     dims = [sizes[letter] if letter in shared else d for letter, d in zip(letters, value.dims)]
     return node.b.broadcast_to(value, dims)

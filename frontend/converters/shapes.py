@@ -9,12 +9,10 @@ import numpy as np
 import onnx
 
 from ...dialects import graph
-from ...dialects.graph.broadcasting import broadcast_dimension
 from ...dialects.graph.types import TensorType, element_type_of, i64
 from ...dialects.shape import canonical, ceildiv, floordiv, multiply, product, same_dimension, subtract
 from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
-from ..size_relations import broadcast_pairs
 from ..values import Value
 
 if TYPE_CHECKING:
@@ -145,19 +143,20 @@ def convert_expand(node: Node) -> Value:
         node.unsupported(
             "the number of dimensions of the shape (input #1) must be known when the model is compiled", MAKE_CONSTANT
         )
-    if all(d is not None for d in wanted):
-        _unify_broadcast(node, x, wanted)
-        return node.b.broadcast_with(x, wanted)
     rank = max(x.rank, len(wanted))
     padded = [*[1] * (rank - x.rank), *x.dims], [*[1] * (rank - len(wanted)), *wanted]
-    dims = [None if w is None and d == 1 else d if w is None else broadcast_dimension(d, w) for d, w in zip(*padded)]
-    return node.dynamic(graph.DynamicExpandOp, [x, shape], dims)
+    dims = [d if w is None else _expanded(node, d, w) for d, w in zip(*padded)]
+    if None not in wanted:
+        return node.b.broadcast_to(x, dims)
+    unknown = [None if w is None and d == 1 else common for d, w, common in zip(*padded, dims)]
+    return node.dynamic(graph.DynamicExpandOp, [x, shape], unknown)
 
 
-def _unify_broadcast(node: Node, x: Value, wanted: list[Dim]) -> None:
-    for left, right in broadcast_pairs([x.dims, wanted]):
-        if not node.b.symbols.unify(left, right, f"Expand in {node.b.name}"):
-            node.contradiction(f"{x.type} does not broadcast to {wanted}")
+def _expanded(node: Node, size: Dim, wanted: Dim) -> Dim:
+    common = node.b.symbols.broadcast(size, wanted, f"Expand in {node.b.name}")
+    if common is None:
+        node.contradiction(f"an axis of {size} does not broadcast to {wanted}")
+    return common
 
 
 @converter("Tile", since=6)

@@ -41,7 +41,7 @@ from xdsl.ir.affine import AffineMap
 
 from ...dialects import vector_extension as vectorx
 from ...dialects.layout import TensorType
-from ...dialects.shape import Dim, scaled_function
+from ...dialects.shape import Dim, broadcast_function, scaled_function
 from ...dialects.storage import element_bytes
 
 Index: TypeAlias = int | SSAValue
@@ -277,6 +277,9 @@ class LoopNest:
                 for argument in expression.args[1:]:
                     total = combine(total, self._evaluate(argument))  # pyright: ignore[reportArgumentType]
                 return total
+        if isinstance(expression, broadcast_function()):
+            # The largest of sizes that are equal or 1, but for one of 0.
+            return self._evaluate(sympy.Max(*expression.args) * sympy.Min(1, *expression.args))
         if isinstance(expression, scaled_function()):
             return self._scaled(*expression.args)
         if isinstance(expression, sympy.floor):

@@ -97,7 +97,8 @@ def lower_slice(stage: StageOp, nest: LoopNest) -> None:
 def lower_broadcast(stage: StageOp, nest: LoopNest) -> None:
     mover = _Mover(stage, nest)
     assert isinstance(mover.kernel, BroadcastOp)
-    mover.walk([Operand(mover.ins[0])], [0] * mover.result.type.rank, mover.result.dims)
+    x = Operand(mover.ins[0], undecided=mover.kernel.undecided_axes)
+    mover.walk([x], [0] * mover.result.type.rank, mover.result.dims)
 
 
 # --- pad ------------------------------------------------------------------------------------------------

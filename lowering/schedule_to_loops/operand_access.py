@@ -35,7 +35,8 @@ class Operand:
     """A tensor as a kernel walks it: element ``i`` of a walk along axis ``a`` is element ``starts[a] + i * steps[a]``.
 
     ``starts``/``steps`` may be empty (0 and 1). ``maps`` replaces both for the axes it names. An axis of
-    length 1 is repeated, unless ``repeats`` is false. One that is not ``loaded`` is only kept track of.
+    length 1 is repeated, unless ``repeats`` is false; one of ``undecided`` is if it turns out to be of length 1. An
+    operand that is not ``loaded`` is only kept track of.
     """
 
     tensor: Tensor
@@ -43,6 +44,7 @@ class Operand:
     steps: tuple[int, ...] = ()
     maps: dict[int, AxisMap] = field(default_factory=dict)
     repeats: bool = True
+    undecided: tuple[int, ...] = ()
     loaded: bool = True
 
     @property
@@ -74,6 +76,9 @@ class Operand:
             for piece, stride in zip(self.layout.pieces, self.layout.physical_strides(self.shape), strict=True)
             if piece.axis == axis
         ]
+        if axis in self.undecided:
+            moves = dims.minimum(dims.maximum(dims.subtract(self.shape[axis], 1), 0), 1)
+            found = [dims.multiply(stride, moves) for stride in found]
         return found[0], found[-1]
 
     def is_regular(self, axis: int) -> bool:

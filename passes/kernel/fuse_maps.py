@@ -78,8 +78,9 @@ def fuse_maps(block: Block) -> None:
 
 def _read_before_broadcasts(reader: MapOp) -> None:
     for index, operand in enumerate(reader.ins):
-        if isinstance(operand.owner, BroadcastOp) and not operand.owner.has_epilogue:
-            reader.operands[index] = operand.owner.ins[0]
+        owner = operand.owner
+        if isinstance(owner, BroadcastOp) and not owner.has_epilogue and not owner.undecided_axes:
+            reader.operands[index] = owner.ins[0]
     merge_repeated_operands(reader)
 
 

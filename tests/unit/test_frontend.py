@@ -169,11 +169,18 @@ def test_constants_fold_but_not_into_megabytes() -> None:
 
 
 def test_dimensions_that_must_be_equal_become_one() -> None:
-    nodes = [node("Add", ["a", "b"], ["c"]), node("Relu", ["b"], ["d"])]
-    module, _ = imported(model_of(nodes, [info("a", ["N"]), info("b", ["M"])], ["c", "d"]))
+    nodes = [node("Concat", ["a", "b"], ["c"], axis=1), node("Relu", ["b"], ["d"])]
+    module, _ = imported(model_of(nodes, [info("a", ["N", 1]), info("b", ["M", 1])], ["c", "d"]))
     assert len({str(t) for t in main_function(module).function_type.inputs.data}) == 1
-    assert dims_of(module, 0) == dims_of(module, 1)
+    assert dims_of(module, 0) == ["N", "2"]
     assert not checks(module)
+
+
+def test_dimensions_that_meet_are_compared_at_run_time() -> None:
+    module, _ = imported(model_of([node("Add", ["a", "b"], ["c"])], [info("a", ["N"]), info("b", ["M"])], ["c"]))
+    assert str(module).count("graph.broadcast_to") == 2
+    assert [check[1] for check in checks(module)] == ["0"]
+    assert "N and M must be equal, or one of them 1" in checks(module)[0][2]
 
 
 def test_an_equation_between_expressions_is_checked_at_run_time() -> None:

@@ -88,3 +88,20 @@ func.func @sizes(%x: !layout.tensor<N x 4 x f32>) {
   }
   func.return
 }
+
+// Only a run can tell whether N is 1: rows are then 0 elements apart.
+// CHECK-LABEL: func.func @broadcast_
+// CHECK: [[LESS:%[0-9]+]] = arith.addi {{%[0-9]+}}, %N : index
+// CHECK-NEXT: [[NONE:%[0-9]+]] = arith.maxsi {{%[0-9]+}}, [[LESS]] : index
+// CHECK-NEXT: [[MOVES:%[0-9]+]] = arith.minsi {{%[0-9]+}}, [[NONE]] : index
+// CHECK-NEXT: arith.muli {{%[0-9]+}}, [[MOVES]] : index
+// CHECK: vector.store
+func.func @as_a_run_finds(%x: !layout.tensor<N x 16 x f32>, %y: !layout.tensor<M x 16 x f32>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<broadcast(M, N) x 16 x f32>
+  schedule.stage @as_a_run_finds ins(%x : !layout.tensor<N x 16 x f32>) outs(%o0 : !layout.tensor<broadcast(M, N) x 16 x f32>) tile {lanes = 16} {
+  ^bb0(%a: !layout.tensor<N x 16 x f32>):
+    %r = kernel.broadcast ins(%a : !layout.tensor<N x 16 x f32>) -> !layout.tensor<broadcast(M, N) x 16 x f32>
+    schedule.yield %r : !layout.tensor<broadcast(M, N) x 16 x f32>
+  }
+  func.return
+}

@@ -56,6 +56,19 @@ func.func @two_readers(%x: !layout.tensor<4 x i32>) -> (!layout.tensor<4 x f32>,
   func.return %1, %2 : !layout.tensor<4 x f32>, !layout.tensor<4 x f32>
 }
 
+// A map reads what is repeated before it is; not where only a run can tell whether it is.
+
+func.func @repeated(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<N x 4 x f32>) -> !layout.tensor<broadcast(M, N) x 4 x f32> {
+  %0 = kernel.broadcast ins(%x : !layout.tensor<4 x f32>) -> !layout.tensor<broadcast(M, N) x 4 x f32>
+  %1 = kernel.broadcast ins(%y : !layout.tensor<N x 4 x f32>) -> !layout.tensor<broadcast(M, N) x 4 x f32>
+  %2 = kernel.map ins(%0, %1 : !layout.tensor<broadcast(M, N) x 4 x f32>, !layout.tensor<broadcast(M, N) x 4 x f32>) epilogue {
+  ^bb0(%e: f32, %f: f32):
+    %sum = arith.addf %e, %f : f32
+    kernel.yield %sum : f32
+  } -> !layout.tensor<broadcast(M, N) x 4 x f32>
+  func.return %2 : !layout.tensor<broadcast(M, N) x 4 x f32>
+}
+
 // CHECK:      func.func @chain(%x: !layout.tensor<N x 4 x f32>) -> !layout.tensor<N x 4 x f32> {
 // CHECK-NEXT:   %0 = kernel.map ins(%x : !layout.tensor<N x 4 x f32>) epilogue {
 // CHECK-NEXT:   ^bb0(%e: f32):
@@ -95,3 +108,6 @@ func.func @two_readers(%x: !layout.tensor<4 x i32>) -> (!layout.tensor<4 x f32>,
 // CHECK-NEXT:   } -> !layout.tensor<4 x f32>
 // CHECK-NEXT:   func.return %0, %1 : !layout.tensor<4 x f32>, !layout.tensor<4 x f32>
 // CHECK-NEXT: }
+// CHECK-NEXT: func.func @repeated(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<N x 4 x f32>) -> !layout.tensor<(broadcast(M, N)) x 4 x f32> {
+// CHECK-NEXT:   %0 = kernel.broadcast ins(%y : !layout.tensor<N x 4 x f32>) -> !layout.tensor<(broadcast(M, N)) x 4 x f32>
+// CHECK-NEXT:   %1 = kernel.map ins(%x, %0 : !layout.tensor<4 x f32>, !layout.tensor<(broadcast(M, N)) x 4 x f32>) epilogue {
