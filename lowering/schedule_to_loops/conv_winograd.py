@@ -10,9 +10,9 @@
 
 The transforms mix all pixels of a tile, and with them the rounding errors of the largest: one pixel of 1e5, an
 infinity or a NaN would be felt where no window holds it. A tile that has such a spread shows it in its results:
-those that do not see the large pixel fill whole rows (or, in tiles of 2 x 2, are single). Where the sum of squares
-of a row is less than ``1 / SPREAD^2`` of the tile's, or anything is not finite, the tile is summed directly from
-the taps, which follow the points in U.
+those that do not see the large pixel fill whole rows (or, in tiles of 2 x 2, are single; where the image's edge cuts
+the tile, rows or columns). Where the sum of squares of a row is less than ``1 / SPREAD^2`` of the tile's, or anything
+is not finite, the tile is summed directly from the taps, which follow the points in U.
 
 No data is transposed: V's rows are read as A of the register tile, U's as B. x has a halo of zeros that also
 covers what the last tiles read beyond the image.
@@ -82,7 +82,9 @@ class _Winograd:
         # A column of the register tile's A is one channel of several tiles.
         self.v_columns = nest.view(v, 0, [points, padded, tiles, 1], [tiles * padded, 1, padded, 1])
         self.m = nest.view(m, 0, [points, tiles, columns], [tiles * columns, columns, 1])
-        self.edge = nest.view(edge, 0, [self.tile, self.tile, self.lanes], [self.tile * self.lanes, self.lanes, 1])
+        box, lanes = [self.tile, self.tile, self.lanes], self.lanes
+        self.edge = nest.view(edge, 0, box, [self.tile * lanes, lanes, 1])
+        self.edge_by_rows = nest.view(edge, 0, box, [lanes, self.tile * lanes, 1])
 
     def lower(self) -> None:
         nest = self.nest
@@ -206,15 +208,39 @@ class _Winograd:
         columns = self.transform_both_ways(rows, self.transforms.outputs)
         block = nest.add(nest.mul(chunk, self.columns // self.lanes), sub)
         n, row, column = self.place(nest.add(first_tile, tile))
-        near, far = self.compare_spread(columns, row, column)
-        with nest.when(near):
-            self.store(self.stack_tile(self.add_bias(columns, block)), n, block, row, column)
-        with nest.when(far):
-            with nest.loop(0, self.tile) as pixels:
+        far = self.lie_apart(columns, row, column)
+        value = self.stack_tile(self.add_bias(columns, block))
+        is_cut = self.cut(row, column)
+        apart = far if is_cut is None else nest.insert(arith.OrIOp(far, is_cut))
+        with nest.when(self.opposite(apart)):
+            box = ResultTile([n, block, row, column, 0], [(3, self.tile), (2, self.tile), (4, self.lanes)])
+            store_result_tile(nest, self.kernel, value, self.y, box)
+        with nest.when(apart):
+            if is_cut is not None:
+                far = self.look_along_columns(columns, far, row, column)
+                nest.store_vector(value, self.edge, [0, 0, 0])
+            with nest.when(far), nest.loop(0, self.tile) as pixels:
                 sums = self.direct_sums(n, row, nest.add(column, pixels.index), chunk, lane)
                 (sums,) = self.add_bias([sums], block)
                 nest.store_vector(sums, self.edge, [pixels.index, 0, 0])
             self.store_pixels(n, block, row, column)
+
+    def cut(self, row: Index, column: Index) -> SSAValue | None:
+        """Whether the image's edge cuts the tile that begins there; None where it cuts no tile."""
+        nest, tile = self.nest, self.tile
+        if self.is_whole(2) and self.is_whole(3):
+            return None
+        rows = nest.minimum(nest.sub(self.height, row), tile)
+        columns = nest.minimum(nest.sub(self.width, column), tile)
+        return nest.compare("ne", nest.add(rows, columns), 2 * tile)
+
+    def is_whole(self, axis: int) -> bool:
+        """Whether tiles surely make up an axis of the image."""
+        size = self.y.dims[axis]
+        return isinstance(size, int) and size % self.tile == 0
+
+    def opposite(self, condition: SSAValue) -> SSAValue:
+        return self.nest.insert(arith.XOrIOp(condition, self.nest.constant(True, i1)))
 
     def stack_tile(self, columns: list[SSAValue]) -> SSAValue:
         """Columns of pixels as one vector [column][row][lane]."""
@@ -225,42 +251,62 @@ class _Winograd:
 
     # --- tiles of far apart numbers -----------------------------------------------------------------------------
 
-    def compare_spread(self, columns: list[SSAValue], row: Index, column: Index) -> tuple[SSAValue, SSAValue]:
-        """Whether a tile's results, given by its columns, lie as near to each other as they may; and the opposite.
+    def lie_apart(self, columns: list[SSAValue], row: Index, column: Index) -> SSAValue:
+        """Whether a tile's results, given by its columns, lie further apart than they may, from row to row.
 
         What lies beyond the image, where a tile may reach, sees nothing but zeros and does not count.
         """
-        nest = self.nest
-        lanes, height = self.vector([self.lanes]), columns[0].type
-        limit = nest.constant(-(SPREAD[self.tile] ** 2), lanes)
-        parts: list[SSAValue] = []
-        if self.tile == 2:
-            parts = [self.extract(value, place) for value in columns for place in range(self.tile)]
-            parts = [_binary(nest, arith.MulfOp, part, part) for part in parts]
-        else:
-            squares = nest.constant(0.0, height)
-            for value in columns:
-                squares = nest.fma(value, value, squares)
-            parts = [self.extract(squares, place) for place in range(self.tile)]
-        total, least = parts[0], parts[0]
-        for index, part in enumerate(parts[1:], 1):
-            total = _binary(nest, arith.AddfOp, total, part)
-            part = self.unless_beyond(part, least, index, row, column)
-            least = select(nest, compare(nest, "olt", part, least), part, least)
-        excess = nest.fma(least, limit, total)
-        # Not so where it is NaN, which infinities give too.
-        is_far = compare(nest, "ugt", excess, nest.constant(_NEGLIGIBLE, lanes))
-        far = any_lane(nest, is_far)
-        return nest.insert(arith.XOrIOp(far, nest.constant(True, i1))), far
+        if self.tile == 4:
+            return self.spread_exceeded(self.sums_of_squares(columns), [[(2, row, place)] for place in range(4)])
+        pixels = [self.extract(value, place) for value in columns for place in range(2)]
+        places = [[(2, row, down), (3, column, right)] for right in range(2) for down in range(2)]
+        return self.spread_exceeded([_binary(self.nest, arith.MulfOp, pixel, pixel) for pixel in pixels], places)
 
-    def unless_beyond(self, part: SSAValue, instead: SSAValue, index: int, row: Index, column: Index) -> SSAValue:
-        """A row's sum of squares (of tiles of 2: a pixel's, by columns); another where that lies beyond the image."""
+    def look_along_columns(self, columns: list[SSAValue], far: SSAValue, row: Index, column: Index) -> SSAValue:
+        """``far``, or whether the results of a tile that the image's edge cuts lie apart from column to column.
+
+        A large pixel is seen in three rows: by all of those inside the image, where three or less of them are.
+        Uses ``edge``, to read the tile by rows.
+        """
         nest = self.nest
-        down, right = (index % self.tile, index // self.tile) if self.tile == 2 else (index, 0)
-        for axis, first, distance in ((2, row, down), (3, column, right)):
-            size = self.y.dims[axis]
-            if distance and (not isinstance(size, int) or size % self.tile):
-                inside = nest.compare("slt", nest.add(first, distance), nest.dim(size))
+        if self.tile == 2 or self.is_whole(2):
+            return far
+        nest.store_vector(self.stack_tile(columns), self.edge, [0, 0, 0])
+        rows = [
+            nest.load_vector(self.edge_by_rows, [place, 0, 0], [self.tile, self.lanes]) for place in range(self.tile)
+        ]
+        parts = self.sums_of_squares(rows)
+        apart = self.spread_exceeded(parts, [[(3, column, place)] for place in range(self.tile)])
+        return nest.insert(arith.OrIOp(far, apart))
+
+    def sums_of_squares(self, vectors: list[SSAValue]) -> list[SSAValue]:
+        """Of vectors [tile, lanes], place by place."""
+        total = self.nest.constant(0.0, vectors[0].type)
+        for value in vectors:
+            total = self.nest.fma(value, value, total)
+        return [self.extract(total, place) for place in range(self.tile)]
+
+    def spread_exceeded(self, parts: list[SSAValue], places: list[list[tuple[int, Index, int]]]) -> SSAValue:
+        """Whether, in any lane, a part is too small beside all of them, or anything is not finite.
+
+        ``places`` says where each part lies: (axis, where the tile begins along it, distance).
+        """
+        nest, lanes = self.nest, self.vector([self.lanes])
+        total, least = parts[0], parts[0]
+        for part, place in zip(parts[1:], places[1:], strict=True):
+            total = _binary(nest, arith.AddfOp, total, part)
+            part = self.unless_beyond(part, least, place)
+            least = select(nest, compare(nest, "olt", part, least), part, least)
+        excess = nest.fma(least, nest.constant(-(SPREAD[self.tile] ** 2), lanes), total)
+        # So, too, where it is NaN, which infinities give as well.
+        return any_lane(nest, compare(nest, "ugt", excess, nest.constant(_NEGLIGIBLE, lanes)))
+
+    def unless_beyond(self, part: SSAValue, instead: SSAValue, place: list[tuple[int, Index, int]]) -> SSAValue:
+        """A part of a tile; another where that lies beyond the image."""
+        nest = self.nest
+        for axis, first, distance in place:
+            if distance and not self.is_whole(axis):
+                inside = nest.compare("slt", nest.add(first, distance), nest.dim(self.y.dims[axis]))
                 part = nest.insert(arith.SelectOp(inside, part, instead))
         return part
 
@@ -308,26 +354,6 @@ class _Winograd:
             nest.insert(arith.AddfOp.create(operands=[c, spread], result_types=[c.type], properties=_STRICT))
             for c in columns
         ]
-
-    def store(self, value: SSAValue, n: Index, block: Index, row: Index, column: Index) -> None:
-        """A whole tile at once; of one that the image's edge cuts, pixel by pixel what lies inside."""
-        nest, tile = self.nest, self.tile
-
-        def whole() -> None:
-            box = ResultTile([n, block, row, column, 0], [(3, tile), (2, tile), (4, self.lanes)])
-            store_result_tile(nest, self.kernel, value, self.y, box)
-
-        if all(isinstance(size, int) and size % tile == 0 for size in (self.height, self.width)):
-            whole()
-            return
-        rows = nest.minimum(nest.sub(self.height, row), tile)
-        columns = nest.minimum(nest.sub(self.width, column), tile)
-        inside = nest.compare("eq", nest.add(rows, columns), 2 * tile)
-        with nest.when(inside):
-            whole()
-        with nest.when(nest.compare("ne", nest.add(rows, columns), 2 * tile)):
-            nest.store_vector(value, self.edge, [0, 0, 0])
-            self.store_pixels(n, block, row, column)
 
     def store_pixels(self, n: Index, block: Index, row: Index, column: Index) -> None:
         """Those of ``edge`` [column][row][lane] that lie inside the image."""

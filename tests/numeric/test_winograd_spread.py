@@ -6,6 +6,8 @@ import lamina
 import numpy as np
 import onnx
 import pytest
+from lamina.dialects.winograd import TAPS, transform_weights
+from lamina.passes.kernel import choose_algorithms, transform_winograd_weights
 from lamina.passes.kernel.winograd_error import estimate_error, examine_error
 from onnx import TensorProto, helper, numpy_helper
 
@@ -31,7 +33,7 @@ def direct(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
     assert windows.shape[2:4] == (height, width)
     with np.errstate(invalid="ignore"):
-        return np.einsum("nchwij,kcij->nkhw", windows, weights.astype(np.float64))
+        return np.einsum("nchwij,kcij->nkhw", windows, weights.astype(np.float64), optimize=True)
 
 
 def algorithms(executable: lamina.Executable) -> list[str]:
@@ -52,13 +54,12 @@ def test_one_pixel_is_felt_where_it_is_seen_alone(name: str, value: float) -> No
         x[0, 3, row, column] = value
         y = executable.run({"x": x})["y"]
         expected = direct(x, weights)
-        seen = np.zeros((height, width), bool)
-        seen[max(0, row - 1) : row + 2, max(0, column - 1) : column + 2] = True
-        np.testing.assert_allclose(y[..., ~seen], expected[..., ~seen], rtol=0, atol=3e-5)
+        near = seen(height, width, row, column)
+        np.testing.assert_allclose(y[..., ~near], expected[..., ~near], rtol=0, atol=3e-5)
         if np.isfinite(value):
-            np.testing.assert_allclose(y[..., seen], expected[..., seen], rtol=1e-4, atol=2e-6 * abs(value))
+            np.testing.assert_allclose(y[..., near], expected[..., near], rtol=1e-4, atol=2e-6 * abs(value))
         else:
-            np.testing.assert_array_equal(y[..., seen], expected[..., seen].astype(np.float32))
+            np.testing.assert_array_equal(y[..., near], expected[..., near].astype(np.float32))
 
 
 def test_pixels_of_several_tiles_and_of_free_sizes() -> None:
@@ -70,6 +71,78 @@ def test_pixels_of_several_tiles_and_of_free_sizes() -> None:
         expected = direct(x, weights)
         calm = np.abs(expected) < 1e3
         np.testing.assert_allclose(executable.run({"x": x})["y"][calm], expected[calm], rtol=0, atol=3e-5)
+
+
+# Free sizes are run at all of these, fixed ones at some.
+SIZES = [(height, width) for height in range(1, 10) for width in (1, 4, 7, 9)]
+FIXED_SIZES = [(5, 8), (8, 6), (7, 9), (8, 8)]
+
+
+def executables(channels: int, tile: int, monkeypatch: pytest.MonkeyPatch) -> dict[tuple, lamina.Executable]:
+    """By size; without the taps of the weights, so that what a tile sums directly is 0."""
+
+    def without_taps(weights: np.ndarray, tile: int) -> np.ndarray:
+        transformed = transform_weights(weights, tile)
+        transformed[-(TAPS**2) :] = 0
+        return transformed
+
+    monkeypatch.setattr(choose_algorithms, "applicable_algorithms", lambda kernel, target: [f"winograd{tile}"])
+    monkeypatch.setattr(transform_winograd_weights, "transform_weights", without_taps)
+    compiled = {
+        size: lamina.compile(convolution(channels, 16, *size)[0], winograd_error=np.inf, threads=1)
+        for size in (("H", "W"), *FIXED_SIZES)
+    }
+    return {**dict.fromkeys(SIZES, compiled.pop(("H", "W"))), **compiled}
+
+
+def sees(size: int, pixel: int) -> np.ndarray:
+    """Which outputs along an axis see a pixel."""
+    return abs(np.arange(size) - pixel) <= 1
+
+
+def seen(height: int, width: int, row: int, column: int) -> np.ndarray:
+    return np.outer(sees(height, row), sees(width, column))
+
+
+def tiles_that_see(seen: np.ndarray, tile: int) -> np.ndarray:
+    """The outputs of all tiles in which a pixel is seen."""
+    result = np.zeros_like(seen)
+    for row in range(0, len(seen), tile):
+        for column in range(0, seen.shape[1], tile):
+            box = np.s_[row : row + tile, column : column + tile]
+            result[box] = seen[box].any()
+    return result
+
+
+@pytest.mark.parametrize("tile", [2, 4])
+def test_only_tiles_that_see_a_large_pixel_are_summed_directly(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for (height, width), executable in executables(16, tile, monkeypatch).items():
+        # Of these, no single result is near 0 by chance.
+        calm = np.random.default_rng(2).standard_normal((1, 16, height, width)).astype(np.float32)
+        assert np.all(executable.run({"x": calm})["y"])
+        for row, column in np.ndindex(height, width):
+            touched = seen(height, width, row, column)
+            expected = tiles_that_see(touched, tile)[~touched]
+            for value in (1e5, np.nan):
+                x = calm.copy()
+                x[0, 3, row, column] = value
+                direct = np.all(executable.run({"x": x})["y"][0] == 0, axis=0)[~touched]
+                np.testing.assert_array_equal(direct, expected, f"{height} x {width}, pixel {row}, {column}")
+
+
+def test_tiles_cut_by_the_edge_keep_large_pixels_to_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose_algorithms, "applicable_algorithms", lambda kernel, target: ["winograd4"])
+    model, weights = convolution(16, 16, "H", "W")
+    executable = lamina.compile(model, winograd_error=np.inf, threads=1)
+    for height, width in SIZES:
+        calm = np.random.default_rng(8).standard_normal((1, 16, height, width)).astype(np.float32)
+        expected = direct(calm, weights)
+        for row, column in np.ndindex(height, width):
+            x = calm.copy()
+            x[0, 3, row, column] = 1e5
+            others = ~seen(height, width, row, column)
+            y = executable.run({"x": x})["y"]
+            np.testing.assert_allclose(y[..., others], expected[..., others], rtol=0, atol=3e-5)
 
 
 @pytest.mark.parametrize(("tile", "bound"), [(2, 1.5), (4, 3.0)])
