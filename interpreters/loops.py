@@ -17,6 +17,7 @@ from xdsl.dialects import arith, func, memref, scf, vector
 from xdsl.dialects.builtin import DYNAMIC_INDEX, IndexType, IntegerAttr, MemRefType, VectorType
 from xdsl.ir import Block, Operation, SSAValue
 
+from ..dialects.calling_convention import SHARE_PARAMETERS
 from .loop_operations import HELPERS, tile_places
 from .scalar import NoMeaningError, element_dtype, operation_function
 
@@ -31,7 +32,7 @@ class LoopsFunction:
 
     name: str
     element_types: tuple[np.dtype | None, ...]
-    """Of the parameters without the last two, the thread and how many there are; None for an index."""
+    """Of the parameters before the thread and how many there are; None for an index."""
     text: str
     _origins: dict[int, Operation]
     _function: Callable[..., None]
@@ -149,7 +150,9 @@ class _Translation:
         self.block(block)
         text = "\n".join(self.lines) + "\n"
         exec(compile(text, _file_name(self.symbol), "exec"), self.namespace)
-        return LoopsFunction(self.symbol, tuple(element_types[:-2]), text, self.origins, self.namespace["run"])
+        return LoopsFunction(
+            self.symbol, tuple(element_types[:-SHARE_PARAMETERS]), text, self.origins, self.namespace["run"]
+        )
 
     # --- writing --------------------------------------------------------------------------------
 

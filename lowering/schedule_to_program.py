@@ -20,14 +20,15 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Block, Operation, SSAValue
 
 from ..dialects import shape as dims
+from ..dialects.calling_convention import Arguments, Signature
 from ..dialects.graph.attributes import vanishing_axes
 from ..dialects.layout import TensorType
 from ..dialects.schedule import BarrierOp, BufferOp, StageOp
+from ..dialects.shape import Dim
 from ..dialects.storage import buffer_bytes, dtype_name
 from ..runtime import program as manifest
 from ..runtime.expressions import symbols_of
 from .kernel_to_schedule import VIEWS
-from .schedule_to_loops import function_name, reports_indices, stage_symbols
 
 _REPORT = "report"
 
@@ -35,16 +36,6 @@ _REPORT = "report"
 def manifest_type(type_: Any) -> manifest.TensorType:
     """The manifest's type of a graph or layout tensor."""
     return manifest.TensorType(dtype_name(type_.element_type), [dims.to_python_expression(d) for d in type_.dims])
-
-
-def build_segment(function: func.FuncOp, checked: bool = False) -> manifest.Segment:
-    """Buffers and stages of one scheduled function. ``checked``: for code that went through llvm-check-bounds."""
-    segment = _SegmentBuilder(function).build()
-    if checked:
-        _tell_sizes(segment)
-    if any(argument[1] == _REPORT for stage in segment.stages for argument in stage.arguments):
-        segment.buffers.append(manifest.Buffer(_REPORT, len(segment.stages) * manifest.REPORT_BYTES, "report"))
-    return segment
 
 
 def signatures(segments: Iterable[manifest.Segment], writes: Mapping[str, list[int]]) -> dict[str, manifest.Function]:
@@ -71,15 +62,6 @@ def signatures(segments: Iterable[manifest.Segment], writes: Mapping[str, list[i
     return {name: function for name, function in found.items() if name not in unclear}
 
 
-def _writes(functions: Iterable[func.FuncOp]) -> dict[str, list[int]]:
-    """By name of a native function, which of its buffers it writes: those after the inputs, and its own memory."""
-    stages = (op for function in functions for op in function.body.block.ops if isinstance(op, StageOp))
-    return {
-        function_name(op): list(range(len(op.ins), len(op.ins) + len(op.outs) + (op.scratch is not None)))
-        for op in stages
-    }
-
-
 def _tell_sizes(segment: manifest.Segment) -> None:
     """Adds to each stage's arguments the sizes of its buffers (below zero: of each thread's part) and its report."""
     sizes = {buffer.name: f"-({buffer.nbytes})" if buffer.per_thread else buffer.nbytes for buffer in segment.buffers}
@@ -97,8 +79,19 @@ class _SegmentBuilder:
         self.buffers: list[manifest.Buffer] = []
         self.stages: list[manifest.Stage] = []
         self.symbols: set[str] = set()
+        self.writes: dict[str, list[int]] = {}
+        """By name of a native function, which of its buffers it writes."""
 
-    def build(self) -> manifest.Segment:
+    def build(self, checked: bool) -> manifest.Segment:
+        """The buffers and stages. ``checked``: for code that went through llvm-check-bounds."""
+        segment = self.scheduled()
+        if checked:
+            _tell_sizes(segment)
+        if any(argument[1] == _REPORT for stage in segment.stages for argument in stage.arguments):
+            segment.buffers.append(manifest.Buffer(_REPORT, len(segment.stages) * manifest.REPORT_BYTES, "report"))
+        return segment
+
+    def scheduled(self) -> manifest.Segment:
         block = self.function.body.block
         for index, argument in enumerate(block.args):
             self._add(argument, "input", index=index)
@@ -147,25 +140,35 @@ class _SegmentBuilder:
 
     def _add_stage(self, op: StageOp) -> None:
         number = len(self.stages)
-        arguments: list[manifest.BufferArgument | manifest.DimensionArgument] = []
-        for value in (*op.ins, *op.outs):
-            arguments.append(("buffer", self.names[value], 0))
-        if op.scratch is not None:
-            name = f"scratch{number}"
-            nbytes = dims.to_python_expression(op.scratch.data)
-            self.buffers.append(
-                manifest.Buffer(name, nbytes, "scratch", first_stage=number, last_stage=number, per_thread=True)
+        signature = Signature.of(op)
+        self.symbols |= set(signature.sizes)
+        report = number * manifest.REPORT_BYTES + manifest.ACCESS_REPORT_BYTES
+        arguments: Arguments[manifest.BufferArgument, manifest.DimensionArgument] = Arguments(
+            [("buffer", self.names[value], 0) for value in (*op.ins, *op.outs)],
+            None if signature.scratch is None else ("buffer", self._add_scratch(signature.scratch), 0),
+            ("buffer", _REPORT, report) if signature.reports else None,
+            [("dim", symbol) for symbol in signature.sizes],
+        )
+        self.stages.append(
+            manifest.Stage(
+                op.stage_name.data,
+                signature.function,
+                arguments.in_order(),
+                barrier=False,
+                node=op.outs[0].name_hint or "" if signature.reports else "",
             )
-            arguments.append(("buffer", name, 0))
-        node = ""
-        if reports_indices(op):
-            arguments.append(("buffer", _REPORT, number * manifest.REPORT_BYTES + manifest.ACCESS_REPORT_BYTES))
-            node = op.outs[0].name_hint or ""
-        symbols = stage_symbols(op)
-        self.symbols |= set(symbols)
-        for symbol in symbols:
-            arguments.append(("dim", symbol))
-        self.stages.append(manifest.Stage(op.stage_name.data, function_name(op), arguments, barrier=False, node=node))
+        )
+        self.writes[signature.function] = signature.written
+
+    def _add_scratch(self, size: Dim) -> str:
+        """Memory of the stage that comes next; its name."""
+        number = len(self.stages)
+        nbytes = dims.to_python_expression(size)
+        buffer = manifest.Buffer(
+            f"scratch{number}", nbytes, "scratch", first_stage=number, last_stage=number, per_thread=True
+        )
+        self.buffers.append(buffer)
+        return buffer.name
 
 
 # --- the plan ---------------------------------------------------------------------------------------
@@ -277,7 +280,9 @@ def build_program(
     """
     functions = {f.sym_name.data: f for f in module.ops if isinstance(f, func.FuncOp)}
     main = functions.pop("main")
-    segments = {name: build_segment(function, checked) for name, function in functions.items()}
+    builders = {name: _SegmentBuilder(function) for name, function in functions.items()}
+    segments = {name: builder.build(checked) for name, builder in builders.items()}
+    writes = {name: positions for builder in builders.values() for name, positions in builder.writes.items()}
     _restore_signs(main, segments)
     inputs = _named(main, "arg_attrs", main.body.block.args, "input")
     names = [name for name, _ in inputs]
@@ -306,7 +311,7 @@ def build_program(
         constants=placed,
         checks=checks,
         vanishing=_vanishing(main),
-        functions=signatures(segments.values(), _writes(functions.values())),
+        functions=signatures(segments.values(), writes),
     )
     return program, memory
 

@@ -222,28 +222,23 @@ def _outputs(runner: SegmentRunner, binding: Binding, regions: dict[str, _Region
 def run_kernel(
     image: MappedImage,
     function: str,
-    buffers: Sequence[np.ndarray],
-    scratch_bytes: int | None = None,
-    sizes: Sequence[int] = (),
+    arguments: Sequence[np.ndarray | int],
     threads: int = 1,
-    report: np.ndarray | None = None,
 ) -> None:
-    """Runs one function of an image on buffers given as bytes, in place, apart from any model.
+    """Runs one function of an image, apart from any model. Arguments are buffers of bytes, changed in place, and sizes.
 
-    The function's arguments are the buffers, then ``scratch_bytes`` of scratch for each thread (None: it has none),
-    ``report`` where it reports indices out of range, then the sizes. Raises ExecutionError if it writes into the
-    bytes around a buffer.
+    Raises ExecutionError if it writes into the bytes around a buffer.
     """
-    scratch = [] if scratch_bytes is None else [np.full(scratch_bytes * threads, 0xFF, np.uint8)]
-    spaces = [_Space.around(buffer) for buffer in (*buffers, *scratch, *([] if report is None else [report]))]
-    table = np.array([*(space.address for space in spaces), *sizes], np.int64)
+    buffers = {number: given for number, given in enumerate(arguments) if isinstance(given, np.ndarray)}
+    spaces = {number: _Space.around(buffer) for number, buffer in buffers.items()}
+    table = np.array([spaces[n].address if n in spaces else given for n, given in enumerate(arguments)], np.int64)
     record = np.array([image.address(function), address_of(table), 0, 0], np.uint64)
     with _team(image, threads) as (team, participants):
         image.run(None if team is None else team.address, address_of(record), 1, participants)
-    for number, (space, buffer) in enumerate(zip(spaces, buffers)):
+    for number, space in spaces.items():
         if not space.is_intact():
-            raise ExecutionError(f"{function} wrote around its argument {number}, a buffer of {buffer.size} bytes")
-        buffer[:] = space.contents
+            raise ExecutionError(f"{function} wrote around its argument {number}, a buffer of {space.size} bytes")
+        buffers[number][:] = space.contents
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from xdsl.dialects import func, llvm
 
 from ..backend.compile_module import compile_module as generate_code
+from ..dialects.calling_convention import function_name
 from ..interpreters.loop_operations import OutOfTimeError
 from ..interpreters.loops import LoopsError, translate
 from ..interpreters.scalar import NoMeaningError
 from ..interpreters.schedule import ScheduleRules, StageRun
-from ..lowering.schedule_to_loops import function_name
 from ..pipeline import module_text, phase_passes, phase_range
 from ..runtime.errors import LaminaError
 from ..runtime.image import MappedImage

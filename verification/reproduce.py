@@ -53,7 +53,7 @@ def write_stage(folder: Path, run: StageRun, check: Check, files: StageFiles) ->
             arrays[f"memory{number}"] = memory
             arrays[f"tensor{number}"] = unpack_tensor(tensor_type(value), memory, kernels)
         write_npz(folder / name, arrays)
-    sizes = {"function": call.function, "scratch_bytes": call.scratch_bytes, "sizes": call.sizes}
+    sizes = {"function": call.function, "scratch_bytes": call.scratch_bytes, "sizes": list(call.arguments.sizes)}
     (folder / "call.json").write_text(json.dumps(sizes, indent=2) + "\n")
     commands = ["lamina-opt stage.mlir --from schedule --to loops", "lamina-opt stage.mlir --from schedule -t asm"]
     commands += [f"lamina-opt {name} -t ll" for name in files.texts if name.startswith("llvm")]

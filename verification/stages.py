@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..dialects.calling_convention import Arguments, Signature
 from ..dialects.layout import TensorType
 from ..dialects.layout_algebra import Layout
 from ..interpreters.kernel import KernelInterpreter
 from ..interpreters.loops import LoopsFunction
 from ..interpreters.scalar import scalar_dtype
 from ..interpreters.schedule import StageRun, tensor_type, unpack_tensor
-from ..lowering.schedule_to_loops import function_name, reports_indices, stage_symbols
 from ..runtime.image import MappedImage
 from ..runtime.inspection import run_kernel
 from ..runtime.program import INDEX_REPORT_BYTES
@@ -33,52 +33,41 @@ RunStage = Callable[[StageRun], list[np.ndarray]]
 
 @dataclass(frozen=True)
 class StageCall:
-    """What a stage's function is called with. ``buffers`` are bytes: the inputs, then outputs full of NaN."""
+    """What a stage's function is called with, as bytes: its inputs, outputs and scratch full of NaN, and sizes."""
 
     function: str
-    buffers: list[np.ndarray]
     scratch_bytes: int | None
-    sizes: list[int]
-    output_count: int
-    report: np.ndarray | None = None
-    """Where a stage that reports indices out of range does so."""
+    arguments: Arguments[np.ndarray, int]
+    outputs: list[np.ndarray]
 
     @staticmethod
-    def of(run: StageRun) -> StageCall:
-        stage = run.stage
-        scratch = None if stage.scratch is None else stage.scratch.data
-        return StageCall(
-            function_name(stage),
-            [*(memory.copy() for memory in run.inputs), *(np.full_like(memory, 0xFF) for memory in run.outputs)],
-            None if scratch is None else KernelInterpreter({}, run.symbols).sizes([scratch])[0],
-            [run.symbols[symbol] for symbol in stage_symbols(stage)],
-            len(run.outputs),
-            np.zeros(INDEX_REPORT_BYTES, np.uint8) if reports_indices(stage) else None,
+    def of(run: StageRun, threads: int = 1) -> StageCall:
+        signature = Signature.of(run.stage)
+        scratch = signature.scratch
+        scratch_bytes = None if scratch is None else KernelInterpreter({}, run.symbols).sizes([scratch])[0]
+        outputs = [np.full_like(memory, 0xFF) for memory in run.outputs]
+        arguments = Arguments(
+            [*(memory.copy() for memory in run.inputs), *outputs],
+            None if scratch_bytes is None else np.full(scratch_bytes * threads, 0xFF, np.uint8),
+            np.zeros(INDEX_REPORT_BYTES, np.uint8) if signature.reports else None,
+            [run.symbols[symbol] for symbol in signature.sizes],
         )
-
-    @property
-    def outputs(self) -> list[np.ndarray]:
-        return self.buffers[len(self.buffers) - self.output_count :]
+        return StageCall(signature.function, scratch_bytes, arguments, outputs)
 
 
 def run_loops(loops: LoopsFunction, run: StageRun, deadline: float = math.inf) -> list[np.ndarray]:
     """Outputs by the loops interpreter. Raises LoopsError or OutOfTimeError."""
-    call = StageCall.of(run)
-    memories = list(call.buffers)
-    if call.scratch_bytes is not None:
-        memories.append(np.full(call.scratch_bytes * LOOP_THREADS, 0xFF, np.uint8))
-    if call.report is not None:
-        memories.append(call.report)
-    dtypes = [dtype for dtype in loops.element_types if dtype is not None]
-    typed = [memory.view(dtype) for memory, dtype in zip(memories, dtypes, strict=True)]
-    loops.run([*typed, *call.sizes], LOOP_THREADS, deadline)
+    call = StageCall.of(run, LOOP_THREADS)
+    pairs = zip(call.arguments.in_order(), loops.element_types, strict=True)
+    typed = [given if dtype is None or isinstance(given, int) else given.view(dtype) for given, dtype in pairs]
+    loops.run(typed, LOOP_THREADS, deadline)
     return call.outputs
 
 
 def run_machine_code(image: MappedImage, run: StageRun, threads: int = 1) -> list[np.ndarray]:
     """Outputs by the machine code. Raises ExecutionError where it leaves its memory a little; far, the process ends."""
-    call = StageCall.of(run)
-    run_kernel(image, call.function, call.buffers, call.scratch_bytes, call.sizes, threads, call.report)
+    call = StageCall.of(run, threads)
+    run_kernel(image, call.function, call.arguments.in_order(), threads)
     return call.outputs
 
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from ..backend.compile_module import compile_module as generate_code
 from ..backend.targets import Target
 from ..compiler import compile, describe_target, import_for
+from ..dialects.calling_convention import function_name
 from ..interpreters.loop_operations import OutOfTimeError
 from ..interpreters.loops import LoopsError, LoopsFunction, translate
 from ..interpreters.module import interpret_module
 from ..interpreters.scalar import NoMeaningError
 from ..interpreters.schedule import MemoryHazard, ScheduleRules, StageRun
-from ..lowering.schedule_to_loops import function_name
 from ..lowering.schedule_to_program import build_program
 from ..pipeline import PipelineOptions, phase_range, run_phase
 from ..runtime.errors import LaminaError

@@ -13,17 +13,14 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Block, Operation, Region
 
 from ...backend.targets import Target
+from ...dialects.calling_convention import KERNEL_ATTRIBUTE, SHARE_PARAMETERS, SLOT_BYTES
 from . import arithmetic, control_flow, floats, integers, memory, transfers, vectors
 from .builder import POINTER, Builder
 from .index import IndexMath
 from .state import Handler, State, fail, llvm_element
 
-KERNEL_ATTRIBUTE = "lamina.kernel"
 MAY_ALIAS_ATTRIBUTE = "lamina.may_alias"
 BODY_SUFFIX = ".body"
-_SLOT_BYTES = 8
-_SHARE_PARAMETERS = 2
-"""The last two parameters of a kernel, `%thread` and `%threads`, are passed in registers."""
 
 HANDLERS: dict[type[Operation], Handler] = {
     **memory.HANDLERS,
@@ -45,9 +42,9 @@ _KERNEL_BODY: dict[str, Attribute] = {"no_inline": UnitAttr()}
 def lower_function(function: func.FuncOp, target: Target) -> list[llvm.FuncOp]:
     """Lowers one function of the loops level.
 
-    A kernel becomes two functions: `name.body` with a parameter for each of its own, and `name` with the uniform ABI
-    `void(ptr arguments, i64 thread, i64 threads)`, which reads the table of 8-byte slots and calls the body. Parameters
-    of the body can be `noalias`, which pointers read from memory cannot.
+    A kernel becomes two functions: `name.body` with a parameter for each of its own, and `name`, which is called as
+    every kernel is (`dialects/calling_convention.py`), reads the table and calls the body. Parameters of the body can
+    be `noalias`, which pointers read from memory cannot.
 
     Any other function keeps its name and is visible in its module only.
     """
@@ -103,7 +100,7 @@ def _parameter_attributes(function: func.FuncOp, state: State) -> list[Dictionar
 def _entry(function: func.FuncOp, name: str) -> llvm.FuncOp:
     """The function with the uniform ABI."""
     parameters = list(function.function_type.inputs)
-    if len(parameters) < _SHARE_PARAMETERS:
+    if len(parameters) < SHARE_PARAMETERS:
         raise fail(function, "a kernel's last two parameters are the thread's number and how many there are")
     region = Region()
     block = Block(arg_types=[POINTER, i64, i64])
@@ -111,9 +108,9 @@ def _entry(function: func.FuncOp, name: str) -> llvm.FuncOp:
     builder = Builder(block, region)
     table, *share = block.args
     arguments = []
-    for slot, parameter in enumerate(parameters[:-_SHARE_PARAMETERS]):
-        pointer = builder.advance_pointer(table, slot * _SLOT_BYTES)
-        arguments.append(builder.load(pointer, _slot_type(function, parameter), _SLOT_BYTES))
+    for slot, parameter in enumerate(parameters[:-SHARE_PARAMETERS]):
+        pointer = builder.advance_pointer(table, slot * SLOT_BYTES)
+        arguments.append(builder.load(pointer, _slot_type(function, parameter), SLOT_BYTES))
     builder.block.add_op(llvm.CallOp(name + BODY_SUFFIX, *arguments, *share))
     builder.emit_effect(llvm.ReturnOp, ())
     return llvm.FuncOp(name, llvm.LLVMFunctionType([POINTER, i64, i64]), linkage=_EXTERNAL, body=region)
@@ -124,6 +121,6 @@ def _slot_type(function: func.FuncOp, parameter: Attribute) -> Attribute:
         return POINTER
     element = llvm_element(parameter)
     size = getattr(element, "size", None)
-    if size is None or size > _SLOT_BYTES:
-        raise fail(function, f"a parameter of type {parameter} does not fit a slot of {_SLOT_BYTES} bytes")
+    if size is None or size > SLOT_BYTES:
+        raise fail(function, f"a parameter of type {parameter} does not fit a slot of {SLOT_BYTES} bytes")
     return element

@@ -12,7 +12,8 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.passes import ModulePass
 
 from ...backend.targets import Target, target_by_name
-from .functions import KERNEL_ATTRIBUTE, lower_function
+from ...dialects.calling_convention import KERNEL_ATTRIBUTE
+from .functions import lower_function
 
 TARGET_ATTRIBUTE = "lamina.target"
 """On the module: the name of the target that its functions were lowered for."""

@@ -1,7 +1,6 @@
 """The one builder of loop nests that every kernel's lowering uses.
 
-A ``LoopNest`` builds one function: its parameters are the kernel's buffers (flat memrefs), private
-scratch, the words it reports in, the symbols of its shapes, and which thread of how many runs it. Indices are
+A ``LoopNest`` builds one function, with the parameters that ``dialects/calling_convention.py`` says. Indices are
 Python integers for as long as they are known (``Index``); arithmetic on known ones folds at once and makes no op.
 Loops that run once make no loop. A register tile is one n-D vector.
 """
@@ -33,13 +32,13 @@ from xdsl.dialects.builtin import (
     VectorType,
     f32,
     i1,
-    i8,
     i64,
 )
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineMap
 
 from ...dialects import vector_extension as vectorx
+from ...dialects.calling_convention import KERNEL_ATTRIBUTE, Signature
 from ...dialects.layout import TensorType
 from ...dialects.shape import Dim, broadcast_function, scaled_function
 from ...dialects.storage import element_bytes
@@ -83,43 +82,27 @@ class Tensor:
 class LoopNest:
     """Builds the function of one kernel, op by op, at the current place in the current block."""
 
-    def __init__(
-        self,
-        name: str,
-        symbols: Sequence[str],
-        operands: Sequence[TensorType],
-        scratch: Dim | None = None,
-        reports: bool = False,
-    ):
-        """``operands``: types of the kernel's inputs, then its outputs; ``scratch``: private bytes a thread.
-
-        With ``reports`` the kernel can tell of an index out of range (``report_index``).
-        """
-        memories = [MemRefType(operand.element_type, [DYNAMIC_INDEX]) for operand in operands]
-        own_memory: list[MemRefType] = [] if scratch is None else [MemRefType(i8, [DYNAMIC_INDEX])]
-        if reports:
-            own_memory.append(MemRefType(i64, [DYNAMIC_INDEX]))
-        inputs = [*memories, *own_memory, *[INDEX] * (len(symbols) + 2)]
+    def __init__(self, signature: Signature):
+        """Begins the function with the parameters that its signature says."""
+        inputs = signature.parameter_types()
         self._entry = Block(arg_types=inputs)
         self.block = self._entry
-        self.function = func.FuncOp(name, (inputs, []), Region(self._entry))
-        self.function.attributes["lamina.kernel"] = UnitAttr()
-        arguments = self._entry.args
-        self.symbols: dict[str, SSAValue] = dict(
-            zip(symbols, arguments[len(memories) + len(own_memory) :], strict=False)
-        )
+        self.function = func.FuncOp(signature.function, (inputs, []), Region(self._entry))
+        self.function.attributes[KERNEL_ATTRIBUTE] = UnitAttr()
+        arguments, self.thread, self.threads = signature.split(self._entry.args)
+        self.symbols: dict[str, SSAValue] = dict(zip(signature.sizes, arguments.sizes, strict=True))
         for symbol, argument in self.symbols.items():
             argument.name_hint = symbol
-        self.thread, self.threads = arguments[-2], arguments[-1]
         self.thread.name_hint, self.threads.name_hint = "thread", "threads"
-        self._scratch_bytes = scratch
-        self._scratch: SSAValue | None = None if scratch is None else arguments[len(memories)]
-        self._report: SSAValue | None = arguments[len(memories) + len(own_memory) - 1] if reports else None
+        self._scratch_bytes = signature.scratch
+        self._scratch, self._report = arguments.scratch, arguments.report
         self._constants: dict[tuple[object, Attribute], SSAValue] = {}
         self._last_hoisted: Operation | None = None
         self._shares: dict[Index, tuple[Index, Index]] = {}
         self._dims: dict[sympy.Expr, SSAValue] = {}
-        self.operands = [self._tensor(type_, memory) for type_, memory in zip(operands, arguments, strict=False)]
+        self.operands = [
+            self._tensor(type_, memory) for type_, memory in zip(signature.operands, arguments.memory, strict=True)
+        ]
 
     def finish(self) -> func.FuncOp:
         self.insert(func.ReturnOp())

@@ -12,12 +12,11 @@ from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import llvm_extension as llvmx
+from ...dialects.calling_convention import SHARE_PARAMETERS, SLOT_BYTES
 from ...lowering.loops_to_llvm.builder import POINTER, Builder
 from ...lowering.loops_to_llvm.functions import BODY_SUFFIX
 from ...runtime.violations import OFFSET_BITS, STACK
 
-_SLOT_BYTES = 8
-_SHARE_PARAMETERS = 2
 _SPARE_BYTES = 256
 """No load or store is larger."""
 _MASKED = ("llvm.masked.load.", "llvm.masked.store.")
@@ -37,9 +36,9 @@ class Origin:
 class LLVMCheckBoundsPass(ModulePass):
     """Lets every load and store of a kernel happen inside the buffer that its pointer comes from.
 
-    A kernel takes, after its own arguments, the size in bytes of each buffer among them (below zero: of each thread's
-    part) and a pointer to a word. An access elsewhere goes to spare memory on the stack instead, and the word tells of
-    it (``runtime/violations.py``).
+    A kernel takes, after its own arguments, the size in bytes of each buffer among them and a pointer to a word
+    (``dialects/calling_convention.py``). An access elsewhere goes to spare memory on the stack instead, and the word
+    tells of it (``runtime/violations.py``).
 
     ```mlir
     %v = llvm.load %p : !llvm.ptr -> f32
@@ -143,7 +142,7 @@ class _FunctionChecks:
             at, inside = self._masked(at, value_type, mask, origin)
         place = builder.int_binary(llvm.AndOp, at, self._constant((1 << OFFSET_BITS) - 1))
         report = builder.int_binary(llvm.OrOp, place, origin.tag)
-        builder.store(report, builder.select(inside, self.spare, self.status), _SLOT_BYTES)
+        builder.store(report, builder.select(inside, self.spare, self.status), SLOT_BYTES)
         return builder.select(inside, pointer, self.spare)
 
     def _within(self, at: SSAValue, size: SSAValue, origin: Origin) -> SSAValue:
@@ -217,7 +216,7 @@ def _bytes(type_: Attribute) -> int:
     if isinstance(type_, IntegerType):
         return -(-type_.width.data // 8)
     if type_ == POINTER:
-        return _SLOT_BYTES
+        return SLOT_BYTES
     return type_.size  # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -246,8 +245,8 @@ def _pass_sizes(entry: llvm.FuncOp, body: llvm.FuncOp) -> None:
     own = len(call.operands)
     parameters = body.function_type.inputs.data[own:]
     extra = []
-    for slot, type_ in enumerate(parameters, own - _SHARE_PARAMETERS):
-        value = builder.load(builder.advance_pointer(table, slot * _SLOT_BYTES), type_, _SLOT_BYTES)
+    for slot, type_ in enumerate(parameters, own - SHARE_PARAMETERS):
+        value = builder.load(builder.advance_pointer(table, slot * SLOT_BYTES), type_, SLOT_BYTES)
         extra.append(_total_size(builder, value, threads) if type_ == i64 else value)
     builder.block.add_op(llvm.CallOp(body.sym_name.data, *call.operands, *extra))
     _insert_before(added, call)

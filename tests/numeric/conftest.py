@@ -11,12 +11,13 @@ from lamina.backend.jit import load_module
 from lamina.backend.targets import host_target
 from lamina.context import CompilerContext
 from lamina.dialects import schedule
+from lamina.dialects.calling_convention import Arguments, Signature
 from lamina.dialects.layout import TensorType
 from lamina.dialects.layout_algebra import Layout
 from lamina.dialects.shape import Dim, substitute
 from lamina.dialects.storage import dtype_name
 from lamina.lowering.loops_to_llvm.lower import lower_module
-from lamina.lowering.schedule_to_loops import lower_stage, reports_indices, stage_symbols
+from lamina.lowering.schedule_to_loops import lower_stage
 from lamina.universe import UNIVERSE
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, Region, SSAValue
@@ -57,12 +58,15 @@ class KernelRunner:
         memories = [pack(array, type_, symbols) for array, type_ in inputs]
         guarded = [sentinel_memory(type_, symbols) for type_ in outputs]
         results = [memory[_GUARD:-_GUARD] for memory in guarded]
-        extra = [] if scratch is None else [np.full(int(bind(scratch, symbols)) * threads, 0xCC, np.uint8)]
-        if reports_indices(stage):
-            extra.append(self.report)
-        dims = [symbols[name] for name in stage_symbols(stage)]
+        signature = Signature.of(stage)
+        arguments = Arguments(
+            [*memories, *results],
+            None if scratch is None else np.full(int(bind(scratch, symbols)) * threads, 0xCC, np.uint8),
+            self.report if signature.reports else None,
+            [symbols[name] for name in signature.sizes],
+        )
         for thread in range(threads):
-            self._images[key](*memories, *results, *extra, *dims, thread=thread, threads=threads)
+            self._images[key](*arguments.in_order(), thread=thread, threads=threads)
         for memory, result in zip(guarded, results, strict=True):
             assert_untouched(memory[:_GUARD], "memory before a result")
             assert_untouched(memory[_GUARD + result.size :], "memory after a result")
@@ -95,7 +99,7 @@ def make_stage(
 
 
 def compile_stage(stage: schedule.StageOp) -> Callable:
-    function = lower_stage(stage)
+    function = lower_stage(stage, Signature.of(stage))
     module = ModuleOp([function])
     module.verify()
     context = CompilerContext(target="host")

@@ -71,7 +71,7 @@ def test_an_access_outside_is_told_and_not_made(
 ) -> None:
     x, y, report = np.arange(20, dtype=np.float32), np.zeros(16, np.float32), np.zeros(1, np.int64)
     buffers = [array.view(np.uint8) for array in (x, y)]
-    run_kernel(checked_copy, "copy", buffers, None, [index, lanes, x.nbytes, y.nbytes, address_of(report)])
+    run_kernel(checked_copy, "copy", [*buffers, index, lanes, x.nbytes, y.nbytes, address_of(report)])
     word = int(report[0])
     if place is None:
         assert word == 0

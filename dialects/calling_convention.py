@@ -1,0 +1,156 @@
+"""How the function of a stage is called: which arguments, in which order. This is the one place that says it.
+
+A kernel is a function of the loops level, marked ``lamina.kernel``. Its parameters are, in this order:
+
+- **memory** of each input, then of each output: ``memref<?xT>``, flat;
+- **scratch**, where the stage has any: ``memref<?xi8>``, so many bytes for each thread, one thread's after another's;
+- **report**, where it reads at computed indices: ``memref<?xi64>``, two words that stay zero unless one is out of range
+  (``runtime/violations.py``);
+- **sizes**, the symbols of its shapes in alphabetical order: ``index``;
+- **share**: whose part of the work it does (``%thread``), and of how many (``%threads``): ``index``.
+
+As machine code every kernel is a ``void(ptr table, i64 thread, i64 threads)``: the table has a slot of eight bytes
+for each parameter before the share, an address or a number. In checked code (``llvm-check-bounds``) there follow the
+size in bytes of each memory, scratch and report (below zero: of each thread's part), and the address of the word that
+tells of an access outside of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from xdsl.dialects.builtin import DYNAMIC_INDEX, IndexType, MemRefType, i8, i64
+from xdsl.ir import Attribute, Operation
+
+from . import shape as dims
+from .kernel import GatherElementsOp, GatherOp
+from .layout import TensorType
+from .schedule import StageOp
+from .shape import Dim
+
+KERNEL_ATTRIBUTE = "lamina.kernel"
+"""Marks the functions that are called in this way."""
+SHARE_PARAMETERS = 2
+SLOT_BYTES = 8
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Arguments(Generic[T, S]):
+    """What a kernel is handed, but for the share: types, arrays, places in a table; sizes may be of another kind."""
+
+    memory: Sequence[T]
+    scratch: T | None = None
+    report: T | None = None
+    sizes: Sequence[S] = field(default_factory=tuple)
+
+    @property
+    def buffers(self) -> list[T]:
+        """All that is memory, in order."""
+        return [*self.memory, *(own for own in (self.scratch, self.report) if own is not None)]
+
+    def in_order(self) -> list[T | S]:
+        """As the function takes them."""
+        return [*self.buffers, *self.sizes]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The function of a stage: its name, and what it takes. ``scratch`` is the bytes of each thread."""
+
+    function: str
+    inputs: tuple[TensorType, ...]
+    outputs: tuple[TensorType, ...]
+    scratch: Dim | None
+    reports: bool
+    sizes: tuple[str, ...]
+
+    @staticmethod
+    def of(stage: StageOp) -> Signature:
+        return Signature(
+            function_name(stage),
+            tuple(value.type for value in stage.ins),  # pyright: ignore[reportArgumentType]
+            tuple(value.type for value in stage.outs),  # pyright: ignore[reportArgumentType]
+            None if stage.scratch is None else stage.scratch.data,
+            reads_at_indices(stage),
+            tuple(stage_symbols(stage)),
+        )
+
+    @property
+    def operands(self) -> tuple[TensorType, ...]:
+        return (*self.inputs, *self.outputs)
+
+    def parameter_types(self) -> list[Attribute]:
+        """Of the function at the loops level, the share included."""
+        types: Arguments[Attribute, Attribute] = Arguments(
+            [_memory_of(type_.element_type) for type_ in self.operands],
+            None if self.scratch is None else _memory_of(i8),
+            _memory_of(i64) if self.reports else None,
+            [IndexType()] * len(self.sizes),
+        )
+        return [*types.in_order(), *[IndexType()] * SHARE_PARAMETERS]
+
+    def split(self, parameters: Sequence[T]) -> tuple[Arguments[T, T], T, T]:
+        """The function's parameters by what they are: its arguments, the thread and how many there are."""
+        *given, thread, threads = parameters
+        rest = given[len(self.operands) :]
+        scratch = None if self.scratch is None else rest.pop(0)
+        report = rest.pop(0) if self.reports else None
+        return Arguments(given[: len(self.operands)], scratch, report, rest), thread, threads
+
+    @property
+    def written(self) -> list[int]:
+        """Positions, among the buffers, of what the function writes and others read: its outputs, and its scratch."""
+        first = len(self.inputs)
+        return list(range(first, first + len(self.outputs) + (self.scratch is not None)))
+
+
+def _memory_of(element: Attribute) -> MemRefType:
+    return MemRefType(element, [DYNAMIC_INDEX])
+
+
+def kernel_kind(kernel: Operation) -> str:
+    """The kernel's name, of a convolution with its algorithm: ``kernel.conv direct``."""
+    algorithm = kernel.properties.get("algorithm")
+    return kernel.name if algorithm is None else f"{kernel.name} {algorithm.data}"  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def operand_types(stage: StageOp) -> list[TensorType]:
+    return [value.type for value in (*stage.ins, *stage.outs)]  # pyright: ignore[reportReturnType]
+
+
+def function_name(stage: StageOp) -> str:
+    """Name of the stage's function: its kind and a hash of everything that its code depends on."""
+    text = "\n".join(
+        [str(stage.kernel), str(stage.tile), str(stage.scratch), *(str(type_) for type_ in operand_types(stage))]
+    )
+    kind = kernel_kind(stage.kernel).replace("kernel.", "").replace("layout.", "").replace(" ", "_")
+    return f"{kind}_{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+
+
+def reads_at_indices(stage: StageOp) -> bool:
+    """Whether the stage reads at computed indices, and tells where one is out of range."""
+    return isinstance(stage.kernel, GatherOp | GatherElementsOp)
+
+
+def stage_symbols(stage: StageOp) -> list[str]:
+    """Symbols that the stage's function takes as arguments."""
+    found: set[str] = set()
+    for type_ in operand_types(stage):
+        layout = type_.layout
+        found |= dims.symbols_of(*type_.dims, *layout.lower, *layout.upper)
+    for attribute in stage.kernel.properties.values():
+        for entry in getattr(attribute, "data", ()) if isinstance(getattr(attribute, "data", None), tuple) else ():
+            found |= (
+                dims.symbols_of(getattr(entry, "data", 0))
+                if hasattr(entry, "data") and not isinstance(entry.data, str)
+                else set()
+            )
+    if stage.scratch is not None:
+        found |= dims.symbols_of(stage.scratch.data)
+    return sorted(found)
