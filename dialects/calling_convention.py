@@ -23,9 +23,10 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from xdsl.dialects.builtin import DYNAMIC_INDEX, IndexType, MemRefType, i8, i64
-from xdsl.ir import Attribute, Operation
+from xdsl.ir import Attribute
 
 from . import shape as dims
+from .decisions import kernel_kind
 from .kernel import GatherElementsOp, GatherOp
 from .layout import TensorType
 from .schedule import StageOp
@@ -112,12 +113,6 @@ class Signature:
 
 def _memory_of(element: Attribute) -> MemRefType:
     return MemRefType(element, [DYNAMIC_INDEX])
-
-
-def kernel_kind(kernel: Operation) -> str:
-    """The kernel's name, of a convolution with its algorithm: ``kernel.conv direct``."""
-    algorithm = kernel.properties.get("algorithm")
-    return kernel.name if algorithm is None else f"{kernel.name} {algorithm.data}"  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def operand_types(stage: StageOp) -> list[TensorType]:

@@ -16,8 +16,10 @@ printed, edited and read back it compiles to a running model::
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import Field
+from typing import Any, TypeVar
 
-from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, StringAttr, i64
+from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, StringAttr, i1, i64
 from xdsl.ir import Attribute, Dialect, Operation, Region, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
@@ -35,22 +37,15 @@ from xdsl.printer import Printer
 from xdsl.traits import IsTerminator
 from xdsl.utils.exceptions import VerifyException
 
+from .decisions import Decisions, Value, fields_of, kernel_kind, kind_of, left_open, mistake, text_of
 from .dimension_attribute import DimensionAttr, parse_dimensions, print_dimensions
 from .kernel_operation import parse_operands, print_operands
 from .layout import TensorType
 from .shape import Dim
 
-BUFFER_KINDS = ("arena", "output", "constant")
+SomeDecisions = TypeVar("SomeDecisions", bound=Decisions)
 
-DECISIONS: Mapping[str, range | tuple[str, ...]] = {
-    "along": ("height",),
-    "split": ("tiles", "channels"),
-    **dict.fromkeys(("pack", "table"), range(2)),
-    **dict.fromkeys(("channel_blocks", "lanes", "row_vectors", "rows", "unit_vectors", "unroll"), range(1, 65)),
-    "columns": range(1, 129),
-    **dict.fromkeys(("block", "panel_chunks", "row_chunks", "tiles"), range(1, 1 << 20)),
-}
-"""What a stage's tile may hold, by name: numbers in a range, or words. Each kernel's lowering says which it reads."""
+BUFFER_KINDS = ("arena", "output", "constant")
 
 
 @irdl_op_definition
@@ -157,18 +152,15 @@ class YieldOp(IRDLOperation):
         super().__init__(operands=[values])
 
 
-class _Decisions(dict[str, int | str]):
-    def __missing__(self, name: str) -> int | str:
-        raise VerifyException(f"the stage's tile does not say '{name}', which its kernel needs")
-
-
 @irdl_op_definition
 class StageOp(IRDLOperation):
     """One kernel on its buffers, with the decisions of how it runs.
 
-    ``tile`` holds the decisions by name (what each kernel understands is in docs/schedule.md); ``scratch``
-    the bytes of private memory each thread needs. C1: one region argument per input, of its type.
-    C2: the yielded types are the output buffers' types. C3: one kernel in the body. C4: decisions are known ones.
+    ``tile`` holds the decisions by name (decisions.py says which each kernel has); once none is left open, those that
+    have their default are left out. ``scratch`` is the bytes of private memory each thread needs.
+
+    C1: one region argument per input, of its type. C2: the yielded types are the output buffers' types. C3: one kernel
+    in the body. C4: decisions are the kernel's, with possible values. C5: the kernel's operands allow them.
     """
 
     name = "schedule.stage"
@@ -186,7 +178,7 @@ class StageOp(IRDLOperation):
         ins: Sequence[SSAValue],
         outs: Sequence[SSAValue],
         body: Region,
-        tile: Mapping[str, int | str] | None = None,
+        tile: Mapping[str, Value] | None = None,
         scratch: Dim | None = None,
     ):
         super().__init__(
@@ -194,10 +186,11 @@ class StageOp(IRDLOperation):
             regions=[body],
             properties={
                 "stage_name": StringAttr(stage_name),
-                "tile": tile_attribute(tile or {}),
+                "tile": DictionaryAttr({}),
                 "scratch": None if scratch is None else DimensionAttr(scratch),
             },
         )
+        self.decide(tile or {})
 
     @property
     def kernel(self) -> Operation:
@@ -207,14 +200,28 @@ class StageOp(IRDLOperation):
         return first
 
     @property
-    def decisions(self) -> dict[str, int | str]:
-        """The tile decisions as Python values. One that is asked for and not there raises VerifyException."""
-        return _Decisions(
-            {
-                name: value.value.data if isinstance(value, IntegerAttr) else value.data  # pyright: ignore[reportAttributeAccessIssue]
-                for name, value in self.tile.data.items()
-            }
-        )
+    def decisions(self) -> dict[str, Value]:
+        """The decisions that the tile says, as Python values."""
+        return {name: _value(attribute) for name, attribute in self.tile.data.items()}
+
+    def decide(self, said: Mapping[str, Value] | Decisions) -> None:
+        """Makes these the stage's decisions: some by name, or all."""
+        if isinstance(said, Decisions):
+            said = said.said()
+        elif (kernel := self.body.block.first_op) is not None:
+            said = _without_defaults(kind_of(kernel), said)
+        self.tile = DictionaryAttr({name: _attribute(value) for name, value in said.items()})
+
+    def decided(self, kind: type[SomeDecisions]) -> SomeDecisions:
+        """All decisions, which are of that kind. Raises VerifyException for one that is open or impossible."""
+        own, said = kind_of(self.kernel), self.decisions
+        assert issubclass(own, kind), f"{kernel_kind(self.kernel)} has the decisions of {own.__name__}"
+        if missing := left_open(own, said):
+            raise VerifyException(f"the stage's tile does not say '{missing[0]}', which its kernel needs")
+        decisions = own(**said)
+        if conflict := decisions.conflict(self.kernel):
+            raise VerifyException(f"C5: {conflict}")
+        return decisions
 
     def verify_(self) -> None:
         block = self.body.block
@@ -227,7 +234,11 @@ class StageOp(IRDLOperation):
         if len(block.ops) != 2:
             raise VerifyException(f"C3: the body holds {len(block.ops) - 1} kernels, expected 1")
         for name, value in self.decisions.items():
-            _check_decision(name, value)
+            if wrong := mistake(self.kernel, name, value):
+                raise VerifyException(f"C4: {wrong}")
+        kind = kind_of(self.kernel)
+        if not left_open(kind, self.decisions):
+            self.decided(kind)
 
     def print(self, printer: Printer) -> None:
         printer.print_string(" ")
@@ -236,7 +247,9 @@ class StageOp(IRDLOperation):
         print_operands(printer, " outs", self.outs)
         if self.tile.data:
             printer.print_string(" tile {")
-            printer.print_list(self.decisions.items(), lambda item: printer.print_string(f"{item[0]} = {item[1]}"))
+            printer.print_list(
+                self.decisions.items(), lambda item: printer.print_string(f"{item[0]} = {text_of(item[1])}")
+            )
             printer.print_string("}")
         if self.scratch is not None:
             printer.print_string(" scratch ")
@@ -251,35 +264,55 @@ class StageOp(IRDLOperation):
         ins = parse_operands(parser)
         parser.parse_keyword("outs")
         outs = parse_operands(parser)
-        tile: dict[str, int | str] = {}
+        tile: dict[str, Value] = {}
         if parser.parse_optional_keyword("tile") is not None:
-            tile = dict(parser.parse_comma_separated_list(parser.Delimiter.BRACES, lambda: _parse_decision(parser)))
+            parser.parse_comma_separated_list(parser.Delimiter.BRACES, lambda: _parse_decision(parser, tile))
         scratch = None
         if parser.parse_optional_keyword("scratch") is not None:
             (scratch,) = parse_dimensions(parser)
         return cls(name.data, ins, outs, parser.parse_region(), tile, scratch)
 
 
-def _parse_decision(parser: Parser) -> tuple[str, int | str]:
+def _parse_decision(parser: Parser, tile: dict[str, Value]) -> None:
+    """Reads one decision into the others."""
+    begin = parser.pos
     name = parser.parse_identifier("a decision such as columns = 14")
+    if name in tile:
+        parser.raise_error(f"'{name}' is decided twice", begin, parser.pos)
     parser.parse_punctuation("=")
-    number = parser.parse_optional_integer()
-    return name, parser.parse_identifier("a number or a word") if number is None else number
+    value: Value | None = parser.parse_optional_integer(allow_boolean=False)
+    if value is None:
+        value = parser.parse_optional_boolean()
+    tile[name] = parser.parse_identifier("a number, a word, true or false") if value is None else value
 
 
-def _check_decision(name: str, value: int | str) -> None:
-    if name not in DECISIONS:
-        raise VerifyException(f"C4: no decision is called '{name}': expected one of {', '.join(sorted(DECISIONS))}")
-    known = DECISIONS[name]
-    if value not in known:
-        listed = f"{known.start} to {known.stop - 1}" if isinstance(known, range) else " or ".join(known)
-        raise VerifyException(f"C4: {name} = {value}, expected {listed}")
+def _without_defaults(kind: type[Decisions], said: Mapping[str, Value]) -> dict[str, Value]:
+    """What is said in the order of the fields; once nothing is open, without what is as it would be anyhow.
+
+    Before, a default that is said keeps schedule-choose-tiles from choosing otherwise.
+    """
+    known = fields_of(kind)
+    ordered = {name: said[name] for name in [*known, *said] if name in said}
+    if left_open(kind, ordered):
+        return ordered
+    return {name: value for name, value in ordered.items() if name not in known or not _is_default(known[name], value)}
 
 
-def tile_attribute(tile: Mapping[str, int | str]) -> DictionaryAttr:
-    return DictionaryAttr(
-        {name: IntegerAttr(value, i64) if isinstance(value, int) else StringAttr(value) for name, value in tile.items()}
-    )
+def _is_default(entry: Field[Any], value: Value) -> bool:
+    return type(value) is type(entry.default) and value == entry.default
+
+
+def _value(attribute: Attribute) -> Value:
+    if isinstance(attribute, IntegerAttr):
+        number = attribute.value.data
+        return bool(number) if attribute.type == i1 else number
+    return attribute.data  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _attribute(value: Value) -> Attribute:
+    if isinstance(value, bool):
+        return IntegerAttr.from_bool(value)
+    return IntegerAttr(value, i64) if isinstance(value, int) else StringAttr(value)
 
 
 @irdl_op_definition

@@ -15,6 +15,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import MISSING
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from typing import Any
 from example_model import linear_model, small_model
 from lamina.backend.targets import TARGETS
 from lamina.context import CompilerContext
+from lamina.dialects.decisions import KINDS, Decisions, fields_of, listed, text_of
 from lamina.frontend import import_model
 from lamina.frontend import limits as frontend_limits
 from lamina.pipeline import PHASES, compile_through, module_text
@@ -172,6 +174,21 @@ def operations(dialect: str) -> str:
         first_paragraph = " ".join(summary.split("\n\n")[0].split()).replace("|", "\\|")
         rows.append(f"| `{operation.name}` | {first_paragraph} |")
     return "\n".join(rows) + "\n"
+
+
+def decisions(_: str) -> str:
+    """A row a decision, by what walks in the same way."""
+    kernels: dict[type[Decisions], list[str]] = {}
+    for kernel, kind in KINDS.items():
+        kernels.setdefault(kind, []).append(f"`{kernel.partition('.')[2]}`")
+    rows = []
+    for kind, names in kernels.items():
+        who = ", ".join(names)
+        for name, entry in fields_of(kind).items():
+            default = "chosen" if entry.default is MISSING else text_of(entry.default)
+            rows.append([who, f"`{name}`", listed(entry.metadata["choices"]), default, entry.metadata["meaning"]])
+            who = ""
+    return _table(["kernels", "decision", "values", "default", "meaning"], rows)
 
 
 def phases(_: str) -> str:
@@ -363,6 +380,7 @@ WRITERS: dict[str, Callable[[str], str]] = {
     "loop": loop,
     "instructions": instructions,
     "operations": operations,
+    "decisions": decisions,
     "phases": phases,
     "passes": passes,
     "targets": targets,

@@ -15,7 +15,8 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 
-from ...dialects.calling_convention import Signature, kernel_kind
+from ...dialects.calling_convention import Signature
+from ...dialects.decisions import kernel_kind
 from ...dialects.kernel import ConvOp, GemmOp
 from ...dialects.schedule import StageOp
 from .loop_nest import LoopNest

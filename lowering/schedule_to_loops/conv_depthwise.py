@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from xdsl.ir import SSAValue
 
+from ...dialects.decisions import Depthwise
 from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
-from ...errors import OperationError
 from .conv_direct import BATCH, CHANNEL_BLOCK, COLUMN, LANE, ROW, bias_tile
 from .halo import fill_halo, require_halo
 from .long_sums import CONVOLUTION_BLOCK, product_turns, sum_in_blocks
@@ -36,9 +36,8 @@ def lower_conv_depthwise(stage: StageOp, nest: LoopNest) -> None:
     y = nest.operands[-1]
     fill_halo(nest, y)
     lanes = y.type.layout.block_of(1)
-    rows = int(stage.decisions["rows"])
-    if rows > 1 and not (isinstance(y.dims[2], int) and y.dims[2] % rows == 0):
-        raise OperationError(f"rows = {rows} do not divide the {y.dims[2]} rows of the result", stage)
+    decisions = stage.decided(Depthwise)
+    rows = decisions.rows
     blocks = -(-int(y.dims[1]) // lanes)
     batch, _, height, width = (nest.dim(size) for size in y.dims)
     window = _Window(nest, kernel, lanes)
@@ -52,7 +51,7 @@ def lower_conv_depthwise(stage: StageOp, nest: LoopNest) -> None:
             sums = window.accumulate(bias_tile(nest, kernel, y, tile), tile)
             store_result_tile(nest, kernel, sums, y, tile)
 
-        for_each_tile(nest, width, int(stage.decisions["columns"]), compute_tile)
+        for_each_tile(nest, width, decisions.columns, compute_tile)
 
 
 class _Window:

@@ -23,10 +23,10 @@ from dataclasses import dataclass
 
 from xdsl.ir import SSAValue
 
+from ...dialects.decisions import Direct
 from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
-from ...errors import OperationError
 from .halo import fill_halo, require_halo
 from .loop_nest import Index, LoopNest, Tensor
 from .register_tile import (
@@ -61,20 +61,15 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
     x, w, y = nest.operands[0], nest.operands[1], nest.operands[-1]
     fill_halo(nest, y)
     lanes = y.type.layout.block_of(1)
-    blocks = int(stage.decisions["channel_blocks"])
-    packed = w.type.layout.block_of(0)
-    if packed != lanes * blocks:
-        raise OperationError(
-            f"channel_blocks = {blocks} of {lanes} channels, and w is packed in blocks of {packed}", stage
-        )
+    decisions = stage.decided(Direct)
+    blocks, largest = decisions.channel_blocks, decisions.columns
     channel_tiles = -(-int(y.dims[1]) // (lanes * blocks))
     batch, _, height, width = (nest.dim(size) for size in y.dims)
-    along_height = stage.decisions.get("along") == "height"
+    along_height = decisions.along == "height"
     flat = not along_height and is_pointwise(kernel, [x, y, *nest.operands[len(kernel.ins) : -1]])
     if flat:
         height, width = 1, nest.mul(height, width)
     sources = _Sources(nest, kernel, x, w, blocks, lanes, flat, along_height)
-    largest = int(stage.decisions["columns"])
     if flat and isinstance(width, int):
         height = _pieces_of_row(channel_tiles * (batch if isinstance(batch, int) else 1), width, largest)
         width //= height

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
+from ...dialects.decisions import Im2col
 from ...dialects.kernel import ConvOp
 from ...dialects.layout_algebra import Layout
 from ...dialects.schedule import StageOp
@@ -64,17 +65,16 @@ class _Im2col:
     def __init__(self, stage: StageOp, nest: LoopNest, kernel: ConvOp):
         self.nest, self.kernel = nest, kernel
         self.x, self.w, self.y = nest.operands[0], nest.operands[1], nest.operands[-1]
-        self.columns = int(stage.decisions["columns"])
-        self.lanes = int(stage.decisions.get("lanes", self.columns))
-        self.row_chunks = int(stage.decisions.get("row_chunks", 1))
+        decisions = stage.decided(Im2col)
+        self.tile_rows, self.columns = decisions.rows, decisions.columns
+        self.lanes, self.row_chunks = decisions.lanes, decisions.row_chunks
         self.groups = int(kernel.get("groups"))
         self.depth = nest.dim(dims.product(self.w.dims[1:]))
         self.rows = nest.floordiv(nest.dim(self.y.dims[1]), self.groups)
         self.packed_rows = self.w.type.layout.block_of(0)
-        self.tile_rows = self.packed_rows or int(stage.decisions["rows"])
         self.check()
         operands = [self.y, *nest.operands[len(kernel.ins) : -1]]
-        packs = bool(stage.decisions.get("pack", 1))
+        packs = decisions.pack
         self.is_image = not packs and is_pointwise(kernel, [self.x, *operands]) and self.x.strides[-1] == 1
         contiguous = all(images_are_contiguous(tensor, self.y.dims) for tensor in operands)
         self.is_merged = contiguous and (packs or self.is_image)

@@ -29,6 +29,7 @@ from xdsl.dialects.builtin import VectorType
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
+from ...dialects.decisions import Indirect
 from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
 from .conv_direct import images_are_contiguous
@@ -58,10 +59,9 @@ class _Indirect:
         self.nest, self.kernel = nest, kernel
         self.x, self.w, self.y = nest.operands[0], nest.operands[1], nest.operands[-1]
         self.check()
-        decisions = stage.decisions
-        self.tile_rows, self.block = int(decisions["rows"]), int(decisions["block"])
-        self.lanes = int(decisions["lanes"])
-        self.panel_chunks = int(decisions.get("panel_chunks", 1))
+        decisions = stage.decided(Indirect)
+        self.tile_rows, self.block = decisions.rows, decisions.block
+        self.lanes, self.panel_chunks = decisions.lanes, decisions.panel_chunks
         self.groups = int(kernel.get("groups"))
         self.columns = self.w.type.layout.block_of(0)
         self.channels = int(self.w.dims[1])
@@ -73,9 +73,9 @@ class _Indirect:
         self.x_strides = strides_by_axis(self.x)
         operands = [self.y, *nest.operands[len(kernel.ins) : -1]]
         contiguous = all(images_are_contiguous(tensor, self.y.dims) for tensor in operands)
-        self.table = _Table(self) if int(decisions.get("table", 1)) else None
+        self.table = _Table(self) if decisions.table else None
         if self.table is None and self.reads_padding:
-            raise ValueError("table = 0, but pixels read padding that is not in a halo of x")
+            raise ValueError("table = false, but pixels read padding that is not in a halo of x")
         is_pointwise = self.taps == 1 and not any(axis.is_padded or axis.stride != 1 for axis in self.axes)
         x_contiguous = images_are_contiguous(self.x, self.y.dims)
         self.is_merged = contiguous and (self.table is not None or (is_pointwise and x_contiguous))

@@ -28,6 +28,7 @@ from xdsl.dialects import arith, vector
 from xdsl.dialects.builtin import VectorType, i1
 from xdsl.ir import SSAValue
 
+from ...dialects.decisions import Winograd
 from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
 from ...dialects.winograd import TAPS, tile_of, transforms, weight_planes, winograd_scratch
@@ -58,9 +59,9 @@ class _Winograd:
         self.x, self.u, self.y = nest.operands[0], nest.operands[1], nest.operands[-1]
         self.transforms = transforms(tile_of(kernel.get("algorithm")))
         self.tile, self.points = self.transforms.tile, self.transforms.points
-        self.block_tiles = int(stage.decisions["tiles"])
-        self.rows = int(stage.decisions["rows"])
-        self.split_channels = stage.decisions.get("split") == "channels"
+        decisions = stage.decided(Winograd)
+        self.rows, self.block_tiles = decisions.rows, decisions.tiles
+        self.split_channels = decisions.split == "channels"
         self.lanes = self.y.type.layout.block_of(1)
         self.in_channels, self.out_channels = int(self.x.dims[1]), int(self.y.dims[1])
         self.in_blocks = -(-self.in_channels // self.lanes)

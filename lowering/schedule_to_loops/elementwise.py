@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects.builtin import VectorType
-from xdsl.ir import Region, SSAValue
+from xdsl.ir import SSAValue
 
+from ...dialects.decisions import Elements
 from ...dialects.kernel import KernelOp, MapOp
 from ...dialects.schedule import StageOp
 from .element_loops import walk_elements
@@ -24,14 +25,15 @@ def lower_map(stage: StageOp, nest: LoopNest) -> None:
     fill_halo(nest, nest.operands[-1])
     operands = [Operand(nest.operands[index]) for index in operand_positions(stage)]
     result = Operand(nest.operands[-1])
+    decisions = stage.decided(Elements)
     walk_elements(
         nest,
         result.shape,
         result.layout,
         [*operands, result],
         lambda values: nest.call_region(kernel.epilogue, values),
-        vector_lanes(stage),
-        int(stage.decisions.get("unroll", unroll_for(kernel.epilogue))),
+        decisions.lanes,
+        decisions.unroll,
     )
 
 
@@ -48,20 +50,3 @@ def apply_epilogue(nest: LoopNest, kernel: KernelOp, value: SSAValue, extras: Se
     if extras and not isinstance(value.type, VectorType) and isinstance(extras[0].type, VectorType):
         value = nest.broadcast(value, extras[0].type.get_shape())
     return nest.call_region(kernel.epilogue, [value, *extras])
-
-
-def vector_lanes(stage: StageOp) -> int:
-    return int(stage.decisions.get("lanes", 16))
-
-
-def unroll_for(region: Region) -> int:
-    """Vectors in a tile: many cheap ones hide latency; functions such as exp fill the machine alone."""
-    if not region.blocks:
-        return 4
-    ops = list(region.block.ops)
-    if any(op.name.startswith(("math.", "vectorx.")) and op.name not in _CHEAP for op in ops):
-        return 1
-    return 4 if len(ops) <= 8 else 2
-
-
-_CHEAP = frozenset({"math.absf", "math.ceil", "math.floor", "math.trunc", "math.roundeven", "math.sqrt", "math.fma"})

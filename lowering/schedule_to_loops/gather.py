@@ -22,10 +22,11 @@ from xdsl.dialects import arith
 from xdsl.dialects.builtin import IndexType
 from xdsl.ir import SSAValue
 
+from ...dialects.decisions import Elements
 from ...dialects.kernel import GatherElementsOp, GatherOp, KernelOp
 from ...dialects.schedule import StageOp
 from .element_loops import Position, walk_origins, walk_space
-from .elementwise import apply_epilogue, operand_positions, unroll_for, vector_lanes
+from .elementwise import apply_epilogue, operand_positions
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest, Tensor
 from .operand_access import Operand, StridedOperand, axis_strides, iteration_dimensions
@@ -98,8 +99,8 @@ def _gather(
     def compute(values: list[SSAValue]) -> SSAValue:
         return apply_epilogue(nest, kernel, values[0], values[1:])
 
-    lanes, unroll = vector_lanes(stage), int(stage.decisions.get("unroll", unroll_for(kernel.epilogue)))
-    walk_space(nest, space, origins, operands, compute, lanes, unroll, outer_axes, locate)
+    decisions = stage.decided(Elements)
+    walk_space(nest, space, origins, operands, compute, decisions.lanes, decisions.unroll, outer_axes, locate)
 
 
 def _checked(nest: LoopNest, element: SSAValue, size: Index) -> SSAValue:

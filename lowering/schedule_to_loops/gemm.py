@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
+from ...dialects.decisions import Gemm
 from ...dialects.kernel import GemmOp
 from ...dialects.layout import TensorType
 from ...dialects.schedule import StageOp
@@ -63,9 +64,9 @@ class _Gemm:
     def __init__(self, stage: StageOp, nest: LoopNest, kernel: GemmOp):
         self.nest, self.kernel = nest, kernel
         self.a_tensor, self.b_tensor, self.y = nest.operands[0], nest.operands[1], nest.operands[-1]
-        self.tile_rows = int(stage.decisions["rows"])
-        self.tile_columns = int(stage.decisions["columns"])
-        self.row_chunks = int(stage.decisions.get("row_chunks", 1))
+        decisions = stage.decided(Gemm)
+        self.tile_rows, self.tile_columns = decisions.rows, decisions.columns
+        self.row_chunks = decisions.row_chunks
         self.batch = [nest.dim(size) for size in self.y.dims[:-2]]
         self.rows, self.columns = nest.dim(self.y.dims[-2]), nest.dim(self.y.dims[-1])
         self.a = _matrix(nest, self.a_tensor, kernel.get("transpose_a"), self.y)
@@ -77,10 +78,6 @@ class _Gemm:
     def lower(self) -> None:
         nest = self.nest
         panels = nest.ceildiv(self.columns, self.tile_columns)
-        if self.is_packed and int(self.b_tensor.type.layout.pieces[-1].block) != self.tile_columns:
-            raise ValueError(
-                f"B is packed in panels of {self.b_tensor.type.layout.pieces[-1].block}, tile wants {self.tile_columns}"
-            )
         with shared_loop(nest, [*self.batch, panels, self.row_chunks]) as indices:
             *batch, panel, chunk = indices
             column = nest.mul(panel, self.tile_columns)

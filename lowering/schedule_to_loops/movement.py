@@ -15,12 +15,13 @@ from xdsl.dialects.builtin import AnyFloat
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
+from ...dialects.decisions import Elements
 from ...dialects.kernel import BroadcastOp, ConcatOp, DimValuesOp, KernelOp, PadOp, RangeOp, SliceOp
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
 from .arithmetic import index_as
 from .element_loops import Compute, walk_elements
-from .elementwise import apply_epilogue, operand_positions, unroll_for, vector_lanes
+from .elementwise import apply_epilogue, operand_positions
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest, Tensor
 from .operand_access import AxisMap, Operand
@@ -29,7 +30,11 @@ from .operand_access import AxisMap, Operand
 def lower_convert(stage: StageOp, nest: LoopNest) -> None:
     source, result = Operand(nest.operands[0]), Operand(nest.operands[-1])
     fill_halo(nest, result.tensor)
-    walk_elements(nest, result.shape, result.layout, [source, result], lambda values: values[0], vector_lanes(stage))
+    decisions = stage.decided(Elements)
+    operands = [source, result]
+    walk_elements(
+        nest, result.shape, result.layout, operands, lambda values: values[0], decisions.lanes, decisions.unroll
+    )
 
 
 class _Mover:
@@ -60,11 +65,8 @@ class _Mover:
             return apply_epilogue(self.nest, self.kernel, element(values[:count]), values[count:])
 
         result = Operand(self.result, tuple(starts))
-        lanes, unroll = (
-            vector_lanes(self.stage),
-            int(self.stage.decisions.get("unroll", unroll_for(self.kernel.epilogue))),
-        )
-        walk_elements(self.nest, box, result.layout, [*sources, *extras, result], compute, lanes, unroll)
+        decisions, operands = self.stage.decided(Elements), [*sources, *extras, result]
+        walk_elements(self.nest, box, result.layout, operands, compute, decisions.lanes, decisions.unroll)
 
     def _epilogue_operand(self, tensor: Tensor, starts: Sequence[Dim]) -> Operand:
         missing = self.result.type.rank - tensor.type.rank

@@ -22,13 +22,14 @@ from collections.abc import Callable, Sequence
 from xdsl.dialects.builtin import VectorType
 from xdsl.ir import SSAValue
 
+from ...dialects.decisions import Pool
 from ...dialects.kernel import PoolOp
 from ...dialects.layout_algebra import Layout
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
 from .arithmetic import accumulator_element, combine_numbers, convert, divide, identity
 from .element_loops import Position, for_each_span, outer_loops, walk_origins
-from .elementwise import operand_positions, vector_lanes
+from .elementwise import operand_positions
 from .halo import fill_halo
 from .long_sums import block_turns, loop_in_blocks
 from .loop_nest import Index, LoopNest
@@ -64,7 +65,8 @@ class _Pool:
         self.turns = block_turns(self.kind, self.element, self.window)
         self.sizes = [nest.dim(size) for size in x.dims[2:]]
         self.strides = [nest.dim(source.strides_of(axis)[1]) for axis in range(2, x.type.rank)]
-        self.lanes = vector_lanes(stage)
+        decisions = stage.decided(Pool)
+        self.lanes, self.tile_columns = decisions.lanes, decisions.columns
         fill_halo(nest, y)
         space = _unmerged_space(y.dims, y.type.layout, self.operands)
         self.origins = walk_origins(nest, y.type.rank, space, self.operands)
@@ -73,7 +75,6 @@ class _Pool:
         self.channels = space[-1] if space and space[-1].axis == 1 else None
         inner = (self.pixels, self.channels)
         self.outer = merge_dimensions([d for d in space if not any(d is other for other in inner)])
-        self.tile_columns = int(stage.decisions.get("columns", 8 if self.channels is not None else self.lanes))
 
     def lower(self) -> None:
         with outer_loops(self.nest, self.outer, self.origins) as position:

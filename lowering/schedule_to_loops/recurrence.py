@@ -23,11 +23,12 @@ from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import AnyFloat, VectorType, f64
 from xdsl.ir import SSAValue
 
+from ...dialects.decisions import Lanes, Lstm
 from ...dialects.kernel import CumulativeSumOp, LstmOp
 from ...dialects.schedule import StageOp
 from .arithmetic import combine, convert
 from .element_loops import Position, for_each_span, outer_loops, walk_origins
-from .elementwise import apply_epilogue, operand_positions, vector_lanes
+from .elementwise import apply_epilogue, operand_positions
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest, Tensor
 from .operand_access import Dimension, Operand, axis_strides, iteration_dimensions, merge_dimensions
@@ -74,14 +75,9 @@ class _Lstm:
         self.batch_size, self.hidden_size = projected.dims[1], outputs[0].dims[-1]
         self.hidden = nest.dim(self.hidden_size)
         self.reverse = kernel.get("reverse")
-        self.lanes = vector_lanes(stage)
-        self.rows = int(stage.decisions.get("rows", 4))
-        self.width = self.lanes * int(stage.decisions.get("unit_vectors", self._unit_vectors()))
-
-    def _unit_vectors(self) -> int:
-        """Two vectors of each gate hide the latency of a single row's sums."""
-        single = self.batch_size == 1
-        return 2 if single and isinstance(self.hidden, int) and self.hidden % (2 * self.lanes) == 0 else 1
+        decisions = stage.decided(Lstm)
+        self.lanes, self.rows = decisions.lanes, decisions.rows
+        self.width = self.lanes * decisions.unit_vectors
 
     def lower(self) -> None:
         nest = self.nest
@@ -220,7 +216,7 @@ def lower_cumulative_sum(stage: StageOp, nest: LoopNest) -> None:
     still = (0,) * len(operands)
     along = next((dimension for dimension in space if dimension.axis == axis), Dimension(1, still, axis))
     others = merge_dimensions([dimension for dimension in space if dimension.axis != axis])
-    lanes = vector_lanes(stage)
+    lanes = stage.decided(Lanes).lanes
     columns = others.pop() if others and others[-1].strides[0] == 1 else Dimension(1, still)
     with outer_loops(nest, others, origins) as position:
         for_each_span(

@@ -23,6 +23,7 @@ from xdsl.dialects.builtin import AnyFloat, VectorType, f64
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
+from ...dialects.decisions import Lanes, Reduction
 from ...dialects.kernel import KernelOp, ReduceOp
 from ...dialects.schedule import StageOp
 from .arithmetic import (
@@ -46,7 +47,7 @@ from .element_loops import (
     walk_origins,
     walk_segment,
 )
-from .elementwise import operand_positions, vector_lanes
+from .elementwise import operand_positions
 from .halo import fill_halo
 from .long_sums import block_turns, loop_in_blocks
 from .loop_nest import Index, LoopNest
@@ -70,8 +71,9 @@ class ReductionWalk:
         self.operands.append(Operand(nest.operands[-1]))
         x = self.operands[0]
         self.axes = tuple(axis % x.layout.rank for axis in axes)
-        self.lanes = vector_lanes(stage)
-        self.unroll = int(stage.decisions.get("unroll", 4))
+        decisions = stage.decided(Lanes)
+        self.lanes = decisions.lanes
+        self.unroll = decisions.unroll if isinstance(decisions, Reduction) else 4
         fill_halo(nest, nest.operands[-1])
         space = iteration_dimensions(x.shape, x.layout, self.operands, self.axes)
         self.origins = walk_origins(nest, x.layout.rank, space, self.operands)

@@ -23,13 +23,14 @@ from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import IndexType, f32, f64, i64
 from xdsl.ir import SSAValue
 
+from ...dialects.decisions import Elements
 from ...dialects.kernel import ResizeOp
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim, canonical, maximum
 from ...runtime.reference.coordinates import FIRST_IF_SINGLE, IN_FLOAT32, Line, source_line
 from .arithmetic import convert, index_as, select
 from .element_loops import Position, for_each_span, outer_loops, walk_elements, walk_origins, walk_space
-from .elementwise import apply_epilogue, operand_positions, unroll_for, vector_lanes
+from .elementwise import apply_epilogue, operand_positions
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest
 from .operand_access import AxisMap, Dimension, Operand, iteration_dimensions, merge_dimensions, tracked
@@ -56,8 +57,8 @@ class _Resize:
         positions = operand_positions(stage)
         self.x, self.y = nest.operands[positions[0]], nest.operands[-1]
         self.extras = [nest.operands[position] for position in positions[1:]]
-        self.lanes = vector_lanes(stage)
-        self.unroll = int(stage.decisions.get("unroll", unroll_for(kernel.epilogue)))
+        decisions = stage.decided(Elements)
+        self.lanes, self.unroll = decisions.lanes, decisions.unroll
         self.rank = self.y.type.rank
         self.scales = [self._given_scale(axis) for axis in range(self.rank)]
         self.changed = [axis for axis in range(self.rank) if not self._is_unchanged(axis)]

@@ -22,6 +22,7 @@ from xdsl.dialects.builtin import VectorType
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
+from ...dialects.decisions import Rows, Softmax
 from ...dialects.kernel import KernelOp, LayerNormOp, SoftmaxOp
 from ...dialects.schedule import StageOp
 from .arithmetic import (
@@ -35,7 +36,7 @@ from .arithmetic import (
     select,
 )
 from .element_loops import Position, outer_loops, segments_of, walk_origins, walk_segment
-from .elementwise import operand_positions, vector_lanes
+from .elementwise import operand_positions
 from .halo import fill_halo
 from .long_sums import block_turns
 from .loop_nest import Index, LoopNest
@@ -46,14 +47,14 @@ from .tile_access import Span, Tile, load_tile, store_tile
 def lower_softmax(stage: StageOp, nest: LoopNest) -> None:
     kernel = stage.kernel
     assert isinstance(kernel, SoftmaxOp)
-    rows = _Rows(stage, nest, kernel, kernel.type.rank - 1, unroll=2)
+    rows = _Rows(stage, nest, kernel, kernel.type.rank - 1, stage.decided(Softmax))
     rows.for_each(lambda position: _softmax_in_registers(rows, position) if rows.fits else _softmax(rows, position))
 
 
 def lower_layer_norm(stage: StageOp, nest: LoopNest) -> None:
     kernel = stage.kernel
     assert isinstance(kernel, LayerNormOp)
-    rows = _Rows(stage, nest, kernel, kernel.get("axis") % kernel.type.rank, unroll=4)
+    rows = _Rows(stage, nest, kernel, kernel.get("axis") % kernel.type.rank, stage.decided(Rows))
     rows.for_each(lambda position: _layer_norm(rows, position, kernel.get("epsilon")))
 
 
@@ -68,12 +69,12 @@ class _Part:
 class _Rows:
     """The rows of x and y: a walk over them, and passes over the elements of one."""
 
-    def __init__(self, stage: StageOp, nest: LoopNest, kernel: KernelOp, axis: int, unroll: int):
+    def __init__(self, stage: StageOp, nest: LoopNest, kernel: KernelOp, axis: int, decisions: Rows):
         self.nest, self.kernel = nest, kernel
         positions = operand_positions(stage)
         self.operands = [*(Operand(nest.operands[position]) for position in positions), Operand(nest.operands[-1])]
         x = self.operands[0]
-        self.lanes = vector_lanes(stage)
+        self.lanes = decisions.lanes
         self.element = accumulator_element(x.element_type)
         fill_halo(nest, nest.operands[-1])
         space = iteration_dimensions(x.shape, x.layout, self.operands, range(axis, x.layout.rank))
@@ -84,11 +85,10 @@ class _Rows:
             raise ValueError(f"{kernel.name} needs rows with one stride, got {x.tensor.type} and {kernel.type}")
         self.row = row[0] if row else Dimension(1, (0,) * len(self.operands))
         self.length = nest.dim(dims.product(x.shape[axis:]))
-        most = int(stage.decisions.get("row_vectors", 8)) * self.lanes
+        most = decisions.row_vectors * self.lanes
         self.fits = isinstance(self.length, int) and 0 < self.length <= most
-        unroll = int(stage.decisions.get("unroll", unroll))
         self.width = -(-self.length // self.lanes) * self.lanes if isinstance(self.length, int) and self.fits else 0
-        self.width = self.width or self.lanes * unroll
+        self.width = self.width or self.lanes * decisions.unroll
 
     def for_each(self, compute: Callable[[Position], None]) -> None:
         with outer_loops(self.nest, self.outer, self.origins) as position:

@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation
+from xdsl.ir import Operation, Region
 from xdsl.passes import ModulePass
 
 from ...dialects import shape as dims
+from ...dialects.decisions import (
+    Decisions,
+    Depthwise,
+    Direct,
+    Elements,
+    Gemm,
+    Im2col,
+    Indirect,
+    Lanes,
+    Lstm,
+    Pool,
+    Reduction,
+    Rows,
+    Softmax,
+    Winograd,
+    kind_of,
+    left_open,
+)
 from ...dialects.dimension_attribute import DimensionAttr
-from ...dialects.kernel import ConvOp, GemmOp
+from ...dialects.kernel import ConvOp, GemmOp, KernelOp
 from ...dialects.layout import TensorType
 from ...dialects.layout_algebra import Layout
-from ...dialects.schedule import StageOp, tile_attribute
+from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
 from ...dialects.storage import element_bytes
-from ...dialects.winograd import tile_of, transforms, winograd_scratch
+from ...dialects.winograd import tile_of, transforms
 from ..tiling import (
     INDIRECT_ROWS,
     even_tile,
@@ -32,7 +50,7 @@ from ..tiling import (
 if TYPE_CHECKING:
     from ...backend.targets import Target
 
-Decisions = dict[str, int | str]
+Chooser = Callable[[Operation, "Target"], Decisions]
 
 # Fewer pieces of work than this leave threads idle at the end of a stage.
 PIECES_TO_SHARE = 16
@@ -42,7 +60,9 @@ PIXELS_IN_BLOCK = 96
 
 @dataclass(frozen=True)
 class ScheduleChooseTilesPass(ModulePass):
-    """Adds the decisions that a stage's ``tile`` does not hold yet; those a person wrote stay.
+    """Makes the decisions that a stage's ``tile`` leaves open; those a person wrote stay.
+
+    A stage whose tile says all that has no default (docs/schedule.md) leaves none open: the others are as by default.
 
     before::
 
@@ -64,42 +84,80 @@ class ScheduleChooseTilesPass(ModulePass):
 
 def choose_tiles(stage: StageOp, target: Target) -> None:
     kernel = stage.kernel
-    chosen, scratch = _chooser(kernel)(kernel, target)
-    decisions = chosen | stage.decisions
-    if kernel_scratch := _SCRATCH.get(kernel.get("algorithm") if isinstance(kernel, ConvOp) else kernel.name):
-        scratch = kernel_scratch(kernel, decisions)
-    stage.tile = tile_attribute(dict(sorted(decisions.items())))
+    if left_open(kind_of(kernel), stage.decisions):
+        stage.decide(replace(_chooser(kernel)(kernel, target), **stage.decisions))
+    scratch = stage.decided(kind_of(kernel)).scratch(kernel)
     if scratch is not None and stage.scratch is None:
         stage.scratch = DimensionAttr(dims.multiply(dims.ceildiv(scratch, 64), 64))
 
 
-def _chooser(kernel: Operation) -> Callable[[Operation, Target], tuple[Decisions, Dim | None]]:
-    if isinstance(kernel, ConvOp):
-        return _CONVOLUTIONS[kernel.get("algorithm")]
-    if isinstance(kernel, GemmOp):
-        return _gemm
-    return _vector_width
+def _chooser(kernel: Operation) -> Chooser:
+    return _CONVOLUTIONS[kernel.get("algorithm")] if isinstance(kernel, ConvOp) else _CHOOSERS[kind_of(kernel)]
 
 
-def _vector_width(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
+# --- kernels that walk their elements -------------------------------------------------------------------
+
+
+def _lanes(kernel: Operation, target: Target) -> int:
     """Lanes of the widest element that the kernel touches."""
     types = [value.type for value in (*kernel.operands, *kernel.results)]
     widest = max(element_bytes(t.element_type) for t in types if isinstance(t, TensorType))
-    return {"lanes": target.vector_bytes // max(widest, 4)}, None
+    return target.vector_bytes // max(widest, 4)
 
 
-def _conv_direct(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
+def _vectors(kernel: Operation, target: Target) -> Decisions:
+    kind = kind_of(kernel)
+    assert issubclass(kind, Lanes)
+    return kind(lanes=_lanes(kernel, target))
+
+
+def _elements(kernel: Operation, target: Target) -> Decisions:
+    """Many cheap vectors in a tile hide latency; functions such as exp fill the machine alone."""
+    unroll = _unroll_for(kernel.epilogue) if isinstance(kernel, KernelOp) else Elements.unroll
+    return Elements(lanes=_lanes(kernel, target), unroll=unroll)
+
+
+def _unroll_for(region: Region) -> int:
+    if not region.blocks:
+        return 4
+    ops = list(region.block.ops)
+    if any(op.name.startswith(("math.", "vectorx.")) and op.name not in _CHEAP for op in ops):
+        return 1
+    return 4 if len(ops) <= 8 else 2
+
+
+_CHEAP = frozenset({"math.absf", "math.ceil", "math.floor", "math.trunc", "math.roundeven", "math.sqrt", "math.fma"})
+
+
+def _pool(kernel: Operation, target: Target) -> Decisions:
+    """Where pixels rather than channels lie side by side, a tile is a vector of them."""
+    assert isinstance(kernel, KernelOp)
+    lanes, pieces = _lanes(kernel, target), kernel.type.layout.pieces
+    return Pool(lanes=lanes, columns=Pool.columns if pieces[-1].axis == 1 else lanes)
+
+
+def _lstm(kernel: Operation, target: Target) -> Decisions:
+    """Two vectors of each gate hide the latency of a single row's sums."""
+    assert isinstance(kernel, KernelOp)
+    lanes, batch, hidden = _lanes(kernel, target), kernel.in_type(0).dims[1], kernel.type.dims[-1]
+    two = batch == 1 and isinstance(hidden, int) and hidden % (2 * lanes) == 0
+    return Lstm(lanes=lanes, unit_vectors=2 if two else 1)
+
+
+# --- convolutions and matrix products -------------------------------------------------------------------
+
+
+def _conv_direct(kernel: Operation, target: Target) -> Decisions:
     assert isinstance(kernel, ConvOp)
     lanes = kernel.type.layout.block_of(1)
     vectors = lanes // target.lanes or 1
     blocks = kernel.in_type(1).layout.block_of(0) // lanes
     largest = rows_in_registers(target, blocks * vectors)
-    decisions: Decisions = {"channel_blocks": blocks}
     length = _row_length(kernel)
     height, width = kernel.type.dims[2:]
     if length == width and tiles_along_height(height, width, largest):
-        decisions["along"], length = "height", height
-    return decisions | {"columns": even_tile(length, largest)}, None
+        return Direct(channel_blocks=blocks, columns=even_tile(height, largest), along="height")
+    return Direct(channel_blocks=blocks, columns=even_tile(length, largest))
 
 
 def _row_length(kernel: ConvOp) -> Dim:
@@ -112,7 +170,7 @@ def _row_length(kernel: ConvOp) -> Dim:
     return dims.product(kernel.type.dims[2:])
 
 
-def _gemm(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
+def _gemm(kernel: Operation, target: Target) -> Decisions:
     assert isinstance(kernel, GemmOp)
     b = kernel.in_type(1)
     packed = b.layout.pieces[-1].block
@@ -124,29 +182,20 @@ def _gemm(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
     if isinstance(depth, int) and depth * 4 % 4096 == 0:
         largest = min(largest, 6)
     rows = dims.product(kernel.type.dims[:-1]) if b.rank == 2 else kernel.type.dims[-2]
-    decisions: Decisions = {"columns": columns, "rows": even_tile(rows, largest)}
-    column_axis = b.rank - (2 if kernel.get("transpose_b") else 1)
-    is_read_in_place = packed or b.layout.pieces[-1].axis == column_axis
-    scratch = None if is_read_in_place else dims.multiply(inner_size(kernel), columns * 4)
-    return decisions, scratch
+    return Gemm(rows=even_tile(rows, largest), columns=columns)
 
 
-def inner_size(kernel: GemmOp) -> Dim:
-    """Length of the axis that a matrix product sums over."""
-    return kernel.in_type(0).dims[-2 if kernel.get("transpose_a") else -1]
-
-
-def _conv_depthwise(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
+def _conv_depthwise(kernel: Operation, target: Target) -> Decisions:
     """Half of the registers hold sums; the rest what neighbouring outputs share of x."""
     assert isinstance(kernel, ConvOp)
     vectors = max(1, kernel.type.layout.block_of(1) // target.lanes)
     sums = target.vector_registers // 2 // vectors
     height, width = kernel.type.dims[2:]
     rows = 2 if isinstance(height, int) and height % 2 == 0 else 1
-    return {"rows": rows, "columns": even_tile(width, max(1, sums // rows))}, None
+    return Depthwise(rows=rows, columns=even_tile(width, max(1, sums // rows)))
 
 
-def _conv_winograd(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
+def _conv_winograd(kernel: Operation, target: Target) -> Decisions:
     """As many tiles a block as keep V and M in half of L2, cut in register tiles with little left over."""
     assert isinstance(kernel, ConvOp)
     transform = transforms(tile_of(kernel.get("algorithm")))
@@ -159,8 +208,7 @@ def _conv_winograd(kernel: Operation, target: Target) -> tuple[Decisions, Dim | 
     rows, tiles = winograd_block(count, largest, rows_in_registers(target, max(1, columns // target.lanes)))
     # With few blocks it is the output channels that can be shared evenly.
     split = "channels" if isinstance(count, int) and -(-count // tiles) < 6 else "tiles"
-    scratch = winograd_scratch(points, tiles, channels, columns, transform.tile, lanes)
-    return {"tiles": tiles, "rows": rows, "split": split}, 4 * sum(scratch)
+    return Winograd(rows=rows, tiles=tiles, split=split)
 
 
 def winograd_block(count: Dim, largest: int, most_rows: int) -> tuple[int, int]:
@@ -182,33 +230,21 @@ def _work_with_padding(count: int, rows: int, blocks: int) -> float:
     return -(-count // (rows * blocks)) * rows * blocks * (1 + 0.1 / rows)
 
 
-def _conv_im2col(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
+def _conv_im2col(kernel: Operation, target: Target) -> Decisions:
     """A register tile by the shape of the product; chunks of rows where panels are too few to share."""
     assert isinstance(kernel, ConvOp)
     tile, x, w = im2col_tile(kernel, target), kernel.in_type(0), kernel.in_type(1)
     rows, groups = w.layout.block_of(0) or tile.rows, kernel.get("groups")
-    decisions: Decisions = {"rows": rows, "columns": tile.columns, "lanes": target.lanes}
     channels = w.dims[0]
     tiles = -(-channels // groups // rows) if isinstance(channels, int) else 1
     pixels = _at_least(dims.product(kernel.type.dims[2:]))
     panels = groups * _at_least(kernel.type.dims[0]) * -(-pixels // tile.columns)
-    if tiles > 1 and panels < PIECES_TO_SHARE:
-        decisions["row_chunks"] = min(tiles, -(-PIECES_TO_SHARE // panels))
-    if not tile.packs and x.layout.order == Layout.row_major(x.rank).order:
-        decisions["pack"] = 0
-    return decisions, None
+    chunks = min(tiles, -(-PIECES_TO_SHARE // panels)) if tiles > 1 and panels < PIECES_TO_SHARE else 1
+    packs = tile.packs or x.layout.order != Layout.row_major(x.rank).order
+    return Im2col(rows=rows, columns=tile.columns, lanes=target.lanes, pack=packs, row_chunks=chunks)
 
 
-def _im2col_scratch(kernel: Operation, decisions: Decisions) -> Dim | None:
-    """One panel, whose rows may be a vector longer than its columns."""
-    assert isinstance(kernel, ConvOp)
-    if not decisions.get("pack", 1):
-        return None
-    row = int(decisions["columns"]) + int(decisions["lanes"])
-    return dims.multiply(dims.product(kernel.in_type(1).dims[1:]), 4 * row)
-
-
-def _conv_indirect(kernel: Operation, target: Target) -> tuple[Decisions, Dim | None]:
+def _conv_indirect(kernel: Operation, target: Target) -> Decisions:
     """Tiles of pixels, in blocks that use a panel of weights often enough and leave work for all threads."""
     assert isinstance(kernel, ConvOp)
     x, w = kernel.in_type(0), kernel.in_type(1)
@@ -223,26 +259,19 @@ def _conv_indirect(kernel: Operation, target: Target) -> tuple[Decisions, Dim | 
     panels = -(-int(channels) // kernel.get("groups") // columns)
     block = rows * max(1, PIXELS_IN_BLOCK // rows)
     blocks = kernel.get("groups") * -(-_at_least(dims.product(kernel.type.dims[2:])) // block) * _at_least(batch)
-    decisions: Decisions = {"rows": rows, "block": block, "lanes": target.lanes, "table": int(table)}
-    if panels > 1 and blocks < PIECES_TO_SHARE:
-        decisions["panel_chunks"] = min(panels, -(-PIECES_TO_SHARE // blocks))
-    return decisions, None
-
-
-def _indirect_scratch(kernel: Operation, decisions: Decisions) -> Dim | None:
-    """The table, and the channels of a pixel of zeros."""
-    assert isinstance(kernel, ConvOp)
-    w = kernel.in_type(1)
-    if not decisions["table"]:
-        return None
-    return dims.add(dims.multiply(dims.product(w.dims[2:]), 8 * int(decisions["block"])), dims.multiply(w.dims[1], 4))
+    chunks = min(panels, -(-PIECES_TO_SHARE // blocks)) if panels > 1 and blocks < PIECES_TO_SHARE else 1
+    return Indirect(rows=rows, block=block, lanes=target.lanes, table=table, panel_chunks=chunks)
 
 
 def _at_least(size: Dim) -> int:
     return size if isinstance(size, int) else 1
 
 
-_CONVOLUTIONS: dict[str, Callable[[Operation, Target], tuple[Decisions, Dim | None]]] = {
+def _nothing(kernel: Operation, target: Target) -> Decisions:
+    return Decisions()
+
+
+_CONVOLUTIONS: dict[str, Chooser] = {
     "depthwise": _conv_depthwise,
     "direct": _conv_direct,
     "im2col": _conv_im2col,
@@ -250,9 +279,7 @@ _CONVOLUTIONS: dict[str, Callable[[Operation, Target], tuple[Decisions, Dim | No
     "winograd2": _conv_winograd,
     "winograd4": _conv_winograd,
 }
-
-# Scratch memory that follows from the decisions, whoever made them.
-_SCRATCH: dict[str, Callable[[Operation, Decisions], Dim | None]] = {
-    "im2col": _im2col_scratch,
-    "indirect": _indirect_scratch,
-}
+_CHOOSERS: dict[type[Decisions], Chooser] = {
+    Gemm: _gemm, Elements: _elements, Pool: _pool, Lstm: _lstm, Lanes: _vectors, Reduction: _vectors, Rows: _vectors,
+    Softmax: _vectors, Decisions: _nothing,
+}  # fmt: skip

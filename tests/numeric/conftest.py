@@ -12,12 +12,14 @@ from lamina.backend.targets import host_target
 from lamina.context import CompilerContext
 from lamina.dialects import schedule
 from lamina.dialects.calling_convention import Arguments, Signature
+from lamina.dialects.decisions import Value
 from lamina.dialects.layout import TensorType
 from lamina.dialects.layout_algebra import Layout
 from lamina.dialects.shape import Dim, substitute
 from lamina.dialects.storage import dtype_name
 from lamina.lowering.loops_to_llvm.lower import lower_module
 from lamina.lowering.schedule_to_loops import lower_stage
+from lamina.passes.schedule.choose_tiles import choose_tiles
 from lamina.universe import UNIVERSE
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, Region, SSAValue
@@ -46,12 +48,14 @@ class KernelRunner:
         *,
         symbols: dict[str, int] | None = None,
         threads: int = 1,
-        decisions: dict[str, int | str] | None = None,
+        decisions: dict[str, Value] | None = None,
         scratch: Dim | None = None,
     ) -> list[np.ndarray]:
         """The logical results. ``inputs`` are logical arrays with the types in which the kernel gets them."""
         symbols = symbols or {}
         stage = make_stage(make_kernel, [type_ for _, type_ in inputs], outputs, decisions, scratch)
+        choose_tiles(stage, host_target())
+        scratch = None if stage.scratch is None else stage.scratch.data
         key = str(stage)
         if key not in self._images:
             self._images[key] = compile_stage(stage)
@@ -83,7 +87,7 @@ def make_stage(
     make_kernel: MakeKernel,
     inputs: Sequence[TensorType],
     outputs: Sequence[TensorType],
-    decisions: dict[str, int | str] | None = None,
+    decisions: dict[str, Value] | None = None,
     scratch: Dim | None = None,
 ) -> schedule.StageOp:
     body = Block(arg_types=list(inputs))

@@ -11,6 +11,7 @@ import pytest
 from lamina.backend.targets import host_target
 from lamina.context import CompilerContext
 from lamina.dialects import kernel, schedule
+from lamina.dialects.decisions import Decisions, Value, kind_of
 from lamina.dialects.layout import TensorType
 from lamina.dialects.shape import Dim, parse_dimension, substitute
 from lamina.passes.kernel.choose_layouts import KernelChooseLayoutsPass
@@ -167,10 +168,10 @@ def check_convolution(run_kernel):
         case: Convolution,
         symbols: dict[str, int] | None = None,
         threads: int = 1,
-        decisions: dict[str, int | str] | None = None,
+        decisions: dict[str, Value] | None = None,
         x_layout=None,
         y_layout=None,
-    ) -> dict[str, int | str]:
+    ) -> Decisions:
         symbols = symbols or {}
         conv = laid_out(case)
         types = [value.type for value in conv.operands]
@@ -180,9 +181,8 @@ def check_convolution(run_kernel):
         if y_layout is not None:
             result = result.with_layout(y_layout)
         stage = _stage(case, types, result)
-        stage.tile = schedule.tile_attribute(decisions or {})
+        stage.decide(decisions or {})
         choose_tiles(stage, host_target())
-        chosen = stage.decisions
         generator = np.random.default_rng(1)
         shapes = [[int(substitute(size, symbols)) for size in type_.dims] for type_ in types]
         arrays = [np.asarray(generator.standard_normal(shape), np.float32) for shape in shapes]
@@ -192,13 +192,13 @@ def check_convolution(run_kernel):
             [result],
             symbols=symbols,
             threads=threads,
-            decisions=chosen,
+            decisions=stage.decisions,
             scratch=None if stage.scratch is None else stage.scratch.data,
         )
         want = expected_output(case, arrays)
         depth = np.prod(arrays[1].shape[1:])
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=2e-6 * float(depth) ** 0.5 * 4)
-        return chosen
+        return stage.decided(kind_of(stage.kernel))
 
     return check
 

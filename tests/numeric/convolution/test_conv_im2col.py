@@ -47,9 +47,9 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_attributes(check_convolution, convolution, name: str) -> None:
     x, w, attributes = CASES[name]
-    for decisions in ({}, {"pack": 1}, {"pack": 1, "columns": 32}):
+    for decisions in ({}, {"pack": True}, {"pack": True, "columns": 32}):
         check_convolution(convolution(x, w, **attributes), decisions=decisions)
-    check_convolution(convolution(x, w, **attributes), decisions={"pack": 1}, threads=3)
+    check_convolution(convolution(x, w, **attributes), decisions={"pack": True}, threads=3)
 
 
 IN_PLACE = [name for name, (_, w, a) in CASES.items() if a.get("strides", [1])[-1] == 1]
@@ -59,7 +59,7 @@ IN_PLACE = [name for name, (_, w, a) in CASES.items() if a.get("strides", [1])[-
 @pytest.mark.parametrize("name", IN_PLACE)
 def test_columns_in_place(check_convolution, convolution, name: str, columns: int) -> None:
     x, w, attributes = CASES[name]
-    decisions = {"pack": 0, "columns": columns}
+    decisions = {"pack": False, "columns": columns}
     for threads in (1, 2):
         check_convolution(convolution(x, w, **attributes), threads=threads, decisions=decisions)
 
@@ -83,7 +83,7 @@ SYMBOLIC = {
 @pytest.mark.parametrize("name", SYMBOLIC)
 def test_symbolic_sizes(check_convolution, convolution, name: str, threads: int) -> None:
     x, w, attributes, bindings = SYMBOLIC[name]
-    choices = [{"pack": 1}, {"pack": 0}] if attributes.get("strides", [1])[-1] == 1 else [{}]
+    choices = [{"pack": True}, {"pack": False}] if attributes.get("strides", [1])[-1] == 1 else [{}]
     for symbols in bindings:
         for decisions in choices:
             check_convolution(convolution(x, w, **attributes), symbols, threads, decisions)
@@ -105,7 +105,7 @@ EPILOGUES = {
 def test_epilogue(check_convolution, convolution, name: str, window: int) -> None:
     pad = window // 2
     case = convolution([2, 5, 8, 21], [10, 5, window, window], pads=[pad] * 4, epilogue=EPILOGUES[name], strides=[1, 1])
-    for threads, pack in ((1, 1), (2, 0), (2, 1)):
+    for threads, pack in ((1, True), (2, False), (2, True)):
         check_convolution(case, threads=threads, decisions={"pack": pack})
 
 
@@ -116,7 +116,7 @@ def test_margins(check_convolution, convolution) -> None:
     part = Layout("abcd", (0, 3, 0, 0), (0, 2, 0, 0))
     crop = Layout("abcd", (0, 1, 2, 3), (1, 0, 2, 1))
     for threads in (1, 2):
-        for pack in (0, 1):
+        for pack in (False, True):
             check_convolution(case, threads=threads, y_layout=halo, decisions={"pack": pack})
             check_convolution(case, threads=threads, y_layout=part, x_layout=crop, decisions={"pack": pack})
         check_convolution(case, threads=threads, x_layout=Layout("acdb"))
@@ -126,5 +126,5 @@ def test_rows_in_chunks(check_convolution, convolution) -> None:
     """Threads that share the channels of one panel all pack it."""
     case = convolution([1, 6, 5, 5], [45, 6, 3, 3], pads=[1] * 4)
     for threads in (1, 2, 3, 7):
-        chosen = check_convolution(case, threads=threads, decisions={"row_chunks": 3, "pack": 1})
-    assert chosen["row_chunks"] == 3
+        chosen = check_convolution(case, threads=threads, decisions={"row_chunks": 3, "pack": True})
+    assert chosen.row_chunks == 3

@@ -31,7 +31,7 @@ def test_attributes(check_convolution, convolution, name: str, halo: bool) -> No
     case = convolution(x, w, "indirect", **attributes)
     for threads in (1, 3):
         chosen = check_convolution(case, threads=threads, x_layout=None if halo else NHWC)
-    assert chosen["table"] or halo or "pads" not in attributes
+    assert chosen.table or halo or "pads" not in attributes
 
 
 ONE = {"pads": [1, 1, 1, 1]}
@@ -89,4 +89,4 @@ def test_panels_in_chunks(check_convolution, convolution) -> None:
     for threads in (1, 2, 3, 7):
         for x_layout in (None, NHWC):
             chosen = check_convolution(case, threads=threads, x_layout=x_layout)
-    assert int(chosen["panel_chunks"]) > 1
+    assert chosen.panel_chunks > 1

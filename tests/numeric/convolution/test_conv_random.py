@@ -31,7 +31,7 @@ def convolutions(draw) -> tuple[str, list[int], list[int], dict, dict]:
     reach = [d * (w - 1) + 1 for d, w in zip(dilations, window, strict=True)]
     padded = [s + pads[i] + pads[i + spatial] for i, s in enumerate(sizes)]
     assume(all(have >= need for have, need in zip(padded, reach, strict=True)))
-    decisions = {"im2col": {"pack": 1}, "im2col in place": {"pack": 0}}.get(algorithm, {})
+    decisions = {"im2col": {"pack": True}, "im2col in place": {"pack": False}}.get(algorithm, {})
     x, w = [draw(few), groups * channels, *sizes], [outputs, channels, *window]
     return algorithm.split()[0], x, w, attributes, decisions
 

@@ -66,12 +66,12 @@ func.func @unknown_decision(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x 
   func.return
 }
 
-// CHECK: C4: no decision is called 'rws': expected one of along, block
+// CHECK: C4: kernel.softmax has no decision 'rws'
 
 // -----
 
 func.func @number(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
-  schedule.stage @softmax0 ins(%x : !layout.tensor<4 x f32>) outs(%y : !layout.tensor<4 x f32>) tile {rows = 0} {
+  schedule.stage @softmax0 ins(%x : !layout.tensor<4 x f32>) outs(%y : !layout.tensor<4 x f32>) tile {lanes = 0} {
   ^bb0(%a: !layout.tensor<4 x f32>):
     %0 = kernel.softmax ins(%a : !layout.tensor<4 x f32>) -> !layout.tensor<4 x f32>
     schedule.yield %0 : !layout.tensor<4 x f32>
@@ -79,12 +79,12 @@ func.func @number(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
   func.return
 }
 
-// CHECK: C4: rows = 0, expected 1 to 64
+// CHECK: C4: lanes = 0, expected 1 to 64
 
 // -----
 
 func.func @word(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
-  schedule.stage @softmax0 ins(%x : !layout.tensor<4 x f32>) outs(%y : !layout.tensor<4 x f32>) tile {along = 3} {
+  schedule.stage @softmax0 ins(%x : !layout.tensor<4 x f32>) outs(%y : !layout.tensor<4 x f32>) tile {lanes = many} {
   ^bb0(%a: !layout.tensor<4 x f32>):
     %0 = kernel.softmax ins(%a : !layout.tensor<4 x f32>) -> !layout.tensor<4 x f32>
     schedule.yield %0 : !layout.tensor<4 x f32>
@@ -92,4 +92,4 @@ func.func @word(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
   func.return
 }
 
-// CHECK: C4: along = 3, expected height
+// CHECK: C4: lanes = many, expected 1 to 64

@@ -81,7 +81,7 @@ func.func @border(%x: !layout.tensor<4 x 16 x f32>) {
 // CHECK-COUNT-2: memref.store
 func.func @sizes(%x: !layout.tensor<N x 4 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<2 x i64>
-  schedule.stage @sizes ins(%x : !layout.tensor<N x 4 x f32>) outs(%o0 : !layout.tensor<2 x i64>) tile {lanes = 16} {
+  schedule.stage @sizes ins(%x : !layout.tensor<N x 4 x f32>) outs(%o0 : !layout.tensor<2 x i64>) {
   ^bb0(%a: !layout.tensor<N x 4 x f32>):
     %r = kernel.dim_values ins() values [N, 4] -> !layout.tensor<2 x i64>
     schedule.yield %r : !layout.tensor<2 x i64>

@@ -18,7 +18,7 @@ func.func @lstm(%x: !layout.tensor<T x 1 x 128 x f32>, %y: !layout.tensor<32 x 1
   %o0 = schedule.buffer output 0 : !layout.tensor<T x 1 x 32 x f32>
   %o1 = schedule.buffer output 1 : !layout.tensor<1 x 32 x f32>
   %o2 = schedule.buffer output 2 : !layout.tensor<1 x 32 x f32>
-  schedule.stage @lstm ins(%x, %y, %z, %w : !layout.tensor<T x 1 x 128 x f32>, !layout.tensor<32 x 128 x f32>, !layout.tensor<1 x 32 x f32>, !layout.tensor<1 x 32 x f32>) outs(%o0, %o1, %o2 : !layout.tensor<T x 1 x 32 x f32>, !layout.tensor<1 x 32 x f32>, !layout.tensor<1 x 32 x f32>) tile {lanes = 16} {
+  schedule.stage @lstm ins(%x, %y, %z, %w : !layout.tensor<T x 1 x 128 x f32>, !layout.tensor<32 x 128 x f32>, !layout.tensor<1 x 32 x f32>, !layout.tensor<1 x 32 x f32>) outs(%o0, %o1, %o2 : !layout.tensor<T x 1 x 32 x f32>, !layout.tensor<1 x 32 x f32>, !layout.tensor<1 x 32 x f32>) tile {lanes = 16, unit_vectors = 2} {
   ^bb0(%a: !layout.tensor<T x 1 x 128 x f32>, %b: !layout.tensor<32 x 128 x f32>, %c: !layout.tensor<1 x 32 x f32>, %d: !layout.tensor<1 x 32 x f32>):
     %r:3 = kernel.lstm ins(%a, %b, %c, %d : !layout.tensor<T x 1 x 128 x f32>, !layout.tensor<32 x 128 x f32>, !layout.tensor<1 x 32 x f32>, !layout.tensor<1 x 32 x f32>) -> !layout.tensor<T x 1 x 32 x f32>, !layout.tensor<1 x 32 x f32>, !layout.tensor<1 x 32 x f32>
     schedule.yield %r#0, %r#1, %r#2 : !layout.tensor<T x 1 x 32 x f32>, !layout.tensor<1 x 32 x f32>, !layout.tensor<1 x 32 x f32>

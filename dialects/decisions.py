@@ -1,0 +1,300 @@
+"""What a schedule decides of each kernel: a dataclass for each way of walking, a field for each decision.
+
+All that is known of a decision stands here once: its name, type, range, default and meaning, what it may not be beside
+a given kernel, and the scratch memory that follows. The text of a stage is read and verified by it, passes make and
+lowerings read the dataclasses, and the table in docs/schedule.md is written from it. A decision without a default is
+made by ``schedule-choose-tiles`` from the numbers of the target, where the text leaves it open.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field
+from typing import Any, Literal
+
+from xdsl.ir import Operation
+
+from . import shape as dims
+from .kernel import ConvOp, GemmOp
+from .shape import Dim
+from .winograd import tile_of, transforms, winograd_scratch
+
+Value = int | str | bool
+Choices = range | tuple[str, ...] | tuple[bool, ...]
+
+_REGISTERS = range(1, 65)
+_COLUMNS = range(1, 129)
+_MANY = range(1, 1 << 20)
+_FLAG = (False, True)
+_FLOAT_BYTES = 4
+
+
+def _decision(meaning: str, choices: Choices, default: Any = MISSING) -> Any:
+    return field(default=default, metadata={"meaning": meaning, "choices": choices})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decisions:
+    """What is decided of a stage; a kernel whose decisions these are has none."""
+
+    def conflict(self, kernel: Operation) -> str | None:
+        """Why the kernel cannot run so, if it cannot: how its operands lie in memory may leave no choice."""
+        return None
+
+    def scratch(self, kernel: Operation) -> Dim | None:
+        """Bytes of scratch memory that each thread needs for them."""
+        return None
+
+    def said(self) -> dict[str, Value]:
+        """The decisions that differ from their defaults, in the order of the fields."""
+        values = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
+        return {name: value for name, value in values.items() if value != fields_of(type(self))[name].default}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gemm(Decisions):
+    """Tiles of rows by columns of the product; panels of B are as wide as a tile."""
+
+    rows: int = _decision("rows of a register tile", _REGISTERS)
+    columns: int = _decision("columns of a register tile and of a panel of B", _COLUMNS)
+    row_chunks: int = _decision("pieces of the rows that threads share beside panels", _MANY, 1)
+
+    def conflict(self, kernel: Operation) -> str | None:
+        assert isinstance(kernel, GemmOp)
+        packed = kernel.in_type(1).layout.pieces[-1].block
+        if packed and packed != self.columns:
+            return f"columns = {self.columns}, and B is packed in panels of {packed}"
+        return None
+
+    def scratch(self, kernel: Operation) -> Dim | None:
+        """A panel of B, where B's columns do not lie side by side."""
+        assert isinstance(kernel, GemmOp)
+        b = kernel.in_type(1)
+        last = b.layout.pieces[-1]
+        if last.block or last.axis == b.rank - (2 if kernel.get("transpose_b") else 1):
+            return None
+        depth = kernel.in_type(0).dims[-2 if kernel.get("transpose_a") else -1]
+        return dims.multiply(depth, self.columns * _FLOAT_BYTES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Direct(Decisions):
+    """Tiles of neighbouring pixels by blocks of output channels."""
+
+    channel_blocks: int = _decision("blocks of output channels in a register tile", _REGISTERS)
+    columns: int = _decision("output pixels in a register tile", _COLUMNS)
+    along: Literal["width", "height"] = _decision("the way that tiles run over the image", ("width", "height"), "width")
+
+    def conflict(self, kernel: Operation) -> str | None:
+        assert isinstance(kernel, ConvOp)
+        lanes, packed = kernel.type.layout.block_of(1), kernel.in_type(1).layout.block_of(0)
+        if packed != lanes * self.channel_blocks:
+            return f"channel_blocks = {self.channel_blocks} of {lanes} channels, and w is packed in blocks of {packed}"
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Depthwise(Decisions):
+    """Tiles of rows by columns of output pixels of one block of channels."""
+
+    rows: int = _decision("rows of output pixels in a tile", _REGISTERS)
+    columns: int = _decision("columns of output pixels in a tile", _COLUMNS)
+
+    def conflict(self, kernel: Operation) -> str | None:
+        assert isinstance(kernel, ConvOp)
+        height = kernel.type.dims[2]
+        if self.rows > 1 and not (isinstance(height, int) and height % self.rows == 0):
+            return f"rows = {self.rows} do not divide the {height} rows of the result"
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Winograd(Decisions):
+    """Blocks of tiles are transformed, multiplied point by point, and transformed back."""
+
+    rows: int = _decision("tiles of the image in a register tile", _REGISTERS)
+    tiles: int = _decision("tiles of the image in a block that stays in L2", _MANY)
+    split: Literal["tiles", "channels"] = _decision(
+        "what threads share: blocks of tiles, or output channels", ("tiles", "channels"), "tiles"
+    )
+
+    def scratch(self, kernel: Operation) -> Dim | None:
+        """V, M and an output tile."""
+        assert isinstance(kernel, ConvOp)
+        transform, lanes = transforms(tile_of(kernel.get("algorithm"))), kernel.type.layout.block_of(1)
+        columns = kernel.in_type(1).layout.block_of(2)
+        channels = -(-int(kernel.in_type(0).dims[1]) // lanes) * lanes
+        sizes = winograd_scratch(transform.points**2, self.tiles, channels, columns, transform.tile, lanes)
+        return _FLOAT_BYTES * sum(sizes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Im2col(Decisions):
+    """Tiles of output channels by pixels; the pixels' columns are packed into panels, or read where they lie."""
+
+    rows: int = _decision("output channels in a register tile", _REGISTERS)
+    columns: int = _decision("pixels in a register tile", _COLUMNS)
+    lanes: int = _decision("elements of a vector when packing", _REGISTERS)
+    pack: bool = _decision("whether columns are packed first", _FLAG, True)
+    row_chunks: int = _decision("pieces of the output channels that threads share beside panels", _MANY, 1)
+
+    def conflict(self, kernel: Operation) -> str | None:
+        assert isinstance(kernel, ConvOp)
+        packed = kernel.in_type(1).layout.block_of(0)
+        if packed and packed != self.rows:
+            return f"rows = {self.rows}, and w is packed in tiles of {packed} output channels"
+        return None
+
+    def scratch(self, kernel: Operation) -> Dim | None:
+        """One panel, whose rows may be a vector longer than its columns."""
+        assert isinstance(kernel, ConvOp)
+        row = _FLOAT_BYTES * (self.columns + self.lanes)
+        return dims.multiply(dims.product(kernel.in_type(1).dims[1:]), row) if self.pack else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Indirect(Decisions):
+    """Tiles of pixels by output channels; a table says where each pixel's window lies."""
+
+    rows: int = _decision("pixels in a register tile", _REGISTERS)
+    block: int = _decision("pixels that share a table and go through a panel of weights together", _MANY)
+    lanes: int = _decision("elements of a vector", _REGISTERS)
+    table: bool = _decision("whether windows are found by a table rather than by strides", _FLAG, True)
+    panel_chunks: int = _decision("pieces of the output channels that threads share beside blocks", _MANY, 1)
+
+    def scratch(self, kernel: Operation) -> Dim | None:
+        """The table, and the channels of a pixel of zeros."""
+        assert isinstance(kernel, ConvOp)
+        w = kernel.in_type(1)
+        if not self.table:
+            return None
+        entries = dims.multiply(dims.product(w.dims[2:]), 8 * self.block)
+        return dims.add(entries, dims.multiply(w.dims[1], _FLOAT_BYTES))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lanes(Decisions):
+    """Vectors along the elements that lie side by side."""
+
+    lanes: int = _decision("elements of a vector", _REGISTERS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elements(Lanes):
+    """Tiles of several vectors of the result."""
+
+    unroll: int = _decision("vectors in a tile", _REGISTERS, 4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reduction(Lanes):
+    """Several vectors of partial results."""
+
+    unroll: int = _decision("vectors of partial results", _REGISTERS, 4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows(Lanes):
+    """Rows are read once where they fit into registers."""
+
+    unroll: int = _decision("vectors of a longer row in a tile", _REGISTERS, 4)
+    row_vectors: int = _decision("vectors of the longest row that stays in registers", _REGISTERS, 8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Softmax(Rows):
+    """As Rows, with fewer vectors: each holds exponentials."""
+
+    unroll: int = _decision("vectors of a longer row in a tile", _REGISTERS, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool(Lanes):
+    """Tiles of neighbouring outputs of a row."""
+
+    columns: int = _decision("outputs in a tile", _COLUMNS, 8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lstm(Lanes):
+    """Tiles of the batch by hidden units, all four gates at once."""
+
+    rows: int = _decision("rows of the batch in a tile", _REGISTERS, 4)
+    unit_vectors: int = _decision("vectors of hidden units in a tile", _REGISTERS, 1)
+
+
+KINDS: Mapping[str, type[Decisions]] = {
+    "kernel.gemm": Gemm,
+    "kernel.conv direct": Direct,
+    "kernel.conv depthwise": Depthwise,
+    "kernel.conv winograd2": Winograd,
+    "kernel.conv winograd4": Winograd,
+    "kernel.conv im2col": Im2col,
+    "kernel.conv indirect": Indirect,
+    "kernel.map": Elements,
+    "layout.convert": Elements,
+    "kernel.broadcast": Elements,
+    "kernel.concat": Elements,
+    "kernel.gather": Elements,
+    "kernel.gather_elements": Elements,
+    "kernel.pad": Elements,
+    "kernel.resize": Elements,
+    "kernel.slice": Elements,
+    "kernel.reduce": Reduction,
+    "kernel.arg_reduce": Lanes,
+    "kernel.cumulative_sum": Lanes,
+    "kernel.softmax": Softmax,
+    "kernel.layer_norm": Rows,
+    "kernel.pool": Pool,
+    "kernel.lstm": Lstm,
+    "kernel.dim_values": Decisions,
+    "kernel.range": Decisions,
+}
+"""The decisions of each kernel, convolutions by algorithm."""
+
+
+def kernel_kind(kernel: Operation) -> str:
+    """The kernel's name in KINDS: its op's, of a convolution with the algorithm."""
+    algorithm = kernel.properties.get("algorithm")
+    return kernel.name if algorithm is None else f"{kernel.name} {algorithm.data}"  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def kind_of(kernel: Operation) -> type[Decisions]:
+    """The decisions that a kernel has."""
+    return KINDS.get(kernel_kind(kernel), Decisions)
+
+
+def fields_of(kind: type[Decisions]) -> dict[str, dataclasses.Field[Any]]:
+    return {entry.name: entry for entry in dataclasses.fields(kind)}
+
+
+def left_open(kind: type[Decisions], said: Mapping[str, Value]) -> list[str]:
+    """The decisions that have no default and are not said."""
+    return [name for name, entry in fields_of(kind).items() if entry.default is MISSING and name not in said]
+
+
+def mistake(kernel: Operation, name: str, value: Value | None = None) -> str | None:
+    """What is wrong with a decision of that name (and value) in a stage of the kernel, if anything is."""
+    known = fields_of(kind_of(kernel))
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        suggestion = f": did you mean '{close[0]}'?" if close else f", it has {', '.join(known) or 'none'}"
+        return f"{kernel_kind(kernel)} has no decision '{name}'{suggestion}"
+    choices = known[name].metadata["choices"]
+    if value is None or (type(value) is type(choices[0]) and value in choices):
+        return None
+    return f"{name} = {text_of(value)}, expected {listed(choices)}"
+
+
+def listed(choices: Choices) -> str:
+    """``1 to 64``, ``tiles or channels``, ``false or true``."""
+    if isinstance(choices, range):
+        return f"{choices.start} to {choices.stop - 1}"
+    return " or ".join(map(text_of, choices))
+
+
+def text_of(value: Value) -> str:
+    """A value as the text of a schedule has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
