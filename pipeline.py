@@ -36,7 +36,9 @@ class Phase:
 
     ``passes`` are written as after ``lamina-opt -p``, options included. ``legal_dialects`` may occur in a function
     after the phase; @main, which calls the segments and holds what runs on the host, may hold graph ops at any level.
-    ``checks`` are passes that follow in a checked build.
+    ``checks`` are passes that follow in a checked build. ``rules`` are passes that change nothing and raise an error
+    where the level is not as the next phase takes it to be: a text is held against them, and what passes leave with
+    ``verify_each``.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Phase:
     passes: tuple[str, ...]
     legal_dialects: frozenset[str]
     checks: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
 
 
 PHASES = (
@@ -107,6 +110,7 @@ PHASES = (
             "schedule-plan-arena",
         ),
         _EVERYWHERE | _SCALAR | {"schedule", "kernel", "layout"},
+        rules=("schedule-check-memory",),
     ),
     Phase(
         "loops",
@@ -222,6 +226,7 @@ def compile_through(
                 dump_phase(module, context, phase, options.dump_folder, options.dumped_constants)
             if options.verify_each:
                 check_legality(module, phase)
+                check_rules(module, context, phase)
     finally:
         if options.dump_folder is not None:
             options.dumped_constants.save(options.dump_folder / "constants.npz")
@@ -239,12 +244,23 @@ def run_phase(module: ModuleOp, context: CompilerContext, phase: Phase, options:
 
 def phase_passes(phase: Phase, checked: bool = False) -> Iterator[ModulePass]:
     """The phase's passes, each loaded when its turn comes; in a checked build its checks follow."""
+    for text in phase.passes + (phase.checks if checked else ()):
+        yield from _loaded(text)
+
+
+def _loaded(text: str) -> tuple[ModulePass, ...]:
     from xdsl.passes import PassPipeline
 
     from .universe import UNIVERSE
 
-    for text in phase.passes + (phase.checks if checked else ()):
-        yield from PassPipeline.parse_spec(UNIVERSE.all_passes, text).passes
+    return PassPipeline.parse_spec(UNIVERSE.all_passes, text).passes
+
+
+def check_rules(module: ModuleOp, context: CompilerContext, phase: Phase) -> None:
+    """Raises OperationError where the module is not what the phase promises to leave."""
+    for text in phase.rules:
+        for rule in _loaded(text):
+            rule.apply(context, module)
 
 
 def check_legality(module: ModuleOp, phase: Phase) -> None:

@@ -27,6 +27,7 @@ from ..pipeline import (
     PassTiming,
     PipelineOptions,
     check_legality,
+    check_rules,
     compile_through,
     module_text,
     phase_range,
@@ -230,7 +231,9 @@ class LaminaOptMain(xDSLOptMain):
                 prog.verify()
                 check_order(prog)
             if self.args.start is not None:
-                check_legality(prog, PHASES[PHASE_NAMES.index(self.args.start)])
+                phase = PHASES[PHASE_NAMES.index(self.args.start)]
+                check_legality(prog, phase)
+                check_rules(prog, self.context, phase)
             if self.args.start is not None or self.args.stop is not None:
                 self._run_phases(prog)
             self._pass_start = time.perf_counter()

@@ -15,8 +15,7 @@ from ..dialects.schedule import BufferOp
 from ..dialects.shape import is_static
 from ..dialects.storage import buffer_bytes, dtype_name
 from ..errors import OperationError
-from ..passes.schedule.check_memory import check_memory
-from ..pipeline import PHASE_NAMES, PHASES
+from ..pipeline import PHASE_NAMES, PHASES, check_rules
 
 _NAME = "lamina.name"
 _OF_ENDS = (_NAME, "lamina.vanishing")
@@ -70,8 +69,7 @@ def check_program(module: ModuleOp, context: CompilerContext, phase: str) -> Non
         _check_constant(operation, context)
         _check_attributes(operation)
     _check_names(main)
-    if phase == "schedule":
-        check_memory(module)
+    check_rules(module, context, PHASES[PHASE_NAMES.index(phase)])
 
 
 def _check_dialects(function: FuncOp, legal: frozenset[str] | set[str], phase: str) -> None:

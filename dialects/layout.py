@@ -107,6 +107,10 @@ class TensorType(ParametrizedAttribute, TypeAttribute):
             raise VerifyException(
                 f"layout '{self.layout.order}' has {self.layout.rank} axes, the shape has {self.rank}"
             )
+        if any(margin < 0 for margin in (*self.layout.lower, *self.layout.upper) if isinstance(margin, int)):
+            raise VerifyException(
+                f"margins {list(self.layout.lower)} and {list(self.layout.upper)}: expected 0 or more"
+            )
 
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
@@ -238,7 +242,8 @@ def reshaped_type(source: TensorType, shape: Sequence[Dim]) -> TensorType | None
 class WindowOp(IRDLOperation):
     """The part of a tensor that begins at ``starts`` and has the result's shape: same memory, larger margins.
 
-    C1: one start an axis. C2: the result's layout is the source's with the margins that follow.
+    C1: one start an axis. C2: the part does not go beyond the source. C3: the result's layout is the source's with the
+    margins that follow.
     """
 
     name = "layout.window"
@@ -288,8 +293,13 @@ class WindowOp(IRDLOperation):
             raise VerifyException(
                 f"C1: {len(starts)} starts and a result of {result.rank} axes for a source of {source.rank}"
             )
+        for axis, (start, size, whole) in enumerate(zip(starts, result.dims, source.dims, strict=True)):
+            if any(isinstance(gap, int) and gap < 0 for gap in (start, dims.subtract(whole, dims.add(start, size)))):
+                raise VerifyException(
+                    f"C2: {size} from {start} on are not inside the source's {whole} along axis {axis}"
+                )
         if result != window_type(source, starts, result.dims):
-            raise VerifyException(f"C2: the result must have type {window_type(source, starts, result.dims)}")
+            raise VerifyException(f"C3: the result must have type {window_type(source, starts, result.dims)}")
 
 
 def window_type(source: TensorType, starts: Sequence[Dim], shape: Sequence[Dim]) -> TensorType:

@@ -54,7 +54,7 @@ class BufferOp(IRDLOperation):
 
     ``lives FIRST to LAST`` numbers the stages between which an arena buffer holds its value; ``offset``
     is its place in bytes, once planned. C1: kind is arena, output or constant. C2: an arena buffer says
-    how long it lives, an output its index, a constant its name.
+    how long it lives, an output its index, a constant its name. C3: the others say no more than that.
     """
 
     name = "schedule.buffer"
@@ -102,6 +102,8 @@ class BufferOp(IRDLOperation):
         needed = {"arena": self.first and self.last, "output": self.index, "constant": self.constant}[kind]
         if needed is None:
             raise VerifyException(f"C2: a buffer of kind {kind} lacks its live range, index or name")
+        if kind != "arena" and (self.first or self.last or self.offset):
+            raise VerifyException(f"C3: a buffer of kind {kind} has a live range or offset, which arena buffers have")
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" {self.kind.data}")

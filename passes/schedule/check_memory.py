@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from xdsl.context import Context
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects import shape as dims
+from ...dialects.layout import ReshapeOp, TensorType
 from ...dialects.schedule import BarrierOp, BufferOp, StageOp
 from ...dialects.storage import buffer_bytes
 from ...errors import OperationError
 from ...runtime.arena import LiveRange, shared_bytes
 from ...runtime.memory import ALIGNMENT
 from .place_barriers import memory_root
+from .written_parts import Part, are_whole, written_part
 
 
 @dataclass(frozen=True)
 class ScheduleCheckMemoryPass(ModulePass):
     """Changes nothing. Raises OperationError at the first buffer or stage that breaks one of these rules.
 
-    Stages: what is read was written before, with a barrier in between; nobody writes what another stage touches
-    between the same two barriers (parts of one buffer may be written side by side); only buffers of the arena and
-    outputs are written. Buffers: one of the arena lives as long as stages touch it; its offset is aligned, and shares
-    no bytes with another that lives at the same time; outputs are numbered as they are returned, and all are written.
+    Stages: what is read was written before, all of it, with a barrier in between; every element is written by one
+    stage; only buffers of the arena and outputs are written. Buffers: one of the arena lives as long as stages touch
+    it; its offset is aligned, and shares no bytes with another that lives at the same time; outputs are numbered as
+    they are returned, and all are written. Inputs and outputs are row-major, as the caller takes them to be.
     """
 
     name = "schedule-check-memory"
@@ -46,12 +48,12 @@ def check_memory(module: ModuleOp) -> None:
 
 @dataclass
 class _Uses:
-    """What happens to a buffer: the epoch in which it is written last and read last, and whether as a whole."""
+    """What happens to a buffer: the parts that stages write, and between which barriers it is touched and read."""
 
     first: int
     last: int
-    written: int | None = None
-    whole: bool = True
+    parts: list[tuple[Part, StageOp, int]] = field(default_factory=list)
+    """With the stage that writes the part, and its epoch."""
     read: int | None = None
 
 
@@ -82,12 +84,14 @@ class _Check:
             if not isinstance(root.owner, BufferOp) or root.owner.constant is not None:
                 continue
             uses = self.uses.get(root)
-            if uses is None or uses.written is None:
+            if uses is None:
                 raise OperationError(f"{_name(root)} is read before a stage has written it", stage)
-            if uses.written == epoch:
+            if uses.parts[-1][2] == epoch:
                 raise OperationError(
                     f"{_name(root)} is read with no schedule.barrier since the stage that writes it", stage
                 )
+            if uses.read is None:
+                _require_whole(root, uses, f"{_name(root)} is read", stage)
             uses.read = uses.last = epoch
         for value in stage.outs:
             self.check_written(stage, value, epoch)
@@ -97,12 +101,20 @@ class _Check:
         if not isinstance(root.owner, BufferOp) or root.owner.constant is not None:
             raise OperationError(f"{_name(root)} is written, and only arena and output buffers can be", stage)
         uses = self.uses.setdefault(root, _Uses(epoch, epoch))
-        whole = value is root
-        if uses.written == epoch and (whole or uses.whole):
-            raise OperationError(f"{_name(root)} is written twice with no schedule.barrier in between", stage)
-        if uses.read == epoch:
-            raise OperationError(f"{_name(root)} is written with no schedule.barrier since it was read", stage)
-        uses.written, uses.whole, uses.last = epoch, whole, epoch
+        if uses.read is not None:
+            raise OperationError(
+                f"{_name(root)} is written after it was read: every value has a buffer of its own", stage
+            )
+        try:
+            part = written_part(value)
+        except ValueError as error:
+            raise OperationError(f"{_name(root)}: {error}", stage) from error
+        for other, writer, _ in uses.parts:
+            if not part.is_apart_from(other):
+                name = writer.stage_name.data
+                raise OperationError(f"{_name(root)} is written twice: @{name} writes it or a part of it, too", stage)
+        uses.parts.append((part, stage, epoch))
+        uses.last = epoch
 
     def check_buffer(self, buffer: BufferOp) -> None:
         first, last = buffer.lives
@@ -155,9 +167,29 @@ class _Check:
                 raise OperationError(f"{_name(buffer.result)} is output {index}, and is not returned as that", buffer)
             if buffer.result not in self.uses:
                 raise OperationError(f"no stage writes {_name(buffer.result)}", buffer)
-        for root in returned:
-            if root not in {buffer.result for buffer in outputs}:
-                raise OperationError(f"{_name(root)} is returned, and is no output buffer", terminator)
+            _require_whole(buffer.result, self.uses[buffer.result], f"{_name(buffer.result)} is returned", buffer)
+        numbered = {buffer.index.value.data: buffer.result for buffer in outputs if buffer.index is not None}
+        for index, root in enumerate(returned):
+            if numbered.get(index) is not root:
+                raise OperationError(f"{_name(root)} is returned as {index}, and is no output {index}", terminator)
+        self.check_ends(terminator)
+
+    def check_ends(self, terminator: func.ReturnOp) -> None:
+        """Whoever calls the function knows of no layouts."""
+        for value in (*self.function.body.block.args, *terminator.operands):
+            whole = value
+            while isinstance(whole.owner, ReshapeOp):
+                whole = whole.owner.source
+            assert isinstance(whole.type, TensorType)
+            if not whole.type.layout.is_row_major:
+                op = self.function if isinstance(value.owner, Block) else terminator
+                raise OperationError(f"{_name(value)} is not row-major, which inputs and outputs are", op)
+
+
+def _require_whole(root: SSAValue, uses: _Uses, what: str, op: Operation) -> None:
+    assert isinstance(root.type, TensorType)
+    if not are_whole([part for part, _, _ in uses.parts], root.type):
+        raise OperationError(f"{what}, and stages have written a part of it only", op)
 
 
 def _name(value: SSAValue) -> str:

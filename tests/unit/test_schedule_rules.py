@@ -55,7 +55,7 @@ def test_the_schedule_is_right() -> None:
         (stage("third", "%b", "%y"), "", "no stage writes %y"),
         ("outs(%b :", "outs(%w :", "%w is written, and only arena and output buffers can be"),
         ("outs(%b :", "outs(%x :", "%x is written, and only arena and output buffers can be"),
-        ("outs(%b :", "outs(%a :", "%a is written with no schedule.barrier since it was read"),
+        ("outs(%b :", "outs(%a :", "%a is written after it was read"),
         ("offset 64", "offset 32", "expected a multiple of 64"),
         ("offset 64", "offset -64", "expected a multiple of 64, and 0 or more"),
         ("offset 64", "offset 0", "%b shares bytes 0 to 64 of the arena with %a, and both live at stage 1"),
@@ -65,10 +65,71 @@ def test_the_schedule_is_right() -> None:
         ("output 0", "output 1", "%y is output 1, and is not returned as that"),
         ("return %y", "return %a", "%y is output 0, and is not returned as that"),
         ("return %y", "return %x", "%y is output 0, and is not returned as that"),
+        ("outs(%y :", "outs(%b :", "%b is written after it was read"),
     ],
 )
 def test_a_mistake_is_named(old: str, new: str, message: str) -> None:
     assert SCHEDULE.count(old) == 1
     with pytest.raises(OperationError) as caught:
         check(SCHEDULE.replace(old, new))
+    assert message in str(caught.value)
+
+
+# --- parts ----------------------------------------------------------------------------------------------
+
+
+ONE = "!layout.tensor<1 x f32>"
+
+
+def written(type_: str, *views: tuple[str, str]) -> str:
+    """A schedule whose stages each write a view of the output: the view's op and type are given."""
+    lines = [f"func.func @f(%x: {ONE}) -> {type_} {{", f"  %y = schedule.buffer output 0 : {type_}"]
+    for index, (view, part) in enumerate(views):
+        lines += [
+            f"  %p{index} = layout.{view} : {type_} -> {part}",
+            f"  schedule.stage @s{index} ins(%x : {ONE}) outs(%p{index} : {part}) {{",
+            f"  ^bb0(%i{index}: {ONE}):",
+            f"    %r{index} = kernel.broadcast ins(%i{index} : {ONE}) -> {part}",
+            f"    schedule.yield %r{index} : {part}",
+            "  }",
+        ]
+    return "\n".join([*lines, f"  func.return %y : {type_}", "}"])
+
+
+def rows(start: int | str, size: int | str, upper: int | str, layout: str = "ab window") -> tuple[str, str]:
+    return f"window %y at [{start}, 0]", f"!layout.tensor<{size} x 16 x f32, {layout} [{start}, 0, {upper}, 0]>"
+
+
+UNDER_HALO = ("window %y at [0, 0]", "!layout.tensor<2 x 16 x f32, ab window [1, 0, 3, 0]>")
+
+
+@pytest.mark.parametrize(
+    ("type_", "views"),
+    [
+        ("!layout.tensor<4 x 16 x f32>", [rows(0, 2, 2), rows(2, 2, 0)]),
+        ("!layout.tensor<2 * N x 16 x f32>", [rows(0, "N", "N"), rows("N", "N", 0)]),
+        ("!layout.tensor<4 x 16 x f32>", [("transpose %y [1, 0]", "!layout.tensor<16 x 4 x f32, ba>")]),
+        ("!layout.tensor<4 x 16 x f32>", [("reshape %y", "!layout.tensor<64 x f32>")]),
+    ],
+)
+def test_stages_may_write_views_that_are_together_the_buffer(type_: str, views: list[tuple[str, str]]) -> None:
+    check(written(type_, *views))
+
+
+@pytest.mark.parametrize(
+    ("type_", "views", "message"),
+    [
+        ("4 x 16 x f32", [rows(0, 2, 2)], "%y is returned, and stages have written a part of it only"),
+        ("4 x 16 x f32", [rows(0, 2, 2), rows(1, 2, 1)], "%y is written twice: @s0 writes it or a part of it, too"),
+        ("N + 2 x 16 x f32", [rows(0, "N", 2), rows("N", 1, 1)], "stages have written a part of it only"),
+        ("N + 2 x 16 x f32", [rows(0, "N", 2), rows("M", 2, "N - M")], "%y is written twice: @s0"),
+        ("4 x 16 x f32, ab halo [1, 0, 1, 0]", [UNDER_HALO], "written, and nobody writes the zeros around it"),
+        ("4 x 16 x f32, Ab3a", [rows(0, 2, 2, "Ab3a window")], "a part is written that cuts blocks of 3 along axis 0"),
+    ],
+)
+def test_parts_that_no_stages_can_write_side_by_side_are_named(
+    type_: str, views: list[tuple[str, str]], message: str
+) -> None:
+    with pytest.raises(OperationError) as caught:
+        check(written(f"!layout.tensor<{type_}>", *views))
     assert message in str(caught.value)

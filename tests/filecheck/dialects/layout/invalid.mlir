@@ -76,4 +76,21 @@ func.func @window_type(%x: !layout.tensor<4 x 5 x f32>) {
   func.return
 }
 
-// CHECK: C2: the result must have type !layout.tensor<2 x 5 x f32, ab window [1, 0, 1, 0]>
+// CHECK: C3: the result must have type !layout.tensor<2 x 5 x f32, ab window [1, 0, 1, 0]>
+
+// -----
+
+func.func @window_outside(%x: !layout.tensor<4 x 5 x f32>) {
+  %0 = layout.window %x at [3, 0] : !layout.tensor<4 x 5 x f32> -> !layout.tensor<2 x 5 x f32>
+  func.return
+}
+
+// CHECK: C2: 2 from 3 on are not inside the source's 4 along axis 0
+
+// -----
+
+func.func @margins(%x: !layout.tensor<4 x f32, a window [0, -1]>) {
+  func.return
+}
+
+// CHECK: margins [0] and [-1]: expected 0 or more

@@ -18,6 +18,15 @@ func.func @live_range() {
 
 // -----
 
+func.func @lives_forever() {
+  %0 = schedule.buffer constant @w lives 0 to 1 : !layout.tensor<4 x f32>
+  func.return
+}
+
+// CHECK: C3: a buffer of kind constant has a live range or offset, which arena buffers have
+
+// -----
+
 func.func @inputs(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
   schedule.stage @softmax0 ins(%x : !layout.tensor<4 x f32>) outs(%y : !layout.tensor<4 x f32>) {
     %0 = kernel.dim_values ins() values [1, 2, 3, 4] -> !layout.tensor<4 x f32>
