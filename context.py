@@ -157,9 +157,9 @@ class CompilerContext(Context):
     def _register_dialects(self) -> None:
         from xdsl.dialects import get_all_dialects
 
-        from .universe import UNIVERSE
+        from .universe import UNIVERSE, extended_dialects
 
-        for name, factory in (get_all_dialects() | UNIVERSE.all_dialects).items():
+        for name, factory in (get_all_dialects() | UNIVERSE.all_dialects | extended_dialects()).items():
             self.register_dialect(name, factory)
 
     @property

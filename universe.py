@@ -22,6 +22,11 @@ DIALECTS = {
     "vectorx": "dialects.vector_extension:VectorExtension",
 }
 
+# Dialects of xDSL with operations of MLIR's that they lack. xDSL's tools keep to their own.
+EXTENDED_DIALECTS = {
+    "vector": "dialects.contraction:VectorDialect",
+}
+
 # Passes stay on their level; in the order of the levels, alphabetical within one.
 PASSES: dict[str, str] = {
     "graph-common-subexpressions": "passes.graph.common_subexpressions:GraphCommonSubexpressionsPass",
@@ -81,6 +86,11 @@ def _factories(table: dict[str, str]) -> dict[str, Callable[[], Any]]:
         return lambda: load(location)
 
     return {name: factory(location) for name, location in table.items()}
+
+
+def extended_dialects() -> dict[str, Callable[[], Any]]:
+    """In place of those of the same name that xDSL registers."""
+    return _factories(EXTENDED_DIALECTS)
 
 
 UNIVERSE = Universe(

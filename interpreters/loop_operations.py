@@ -121,10 +121,23 @@ def _fused(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     return np.add(np.multiply(a, b, dtype=wide), c).astype(a.dtype, copy=False)
 
 
+def _contracted(left: np.ndarray, right: np.ndarray, sums: np.ndarray, atom_depth: int) -> np.ndarray:
+    """The products over the depth, one after another, each added in one rounding to sums of their own type."""
+    if atom_depth == 1:
+        left, right = left[..., np.newaxis], right[..., np.newaxis]
+    shape = (len(left), *[1] * (sums.ndim - 1))
+    for step in range(left.shape[1]):
+        for place in range(atom_depth):
+            column = left[:, step, place].astype(sums.dtype).reshape(shape)
+            row = right[step, ..., place].astype(sums.dtype)
+            sums = sums + column * row if sums.dtype.kind in "iu" else _fused(column, row, sums)
+    return sums
+
+
 HELPERS = {
     function.__name__: function
     for function in (
         _check_time, tile_places, _load, _load_row, _load_masked, _store, _store_masked, _store_row, _element,
-        _typed_memory, _mask, _turned, _broadcast, _inserted, _fused,
+        _typed_memory, _mask, _turned, _broadcast, _inserted, _fused, _contracted,
     )
 } | {"np": np}  # fmt: skip

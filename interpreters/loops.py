@@ -18,6 +18,7 @@ from xdsl.dialects.builtin import DYNAMIC_INDEX, IndexType, IntegerAttr, MemRefT
 from xdsl.ir import Block, Operation, SSAValue
 
 from ..dialects.calling_convention import SHARE_PARAMETERS
+from ..dialects.contraction import ContractOp
 from .loop_operations import HELPERS, tile_places
 from .scalar import NoMeaningError, element_dtype, operation_function
 
@@ -473,6 +474,11 @@ def _fma(t: _Translation, op: vector.FMAOp) -> None:
     t.write(f"{t.name(op.res)} = _fused({operands})", op)
 
 
+def _contract(t: _Translation, op: ContractOp) -> None:
+    operands = ", ".join(t.name(operand) for operand in op.operands)
+    t.write(f"{t.name(op.result)} = _contracted({operands}, {op.atom_depth})", op)
+
+
 def _reduction(t: _Translation, op: vector.ReductionOp) -> None:
     kind = op.kind.data.value
     if kind not in _REDUCTIONS:
@@ -507,5 +513,6 @@ _WRITERS: dict[type[Operation], _Writer] = {
     vector.InsertOp: _insert,
     vector.ShuffleOp: _shuffle,
     vector.FMAOp: _fma,
+    ContractOp: _contract,
     vector.ReductionOp: _reduction,
 }

@@ -14,7 +14,7 @@ from xdsl.ir import Attribute, Block, Operation, Region
 
 from ...backend.targets import Target
 from ...dialects.calling_convention import KERNEL_ATTRIBUTE, SHARE_PARAMETERS, SLOT_BYTES
-from . import arithmetic, control_flow, floats, integers, memory, transfers, vectors
+from . import arithmetic, contractions, control_flow, floats, integers, memory, transfers, vectors
 from .builder import POINTER, Builder
 from .index import IndexMath
 from .state import Handler, State, fail, llvm_element
@@ -26,6 +26,7 @@ HANDLERS: dict[type[Operation], Handler] = {
     **memory.HANDLERS,
     **transfers.HANDLERS,
     **vectors.HANDLERS,
+    **contractions.HANDLERS,
     **floats.HANDLERS,
     **integers.HANDLERS,
     **arithmetic.HANDLERS,

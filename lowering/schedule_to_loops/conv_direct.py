@@ -183,12 +183,12 @@ class _Sources:
         window_height, window_width = self.window
         x_view = self._x_view(run, co, n, place, columns)
         w_view = self._w_view(run, co)
-        shape_a = [columns, 1, 1]
+        shape_a = [columns, 1]
         shape_b = [1, self.blocks, self.lanes]
 
         def column_of_x(indices: Sequence[Index]) -> SSAValue:
             block, kh, kw, channel = indices
-            return self.nest.load_vector(x_view, [block, kh, kw, 0, 0, channel], shape_a)
+            return self.nest.load_vector(x_view, [block, kh, kw, 0, channel], shape_a)
 
         def row_of_w(indices: Sequence[Index]) -> SSAValue:
             return self.nest.load_vector(w_view, [*indices, 0, 0, 0], shape_b)
@@ -197,7 +197,7 @@ class _Sources:
         return sum_products(self.nest, sums, bounds, column_of_x, row_of_w)
 
     def _x_view(self, run: ChannelRun, co: Index, n: Index, place: Sequence[Index], columns: int) -> SSAValue:
-        """x as [channel block][window row][window column][output pixel][1][channel]: overlapping windows, no copy."""
+        """x as [channel block][window row][window column][output pixel][channel]: overlapping windows, no copy."""
         nest, strides = self.nest, self.x_strides
         offset = nest.add(self.x.origin, nest.mul(n, strides[0, False]))
         if self.flat:
@@ -216,13 +216,12 @@ class _Sources:
         return nest.view(
             self.x.memory,
             offset,
-            [run.blocks, *self.window, columns, 1, run.count],
+            [run.blocks, *self.window, columns, run.count],
             [
                 block_stride,
                 nest.mul(self.dilations[0], strides[2, False]),
                 nest.mul(self.dilations[1], strides[3, False]),
                 nest.mul(1 if self.flat else self.strides[self.across], strides[2 + self.across, False]),
-                0,
                 strides[1, False],
             ],
         )

@@ -184,7 +184,6 @@ class _Indirect:
     ) -> SSAValue:
         """``find`` gives, for a tap, a view of the channels of each pixel of the tile."""
         nest = self.nest
-        shape = [rows, self.columns]
         tap_turns, channel_turns = product_turns([self.taps, self.channels], CONVOLUTION_BLOCK)
         is_small = rows * self.columns < FEW_VECTORS * self.lanes and self.channels >= UNROLL
         whole = self.channels // UNROLL * UNROLL if is_small else self.channels
@@ -195,8 +194,7 @@ class _Indirect:
             def product(channel: Index, inner: SSAValue) -> SSAValue:
                 column = self._column(pixels, channel, rows)
                 weights = nest.load_vector(w_view, [tap, channel, 0, 0], [1, self.columns])
-                column, weights = nest.broadcast(column, shape), nest.broadcast(weights, shape)
-                return nest.fma(column, weights, inner)
+                return nest.contract(column, weights, inner)
 
             sums = sum_in_blocks(nest, 0, whole, sums, channel_turns, product, UNROLL if is_small else 1)
             return sum_in_blocks(nest, whole, self.channels, sums, 0, product)

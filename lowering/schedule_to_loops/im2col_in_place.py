@@ -173,13 +173,11 @@ class ColumnsInPlace:
     ) -> SSAValue:
         """One tap of one channel."""
         nest = self.nest
-        shape = sums.type.get_shape()  # pyright: ignore[reportAttributeAccessIssue]
         position = self.last.position(nest, first, taps[-1])
         at = nest.add(nest.add(offset, position), nest.mul(channel, self.x_strides[1, False]))
         row = nest.view(self.x.memory, at, [1, self.columns], [0, 1])
         pixels = nest.load_vector(row, [0, 0], [1, self.columns], mask)
-        weights = nest.broadcast(load_weights(taps, channel), shape)
-        return nest.fma(weights, nest.broadcast(pixels, shape), sums)
+        return nest.contract(load_weights(taps, channel), pixels, sums)
 
     def _mask(self, position: Index) -> SSAValue:
         """Pixels whose column is inside x, the first one's being at ``position``."""

@@ -39,6 +39,7 @@ from xdsl.ir.affine import AffineMap
 
 from ...dialects import vector_extension as vectorx
 from ...dialects.calling_convention import KERNEL_ATTRIBUTE, Signature
+from ...dialects.contraction import ContractOp
 from ...dialects.layout import TensorType
 from ...dialects.shape import Dim, broadcast_function, scaled_function
 from ...dialects.storage import element_bytes
@@ -473,6 +474,10 @@ class LoopNest:
         if isinstance(have, VectorType) and tuple(have.get_shape()) == tuple(shape):
             return value
         return self.insert(vector.BroadcastOp.create(operands=[value], result_types=[VectorType(element, list(shape))]))
+
+    def contract(self, column: SSAValue, row: SSAValue, sums: SSAValue) -> SSAValue:
+        """The sums plus the products of a column [rows, 1] and a row [1, columns ...]."""
+        return self.insert(ContractOp(column, row, sums))
 
     def fma(self, left: SSAValue, right: SSAValue, addend: SSAValue) -> SSAValue:
         return self.insert(vector.FMAOp.create(operands=[left, right, addend], result_types=[addend.type]))

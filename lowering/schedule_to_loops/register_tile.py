@@ -91,15 +91,12 @@ def sum_products(
 
     ``most`` products are added up from zero.
     """
-    shape = tuple(start.type.get_shape())  # pyright: ignore[reportAttributeAccessIssue]
     turns = product_turns(bounds, most)
 
     def level(indices: list[Index], sums: SSAValue) -> SSAValue:
         depth = len(indices)
         if depth == len(bounds):
-            column = nest.broadcast(load_a(indices), shape)
-            row = nest.broadcast(load_b(indices), shape)
-            return nest.fma(column, row, sums)
+            return nest.contract(load_a(indices), load_b(indices), sums)
 
         def turn(index: Index, inner: SSAValue) -> SSAValue:
             return level([*indices, index], inner)

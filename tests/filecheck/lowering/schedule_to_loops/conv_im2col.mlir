@@ -19,7 +19,7 @@
 // CHECK: memref.reinterpret_cast %1 to offset: [%{{.*}}], sizes: [72, 6, 1], strides: [6, 1, 1]
 // CHECK: iter_args({{.*}}) -> (vector<6x64xf32>)
 // CHECK: vector.load %[[PANEL]]{{.*}}, vector<1x64xf32>
-// CHECK: vector.fma {{.*}} : vector<6x64xf32>
+// CHECK: vector.contract {{.*}} into vector<6x64xf32>
 // CHECK: vector.store {{.*}}, vector<6x64xf32>
 func.func @f(%x: !layout.tensor<1 x 8 x 16 x 16 x f32>, %w: !layout.tensor<12 x 8 x 3 x 3 x f32, Abcd6a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 12 x 16 x 16 x f32>
@@ -54,10 +54,10 @@ func.func @pointwise(%x: !layout.tensor<1 x 8 x H x W x f32>, %w: !layout.tensor
 // The rows of the window that lie in the padding are left out.
 // CHECK: scf.for %{{.*}} = %{{.*}} to %{{.*}} step %{{.*}} iter_args({{.*}}) -> (vector<4x16xf32>)
 // CHECK: vector.load {{.*}} vector<1x16xf32>
-// CHECK: vector.fma {{.*}} : vector<4x16xf32>
+// CHECK: vector.contract {{.*}} into vector<4x16xf32>
 // CHECK: } else {
 // CHECK: vector.transfer_read {{.*}} vector<1x16xf32>
-// CHECK: vector.fma {{.*}} : vector<4x16xf32>
+// CHECK: vector.contract {{.*}} into vector<4x16xf32>
 // CHECK: vector.store %[[SUMS]]
 func.func @in_place(%x: !layout.tensor<1 x 8 x 16 x 32 x f32>, %w: !layout.tensor<4 x 8 x 3 x 3 x f32, Abcd4a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 4 x 16 x 32 x f32>

@@ -17,7 +17,7 @@
 // CHECK-COUNT-6: memref.load %[[TABLE]][%[[TAP]], %{{.*}}]
 // CHECK: iter_args({{.*}}) -> (vector<6x64xf32>)
 // CHECK-COUNT-6: vector.insert
-// CHECK: vector.fma {{.*}} : vector<6x64xf32>
+// CHECK: vector.contract {{.*}} into vector<6x64xf32>
 // CHECK: vector.store {{.*}}, vector<6x64xf32>
 func.func @f(%x: !layout.tensor<1 x 24 x H x W x f32, NHWC>, %w: !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 64 x H x W x f32, NHWC>
@@ -32,7 +32,7 @@ func.func @f(%x: !layout.tensor<1 x 24 x H x W x f32, NHWC>, %w: !layout.tensor<
 // A halo around x takes the place of the table.
 // CHECK-LABEL: func.func @conv_indirect_
 // CHECK-NOT: memref.view
-// CHECK: vector.fma {{.*}} : vector<5x64xf32>
+// CHECK: vector.contract {{.*}} into vector<5x64xf32>
 func.func @halo(%x: !layout.tensor<1 x 24 x 14 x 14 x f32, NHWC halo [0, 0, 1, 1, 0, 0, 1, 1]>, %w: !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 64 x 14 x 14 x f32, NHWC>
   schedule.stage @c ins(%x, %w : !layout.tensor<1 x 24 x 14 x 14 x f32, NHWC halo [0, 0, 1, 1, 0, 0, 1, 1]>, !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>) outs(%o : !layout.tensor<1 x 64 x 14 x 14 x f32, NHWC>) tile {block = 96, lanes = 16, rows = 5, table = false} {

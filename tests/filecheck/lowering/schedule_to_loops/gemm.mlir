@@ -9,10 +9,8 @@
 // CHECK: scf.for
 // CHECK: %[[SUMS:.*]] = scf.for %[[K:.*]] = {{.*}} iter_args(%[[ACC:.*]] = %{{.*}}) -> (vector<5x64xf32>)
 // CHECK:   %[[A:.*]] = vector.load {{.*}} vector<5x1xf32>
-// CHECK:   vector.broadcast %[[A]] : vector<5x1xf32> to vector<5x64xf32>
 // CHECK:   %[[B:.*]] = vector.load {{.*}} vector<1x64xf32>
-// CHECK:   vector.broadcast %[[B]] : vector<1x64xf32> to vector<5x64xf32>
-// CHECK:   vector.fma {{.*}}, %[[ACC]] : vector<5x64xf32>
+// CHECK:   vector.contract %[[A]], %[[B]], %[[ACC]] : vector<5x1xf32>, vector<1x64xf32> into vector<5x64xf32>
 // The epilogue works on the whole tile, then it is stored once.
 // CHECK: arith.maximumf %[[SUMS]], %{{.*}} : vector<5x64xf32>
 // CHECK: vector.store
@@ -36,7 +34,7 @@ func.func @f(%x: !layout.tensor<10 x 64 x f32>, %w: !layout.tensor<64 x 128 x f3
 // CHECK-LABEL: func.func @gemm_
 // CHECK: %[[DEEP:.*]] = scf.for %[[BLOCK:.*]] = {{.*}} iter_args(%[[BEFORE:.*]] = %{{.*}}) -> (vector<5x64xf32>)
 // CHECK:   %[[PART:.*]] = scf.for {{.*}} = %[[BLOCK]] to {{.*}} -> (vector<5x64xf32>)
-// CHECK:     vector.fma
+// CHECK:     vector.contract
 // CHECK:   %[[AFTER:.*]] = arith.addf %[[BEFORE]], %[[PART]] : vector<5x64xf32>
 // CHECK:   scf.yield %[[AFTER]]
 // CHECK: vector.store
