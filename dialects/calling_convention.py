@@ -77,7 +77,7 @@ class Signature:
             function_name(stage),
             tuple(value.type for value in stage.ins),  # pyright: ignore[reportArgumentType]
             tuple(value.type for value in stage.outs),  # pyright: ignore[reportArgumentType]
-            None if stage.scratch is None else stage.scratch.data,
+            stage.scratch,
             reads_at_indices(stage),
             tuple(stage_symbols(stage)),
         )
@@ -121,9 +121,7 @@ def operand_types(stage: StageOp) -> list[TensorType]:
 
 def function_name(stage: StageOp) -> str:
     """Name of the stage's function: its kind and a hash of everything that its code depends on."""
-    text = "\n".join(
-        [str(stage.kernel), str(stage.tile), str(stage.scratch), *(str(type_) for type_ in operand_types(stage))]
-    )
+    text = "\n".join([str(stage.kernel), str(stage.tile), *(str(type_) for type_ in operand_types(stage))])
     kind = kernel_kind(stage.kernel).replace("kernel.", "").replace("layout.", "").replace(" ", "_")
     return f"{kind}_{hashlib.sha256(text.encode()).hexdigest()[:10]}"
 
@@ -147,5 +145,5 @@ def stage_symbols(stage: StageOp) -> list[str]:
                 else set()
             )
     if stage.scratch is not None:
-        found |= dims.symbols_of(stage.scratch.data)
+        found |= dims.symbols_of(stage.scratch)
     return sorted(found)

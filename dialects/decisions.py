@@ -19,6 +19,7 @@ from xdsl.ir import Operation
 from . import shape as dims
 from .kernel import ConvOp, GemmOp
 from .shape import Dim
+from .storage import element_bytes
 from .winograd import tile_of, transforms, winograd_scratch
 
 Value = int | str | bool
@@ -28,7 +29,6 @@ _REGISTERS = range(1, 65)
 _COLUMNS = range(1, 129)
 _MANY = range(1, 1 << 20)
 _FLAG = (False, True)
-_FLOAT_BYTES = 4
 
 
 def _decision(meaning: str, choices: Choices, default: Any = MISSING) -> Any:
@@ -76,7 +76,7 @@ class Gemm(Decisions):
         if last.block or last.axis == b.rank - (2 if kernel.get("transpose_b") else 1):
             return None
         depth = kernel.in_type(0).dims[-2 if kernel.get("transpose_a") else -1]
-        return dims.multiply(depth, self.columns * _FLOAT_BYTES)
+        return dims.multiply(depth, self.columns * element_bytes(b.element_type))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +127,7 @@ class Winograd(Decisions):
         columns = kernel.in_type(1).layout.block_of(2)
         channels = -(-int(kernel.in_type(0).dims[1]) // lanes) * lanes
         sizes = winograd_scratch(transform.points**2, self.tiles, channels, columns, transform.tile, lanes)
-        return _FLOAT_BYTES * sum(sizes)
+        return element_bytes(kernel.type.element_type) * sum(sizes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +150,7 @@ class Im2col(Decisions):
     def scratch(self, kernel: Operation) -> Dim | None:
         """One panel, whose rows may be a vector longer than its columns."""
         assert isinstance(kernel, ConvOp)
-        row = _FLOAT_BYTES * (self.columns + self.lanes)
+        row = element_bytes(kernel.in_type(0).element_type) * (self.columns + self.lanes)
         return dims.multiply(dims.product(kernel.in_type(1).dims[1:]), row) if self.pack else None
 
 
@@ -171,7 +171,7 @@ class Indirect(Decisions):
         if not self.table:
             return None
         entries = dims.multiply(dims.product(w.dims[2:]), 8 * self.block)
-        return dims.add(entries, dims.multiply(w.dims[1], _FLOAT_BYTES))
+        return dims.add(entries, dims.multiply(w.dims[1], element_bytes(w.element_type)))
 
 
 @dataclass(frozen=True, kw_only=True)

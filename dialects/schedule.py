@@ -37,13 +37,16 @@ from xdsl.printer import Printer
 from xdsl.traits import IsTerminator
 from xdsl.utils.exceptions import VerifyException
 
+from . import shape as dims
 from .decisions import Decisions, Value, fields_of, kernel_kind, kind_of, left_open, mistake, text_of
-from .dimension_attribute import DimensionAttr, parse_dimensions, print_dimensions
 from .kernel_operation import parse_operands, print_operands
 from .layout import TensorType
 from .shape import Dim
 
 SomeDecisions = TypeVar("SomeDecisions", bound=Decisions)
+
+ALIGNMENT = 64
+"""Bytes between the private memories of two threads are a multiple of this: they share no cache line."""
 
 BUFFER_KINDS = ("arena", "output", "constant")
 
@@ -159,7 +162,7 @@ class StageOp(IRDLOperation):
     """One kernel on its buffers, with the decisions of how it runs.
 
     ``tile`` holds the decisions by name (decisions.py says which each kernel has); once none is left open, those that
-    have their default are left out. ``scratch`` is the bytes of private memory each thread needs.
+    have their default are left out.
 
     C1: one region argument per input, of its type. C2: the yielded types are the output buffers' types. C3: one kernel
     in the body. C4: decisions are the kernel's, with possible values. C5: the kernel's operands allow them.
@@ -170,7 +173,6 @@ class StageOp(IRDLOperation):
     ins = var_operand_def(TensorType)
     outs = var_operand_def(TensorType)
     tile = prop_def(DictionaryAttr)
-    scratch = opt_prop_def(DimensionAttr)
     body = region_def("single_block")
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
 
@@ -181,16 +183,11 @@ class StageOp(IRDLOperation):
         outs: Sequence[SSAValue],
         body: Region,
         tile: Mapping[str, Value] | None = None,
-        scratch: Dim | None = None,
     ):
         super().__init__(
             operands=[ins, outs],
             regions=[body],
-            properties={
-                "stage_name": StringAttr(stage_name),
-                "tile": DictionaryAttr({}),
-                "scratch": None if scratch is None else DimensionAttr(scratch),
-            },
+            properties={"stage_name": StringAttr(stage_name), "tile": DictionaryAttr({})},
         )
         self.decide(tile or {})
 
@@ -225,6 +222,12 @@ class StageOp(IRDLOperation):
             raise VerifyException(f"C5: {conflict}")
         return decisions
 
+    @property
+    def scratch(self) -> Dim | None:
+        """Bytes of private memory that each thread needs, which follow from the decisions; None for none."""
+        needed = self.decided(kind_of(self.kernel)).scratch(self.kernel)
+        return None if needed is None else dims.multiply(dims.ceildiv(needed, ALIGNMENT), ALIGNMENT)
+
     def verify_(self) -> None:
         block = self.body.block
         given, expected = [a.type for a in block.args], [v.type for v in self.ins]
@@ -253,9 +256,6 @@ class StageOp(IRDLOperation):
                 self.decisions.items(), lambda item: printer.print_string(f"{item[0]} = {text_of(item[1])}")
             )
             printer.print_string("}")
-        if self.scratch is not None:
-            printer.print_string(" scratch ")
-            print_dimensions(printer, [self.scratch.data])
         printer.print_string(" ")
         printer.print_region(self.body)
 
@@ -269,10 +269,7 @@ class StageOp(IRDLOperation):
         tile: dict[str, Value] = {}
         if parser.parse_optional_keyword("tile") is not None:
             parser.parse_comma_separated_list(parser.Delimiter.BRACES, lambda: _parse_decision(parser, tile))
-        scratch = None
-        if parser.parse_optional_keyword("scratch") is not None:
-            (scratch,) = parse_dimensions(parser)
-        return cls(name.data, ins, outs, parser.parse_region(), tile, scratch)
+        return cls(name.data, ins, outs, parser.parse_region(), tile)
 
 
 def _parse_decision(parser: Parser, tile: dict[str, Value]) -> None:

@@ -1,4 +1,4 @@
-"""Decides the tiles of every stage from the target's numbers, and the scratch memory its kernel needs."""
+"""Decides the tiles of every stage from the target's numbers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,6 @@ from ...dialects.decisions import (
     kind_of,
     left_open,
 )
-from ...dialects.dimension_attribute import DimensionAttr
 from ...dialects.kernel import ConvOp, GemmOp, KernelOp
 from ...dialects.layout import TensorType
 from ...dialects.layout_algebra import Layout
@@ -86,9 +85,6 @@ def choose_tiles(stage: StageOp, target: Target) -> None:
     kernel = stage.kernel
     if left_open(kind_of(kernel), stage.decisions):
         stage.decide(replace(_chooser(kernel)(kernel, target), **stage.decisions))
-    scratch = stage.decided(kind_of(kernel)).scratch(kernel)
-    if scratch is not None and stage.scratch is None:
-        stage.scratch = DimensionAttr(dims.multiply(dims.ceildiv(scratch, 64), 64))
 
 
 def _chooser(kernel: Operation) -> Chooser:

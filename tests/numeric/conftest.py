@@ -49,13 +49,11 @@ class KernelRunner:
         symbols: dict[str, int] | None = None,
         threads: int = 1,
         decisions: dict[str, Value] | None = None,
-        scratch: Dim | None = None,
     ) -> list[np.ndarray]:
         """The logical results. ``inputs`` are logical arrays with the types in which the kernel gets them."""
         symbols = symbols or {}
-        stage = make_stage(make_kernel, [type_ for _, type_ in inputs], outputs, decisions, scratch)
+        stage = make_stage(make_kernel, [type_ for _, type_ in inputs], outputs, decisions)
         choose_tiles(stage, host_target())
-        scratch = None if stage.scratch is None else stage.scratch.data
         key = str(stage)
         if key not in self._images:
             self._images[key] = compile_stage(stage)
@@ -65,7 +63,7 @@ class KernelRunner:
         signature = Signature.of(stage)
         arguments = Arguments(
             [*memories, *results],
-            None if scratch is None else np.full(int(bind(scratch, symbols)) * threads, 0xCC, np.uint8),
+            None if signature.scratch is None else np.full(bind(signature.scratch, symbols) * threads, 0xCC, np.uint8),
             self.report if signature.reports else None,
             [symbols[name] for name in signature.sizes],
         )
@@ -88,14 +86,13 @@ def make_stage(
     inputs: Sequence[TensorType],
     outputs: Sequence[TensorType],
     decisions: dict[str, Value] | None = None,
-    scratch: Dim | None = None,
 ) -> schedule.StageOp:
     body = Block(arg_types=list(inputs))
     kernel = make_kernel(body.args)
     body.add_ops([kernel, schedule.YieldOp(list(kernel.results))])
     outer = Block(arg_types=[*inputs, *outputs])
     stage = schedule.StageOp(
-        "stage", outer.args[: len(inputs)], outer.args[len(inputs) :], Region(body), decisions or {}, scratch
+        "stage", outer.args[: len(inputs)], outer.args[len(inputs) :], Region(body), decisions or {}
     )
     outer.add_op(stage)
     stage.verify()

@@ -114,11 +114,7 @@ def check(
     operands = [*inputs, *extra]
     stage = run_kernel.stage(make, [type_ for _, type_ in operands], [result])
     choose_tiles(stage, TARGET)
-    arguments = {
-        "symbols": symbols,
-        "decisions": stage.decisions,
-        "scratch": None if stage.scratch is None else stage.scratch.data,
-    }
+    arguments = {"symbols": symbols, "decisions": stage.decisions}
     (got,) = run_kernel(make, operands, [result], threads=threads, **arguments)
     scale = np.abs(expected).max()
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5 * scale)

@@ -193,7 +193,6 @@ def check_convolution(run_kernel):
             symbols=symbols,
             threads=threads,
             decisions=stage.decisions,
-            scratch=None if stage.scratch is None else stage.scratch.data,
         )
         want = expected_output(case, arrays)
         depth = np.prod(arrays[1].shape[1:])

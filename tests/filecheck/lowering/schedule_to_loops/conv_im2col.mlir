@@ -23,7 +23,7 @@
 // CHECK: vector.store {{.*}}, vector<6x64xf32>
 func.func @f(%x: !layout.tensor<1 x 8 x 16 x 16 x f32>, %w: !layout.tensor<12 x 8 x 3 x 3 x f32, Abcd6a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 12 x 16 x 16 x f32>
-  schedule.stage @c ins(%x, %w : !layout.tensor<1 x 8 x 16 x 16 x f32>, !layout.tensor<12 x 8 x 3 x 3 x f32, Abcd6a>) outs(%o : !layout.tensor<1 x 12 x 16 x 16 x f32>) tile {columns = 64, lanes = 16, rows = 6} scratch [23040] {
+  schedule.stage @c ins(%x, %w : !layout.tensor<1 x 8 x 16 x 16 x f32>, !layout.tensor<12 x 8 x 3 x 3 x f32, Abcd6a>) outs(%o : !layout.tensor<1 x 12 x 16 x 16 x f32>) tile {columns = 64, lanes = 16, rows = 6} {
   ^bb0(%a: !layout.tensor<1 x 8 x 16 x 16 x f32>, %b: !layout.tensor<12 x 8 x 3 x 3 x f32, Abcd6a>):
     %r = kernel.conv ins(%a, %b : !layout.tensor<1 x 8 x 16 x 16 x f32>, !layout.tensor<12 x 8 x 3 x 3 x f32, Abcd6a>) algorithm im2col strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 12 x 16 x 16 x f32>
     schedule.yield %r : !layout.tensor<1 x 12 x 16 x 16 x f32>
