@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterator, MutableMapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from xdsl.context import Context
 
 from .dialects import winograd
+from .dialects.layout_algebra import Layout
 from .errors import MissingConstantError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .backend.targets import Target
 
 _DTYPES_ENTRY = "lamina.dtypes"
+_LAYOUTS_ENTRY = "lamina.layouts"
 
 Denormals = Literal["flush", "keep"]
 
@@ -29,12 +31,14 @@ class ConstantStore(MutableMapping[str, np.ndarray]):
 
     A name stands for the same contents through the whole compilation. A pass that computes new contents
     (a folded or packed weight) gives them a name of their own with :meth:`add`, and may delete the old one.
-    Arrays handed in are kept, not copied, and must not be written to afterwards.
+    Arrays handed in are kept, not copied, and must not be written to afterwards. One that is packed has the shape
+    of its memory, and a layout that says what it holds.
     """
 
     def __init__(self, arrays: dict[str, np.ndarray] | None = None) -> None:
         self._arrays: dict[str, np.ndarray] = {}
         self._next_suffix: dict[str, int] = {}
+        self._layouts: dict[str, Layout] = {}
         for name, array in (arrays or {}).items():
             self[name] = array
 
@@ -51,6 +55,7 @@ class ConstantStore(MutableMapping[str, np.ndarray]):
 
     def __delitem__(self, name: str) -> None:
         del self._arrays[name]
+        self._layouts.pop(name, None)
 
     def __contains__(self, name: object) -> bool:
         return name in self._arrays
@@ -69,20 +74,36 @@ class ConstantStore(MutableMapping[str, np.ndarray]):
         """Bytes of all arrays together."""
         return sum(array.nbytes for array in self._arrays.values())
 
-    def add(self, array: np.ndarray, hint: str = "constant") -> str:
-        """Keeps the array under ``hint`` or, where that is taken, ``hint_1``, ``hint_2`` ...; returns the name."""
+    def layout_of(self, name: str) -> Layout:
+        """How the array's memory is laid out; its shape is the physical one."""
+        return self._layouts.get(name) or Layout.row_major(self[name].ndim)
+
+    def add(self, array: np.ndarray, hint: str = "constant", layout: Layout | None = None) -> str:
+        """Keeps the array under ``hint`` or, where that is taken, ``hint_1``, ``hint_2`` ...; returns the name.
+
+        ``layout`` says how a packed array's memory is laid out.
+        """
         name = hint
         while name in self._arrays:
             self._next_suffix[hint] = self._next_suffix.get(hint, 0) + 1
             name = f"{hint}_{self._next_suffix[hint]}"
         self[name] = array
+        if layout is not None and not layout.is_row_major:
+            self._layouts[name] = layout
         return name
+
+    def take(self, other: ConstantStore) -> None:
+        """Adds what another store holds, under the same names."""
+        for name, array in other.items():
+            self[name] = array
+        self._layouts |= other._layouts
 
     def copy(self) -> ConstantStore:
         """A store of its own that shares the arrays."""
         duplicate = ConstantStore()
         duplicate._arrays = dict(self._arrays)
         duplicate._next_suffix = dict(self._next_suffix)
+        duplicate._layouts = dict(self._layouts)
         return duplicate
 
     def save(self, path: str | Path) -> None:
@@ -98,6 +119,8 @@ class ConstantStore(MutableMapping[str, np.ndarray]):
                 array = array.view(f"u{array.dtype.itemsize}")
             entries[name] = array
         entries[_DTYPES_ENTRY] = np.array(json.dumps(extension_dtypes))
+        layouts = {name: _layout_entry(layout) for name, layout in self._layouts.items()}
+        entries[_LAYOUTS_ENTRY] = np.array(json.dumps(layouts))
         with Path(path).open("wb") as file:
             # Through a dict of positions, because savez takes names as keywords and 'file' is a possible constant.
             names = list(entries)
@@ -117,7 +140,20 @@ class ConstantStore(MutableMapping[str, np.ndarray]):
             import ml_dtypes
 
             arrays[name] = arrays[name].view(getattr(ml_dtypes, dtype))
-        return ConstantStore(arrays)
+        layouts = json.loads(str(arrays.pop(_LAYOUTS_ENTRY)))
+        store = ConstantStore(arrays)
+        store._layouts = {name: _layout_from(entry) for name, entry in layouts.items()}
+        return store
+
+
+def _layout_entry(layout: Layout) -> list[Any]:
+    margins = ([int(margin) for margin in margins] for margins in (layout.lower, layout.upper))
+    return [layout.order, *margins, layout.halo]
+
+
+def _layout_from(entry: list[Any]) -> Layout:
+    order, lower, upper, halo = entry
+    return Layout(order, tuple(lower), tuple(upper), halo)
 
 
 class CompilerContext(Context):

@@ -291,8 +291,7 @@ def dump_phase(
     """Writes the module's text to ``N-PHASE.mlir`` and gathers the constants alive in it."""
     path = folder / f"{PHASE_NAMES.index(phase.name)}-{phase.name}.mlir"
     path.write_text(module_text(module))
-    for name, array in context.constants.items():
-        constants[name] = array
+    constants.take(context.constants)
     return path
 
 

@@ -56,6 +56,7 @@ PASSES: dict[str, str] = {
     "schedule-check-memory": "passes.schedule.check_memory:ScheduleCheckMemoryPass",
     "schedule-choose-tiles": "passes.schedule.choose_tiles:ScheduleChooseTilesPass",
     "schedule-place-barriers": "passes.schedule.place_barriers:SchedulePlaceBarriersPass",
+    "schedule-pack-constants": "passes.schedule.pack_constants:SchedulePackConstantsPass",
     "schedule-plan-arena": "passes.schedule.plan_arena:SchedulePlanArenaPass",
 }
 

@@ -21,6 +21,7 @@ from xdsl.xdsl_opt_main import xDSLOptMain
 
 from ..backend.targets import target_by_name
 from ..context import CompilerContext, ConstantStore
+from ..passes.schedule.pack_constants import pack_constants
 from ..pipeline import (
     PHASE_NAMES,
     PHASES,
@@ -234,6 +235,8 @@ class LaminaOptMain(xDSLOptMain):
                 phase = PHASES[PHASE_NAMES.index(self.args.start)]
                 check_legality(prog, phase)
                 check_rules(prog, self.context, phase)
+                if self.given_constants:
+                    pack_constants(prog, self.context.constants)
             if self.args.start is not None or self.args.stop is not None:
                 self._run_phases(prog)
             self._pass_start = time.perf_counter()

@@ -85,7 +85,7 @@ class _Folder:
         if key not in self.made:
             tensor = before.layout.unpack(self.constants[name], [int(size) for size in before.dims])
             memory = after.layout.pack(_viewed(op, tensor, [int(size) for size in after.dims]))
-            self.made[key] = self.constants.add(memory, _name(name, op, after))
+            self.made[key] = self.constants.add(memory, _name(name, op, after), after.layout)
         return ConstantOp(self.made[key], after)
 
 
