@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import weakref
 from collections.abc import Mapping
 
 from .errors import ProgramError, TargetMismatchError
@@ -37,12 +38,13 @@ class MappedImage:
         self.symbols = dict(symbols)
         self._size = len(data)
         self._check_symbols()
-        self._keep = False
         self._obstacle = obstacle
         if obstacle is not None:
             return
-        self._unmap = unmap_pages
         self.base = map_code(data)
+        self._unmap = weakref.finalize(self, unmap_pages, self.base, self._size)
+        # When the interpreter ends, a worker may still be on its way out.
+        self._unmap.atexit = False
         version = driver_version
         if version is None:
             version = ctypes.CFUNCTYPE(ctypes.c_uint64)(self.address("lamina_support_version"))()
@@ -79,9 +81,4 @@ class MappedImage:
 
     def keep_forever(self) -> None:
         """From now on the pages stay mapped until the process ends."""
-        self._keep = True
-
-    def __del__(self) -> None:
-        base = getattr(self, "base", None)
-        if base is not None and not self._keep:
-            self._unmap(base, self._size)
+        self._unmap.detach()
