@@ -467,6 +467,11 @@ class Builder:
 
     # --- shapes ---------------------------------------------------------------------------------
 
+    def iota(self, count: Dim, element_type: Attribute = i64) -> Value:
+        """0, 1, 2 ..., so many."""
+        (result,) = self.emit(graph.IotaOp, [], [TensorType.of([count], element_type)])
+        return result
+
     def element_count(self, x: Value) -> Dim:
         return product(x.dims)
 

@@ -11,6 +11,7 @@ import onnx
 from onnx import numpy_helper
 
 from ..dialects.graph.types import TensorType
+from ..dialects.shape import ceildiv, multiply
 from ..errors import Problem, problem_error
 from .known_operators import STANDARD_DOMAINS
 from .problems import type_text
@@ -151,6 +152,20 @@ class Node:
         """
         if not self.b.symbols.unify(size, wanted, f"{self.describe()}: {what}"):
             self.invalid(complaint or f"{what} is {size}, but must be {wanted}")
+
+    def divided(self, size: Dim, by: int) -> Dim:
+        """A size divided by a number that must divide it."""
+        if by < 1:
+            self.invalid(f"{size} cannot be divided by {by}")
+        quotient = ceildiv(size, by)
+        if not self.b.symbols.unify(multiply(quotient, by), size, f"{self.describe()}: the size must divide by {by}"):
+            self.contradiction(f"{size} is no multiple of {by}")
+        return quotient
+
+    def at_least(self, size: Dim, least: Dim, what: str) -> None:
+        """Takes a size not to be below ``least``; what is not known now is checked at each run."""
+        if not self.b.symbols.require_at_least(size, least, f"{self.describe()}: {what} must be at least {least}"):
+            self.invalid(f"{what} is {size}, but must be at least {least}")
 
     def axes(self, values: Sequence[int], rank: int) -> list[int]:
         return [self.axis(value, rank) for value in values]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from xdsl.ir import Block, Region
 
 from ...dialects.graph import IfOp, LoopOp, YieldOp
 from ...dialects.graph.types import TensorType, i1, i64
-from ...dialects.shape import same_dimension, symbols_of
+from ...dialects.shape import same_dimension, subtract, symbols_of
 from ..importer import add_checks
 from ..node import Node
 from ..problems import Problems, Unreached
@@ -157,7 +157,15 @@ def convert_loop(node: Node) -> list[Value]:
         )
     trips = node.b.scalar(2**62, i64) if trips is None else node.b.reshape(trips, ())
     condition = node.b.scalar(True, i1) if condition is None else node.b.reshape(condition, ())
-    return _loop(node, body, trips, condition, carried)
+
+    def one_round(*inputs: Value) -> list[Value]:
+        scope = node.body_scope("body")
+        scope.values.update(zip((info.name for info in body.input), inputs))
+        scope.add_graph(body)
+        continues, *results = scope.tensors(body)
+        return [node.b.reshape(continues, ()), *results]
+
+    return _loop(node, one_round, trips, condition, carried)
 
 
 def _known_rounds(trips: Value | None, condition: Value | None) -> int | None:
@@ -197,12 +205,38 @@ def _unrolled(node: Node, body: onnx.GraphProto, rounds: int, carried: Sequence[
     return outputs
 
 
-def _loop(node: Node, body: onnx.GraphProto, trips: Value, condition: Value, carried: list[Value]) -> list[Value]:
-    """A loop operation. Carried dimensions that change from round to round become symbols."""
+def counted_loop(
+    node: Node, one_round: Callable[..., list[Value]], rounds: Dim, carried: Sequence[Value] = ()
+) -> list[Value]:
+    """A loop of so many rounds: from the round's number and the carried values, these anew and one more of each result.
+
+    Gives the carried values and the results of all rounds, stacked along a new first axis.
+    """
+    true = node.b.scalar(True, i1)
+
+    def with_condition(number: Value, _: Value, *inputs: Value) -> list[Value]:
+        return [true, *one_round(number, *inputs)]
+
+    return _loop(node, with_condition, node.b.dim_values([rounds], shape=()), true, list(carried), rounds)
+
+
+def _loop(
+    node: Node,
+    one_round: Callable[..., list[Value]],
+    trips: Value,
+    condition: Value,
+    carried: list[Value],
+    rounds: Dim | None = None,
+) -> list[Value]:
+    """A loop operation. Carried dimensions that change from round to round become symbols.
+
+    ``one_round`` makes of the round's number, the condition and the carried values the next condition, the next carried
+    values and what is stacked; ``rounds`` is how many there are, where that is known before.
+    """
     types = [value.type for value in carried]
     while True:
         with node.b.symbols.branch() as checks:
-            block, yielded = _loop_body(node, body, types)
+            block, yielded = _loop_body(node, one_round, types)
         general = [_carried_type(node, *pair) for pair in zip(types, [value.type for value in yielded[1:]], carried)]
         if all(new.same_shape(old) for new, old in zip(general, types)):
             break
@@ -210,7 +244,7 @@ def _loop(node: Node, body: onnx.GraphProto, trips: Value, condition: Value, car
     results = [node.fresh_type(t.element_type, [_of_loop(d, value) for d, value in zip(t.dims, before.dims)])
                for t, before in zip(types, carried)]  # fmt: skip
     for value in yielded[1 + len(carried) :]:
-        results.append(node.fresh_type(value.element_type, [None, *value.dims]))
+        results.append(node.fresh_type(value.element_type, [rounds, *value.dims]))
     operands = [node.b.ssa(value) for value in carried]
     operation = LoopOp(node.b.ssa(trips), node.b.ssa(condition), operands, results, Region(block))
     add_checks(operation, "checks", checks)
@@ -238,57 +272,103 @@ def _of_loop(dimension: Dim, before: Dim) -> Dim | None:
     return dimension if same_dimension(dimension, before) else None
 
 
-def _loop_body(node: Node, body: onnx.GraphProto, types: list[TensorType]) -> tuple[Block, list[Value]]:
+def _loop_body(node: Node, one_round: Callable[..., list[Value]], types: list[TensorType]) -> tuple[Block, list[Value]]:
     scalars = [TensorType.of((), i64), TensorType.of((), i1)]
     block = Block(arg_types=[*scalars, *types])
     with node.b.inside(block):
-        scope = node.body_scope("body")
-        for info, argument in zip(body.input, block.args):
-            scope.values[info.name] = Value(argument.type, ssa=argument)  # pyright: ignore[reportArgumentType]
-        scope.add_graph(body)
-        results = scope.tensors(body)
-        results[0] = node.b.reshape(results[0], ())
+        arguments = [Value(argument.type, ssa=argument) for argument in block.args]  # pyright: ignore[reportArgumentType]
+        results = one_round(*arguments)
         block.add_op(YieldOp([node.b.ssa(result) for result in results]))
     return block, results
+
+
+# --- scans ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Scanned:
+    """An input of Scan that each round takes a slice of."""
+
+    value: Value
+    axis: int
+    backwards: bool
+
+    @property
+    def length(self) -> Dim:
+        return self.value.dims[self.axis]
 
 
 @converter("Scan", since=9)
 def convert_scan(node: Node) -> list[Value]:
     """A loop over slices of the scanned inputs; written out where the number of rounds is known and small."""
     body: onnx.GraphProto = node.attribute("body")
-    scan_count = node.attribute("num_scan_inputs")
-    state_count = len(node.inputs) - scan_count
+    count = node.attribute("num_scan_inputs")
+    state_count = len(node.inputs) - count
+    if count < 1 or state_count < 0:
+        node.invalid(f"num_scan_inputs is {count}, of {len(node.inputs)} inputs")
     states = [node.input(i) for i in range(state_count)]
-    scanned = [node.input(state_count + i) for i in range(scan_count)]
-    in_axes = node.attribute("scan_input_axes", [0] * scan_count)
-    in_axes = [node.axis(axis, value.rank) for axis, value in zip(in_axes, scanned)]
-    backwards = node.attribute("scan_input_directions", [0] * scan_count)
-    length = scanned[0].dims[in_axes[0]]
-    if not isinstance(length, int):
-        node.unknown_size("Scan", length)
-    out_count = len(body.output) - state_count
-    outputs: list[list[Value]] = [[] for _ in range(out_count)]
+    values = [node.input(state_count + i) for i in range(count)]
+    axes = node.attribute("scan_input_axes", [0] * count)
+    backwards = node.attribute("scan_input_directions", [0] * count)
+    scanned = [
+        _Scanned(value, node.axis(axis, value.rank), bool(reverse))
+        for value, axis, reverse in zip(values, axes, backwards)
+    ]
+    length = scanned[0].length
+    for other in scanned[1:]:
+        node.relate(other.length, length, "the length of each scanned input")
+    if isinstance(length, int) and 0 < length * len(body.node) <= MAX_UNROLLED_NODES:
+        return _unrolled_scan(node, body, length, states, scanned)
+
+    def one_round(number: Value, *states: Value) -> list[Value]:
+        last = node.b.dim_values([subtract(length, 1)], shape=())
+        from_end = node.b.sub(last, number) if any(each.backwards for each in scanned) else number
+        slices = [_slice(node, each, from_end if each.backwards else number) for each in scanned]
+        scope = node.body_scope("body")
+        scope.values.update(zip((info.name for info in body.input), [*states, *slices]))
+        scope.add_graph(body)
+        return scope.tensors(body)
+
+    results = counted_loop(node, one_round, length, states)
+    return [*results[:state_count], *_placed(node, results[state_count:], length)]
+
+
+def _slice(node: Node, scanned: _Scanned, place: Value) -> Value:
+    """What a round takes. Zeros stand for it in a body that never runs, since the axis is known to have no elements."""
+    value, axis = scanned.value, scanned.axis
+    if scanned.length == 0:
+        return node.b.broadcast_to(node.b.scalar_like(0, value), (*value.dims[:axis], *value.dims[axis + 1 :]))
+    return node.b.gather(value, place, axis)
+
+
+def _unrolled_scan(
+    node: Node, body: onnx.GraphProto, length: int, states: list[Value], scanned: list[_Scanned]
+) -> list[Value]:
+    outputs: list[list[Value]] = [[] for _ in range(len(body.output) - len(states))]
     for index in range(length):
         scope = node.body_scope("body", index)
         inputs = list(states)
-        for value, axis, reverse in zip(scanned, in_axes, backwards):
-            place = length - 1 - index if reverse else index
-            inputs.append(node.b.squeeze(node.b.slice(value, [axis], [place], [place + 1]), [axis]))
+        for each in scanned:
+            place = length - 1 - index if each.backwards else index
+            inputs.append(node.b.squeeze(node.b.slice(each.value, [each.axis], [place], [place + 1]), [each.axis]))
         scope.values.update(zip((info.name for info in body.input), inputs))
         scope.add_graph(body)
         results = scope.results(body)
-        states = results[:state_count]
-        for parts, result in zip(outputs, results[state_count:]):
-            parts.append(result)
-    return [*states, *_stacked(node, outputs)]
+        states = results[: len(states)]
+        for parts, result in zip(outputs, results[len(states) :]):
+            parts.append(node.b.unsqueeze(result, [0]))
+    return [*states, *_placed(node, [node.b.concat(parts, 0) for parts in outputs], length)]
 
 
-def _stacked(node: Node, outputs: list[list[Value]]) -> list[Value]:
-    axes = node.attribute("scan_output_axes", [0] * len(outputs))
-    backwards = node.attribute("scan_output_directions", [0] * len(outputs))
-    results = []
-    for parts, axis, reverse in zip(outputs, axes, backwards):
-        axis = node.axis(axis, parts[0].rank + 1)
-        ordered = parts[::-1] if reverse else parts
-        results.append(node.b.concat([node.b.unsqueeze(part, [axis]) for part in ordered], axis))
+def _placed(node: Node, stacked: list[Value], length: Dim) -> list[Value]:
+    """What was stacked along the first axis, in the order and along the axes that the node asks for."""
+    axes = node.attribute("scan_output_axes", [0] * len(stacked))
+    backwards = node.attribute("scan_output_directions", [0] * len(stacked))
+    results: list[Value] = []
+    for value, axis, reverse in zip(stacked, axes, backwards):
+        if reverse:
+            value = node.b.slice(value, [0], [subtract(length, 1)], [-1], [-1])
+        order = list(range(1, value.rank))
+        order.insert(node.axis(axis, value.rank), 0)
+        results.append(node.b.transpose(value, order))
     return results

@@ -79,7 +79,7 @@ def _without_repeats(node: Node, value: Value, term: str) -> tuple[Value, str]:
         others = [axis for axis in range(value.rank) if axis not in (first, second)]
         moved = node.b.transpose(value, [first, second, *others])
         size = moved.dims[0]
-        (places,) = node.b.emit(graph.IotaOp, [], [node.b.dim_values([0]).type.with_dims([size])])
+        places = node.b.iota(size)
         column = node.b.unsqueeze(places, [1])
         indices = node.b.concat([column, column], 1)
         value = node.b.op(graph.GatherNdOp, moved, indices)

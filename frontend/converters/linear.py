@@ -71,13 +71,14 @@ def with_explicit_padding(
     return node.b.pad(x, [0, 0, *taken[:half], 0, 0, *taken[half:]], fill), left
 
 
-def kernel_sizes(node: Node, w: Value) -> list[int]:
-    """The spatial sizes of a convolution's weights, which are numbers, or those of ``kernel_shape``."""
+def with_known_kernel(node: Node, w: Value) -> tuple[Value, list[int]]:
+    """A convolution's weights and their spatial sizes, which are numbers, or those of ``kernel_shape``."""
     given = node.attribute("kernel_shape", w.dims[2:])
     for size, known in zip(w.dims[2:], given):
         if isinstance(known, int) and not node.b.symbols.unify(size, known, f"{node.describe()}: kernel_shape"):
             node.contradiction(f"kernel_shape is {given}, but the kernel is {w.type}")
-    return [size if isinstance(size, int) else node.unknown_size("the kernel", size) for size in given]
+    sizes = [size if isinstance(size, int) else node.unknown_size("the kernel", size) for size in given]
+    return node.b.reshape(w, (*w.dims[:2], *sizes)), sizes
 
 
 @converter("Conv")
@@ -85,8 +86,7 @@ def kernel_sizes(node: Node, w: Value) -> list[int]:
 def convert_conv(node: Node) -> Value:
     x, w, bias = node.input(0), node.input(1), node.optional(2)
     rank = x.rank - 2
-    kernel = kernel_sizes(node, w)
-    w = node.b.reshape(w, (*w.dims[:2], *kernel))
+    w, kernel = with_known_kernel(node, w)
     strides = node.attribute("strides", [1] * rank)
     dilations = node.attribute("dilations", [1] * rank)
     fields = {
@@ -114,7 +114,7 @@ def convolve(node: Node, operands: list[Value], pads: Sequence[Dim], **fields: o
 def convert_conv_transpose(node: Node) -> Value:
     x, w, bias = node.input(0), node.input(1), node.optional(2)
     rank, group = x.rank - 2, node.attribute("group", 1)
-    kernel = kernel_sizes(node, w)
+    w, kernel = with_known_kernel(node, w)
     strides = node.attribute("strides", [1] * rank)
     dilations = node.attribute("dilations", [1] * rank)
     output_padding = node.attribute("output_padding", [0] * rank)
@@ -189,12 +189,10 @@ def _through_conv(
     """Zeros put between the pixels, then a convolution with the kernel flipped and its channels swapped."""
     b, rank = node.b, len(kernel)
     stretched = with_zeros_between(node, x, strides)
-    channels, per_group = w.dims[0], w.dims[1]
-    if not isinstance(channels, int):
-        node.unknown_size("the group count", channels)
-    grouped = b.reshape(w, (group, channels // group, *w.dims[1:]))
+    channels, per_group = node.divided(w.dims[0], group), w.dims[1]
+    grouped = b.reshape(w, (group, channels, *w.dims[1:]))
     swapped = b.transpose(grouped, [0, 2, 1, *range(3, 3 + rank)])
-    flat = b.reshape(swapped, (product((group, per_group)), channels // group, *kernel))
+    flat = b.reshape(swapped, (product((group, per_group)), channels, *kernel))
     axes = list(range(2, 2 + rank))
     flipped = b.slice(flat, axes, [k - 1 for k in kernel], [-1] * rank, [-1] * rank)
     reach = [(k - 1) * d for k, d in zip(kernel, dilations)]

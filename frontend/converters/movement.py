@@ -11,10 +11,12 @@ import numpy as np
 
 from ...dialects import graph
 from ...dialects.graph.movement import slice_size
+from ...dialects.graph.types import i64
 from ...dialects.shape import (
     add,
     canonical,
     ceildiv,
+    divide_towards_zero,
     floordiv,
     is_bounded,
     maximum,
@@ -58,20 +60,31 @@ def convert_slice_attributes(node: Node) -> Value:
 
 @converter("Slice", since=10)
 def convert_slice(node: Node) -> Value:
-    x = node.input(0)
-    starts, ends = node.input(1), node.input(2)
+    x, starts, ends, axes, steps = node.input(0), node.input(1), node.input(2), node.optional(3), node.optional(4)
     count = starts.dims[0]
-    if not isinstance(count, int):
-        node.unsupported("the number of sliced axes must be known when the model is compiled", MAKE_CONSTANT)
-    axes = node.optional(3)
-    steps = node.optional(4)
-    axis_list = list(range(count)) if axes is None else node.constant_input(3, "the axes").tolist()
+    for index, other in enumerate((ends, axes, steps), 2):
+        if other is not None:
+            node.relate(other.dims[0], count, f"the length of input #{index}")
+    axis_list = list(range(count)) if axes is None and isinstance(count, int) else axes and axes.integers()
+    if axis_list is None:
+        return _slice_of_computed_axes(node, x, starts, ends, axes, steps)
     axis_list = node.axes(axis_list, x.rank)
-    step_list = [1] * count if steps is None else steps.integers()
+    step_list = [1] * len(axis_list) if steps is None else steps.integers()
     bounds = [_bounds(starts), _bounds(ends)]
     if step_list is not None and None not in bounds:
         return static_slice(node, x, axis_list, bounds[0] or [], bounds[1] or [], step_list)
     return _dynamic_slice(node, x, starts, ends, axis_list, steps)
+
+
+def _slice_of_computed_axes(
+    node: Node, x: Value, starts: Value, ends: Value, axes: Value | None, steps: Value | None
+) -> Value:
+    """Which axes are sliced, or how many of the first, only a run can tell."""
+    b, count = node.b, starts.dims[0]
+    axes = b.iota(count) if axes is None else axes
+    steps = b.broadcast_to(b.scalar(1, i64), [count]) if steps is None else steps
+    operands = [b.cast(value, i64) for value in (starts, ends, axes, steps)]
+    return node.dynamic(graph.DynamicSliceOp, [x, *operands], [None] * x.rank)
 
 
 def _bounds(value: Value) -> list[Dim] | None:
@@ -154,10 +167,10 @@ def _dynamic_slice(node: Node, x: Value, starts: Value, ends: Value, axes: list[
     dims: list[Any] = [None if axis in axes else d for axis, d in enumerate(x.dims)]
     _known_widths(node, x, starts, ends, axes, steps, dims)
     operands = [
-        b.cast(starts, b.dim_values([0]).element_type),
-        b.cast(ends, b.dim_values([0]).element_type),
+        b.cast(starts, i64),
+        b.cast(ends, i64),
         b.dim_values(axes),
-        b.dim_values([1] * count) if steps is None else b.cast(steps, b.dim_values([0]).element_type),
+        b.dim_values([1] * count) if steps is None else b.cast(steps, i64),
     ]
     return node.dynamic(graph.DynamicSliceOp, [x, *operands], dims)
 
@@ -231,7 +244,6 @@ def convert_pad(node: Node) -> Value:
     chosen = list(range(x.rank)) if axes is None else node.axes(node.constant_input(3, "the axes").tolist(), x.rank)
     if amounts is not None:
         return b.pad(x, _for_all_axes(amounts, chosen, x.rank), value, mode)
-    i64 = b.dim_values([0]).element_type
     pads = b.cast(pads, i64)
     if axes is not None:
         pads = _dynamic_pads_for_all_axes(node, pads, chosen, x.rank)
@@ -259,7 +271,7 @@ def _dynamic_pads_for_all_axes(node: Node, pads: Value, axes: list[int], rank: i
 def convert_depth_to_space(node: Node) -> Value:
     x, size = node.input(0), node.attribute("blocksize")
     batch, channels, height, width = x.dims
-    depth = _divided(node, channels, size * size)
+    depth = node.divided(channels, size * size)
     if node.attribute("mode", "DCR") == "DCR":
         split, order = (batch, size, size, depth, height, width), [0, 3, 4, 1, 5, 2]
     else:
@@ -272,19 +284,11 @@ def convert_depth_to_space(node: Node) -> Value:
 def convert_space_to_depth(node: Node) -> Value:
     x, size = node.input(0), node.attribute("blocksize")
     batch, channels, height, width = x.dims
-    rows, columns = _divided(node, height, size), _divided(node, width, size)
+    rows, columns = node.divided(height, size), node.divided(width, size)
     split = node.b.reshape(x, (batch, channels, rows, size, columns, size))
     channels_first = node.attribute("mode", "DCR") == "CRD"
     mixed = node.b.transpose(split, [0, 1, 3, 5, 2, 4] if channels_first else [0, 3, 5, 1, 2, 4])
     return node.b.reshape(mixed, (batch, multiply(channels, size * size), rows, columns))
-
-
-def _divided(node: Node, dimension: Dim, by: int) -> Dim:
-    """A dimension divided by a number that must divide it."""
-    quotient = ceildiv(dimension, by)
-    if not node.b.symbols.unify(multiply(quotient, by), dimension, f"{node.operator}: the size must divide by {by}"):
-        node.contradiction(f"{dimension} is no multiple of {by}")
-    return quotient
 
 
 @converter("Trilu")
@@ -308,24 +312,34 @@ def convert_reverse_sequence(node: Node) -> Value:
 
 @converter("CenterCropPad")
 def convert_center_crop_pad(node: Node) -> Value:
-    x, b = node.input(0), node.b
-    wanted = node.input(1).dimensions()
-    if wanted is None:
-        node.unsupported("the shape (input #1) must be known when the model is compiled", MAKE_CONSTANT)
+    """Half of what is missing before an axis, and of what is too much, rounded down; the rest after it."""
+    x, wanted, b = node.input(0), node.input(1).dimensions(), node.b
     axes = node.axes(node.attribute("axes", list(range(x.rank))), x.rank)
+    if wanted is None:
+        return _center_dynamically(node, x, b.cast(node.input(1), i64), axes)
+    if len(wanted) != len(axes):
+        node.invalid(f"the shape (input #1) has {len(wanted)} sizes for {len(axes)} axes")
+    pads: list[Dim] = [0 for _ in range(2 * x.rank)]
     for axis, size in zip(axes, wanted):
-        current = x.dims[axis]
-        if not isinstance(current, int) or not isinstance(size, int):
-            node.unknown_size("cropping or padding to a shape", current)
-        if size < current:
-            start = (current - size) // 2
-            x = b.slice(x, [axis], [start], [start + size])
-        elif size > current:
-            pads = [0] * 2 * x.rank
-            pads[axis] = (size - current) // 2
-            pads[x.rank + axis] = size - current - pads[axis]
-            x = b.pad(x, pads)
-    return x
+        node.at_least(size, 0, "a size of the shape (input #1)")
+        missing = subtract(size, x.dims[axis])
+        before = divide_towards_zero(missing, 2)
+        if isinstance(missing, int) and missing < 0:
+            x = b.slice(x, [axis], [-before], [add(size, -before)])
+            continue
+        pads[axis], pads[x.rank + axis] = before, subtract(missing, before)
+    return b.pad(x, pads)
+
+
+def _center_dynamically(node: Node, x: Value, wanted: Value, axes: list[int]) -> Value:
+    """To a shape that is computed at each run. Integer division rounds towards zero."""
+    b = node.b
+    missing = b.sub(wanted, b.dim_values([x.dims[axis] for axis in axes]))
+    before = b.div(missing, b.scalar(2, i64))
+    pads = b.concat([before, b.sub(missing, before)], 0)
+    pads = _dynamic_pads_for_all_axes(node, pads, axes, x.rank)
+    dims = [None if axis in axes else size for axis, size in enumerate(x.dims)]
+    return node.dynamic(graph.DynamicPadOp, [x, b.scalar_like(0, x), pads], dims, mode="constant")
 
 
 @converter("Col2Im", several_steps=True)

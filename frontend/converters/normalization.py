@@ -62,11 +62,8 @@ def convert_instance_norm(node: Node) -> Value:
 @converter("GroupNormalization", several_steps=True)
 def convert_group_norm(node: Node) -> Value:
     x, scale, bias = node.input(0), node.input(1), node.input(2)
-    groups, channels = node.attribute("num_groups"), x.dims[1]
-    if not isinstance(channels, int):
-        node.unknown_size("the division into groups", channels)
-    b = node.b
-    grouped = b.reshape(x, (x.dims[0], groups, product((channels // groups, *x.dims[2:]))))
+    b, groups = node.b, node.attribute("num_groups")
+    grouped = b.reshape(x, (x.dims[0], groups, product((node.divided(x.dims[1], groups), *x.dims[2:]))))
     result, _, _ = normalised(node, grouped, [2], node.attribute("epsilon", 1e-5))
     if node.opset < 21:
         # One scale and bias a group.

@@ -12,7 +12,7 @@ from ...dialects.shape import ceildiv
 from ..node import Node
 from ..registry import MICROSOFT, converter
 from ..values import Value
-from .linear import convolve, explicit_pads, matmul
+from .linear import convolve, explicit_pads, matmul, with_known_kernel
 
 
 def _along(node: Node, value: Value, x: Value) -> Value:
@@ -113,7 +113,7 @@ def convert_conv_integer(node: Node) -> Value:
     strides, dilations = node.attribute("strides", [1] * rank), node.attribute("dilations", [1] * rank)
     zero_w = node.optional(3)
     channels = [w.dims[0], *[1] * (w.rank - 1)]
-    kernel: Any = w.dims[2:]
+    w, kernel = with_known_kernel(node, w)
     pads = explicit_pads(node, x.dims[2:], kernel, strides, dilations)
     operands = [_shifted(node, x, node.optional(2)), _shifted(node, w, zero_w, channels)]
     return convolve(node, operands, strides=strides, pads=pads, dilations=dilations, group=node.attribute("group", 1))
@@ -149,7 +149,7 @@ def convert_qlinear_conv(node: Node) -> Value:
     x, scale_x, zero_x, w, scale_w, zero_w, scale_y, zero_y = (node.input(i) for i in range(8))
     rank = x.rank - 2
     strides, dilations = node.attribute("strides", [1] * rank), node.attribute("dilations", [1] * rank)
-    kernel: Any = w.dims[2:]
+    w, kernel = with_known_kernel(node, w)
     pads = explicit_pads(node, x.dims[2:], kernel, strides, dilations)
     channels = [w.dims[0], *[1] * (w.rank - 1)]
     operands = [_shifted(node, x, zero_x), _shifted(node, w, zero_w, channels)]

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from ...dialects import graph
-from ...dialects.graph.types import TensorType, element_type_of, i64
+from ...dialects.graph.types import TensorType, element_type_of
 from ...dialects.shape import canonical, ceildiv, floordiv, multiply, product, same_dimension, subtract
 from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
@@ -213,7 +213,7 @@ def convert_range(node: Node) -> Value:
     if isinstance(count, int):
         (result,) = node.b.emit(graph.RangeOp, parts, [TensorType.of([count], element)])
         return result
-    (result,) = node.b.emit(graph.IotaOp, [], [TensorType.of([count], element)])
+    result = node.b.iota(count, element)
     if step != 1:
         result = node.b.mul(result, parts[2])
     return result if start == 0 else node.b.add(result, parts[0])
@@ -253,7 +253,5 @@ def convert_eye_like(node: Node) -> Value:
     if isinstance(rows, int) and isinstance(columns, int):
         eye = np.eye(rows, columns, node.attribute("k", 0), dtype=TensorType.of((), element).dtype)
         return b.constant(eye)
-    (row,) = b.emit(graph.IotaOp, [], [TensorType.of([rows], i64)])
-    (column,) = b.emit(graph.IotaOp, [], [TensorType.of([columns], i64)])
-    shifted = b.add_scalar(b.unsqueeze(row, [1]), node.attribute("k", 0))
-    return b.cast(b.op(graph.EqualOp, shifted, column), element)
+    shifted = b.add_scalar(b.unsqueeze(b.iota(rows), [1]), node.attribute("k", 0))
+    return b.cast(b.op(graph.EqualOp, shifted, b.iota(columns)), element)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...dialects import graph
+from ...dialects.graph.types import f64
+from ...dialects.shape import add, floordiv, multiply, subtract
 from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
 from ..values import Value
@@ -55,38 +57,81 @@ def half_spectrum_matrix(length: int, components: int) -> np.ndarray:
 def convert_dft(node: Node) -> Value:
     x, b = node.input(0), node.b
     axis = node.axis(_dft_axis(node), x.rank)
-    components = _components(node, x)
     if axis == x.rank - 1:
         node.invalid(f"axis {axis} holds the real and imaginary parts, which cannot be transformed")
-    matrix = _dft_matrix(node, x, axis, components)
-    read, _, bins, parts = matrix.shape
+    x, components = _with_components(node, x)
+    weights = _dft_weights(node, x, axis, components)
+    read, _, bins, parts = weights.dims
     rows = b.transpose(x, [*(a for a in range(x.rank) if a not in (axis, x.rank - 1)), axis, x.rank - 1])
     rows = _of_length(node, rows, read)
     others = rows.dims[:-2]
-    weights = b.constant(matrix.reshape(read * components, bins * parts).astype(x.type.dtype))
-    product = b.matmul(b.reshape(rows, (*others, read * components)), weights)
+    matrix = b.reshape(weights, (multiply(read, components), multiply(bins, parts)))
+    result = b.matmul(b.reshape(rows, (*others, multiply(read, components))), matrix)
     order = list(range(x.rank - 2))
     order.insert(axis, x.rank - 2)
-    return b.transpose(b.reshape(product, (*others, bins, parts)), [*order, x.rank - 1])
+    return b.transpose(b.reshape(result, (*others, bins, parts)), [*order, x.rank - 1])
 
 
-def _dft_matrix(node: Node, x: Value, axis: int, components: int) -> np.ndarray:
+def _dft_weights(node: Node, x: Value, axis: int, components: int) -> Value:
+    """[elements read, components, bins, parts of a result]"""
     inverse, onesided = bool(node.attribute("inverse", 0)), bool(node.attribute("onesided", 0))
     to_real = inverse and onesided
-    size = x.dims[axis]
-    if node.optional(1) is not None:
-        length = int(node.constant_input(1, "the length").reshape(()))
-    elif not isinstance(size, int):
-        node.unknown_size("a Fourier transform", size)
-    else:
-        length = 2 * (size - 1) if to_real else size
-    if length < 1:
-        node.invalid(f"a transform of length {length}: it must be at least 1")
+    length = _dft_length(node, x.dims[axis], to_real)
+    if not isinstance(length, int):
+        return _computed_weights(node, x, length, components, inverse, onesided)
     bins = length // 2 + 1 if onesided else length
     _check_matrix_size(node, x, length * bins * components * 2)
     if to_real:
-        return half_spectrum_matrix(length, components)
-    return fourier_matrix(length, components, bins, inverse=inverse)
+        matrix = half_spectrum_matrix(length, components)
+    else:
+        matrix = fourier_matrix(length, components, bins, inverse=inverse)
+    return node.b.constant(matrix.astype(x.type.dtype))
+
+
+def _dft_length(node: Node, size: Dim, to_real: bool) -> Dim:
+    """What is given, or what follows from the axis. There is no transform of length 0."""
+    given = node.optional(1)
+    if given is None:
+        length = multiply(subtract(size, 1), 2) if to_real else size
+    else:
+        lengths = given.dimensions()
+        if lengths is None:
+            node.unsupported("the length (input #1) must be known when the model is compiled", MAKE_CONSTANT)
+        length = lengths[0]
+    node.at_least(length, 1, "the length of the transform")
+    return length
+
+
+def _computed_weights(node: Node, x: Value, length: Dim, components: int, inverse: bool, onesided: bool) -> Value:
+    """As ``fourier_matrix`` and ``half_spectrum_matrix``, at each run, from one table of sines and cosines."""
+    b, half = node.b, add(floordiv(length, 2), 1)
+    read, bins = (half, length) if inverse and onesided else (length, half if onesided else length)
+    rows, columns, places = (b.iota(size) for size in (read, bins, length))
+    count = b.dim_values([length], shape=())
+    angles = b.div(b.mul_scalar(b.cast(places, f64), 2 * np.pi), b.cast(count, f64))
+    index = b.op(graph.ModOp, b.mul(b.unsqueeze(rows, [1]), columns), count)
+    cosines, sines = (b.gather(b.op(function, angles), index) for function in (graph.CosOp, graph.SinOp))
+    if inverse:
+        scale = b.cast(count, f64)
+        if onesided:
+            scale = b.div(scale, b.unsqueeze(_half_spectrum_counts(node, rows, length), [1]))
+        cosines, sines = b.div(cosines, scale), b.div(sines, scale)
+    else:
+        sines = b.op(graph.NegOp, sines)
+    parts = [[cosines, sines], [b.op(graph.NegOp, sines), cosines]][:components]
+    if inverse and onesided:
+        parts = [[real] for real, _ in parts]
+    stacked = [b.unsqueeze(b.concat([b.unsqueeze(part, [2]) for part in row], 2), [1]) for row in parts]
+    return b.cast(b.concat(stacked, 1), x.element_type)
+
+
+def _half_spectrum_counts(node: Node, rows: Value, length: Dim) -> Value:
+    """How often each number of half a spectrum counts: twice, the first and the middle one of an even length once."""
+    b = node.b
+    twice = b.dim_values([length], shape=())
+    doubled = b.mul_scalar(rows, 2)
+    is_single = b.op(graph.OrOp, b.op(graph.EqualOp, rows, b.scalar_like(0, rows)), b.op(graph.EqualOp, doubled, twice))
+    return b.where(is_single, b.scalar(1.0, f64), b.scalar(2.0, f64))
 
 
 def _dft_axis(node: Node) -> int:
@@ -96,26 +141,27 @@ def _dft_axis(node: Node) -> int:
     return -2 if node.optional(2) is None else int(node.constant_input(2, "the axis").reshape(()))
 
 
-def _components(node: Node, x: Value) -> int:
-    """1 for real numbers, 2 for complex ones: the length of the last axis."""
+def _with_components(node: Node, x: Value) -> tuple[Value, int]:
+    """A signal, and the length of its last axis: 1 for real numbers, 2 for complex ones.
+
+    One of free size is filled up to complex numbers.
+    """
     components = x.dims[-1]
     if not isinstance(components, int):
-        node.unknown_size("telling real numbers (1) from complex ones (2) by the last axis", components)
+        node.at_least(components, 1, "the last axis")
+        node.b.symbols.require_at_most(components, 2, f"{node.describe()}: the last axis must be at most 2")
+        return node.b.pad(x, [*[0] * (2 * x.rank - 1), subtract(2, components)]), 2
     if components not in (1, 2):
         node.invalid(f"the last axis of {x.type} must have length 1 (real) or 2 (complex)")
-    return components
+    return x, components
 
 
-def _of_length(node: Node, rows: Value, length: int) -> Value:
+def _of_length(node: Node, rows: Value, length: Dim) -> Value:
     """The axis before the last cut, or filled with zeros, to ``length``."""
-    axis, size = rows.rank - 2, rows.dims[-2]
-    if size == length:
-        return rows
-    if not isinstance(size, int):
-        node.unknown_size("a Fourier transform of a given length", size)
-    if size > length:
-        return node.b.slice(rows, [axis], [0], [length])
-    return node.b.pad(rows, [*[0] * rows.rank, *[0] * axis, length - size, 0])
+    missing = subtract(length, rows.dims[-2])
+    if isinstance(missing, int) and missing < 0:
+        return node.b.slice(rows, [rows.rank - 2], [0], [length])
+    return node.b.pad(rows, [*[0] * (2 * rows.rank - 2), missing, 0])
 
 
 def _check_matrix_size(node: Node, x: Value, elements: int) -> None:
@@ -134,14 +180,15 @@ def convert_stft(node: Node) -> Value:
     signal = node.input(0)
     if signal.rank == 2:
         signal = b.unsqueeze(signal, [2])
-    components = _components(node, signal)
+    given = signal.dims[2]
+    signal, components = _with_components(node, signal)
     window = node.optional(2)
     step = int(node.constant_input(1, "the step between frames").reshape(()))
     length = _frame_length(node, window)
     if step < 1 or length < 1:
         node.invalid(f"frames of {length} every {step}: both must be at least 1")
-    onesided = bool(node.attribute("onesided", 1)) and components == 1
-    bins = length // 2 + 1 if onesided else length
+    half, onesided = length // 2 + 1, bool(node.attribute("onesided", 1))
+    bins = half if onesided and given == 1 else length
     _check_matrix_size(node, signal, length * bins * components * 2)
     matrix = fourier_matrix(length, components, bins).astype(signal.type.dtype)
     weights = b.constant(np.ascontiguousarray(matrix.transpose(3, 2, 1, 0)).reshape(2 * bins, components, length))
@@ -151,7 +198,11 @@ def convert_stft(node: Node) -> Value:
     fields = {"strides": [step], "pads": [0, 0], "dilations": [1], "group": 1}
     spectra = b.op(graph.ConvOp, channels, weights, **fields)
     batch, _, frames = spectra.dims
-    return b.transpose(b.reshape(spectra, (batch, 2, bins, frames)), [0, 3, 2, 1])
+    result = b.transpose(b.reshape(spectra, (batch, 2, bins, frames)), [0, 3, 2, 1])
+    if isinstance(given, int) or not onesided:
+        return result
+    # Of real numbers one side, of complex ones both.
+    return b.slice(result, [2], [0], [subtract(length, multiply(subtract(2, given), length - half))])
 
 
 def _frame_length(node: Node, window: Value | None) -> int:

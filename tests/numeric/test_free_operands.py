@@ -150,3 +150,70 @@ def test_kernel_shape_says_what_the_weights_leave_open(operator: str) -> None:
     check(model, {"x": random(1, 2, 6, 5), "w": random(2, 2, 3, 2)})
     with pytest.raises(lamina.LaminaError, match="must be 3"):
         lamina.compile(model).run({"x": random(1, 2, 6, 5), "w": random(2, 2, 2, 2)})
+
+
+@pytest.mark.parametrize("wanted", [[4, 5], [0, 1]])
+def test_cropping_or_padding_an_axis_of_any_size(wanted: list[int]) -> None:
+    model = model_of("CenterCropPad", {"x": ["A", 3, "B"]}, {"s": np.array(wanted)}, axes=[0, -1])
+    check(model, *({"x": random(a, 3, b)} for a, b in ((0, 4), (1, 0), (3, 5), (4, 8), (5, 6), (100, 1))))
+    computed = graph_of(
+        [helper.make_node("CenterCropPad", ["x", "s"], ["y"], axes=[2])], {"x": (1, [2, 1, "B"]), "s": (7, [1])}, {}
+    )
+    check(computed, *({"x": random(2, 1, b), "s": np.array([s])} for b, s in ((0, 4), (5, 0), (5, 2), (5, 8))))
+
+
+def group_norm(x: Array, scale: Array, bias: Array, groups: int) -> Array:
+    """The formula in float64."""
+    grouped = x.reshape(len(x), groups, x.shape[1] // groups * x.shape[2]).astype(np.float64)
+    with np.errstate(all="ignore"):
+        deviation = np.sqrt(np.mean(np.square(grouped - grouped.mean(2, keepdims=True)), 2, keepdims=True) + 1e-5)
+        normal = (grouped - grouped.mean(2, keepdims=True)) / deviation
+    if len(scale) == groups != x.shape[1]:
+        return (normal * scale[:, None] + bias[:, None]).reshape(x.shape)
+    return normal.reshape(x.shape) * scale[:, None] + bias[:, None]
+
+
+@pytest.mark.filterwarnings("ignore:Mean of empty slice")
+@pytest.mark.parametrize("opset", [18, 21])
+def test_group_normalization_of_any_number_of_channels(opset: int) -> None:
+    dims: dict[str, list[int | str]] = {"x": ["N", "C", "H"], "s": ["K"], "b": ["K"]}
+    executable = lamina.compile(model_of("GroupNormalization", dims, opset=opset, num_groups=2), threads=1)
+    for n, channels, height in ((1, 4, 5), (2, 2, 1), (3, 6, 2), (0, 4, 1), (1, 0, 3), (1, 4, 0), (1, 64, 40)):
+        vectors = (random(2 if opset == 18 else channels) for _ in range(2))
+        feeds = dict(zip("xsb", (random(n, channels, height), *vectors)))
+        expected = group_norm(*feeds.values(), groups=2)
+        np.testing.assert_allclose(executable.run(feeds)["y0"], expected, rtol=1e-3, atol=1e-4)
+    vector = random(2 if opset == 18 else 3)
+    with pytest.raises(lamina.LaminaError, match="the size must divide by 2"):
+        executable.run({"x": random(1, 3, 2), "s": vector, "b": vector})
+
+
+def test_slices_of_axes_that_are_computed() -> None:
+    types = {"x": (1, [5, 6, 7]), "s": (7, ["K"]), "e": (7, ["K"])}
+    x = random(5, 6, 7)
+    bounds = (([], []), ([1], [-1]), ([1, 2, 3], [9, -2, 7]))
+    first = graph_of([helper.make_node("Slice", ["x", "s", "e"], ["y"])], types, {})
+    check(first, *({"x": x, "s": np.array(s, np.int64), "e": np.array(e, np.int64)} for s, e in bounds))
+    node = helper.make_node("Slice", ["x", "s", "e", "a", "t"], ["y"])
+    feeds = {"s": np.array([1, 5]), "e": np.array([9, -20]), "a": np.array([0, -1]), "t": np.array([2, -1])}
+    model = graph_of([node], {**types, "a": (7, ["K"]), "t": (7, ["K"])}, {})
+    check(model, {"x": x, **feeds})
+    with pytest.raises(lamina.LaminaError, match="must be 2"):
+        lamina.compile(model).run({"x": x, **feeds, "a": np.array([0])})
+
+
+@pytest.mark.parametrize(("operator", "groups"), [("ConvTranspose", 1), ("ConvTranspose", 2), ("Conv", 1)])
+def test_convolutions_of_any_number_of_channels(operator: str, groups: int) -> None:
+    model = model_of(operator, {"x": ["N", "C", "H"], "w": ["A", "B", 3]}, group=groups)
+    for channels in (2, 6):
+        w = random(channels, 2, 3) if operator == "ConvTranspose" else random(4, channels, 3)
+        check(model, {"x": random(1, channels, 5), "w": w})
+
+
+def test_kernel_shape_of_integer_convolutions() -> None:
+    types = {"x": (2, [1, 2, "H", "W"]), "w": (2, [3, 2, "A", "B"])}
+    node = helper.make_node("ConvInteger", ["x", "w"], ["y"], kernel_shape=[2, 3])
+    x, w = (RNG.integers(0, 255, shape).astype(np.uint8) for shape in ((1, 2, 5, 6), (3, 2, 2, 3)))
+    check(graph_of([node], types, {}), {"x": x, "w": w})
+    with pytest.raises(lamina.LaminaError, match="fix the size of A"):
+        lamina.compile(graph_of([helper.make_node("ConvInteger", ["x", "w"], ["y"])], types, {}))

@@ -6,7 +6,7 @@ import lamina
 import numpy as np
 import onnx
 import pytest
-from lamina.errors import UnsupportedOperatorError
+from lamina.errors import LaminaError, UnsupportedOperatorError
 from onnx import TensorProto, helper, numpy_helper
 
 
@@ -51,10 +51,78 @@ def test_a_transform_and_back(length: int) -> None:
     np.testing.assert_allclose(executable.run({"x": found})["y"][..., 0], expected, rtol=0, atol=1e-5)
 
 
+LENGTHS = (1, 2, 3, 8, 9, 100)
+
+
+@pytest.mark.parametrize("components", [1, "parts"])
+def test_a_transform_of_any_length(components: int | str) -> None:
+    numbers = np.random.default_rng(2)
+    there, back = (
+        lamina.compile(model(helper.make_node("DFT", ["x", "", "axis"], ["y"], inverse=inverse),
+                             [2, "n", 3, components], axis=np.array(1)), threads=1)
+        for inverse in (0, 1)
+    )  # fmt: skip
+    for length in LENGTHS:
+        for parts in [components] if isinstance(components, int) else (1, 2):
+            x = numbers.standard_normal((2, length, 3, parts)).astype(np.float32)
+            signal = x[..., 0] + (1j * x[..., 1] if parts == 2 else 0)
+            atol = 2e-6 * length
+            spectrum = there.run({"x": x})["y"]
+            np.testing.assert_allclose(spectrum, as_parts(np.fft.fft(signal, axis=1)), rtol=0, atol=atol)
+            np.testing.assert_allclose(
+                back.run({"x": x})["y"], as_parts(np.fft.ifft(signal, axis=1)), rtol=0, atol=atol
+            )
+
+
+def test_half_a_spectrum_of_any_length_and_back() -> None:
+    numbers = np.random.default_rng(3)
+    there = lamina.compile(model(helper.make_node("DFT", ["x"], ["y"], onesided=1), [2, "n", 1]), threads=1)
+    back = lamina.compile(model(helper.make_node("DFT", ["x"], ["y"], onesided=1, inverse=1), [2, "n", 2]), threads=1)
+    for length in LENGTHS:
+        x = numbers.standard_normal((2, length, 1)).astype(np.float32)
+        spectrum = np.fft.rfft(x[..., 0], axis=1)
+        np.testing.assert_allclose(there.run({"x": x})["y"], as_parts(spectrum), rtol=0, atol=2e-6 * length)
+        if length > 1:
+            expected = np.fft.irfft(spectrum, axis=1)[..., None]
+            found = back.run({"x": as_parts(spectrum).astype(np.float32)})["y"]
+            np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("length", [5, 6])
+def test_a_given_length_cuts_or_fills_an_axis_of_free_size(length: int) -> None:
+    node = helper.make_node("DFT", ["x", "length", "axis"], ["y"])
+    executable = lamina.compile(model(node, ["n", 2, 1], length=np.array(length), axis=np.array(0)), threads=1)
+    for size in (0, 1, 5, 9):
+        x = np.random.default_rng(size).standard_normal((size, 2, 1)).astype(np.float32)
+        expected = as_parts(np.fft.fft(x[..., 0], n=length, axis=0) if size else np.zeros((length, 2)))
+        np.testing.assert_allclose(executable.run({"x": x})["y"], expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("onesided", [0, 1])
+def test_frames_of_signals_that_may_be_complex(onesided: int) -> None:
+    node = helper.make_node("STFT", ["x", "step", "", "length"], ["y"], onesided=onesided)
+    dims = [2, "n", "parts"]
+    executable = lamina.compile(model(node, dims, step=np.array(3), length=np.array(8)), threads=1)
+    for samples, parts in ((8, 1), (17, 2)):
+        x = np.random.default_rng(4).standard_normal((2, samples, parts)).astype(np.float32)
+        signal = x[..., 0] + (1j * x[..., 1] if parts == 2 else 0)
+        frames = np.stack([signal[:, start : start + 8] for start in range(0, samples - 7, 3)], axis=1)
+        expected = np.fft.fft(frames)[..., : 5 if onesided and parts == 1 else 8]
+        np.testing.assert_allclose(executable.run({"x": x})["y"], as_parts(expected), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("dims", [[1, 0, 1], [1, "samples", 1]])
+def test_there_is_no_transform_of_nothing(dims: list[int | str]) -> None:
+    with pytest.raises(LaminaError, match=r"the length of the transform .*must be at least 1"):
+        lamina.compile(model(helper.make_node("DFT", ["x"], ["y"]), dims)).run({"x": np.zeros((1, 0, 1), np.float32)})
+
+
 def test_the_length_must_be_known() -> None:
-    node = helper.make_node("DFT", ["x"], ["y"])
-    with pytest.raises(UnsupportedOperatorError, match="--dim samples"):
-        lamina.compile(model(node, [1, "samples", 1]))
+    node = helper.make_node("DFT", ["x", "length"], ["y"])
+    proto = model(node, [1, "samples", 1])
+    proto.graph.input.append(helper.make_tensor_value_info("length", TensorProto.INT64, []))
+    with pytest.raises(UnsupportedOperatorError, match="the length"):
+        lamina.compile(proto)
 
 
 def test_a_matrix_beyond_reason_is_refused() -> None:
