@@ -7,13 +7,11 @@ takes, so that this module imports it only where it has something to compile.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .cache.models import ModelEntry, checks_by_default, find_entry
 from .dialects import winograd
-from .runtime import program as manifest
 from .runtime.executable import Executable
 
 if TYPE_CHECKING:
@@ -131,28 +129,14 @@ def compile_module(
     threads: int | None = None,
     options: PipelineOptions | None = None,
 ) -> Executable:
-    """Compiles a module that is the output of phase ``start`` (None: just imported; at most ``schedule``), in place.
+    """Compiles a module that is the output of phase ``start`` (None: just imported), in place.
 
     This is how an edited text of any level becomes a running model.
     """
-    from .backend.compile_module import compile_module as generate_code
-    from .lowering.schedule_to_program import build_program
-    from .pipeline import PipelineOptions, compile_through
+    from .pipeline import PipelineOptions, build_program, compile_through, emit_code
 
     options = options or PipelineOptions()
-    if start != "schedule":
-        compile_through(module, context, start=start, stop="schedule", options=options)
-    with options.timed("schedule", "build the program"):
-        target = describe_target(context.target)
-        program, constants = build_program(module, dict(context.constants), target, checked=options.checked)
-    compile_through(module, context, start="schedule", options=options)
-    with options.timed("llvm", "emit machine code"):
-        progress = partial(options.report, "llvm", "emit machine code")
-        image = generate_code(module, context.target, denormals=context.denormals, progress=progress)
+    compile_through(module, context, start=start, options=options)
+    program, constants = build_program(module, context, options)
+    image = emit_code(module, context, options)
     return Executable(program, image, constants, threads=threads)
-
-
-def describe_target(target: Target) -> manifest.Target:
-    """What a compiled model says of the machine that it needs."""
-    features: Any = [feature[1:] for feature in target.features if feature.startswith("+")]
-    return manifest.Target(target.name, target.triple, target.cpu, features)

@@ -213,6 +213,11 @@ class CompilerContext(Context):
             return replace(self._target, bf16_conversion=False, dot_bf16=False)
         return self._target
 
+    @property
+    def machine_class(self) -> str:
+        """The class of the target, which decides the phases. This machine is a CPU without being examined."""
+        return "cpu" if self._target in (None, "host") else self.target.machine_class
+
     @target.setter
     def target(self, target: Target | str | None) -> None:
         self._target = target

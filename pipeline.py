@@ -1,15 +1,20 @@
-"""The whole compiler in order: phases, the passes of each, and what may be left in the text after it.
+"""The whole compiler in order: phases, the passes of each, what may be left in the text after it, and the last steps.
 
 A phase ends on the level it is named after. ``compile_through`` runs any range of phases; it is what
-``lamina.compile`` and ``lamina-opt --from/--to`` both call, so what a person sees is what runs.
+``lamina.compile`` and ``lamina-opt --from/--to`` both call, so what a person sees is what runs. What comes out in the
+end is no text: ``build_program`` says in which order the kernels run, ``emit_code`` makes them machine code. The text
+of any level has all that both need.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,42 +24,87 @@ from .cache.models import checks_by_default
 from .context import ConstantStore
 
 if TYPE_CHECKING:
+    import numpy as np
     from xdsl.dialects.builtin import ModuleOp
     from xdsl.ir import Operation
     from xdsl.passes import ModulePass
 
+    from .backend.image import Image
     from .context import CompilerContext
+    from .runtime.program import Program
 
-# Scalar code inside the regions of kernels, and everywhere from the loops down.
-_SCALAR = frozenset({"arith", "math", "vectorx"})
-_EVERYWHERE = frozenset({"builtin", "func"})
+
+@dataclass(frozen=True)
+class Legal:
+    """Which operations may be left: whole dialects and single operations, without some."""
+
+    names: frozenset[str]
+    without: frozenset[str] = frozenset()
+
+    def allows(self, name: str) -> bool:
+        """Whether an operation of this name may be left."""
+        return name not in self.without and (name in self.names or name.partition(".")[0] in self.names)
+
+
+def _legal(*names: str, without: Iterable[str] = ()) -> Legal:
+    return Legal(frozenset(names), frozenset(without))
+
+
+def _operations(dialect: str, names: str) -> tuple[str, ...]:
+    return tuple(f"{dialect}.{name}" for name in names.split())
+
+
+_NOTHING = _legal()
+_FUNCTION = ("func.func", "func.return")
+_VIEWS = ("layout.reshape", "layout.transpose", "layout.window")
+# Scalar code inside the regions of kernels.
+_SCALAR = ("arith", "math", "vectorx")
+# @main calls the segments and holds what runs on the host, on each level.
+_PLAN = _legal("builtin", "func", "graph")
+# Graph operations that the host runs, whatever their types.
+HOST_OPERATIONS = _operations(
+    "graph",
+    "dynamic_expand dynamic_pad dynamic_reshape dynamic_resize dynamic_slice dynamic_tile grid_sample gru if loop "
+    "max_pool_with_indices non_max_suppression nonzero range reverse_sequence rnn roi_align scatter_elements "
+    "scatter_nd topk unique yield",
+)
+# What loops-expand-math writes out.
+EXPANDED_OPERATIONS = _operations(
+    "math",
+    "acos acosh asin asinh atan atan2 atanh cbrt cos cosh erf exp exp2 expm1 log log10 log1p log2 powf sin sinh tan "
+    "tanh",
+) + _operations("vectorx", "gelu remf tanh_gelu")
 
 
 @dataclass(frozen=True)
 class Phase:
     """Some passes that end on one level.
 
-    ``passes`` are written as after ``lamina-opt -p``, options included. ``legal_dialects`` may occur in a function
-    after the phase; @main, which calls the segments and holds what runs on the host, may hold graph ops at any level.
-    ``checks`` are passes that follow in a checked build. ``rules`` are passes that change nothing and raise an error
-    where the level is not as the next phase takes it to be: a text is held against them, and what passes leave with
-    ``verify_each``.
+    ``passes`` are written as after ``lamina-opt -p``, options included; ``checks`` follow in a checked build. What may
+    be left after the phase is said by place: in ``segments``, in the ``stages`` of a schedule, and in ``kernels`` that
+    are written out. @main may hold what the host runs at any level. ``rules`` are passes that change nothing and raise
+    an error where the level is not as the next phase takes it to be: a text is held against them, and what passes leave
+    with ``verify_each``.
     """
 
     name: str
     summary: str
     passes: tuple[str, ...]
-    legal_dialects: frozenset[str]
+    segments: Legal
+    stages: Legal = _NOTHING
+    kernels: Legal = _NOTHING
     checks: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
 
 
-PHASES = (
+_CALLS = _legal(*_FUNCTION, *_VIEWS, "schedule.buffer", "schedule.call", "schedule.barrier")
+
+_CPU_PHASES = (
     Phase(
         "import",
         "the ONNX model as graph ops, shapes inferred",
         (),
-        _EVERYWHERE | {"graph"},
+        _legal(*_FUNCTION, "graph"),
     ),
     Phase(
         "graph",
@@ -74,7 +124,7 @@ PHASES = (
             "graph-dead-code",
             "graph-partition",
         ),
-        _EVERYWHERE | {"graph"},
+        _legal(*_FUNCTION, "graph", without=HOST_OPERATIONS),
     ),
     Phase(
         "kernel",
@@ -98,7 +148,7 @@ PHASES = (
             "kernel-fold-constants",
             "kernel-dead-code",
         ),
-        _EVERYWHERE | _SCALAR | {"kernel", "layout"},
+        _legal(*_FUNCTION, *_SCALAR, "kernel", "layout"),
     ),
     Phase(
         "schedule",
@@ -109,25 +159,33 @@ PHASES = (
             "schedule-place-barriers",
             "schedule-plan-arena",
         ),
-        _EVERYWHERE | _SCALAR | {"schedule", "kernel", "layout"},
+        _legal(*_FUNCTION, *_VIEWS, "schedule", without=["schedule.call", "schedule.yield"]),
+        stages=_legal(*_SCALAR, "kernel", "layout.convert", "schedule.yield", without=["kernel.constant"]),
         rules=("schedule-check-memory",),
     ),
     Phase(
         "loops",
-        "the schedule written out as loops over memory and register tiles",
+        "the schedule's kernels written out as loops over memory and register tiles",
         ("lower-schedule-to-loops", "loops-expand-math"),
-        _EVERYWHERE | _SCALAR | {"scf", "memref", "vector", "schedule"},
+        _CALLS,
+        kernels=_legal("func", *_SCALAR, "scf", "memref", "vector", without=EXPANDED_OPERATIONS),
+        rules=("schedule-check-memory",),
     ),
     Phase(
         "llvm",
         "machine-level values: vectors of the target's width, addresses, branches",
         ("lower-loops-to-llvm",),
-        _EVERYWHERE | {"llvm", "llvmx", "schedule"},
+        _CALLS,
+        kernels=_legal("llvm", "llvmx"),
+        rules=("schedule-check-memory",),
         checks=("llvm-check-bounds",),
     ),
 )
 
-PHASE_NAMES = tuple(phase.name for phase in PHASES)
+PHASES: Mapping[str, tuple[Phase, ...]] = {"cpu": _CPU_PHASES}
+"""By the class of machine that is compiled for: ``Target.machine_class``."""
+
+PHASE_NAMES = tuple(dict.fromkeys(phase.name for phases in PHASES.values() for phase in phases))
 
 
 class IllegalOperationError(DiagnosticException):
@@ -189,19 +247,29 @@ class PipelineOptions:
             self.progress(phase, step, done, total)
 
 
-def phase_range(start: str | None, stop: str | None) -> tuple[Phase, ...]:
+def phase_range(start: str | None, stop: str | None, machine_class: str = "cpu") -> tuple[Phase, ...]:
     """The phases that turn the output of ``start`` (None: a just imported model) into the output of ``stop``.
 
     Raises ValueError for an unknown name or a stop before the start.
     """
+    phases = PHASES[machine_class]
+    names = [phase.name for phase in phases]
     for name in (start, stop):
-        if name is not None and name not in PHASE_NAMES:
-            raise ValueError(f"no phase is called '{name}': expected one of {', '.join(PHASE_NAMES)}")
-    first = 0 if start is None else PHASE_NAMES.index(start) + 1
-    last = PHASE_NAMES.index(stop or PHASE_NAMES[-1]) + 1
+        if name is not None and name not in names:
+            raise ValueError(f"no phase is called '{name}': expected one of {', '.join(names)}")
+    first = 0 if start is None else names.index(start) + 1
+    last = names.index(stop or names[-1]) + 1
     if first > last:
         raise ValueError(f"cannot go from phase '{start}' back to '{stop}'")
-    return PHASES[first:last]
+    return phases[first:last]
+
+
+def phase_named(name: str, machine_class: str = "cpu") -> Phase:
+    """The phase of that name. Raises ValueError where there is none."""
+    found = next((phase for phase in PHASES[machine_class] if phase.name == name), None)
+    if found is None:
+        raise ValueError(f"no phase is called '{name}': expected one of {', '.join(PHASE_NAMES)}")
+    return found
 
 
 def compile_through(
@@ -214,13 +282,16 @@ def compile_through(
 ) -> ModuleOp:
     """Runs, in place, the phases after ``start`` up to and including ``stop``; returns the module.
 
-    ``start`` names the phase whose output the module is (None: the frontend's).
+    ``start`` names the phase whose output the module is (None: the frontend's). Where it is the last one, whose checks
+    a checked build asks for, they are made here.
     """
     options = options or PipelineOptions()
     if options.dump_folder is not None:
         options.dump_folder.mkdir(parents=True, exist_ok=True)
     try:
-        for phase in phase_range(start, stop):
+        if options.checked and start is not None and start == PHASE_NAMES[-1]:
+            run_passes(module, context, start, phase_named(start, context.machine_class).checks, options)
+        for phase in phase_range(start, stop, context.machine_class):
             run_phase(module, context, phase, options)
             if options.dump_folder is not None:
                 dump_phase(module, context, phase, options.dump_folder, options.dumped_constants)
@@ -235,8 +306,15 @@ def compile_through(
 
 def run_phase(module: ModuleOp, context: CompilerContext, phase: Phase, options: PipelineOptions) -> None:
     """Runs one phase's passes, in place, timing each."""
-    for module_pass in phase_passes(phase, options.checked):
-        with options.timed(phase.name, str(module_pass)):
+    run_passes(module, context, phase.name, phase.passes + (phase.checks if options.checked else ()), options)
+
+
+def run_passes(
+    module: ModuleOp, context: CompilerContext, phase: str, passes: Iterable[str], options: PipelineOptions
+) -> None:
+    """Runs passes of a phase, in place, timing each."""
+    for module_pass in _passes(passes):
+        with options.timed(phase, str(module_pass)):
             module_pass.apply(context, module)
         if options.verify_each:
             module.verify()
@@ -244,45 +322,113 @@ def run_phase(module: ModuleOp, context: CompilerContext, phase: Phase, options:
 
 def phase_passes(phase: Phase, checked: bool = False) -> Iterator[ModulePass]:
     """The phase's passes, each loaded when its turn comes; in a checked build its checks follow."""
-    for text in phase.passes + (phase.checks if checked else ()):
-        yield from _loaded(text)
+    yield from _passes(phase.passes + (phase.checks if checked else ()))
 
 
-def _loaded(text: str) -> tuple[ModulePass, ...]:
+def _passes(texts: Iterable[str]) -> Iterator[ModulePass]:
     from xdsl.passes import PassPipeline
 
     from .universe import UNIVERSE
 
-    return PassPipeline.parse_spec(UNIVERSE.all_passes, text).passes
+    for text in texts:
+        yield from PassPipeline.parse_spec(UNIVERSE.all_passes, text).passes
 
 
 def check_rules(module: ModuleOp, context: CompilerContext, phase: Phase) -> None:
     """Raises OperationError where the module is not what the phase promises to leave."""
-    for text in phase.rules:
-        for rule in _loaded(text):
-            rule.apply(context, module)
+    for rule in _passes(phase.rules):
+        rule.apply(context, module)
 
 
 def check_legality(module: ModuleOp, phase: Phase) -> None:
     """Raises IllegalOperationError that lists what is left over, by op name, if anything is."""
-    from xdsl.dialects.func import FuncOp
-
-    leftovers: dict[str, int] = {}
-    for operation in module.body.block.ops:
-        is_plan = isinstance(operation, FuncOp) and operation.sym_name.data == "main"
-        legal = phase.legal_dialects | {"graph"} if is_plan else phase.legal_dialects
-        for nested in operation.walk():
-            if _dialect(nested) not in legal:
-                leftovers[nested.name] = leftovers.get(nested.name, 0) + 1
+    leftovers = Counter(operation.name for operation in illegal_operations(module, phase))
     if leftovers:
         listing = ", ".join(f"{name} ({count})" for name, count in sorted(leftovers.items()))
-        raise IllegalOperationError(
-            f"after phase '{phase.name}' only {', '.join(sorted(phase.legal_dialects))} may be left, found {listing}"
+        raise IllegalOperationError(f"after phase '{phase.name}' these may not be left: {listing}")
+
+
+def illegal_operations(module: ModuleOp, phase: Phase) -> Iterator[Operation]:
+    """What the phase promises to have replaced, in the order of the text."""
+    from xdsl.dialects.llvm import FuncOp
+
+    from .lowering.loops_to_llvm.lower import code_functions
+
+    code = code_functions(module) if phase.kernels is not _NOTHING else []
+    for function in module.body.block.ops:
+        if _is_plan(function):
+            yield from _not_in(_PLAN, function.walk())
+        elif function in code or isinstance(function, FuncOp):
+            yield from _not_in(phase.kernels, function.walk())
+        else:
+            inside = [list(op.walk())[1:] for op in function.walk() if op.name == "schedule.stage"]
+            staged = {id(op) for ops in inside for op in ops}
+            yield from _not_in(phase.segments, (op for op in function.walk() if id(op) not in staged))
+            yield from _not_in(phase.stages, itertools.chain.from_iterable(inside))
+
+
+def _is_plan(operation: Operation) -> bool:
+    from xdsl.dialects.func import FuncOp
+
+    return isinstance(operation, FuncOp) and operation.sym_name.data == "main"
+
+
+def _not_in(legal: Legal, operations: Iterable[Operation]) -> Iterator[Operation]:
+    return (operation for operation in operations if not legal.allows(operation.name))
+
+
+# --- the last steps --------------------------------------------------------------------------------
+
+
+def build_program(
+    module: ModuleOp, context: CompilerContext, options: PipelineOptions | None = None
+) -> tuple[Program, np.ndarray]:
+    """The step "build the program": what the runtime needs to know beside the code, and the memory of the constants.
+
+    The module is the output of the schedule phase or of one after it.
+    """
+    from .lowering import schedule_to_program
+
+    with (options or PipelineOptions()).timed(PHASE_NAMES[-1], "build the program"):
+        return schedule_to_program.build_program(module, context)
+
+
+def emit_code(
+    module: ModuleOp, context: CompilerContext, options: PipelineOptions | None = None, *, optimization_level: int = 2
+) -> Image:
+    """The step "emit machine code": the kernels of the last phase's output, linked.
+
+    Raises LaminaError where the module was lowered for another target.
+    """
+    from .backend.compile_module import compile_module
+
+    options = options or PipelineOptions()
+    step = (PHASE_NAMES[-1], "emit machine code")
+    with options.timed(*step):
+        _check_target(module, context)
+        progress = partial(options.report, *step)
+        return compile_module(
+            module,
+            context.target,
+            denormals=context.denormals,
+            optimization_level=optimization_level,
+            progress=progress,
         )
 
 
-def _dialect(operation: Operation) -> str:
-    return operation.name.partition(".")[0]
+def _check_target(module: ModuleOp, context: CompilerContext) -> None:
+    from .lowering.loops_to_llvm import TARGET_ATTRIBUTE
+    from .runtime.errors import LaminaError
+
+    lowered = module.attributes.get(TARGET_ATTRIBUTE)
+    name = getattr(lowered, "data", None)
+    if name not in (None, context.target.name):
+        raise LaminaError(
+            f"this was lowered for '{name}', and the target is '{context.target.name}': compile for '{name}'"
+        )
+
+
+# --- text ------------------------------------------------------------------------------------------
 
 
 def dump_phase(

@@ -18,7 +18,7 @@ DIALECTS = {
     "kernel": "dialects.kernel:KernelDialect",
     "layout": "dialects.layout:LayoutDialect",
     "llvmx": "dialects.llvm_extension:LLVMExtension",
-    "schedule": "dialects.schedule:ScheduleDialect",
+    "schedule": "dialects.schedule_dialect:ScheduleDialect",
     "vectorx": "dialects.vector_extension:VectorExtension",
 }
 

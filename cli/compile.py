@@ -155,13 +155,12 @@ def _level_text(
             "dims are fixed when a model is imported, which this text was", param_hint="--shape/--dim"
         )
     text = LevelText.from_options(model, start, constants)
-    # A program is built from a schedule; what is further down has lost it.
-    text.check_stop({"lamina": "schedule"}.get(emit, _last_phase(emit)))
+    text.check_stop(_last_phase(emit))
     return text
 
 
 def _last_phase(emit: str) -> str:
-    return "llvm" if emit in _MACHINE_FORMATS else emit
+    return emit if emit in LEVELS else LEVELS[-1]
 
 
 def _destination(model: Path, output: Path | None, emit: str, as_json: bool) -> Path | None:

@@ -237,10 +237,9 @@ def _winograd_layers(module: ModuleOp, context: CompilerContext) -> Iterator[Win
 
 
 def _program(module: ModuleOp, context: CompilerContext) -> Program:
-    from ..compiler import describe_target
-    from ..lowering.schedule_to_program import build_program
+    from ..pipeline import build_program
 
-    program, _ = build_program(module, dict(context.constants), describe_target(context.target))
+    program, _ = build_program(module, context)
     return program
 
 

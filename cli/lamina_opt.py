@@ -24,13 +24,13 @@ from ..context import CompilerContext, ConstantStore
 from ..passes.schedule.pack_constants import pack_constants
 from ..pipeline import (
     PHASE_NAMES,
-    PHASES,
     PassTiming,
     PipelineOptions,
     check_legality,
     check_rules,
     compile_through,
     module_text,
+    phase_named,
     phase_range,
 )
 from ..universe import UNIVERSE
@@ -232,7 +232,7 @@ class LaminaOptMain(xDSLOptMain):
                 prog.verify()
                 check_order(prog)
             if self.args.start is not None:
-                phase = PHASES[PHASE_NAMES.index(self.args.start)]
+                phase = phase_named(self.args.start, self.context.machine_class)
                 check_legality(prog, phase)
                 check_rules(prog, self.context, phase)
                 if self.given_constants:

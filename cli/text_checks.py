@@ -10,16 +10,25 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.irdl.dominance import DominanceInfo
 
 from ..dialects import kernel
+from ..dialects.calling_convention import CHECKED_ATTRIBUTE, KERNEL_ATTRIBUTE
 from ..dialects.graph.constants import ConstantOp
 from ..dialects.schedule import BufferOp
 from ..dialects.storage import dtype_name
 from ..errors import OperationError
+from ..lowering.loops_to_llvm import TARGET_ATTRIBUTE
 from ..passes.schedule.pack_constants import pack_constants
-from ..pipeline import PHASE_NAMES, PHASES, check_rules
+from ..pipeline import check_rules, illegal_operations, phase_named
 
 _NAME = "lamina.name"
 _OF_ENDS = (_NAME, "lamina.vanishing")
-_ATTRIBUTES = ("lamina.checks", "lamina.may_alias", "lamina.unroll")
+_ATTRIBUTES = (
+    CHECKED_ATTRIBUTE,
+    KERNEL_ATTRIBUTE,
+    TARGET_ATTRIBUTE,
+    "lamina.checks",
+    "lamina.may_alias",
+    "lamina.unroll",
+)
 
 if TYPE_CHECKING:
     from ..context import CompilerContext
@@ -60,9 +69,8 @@ def check_program(module: ModuleOp, context: CompilerContext, phase: str) -> Non
     main = functions.get("main")
     if main is None:
         raise OperationError("there is no function @main, which every model begins with", module)
-    legal = PHASES[PHASE_NAMES.index(phase)].legal_dialects
-    for function in functions.values():
-        _check_dialects(function, legal | {"graph"} if function is main else legal, phase)
+    for operation in illegal_operations(module, phase_named(phase, context.machine_class)):
+        raise OperationError(f"{operation.name} is none of the operations that phase '{phase}' writes", operation)
     pack_constants(module, context.constants)
     for operation in module.walk():
         if isinstance(operation, CallOp):
@@ -70,13 +78,7 @@ def check_program(module: ModuleOp, context: CompilerContext, phase: str) -> Non
         _check_constant(operation, context)
         _check_attributes(operation)
     _check_names(main)
-    check_rules(module, context, PHASES[PHASE_NAMES.index(phase)])
-
-
-def _check_dialects(function: FuncOp, legal: frozenset[str] | set[str], phase: str) -> None:
-    for operation in function.walk():
-        if operation.name.partition(".")[0] not in legal:
-            raise OperationError(f"{operation.name} is none of the operations that phase '{phase}' writes", operation)
+    check_rules(module, context, phase_named(phase, context.machine_class))
 
 
 def _check_call(call: CallOp, functions: dict[str, FuncOp]) -> None:

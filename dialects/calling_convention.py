@@ -22,8 +22,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from xdsl.dialects import func
 from xdsl.dialects.builtin import DYNAMIC_INDEX, IndexType, MemRefType, i8, i64
-from xdsl.ir import Attribute
+from xdsl.ir import Attribute, Operation
 
 from . import shape as dims
 from .decisions import kernel_kind
@@ -34,6 +35,8 @@ from .shape import Dim
 
 KERNEL_ATTRIBUTE = "lamina.kernel"
 """Marks the functions that are called in this way."""
+CHECKED_ATTRIBUTE = "lamina.checked"
+"""Marks a module whose machine code is checked."""
 SHARE_PARAMETERS = 2
 SLOT_BYTES = 8
 
@@ -109,6 +112,11 @@ class Signature:
         """Positions, among the buffers, of what the function writes and others read: its outputs, and its scratch."""
         first = len(self.inputs)
         return list(range(first, first + len(self.outputs) + (self.scratch is not None)))
+
+
+def is_kernel(function: Operation) -> bool:
+    """Whether a function is one of the loops level that is called in this way."""
+    return isinstance(function, func.FuncOp) and KERNEL_ATTRIBUTE in function.attributes
 
 
 def _memory_of(element: Attribute) -> MemRefType:

@@ -20,7 +20,7 @@ from dataclasses import Field
 from typing import Any, TypeVar
 
 from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, StringAttr, i1, i64
-from xdsl.ir import Attribute, Dialect, Operation, Region, SSAValue
+from xdsl.ir import Attribute, Operation, Region, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
@@ -320,6 +320,3 @@ class BarrierOp(IRDLOperation):
 
     name = "schedule.barrier"
     assembly_format = "attr-dict"
-
-
-ScheduleDialect = Dialect("schedule", [BufferOp, StageOp, YieldOp, BarrierOp], [])

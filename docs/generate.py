@@ -26,7 +26,7 @@ from lamina.context import CompilerContext
 from lamina.dialects.decisions import KINDS, Decisions, fields_of, listed, text_of
 from lamina.frontend import import_model
 from lamina.frontend import limits as frontend_limits
-from lamina.pipeline import PHASES, compile_through, module_text
+from lamina.pipeline import PHASE_NAMES, PHASES, compile_through, module_text
 from lamina.universe import LOWERINGS, PASSES, UNIVERSE
 
 ROOT = Path(__file__).parents[1]
@@ -194,7 +194,7 @@ def decisions(_: str) -> str:
 def phases(_: str) -> str:
     """A row a phase: what it ends with, and its passes in order."""
     rows = ["| phase | ends with | passes in order |", "|---|---|---|"]
-    for phase in PHASES:
+    for phase in PHASES["cpu"]:
         names = " → ".join(f"[`{text}`](#{text.partition('{')[0]})" for text in phase.passes)
         rows.append(f"| {phase.name} | {phase.summary} | {names or 'none: the frontend does it'} |")
     return "\n".join(rows) + "\n"
@@ -326,10 +326,10 @@ def _times(times: dict[str, float]) -> list[str]:
 
 def _compile_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """By phase: the passes one by one are what ``make bench`` prints."""
-    heads = ["network", "imports", *(phase.name for phase in PHASES), "in all"]
+    heads = ["network", "imports", *PHASE_NAMES, "in all"]
     rows = []
     for row in report["compile"]:
-        seconds = dict.fromkeys((phase.name for phase in PHASES), 0.0)
+        seconds = dict.fromkeys(PHASE_NAMES, 0.0)
         for phase, _, time in row["passes"]:
             seconds[phase] += time
         rows.append([row["network"], *(f"{time:.2f}" for time in (row["imports"], *seconds.values(), row["total"]))])

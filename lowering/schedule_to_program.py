@@ -1,7 +1,8 @@
 """schedule -> program: what the runtime needs to know of a compiled module beside its machine code.
 
-The segments' buffers and stages, the plan in @main (calls of segments, operations on the host, branches
-and loops), the model's inputs and outputs, and where each constant lies.
+It stands in the ops of the schedule dialect, on the schedule level and on each below it: the segments' buffers and
+stages, the plan in @main (calls of segments, operations on the host, branches and loops), the model's inputs and
+outputs, and where each constant lies.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Block, Operation, SSAValue
 
+from ..backend.targets import Target
+from ..context import CompilerContext
 from ..dialects import shape as dims
-from ..dialects.calling_convention import Arguments, Signature
+from ..dialects.calling_convention import CHECKED_ATTRIBUTE, Arguments
 from ..dialects.graph.attributes import vanishing_axes
+from ..dialects.kernel_call import CallOp, signature_of
 from ..dialects.layout import TensorType
 from ..dialects.schedule import BarrierOp, BufferOp, StageOp
 from ..dialects.shape import Dim
@@ -98,7 +102,7 @@ class _SegmentBuilder:
         for op in block.ops:
             if isinstance(op, BufferOp):
                 self._add_buffer(op)
-            elif isinstance(op, StageOp):
+            elif isinstance(op, StageOp | CallOp):
                 self._add_stage(op)
             elif isinstance(op, BarrierOp) and self.stages:
                 self.stages[-1].barrier = True
@@ -138,9 +142,9 @@ class _SegmentBuilder:
                 offset = None if op.offset is None else op.offset.value.data
                 self._add(op.result, "arena", first_stage=first, last_stage=last, offset=offset)
 
-    def _add_stage(self, op: StageOp) -> None:
+    def _add_stage(self, op: StageOp | CallOp) -> None:
         number = len(self.stages)
-        signature = Signature.of(op)
+        signature = signature_of(op)
         self.symbols |= set(signature.sizes)
         report = number * manifest.REPORT_BYTES + manifest.ACCESS_REPORT_BYTES
         arguments: Arguments[manifest.BufferArgument, manifest.DimensionArgument] = Arguments(
@@ -270,17 +274,24 @@ def _plain(value: Any) -> Any:
 # --- the whole ------------------------------------------------------------------------------------------
 
 
-def build_program(
-    module: ModuleOp, constants: dict[str, np.ndarray], target: manifest.Target, *, checked: bool = False
-) -> tuple[manifest.Program, np.ndarray]:
-    """The program of a scheduled module and the memory of its constants (bytes).
+def describe_target(target: Target) -> manifest.Target:
+    """What a compiled model says of the machine that it needs."""
+    features = [feature[1:] for feature in target.features if feature.startswith("+")]
+    return manifest.Target(target.name, target.triple, target.cpu, features)
 
-    ``constants`` holds arrays by name, those of native stages packed as their buffers' layouts say.
-    ``checked``: the code will be checked, and its stages report what they are kept from.
+
+def build_program(module: ModuleOp, context: CompilerContext) -> tuple[manifest.Program, np.ndarray]:
+    """The program of a module, scheduled or lowered further, and the memory of its constants (bytes).
+
+    The context has the arrays that its buffers name, packed as their layouts say. Where the code is checked, its stages
+    report what they are kept from.
     """
     functions = {f.sym_name.data: f for f in module.ops if isinstance(f, func.FuncOp)}
-    main = functions.pop("main")
-    builders = {name: _SegmentBuilder(function) for name, function in functions.items()}
+    main = functions["main"]
+    # Below the schedule there are kernels, too.
+    called = {op.callee.string_value() for op in main.walk() if isinstance(op, func.CallOp)}
+    builders = {name: _SegmentBuilder(function) for name, function in functions.items() if name in called}
+    checked = CHECKED_ATTRIBUTE in module.attributes
     segments = {name: builder.build(checked) for name, builder in builders.items()}
     writes = {name: positions for builder in builders.values() for name, positions in builder.writes.items()}
     _restore_signs(main, segments)
@@ -295,14 +306,14 @@ def build_program(
     terminator = main.body.block.last_op
     assert terminator is not None
     outputs = _named(main, "res_attrs", terminator.operands, "output")
-    placed, memory = place_constants(constants, _used_constants(segments.values(), body, names))
+    placed, memory = place_constants(context.constants, _used_constants(segments.values(), body, names))
     symbols: set[str] = set()
     for segment in segments.values():
         symbols |= set(segment.symbols)
     for _, value in zip(inputs, main.body.block.args, strict=True):
         symbols |= dims.symbols_of(*value.type.dims)  # pyright: ignore[reportAttributeAccessIssue]
     program = manifest.Program(
-        target=target,
+        target=describe_target(context.target),
         symbols=sorted(symbols),
         inputs=inputs,
         outputs=outputs,
@@ -374,7 +385,7 @@ ALIGNMENT = 64
 
 
 def place_constants(
-    constants: dict[str, np.ndarray], names: Sequence[str]
+    constants: Mapping[str, np.ndarray], names: Sequence[str]
 ) -> tuple[dict[str, manifest.Constant], np.ndarray]:
     """Lays the named arrays out one after another, aligned; gives their places and the memory."""
     placed: dict[str, manifest.Constant] = {}

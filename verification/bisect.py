@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from xdsl.dialects import func, llvm
+from xdsl.dialects import func
 
-from ..backend.compile_module import compile_module as generate_code
 from ..dialects.calling_convention import function_name
 from ..interpreters.loop_operations import OutOfTimeError
 from ..interpreters.loops import LoopsError, translate
 from ..interpreters.scalar import NoMeaningError
 from ..interpreters.schedule import ScheduleRules, StageRun
-from ..pipeline import module_text, phase_passes, phase_range
+from ..lowering.loops_to_llvm.lower import code_functions
+from ..pipeline import emit_code, module_text, phase_passes, phase_range
 from ..runtime.errors import LaminaError
 from ..runtime.image import MappedImage
 from .comparison import Deviation, Tolerance
@@ -92,11 +92,10 @@ class _StageSearch:
         return self.result("skipped", note="the stage is right when its function is compiled alone")
 
     def keep_one_function(self) -> None:
-        """The stage's function, and helpers that it may call."""
+        """The stage's function, and helpers that it may call. Once they are on the llvm level, nothing else is left."""
+        needed = code_functions(self.module, self.name)
         for op in list(self.module.ops):
-            is_other_kernel = isinstance(op, func.FuncOp | llvm.FuncOp) and op.sym_name.data != self.name
-            internal = isinstance(op, llvm.FuncOp) and op.linkage.linkage.data == "internal"
-            if is_other_kernel and not internal and "lamina.kernel" in getattr(op, "attributes", {"lamina.kernel": 0}):
+            if isinstance(op, func.FuncOp) and op not in needed:
                 op.detach()
                 op.erase(safe_erase=False)
 
@@ -128,12 +127,7 @@ class _StageSearch:
             return self.result("wrong", note=str(error))
 
     def check_code(self, optimization_level: int) -> Check:
-        image = generate_code(
-            self.module,
-            self.context.target,
-            denormals=self.context.denormals,
-            optimization_level=optimization_level,
-        )
+        image = emit_code(self.module, self.context, optimization_level=optimization_level)
         mapped = MappedImage(image.data, image.symbols)
         try:
             found = run_isolated(lambda announce: self.run_twice(mapped))

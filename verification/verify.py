@@ -10,20 +10,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
-from ..backend.compile_module import compile_module as generate_code
+from xdsl.dialects.builtin import ModuleOp
+
 from ..backend.targets import Target
-from ..compiler import compile, describe_target, import_for
+from ..compiler import compile, import_for
 from ..dialects.calling_convention import function_name
 from ..interpreters.loop_operations import OutOfTimeError
 from ..interpreters.loops import LoopsError, LoopsFunction, translate
 from ..interpreters.module import interpret_module
 from ..interpreters.scalar import NoMeaningError
 from ..interpreters.schedule import MemoryHazard, ScheduleRules, StageRun
-from ..lowering.schedule_to_program import build_program
-from ..pipeline import PipelineOptions, phase_range, run_phase
+from ..lowering.loops_to_llvm.lower import code_functions
+from ..pipeline import PipelineOptions, build_program, emit_code, phase_range, run_phase
 from ..runtime.errors import LaminaError
 from ..runtime.executable import Executable
 from .bisect import bisect_phase, bisect_stage
@@ -105,20 +105,14 @@ class _Verification:
     def run(self, feeds_of: FeedsOf, shapes: dict | None, target: str | Target) -> None:
         module, context = import_for(self.report.model, shapes=shapes, target=target)
         self.taken = snapshots(module, context, self.pipeline)
-        program, constants = build_program(module, dict(context.constants), describe_target(context.target))
         loops_phase, llvm_phase = phase_range("schedule", None)
         run_phase(module, context, loops_phase, self.pipeline)
         self.translate_loops(module)
         run_phase(module, context, llvm_phase, self.pipeline)
-        progress = partial(self.pipeline.report, "llvm", "emit machine code")
-        self.executable = Executable(
-            program,
-            generate_code(module, context.target, denormals=context.denormals, progress=progress),
-            constants,
-            threads=1,
-            # A schedule that contradicts itself is found below, and the pass that made it.
-            consistent=False,
-        )
+        program, constants = build_program(module, context, self.pipeline)
+        image = emit_code(module, context, self.pipeline)
+        # A schedule that contradicts itself is found below, and the pass that made it.
+        self.executable = Executable(program, image, constants, threads=1, consistent=False)
         self.feeds = feeds_of(self.executable)
         final = self.check_interpreted()
         if final is not None:
@@ -127,8 +121,8 @@ class _Verification:
         if final is not None and self.options.sizes is not None:
             self.check_sizes(self.options.sizes, shapes, target)
 
-    def translate_loops(self, module) -> None:
-        for function in module.ops:
+    def translate_loops(self, module: ModuleOp) -> None:
+        for function in code_functions(module):
             name = function.sym_name.data
             try:
                 self.loops[name] = translate(function)

@@ -26,6 +26,8 @@ class Target:
     gemm_tile: tuple[int, int]
     """The preferred fp32 register tile, MR rows by NR columns, accumulated without spills."""
 
+    machine_class: str = "cpu"
+    """What kind of machine it is, which decides the phases that a model goes through: a key of `pipeline.PHASES`."""
     tune: str = ""
     """The CPU whose scheduling model LLVM uses, if not the one of `cpu`.
 

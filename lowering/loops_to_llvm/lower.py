@@ -12,7 +12,7 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.passes import ModulePass
 
 from ...backend.targets import Target, target_by_name
-from ...dialects.calling_convention import KERNEL_ATTRIBUTE
+from ...dialects.calling_convention import is_kernel
 from .functions import lower_function
 
 TARGET_ATTRIBUTE = "lamina.target"
@@ -31,13 +31,13 @@ def _garbage_collection_paused():
             gc.enable()
 
 
-def code_functions(module: ModuleOp) -> list[func.FuncOp]:
-    """The functions that become machine code: kernels, and what they call, in the order of the text.
+def code_functions(module: ModuleOp, only: str | None = None) -> list[func.FuncOp]:
+    """The functions that become machine code: kernels (or ``only`` that one), and what they call, in the text's order.
 
     Other functions, such as the plan of a model, stay as they are.
     """
     functions = {op.sym_name.data: op for op in module.body.block.ops if isinstance(op, func.FuncOp)}
-    pending = [name for name, function in functions.items() if KERNEL_ATTRIBUTE in function.attributes]
+    pending = [name for name, function in functions.items() if is_kernel(function) and only in (None, name)]
     wanted = set(pending)
     while pending:
         for op in functions[pending.pop()].walk():

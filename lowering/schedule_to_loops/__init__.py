@@ -1,4 +1,4 @@
-"""schedule -> loops: each distinct stage becomes one function of loops over memory and registers.
+"""schedule -> loops: each distinct stage becomes one function of loops over memory and registers, and a call of it.
 
 Stages with the same kernel, types and decisions share a function, whose name ends in a hash of that
 text. How it is called stands in ``dialects/calling_convention.py``.
@@ -18,6 +18,7 @@ from xdsl.passes import ModulePass
 from ...dialects.calling_convention import Signature
 from ...dialects.decisions import kernel_kind
 from ...dialects.kernel import ConvOp, GemmOp
+from ...dialects.kernel_call import CallOp
 from ...dialects.schedule import StageOp
 from .loop_nest import LoopNest
 
@@ -71,7 +72,18 @@ def _repeat_shared_operands(stage: StageOp, nest: LoopNest) -> None:
 
 @dataclass(frozen=True)
 class LowerScheduleToLoopsPass(ModulePass):
-    """Replaces the program's functions by one function for each distinct kernel."""
+    """Writes one function of loops for each distinct kernel; stages become calls of them.
+
+    before::
+
+        schedule.stage @gemm0 ins(%x, %w : T0, T1) outs(%y : T2) {...}
+
+    after::
+
+        schedule.call @gemm_af54a2a14d ins(%x, %w) outs(%y) stage @gemm0
+        ...
+        func.func @gemm_af54a2a14d(%0: memref<?xf32>, ..., %thread: index, %threads: index) attributes {lamina.kernel}
+    """
 
     name = "lower-schedule-to-loops"
 
@@ -81,10 +93,16 @@ class LowerScheduleToLoopsPass(ModulePass):
             signature = Signature.of(stage)
             if signature.function not in functions:
                 functions[signature.function] = lower_stage(stage, signature)
-        for old in list(op.body.block.ops):
-            old.detach()
-            old.erase(safe_erase=False)
+            _replace_by_call(stage, signature)
         op.body.block.add_ops(functions.values())
+
+
+def _replace_by_call(stage: StageOp, signature: Signature) -> None:
+    block = stage.parent
+    assert block is not None
+    block.insert_op_before(CallOp(stage.stage_name.data, signature, stage.ins, stage.outs), stage)
+    stage.detach()
+    stage.erase()
 
 
 def stage_operands(stage: StageOp, nest: LoopNest) -> dict[SSAValue, int]:

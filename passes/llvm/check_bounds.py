@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects import llvm
-from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntegerType, ModuleOp, VectorType, i1, i8, i64
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntegerType, ModuleOp, UnitAttr, VectorType, i1, i8, i64
 from xdsl.ir import Attribute, Block, BlockArgument, Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
 from ...dialects import llvm_extension as llvmx
-from ...dialects.calling_convention import SHARE_PARAMETERS, SLOT_BYTES
+from ...dialects.calling_convention import CHECKED_ATTRIBUTE, SHARE_PARAMETERS, SLOT_BYTES
 from ...lowering.loops_to_llvm.builder import POINTER, Builder
 from ...lowering.loops_to_llvm.functions import BODY_SUFFIX
 from ...runtime.violations import OFFSET_BITS, STACK
@@ -52,12 +52,16 @@ class LLVMCheckBoundsPass(ModulePass):
     %q = llvm.select %inside, %p, %spare
     %v = llvm.load %q : !llvm.ptr -> f32
     ```
-    A masked access is inside where its first and last lanes that are on are.
+    A masked access is inside where its first and last lanes that are on are. A module that is checked already stays as
+    it is.
     """
 
     name = "llvm-check-bounds"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        if CHECKED_ATTRIBUTE in op.attributes:
+            return
+        op.attributes[CHECKED_ATTRIBUTE] = UnitAttr()
         functions = {f.sym_name.data: f for f in op.body.block.ops if isinstance(f, llvm.FuncOp)}
         for name, function in functions.items():
             if function.linkage.linkage.data == "internal" and not name.endswith(BODY_SUFFIX):

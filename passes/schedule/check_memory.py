@@ -12,6 +12,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects import shape as dims
+from ...dialects.kernel_call import CallOp
 from ...dialects.layout import ReshapeOp, TensorType
 from ...dialects.schedule import BarrierOp, BufferOp, StageOp
 from ...dialects.storage import buffer_bytes
@@ -42,7 +43,7 @@ def check_memory(module: ModuleOp) -> None:
     for function in module.ops:
         if isinstance(function, func.FuncOp) and function.body.blocks:
             block = function.body.block
-            if any(isinstance(op, StageOp | BufferOp) for op in block.ops):
+            if any(isinstance(op, StageOp | CallOp | BufferOp) for op in block.ops):
                 _Check(function).run()
 
 
@@ -52,7 +53,7 @@ class _Uses:
 
     first: int
     last: int
-    parts: list[tuple[Part, StageOp, int]] = field(default_factory=list)
+    parts: list[tuple[Part, StageOp | CallOp, int]] = field(default_factory=list)
     """With the stage that writes the part, and its epoch."""
     read: int | None = None
 
@@ -69,7 +70,7 @@ class _Check:
         for op in self.function.body.block.ops:
             if isinstance(op, BarrierOp):
                 epoch += 1
-            elif isinstance(op, StageOp):
+            elif isinstance(op, StageOp | CallOp):
                 self.epochs.append(epoch)
                 self.check_stage(op, epoch)
         self.check_outputs()
@@ -78,7 +79,7 @@ class _Check:
             self.check_buffer(buffer)
         self.check_apart([buffer for buffer in buffers if buffer.offset is not None])
 
-    def check_stage(self, stage: StageOp, epoch: int) -> None:
+    def check_stage(self, stage: StageOp | CallOp, epoch: int) -> None:
         for value in stage.ins:
             root = memory_root(value)
             if not isinstance(root.owner, BufferOp) or root.owner.constant is not None:
@@ -96,7 +97,7 @@ class _Check:
         for value in stage.outs:
             self.check_written(stage, value, epoch)
 
-    def check_written(self, stage: StageOp, value: SSAValue, epoch: int) -> None:
+    def check_written(self, stage: StageOp | CallOp, value: SSAValue, epoch: int) -> None:
         root = memory_root(value)
         if not isinstance(root.owner, BufferOp) or root.owner.constant is not None:
             raise OperationError(f"{_name(root)} is written, and only arena and output buffers can be", stage)

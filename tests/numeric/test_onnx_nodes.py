@@ -18,7 +18,7 @@ from lamina.context import CompilerContext
 from lamina.errors import UnsupportedOperatorError
 from lamina.frontend import import_model
 from lamina.interpreters.graph import interpret_graph
-from lamina.pipeline import PHASES, PipelineOptions, run_phase
+from lamina.pipeline import PipelineOptions, phase_named, run_phase
 from onnx import numpy_helper
 from xdsl.dialects.builtin import ModuleOp
 
@@ -85,8 +85,7 @@ def check(case: Any) -> None:
     inputs, outputs = (arrays(values) for values in case.data_sets[0])
     module, context = imported(case, inputs)
     module.verify()
-    (graph_phase,) = (phase for phase in PHASES if phase.name == "graph")
-    run_phase(module, context, graph_phase, PipelineOptions(verify_each=True))
+    run_phase(module, context, phase_named("graph"), PipelineOptions(verify_each=True))
     feeds = {info.name: np.asarray(value) for info, value in zip(case.model.graph.input, inputs)}
     results = interpret_graph(module, feeds, context.constants)
     for info, expected in zip(case.model.graph.output, outputs):

@@ -17,7 +17,7 @@ import pytest
 from lamina.context import CompilerContext
 from lamina.frontend import import_model
 from lamina.interpreters.graph import interpret_graph
-from lamina.pipeline import PHASES, PipelineOptions, run_phase
+from lamina.pipeline import PipelineOptions, phase_named, run_phase
 from onnx import helper, numpy_helper
 
 RANDOM = np.random.default_rng(7)
@@ -438,8 +438,7 @@ def test_operator(case: Case, free: bool) -> None:
     context = CompilerContext()
     module = import_model(model, context=context)
     module.verify()
-    (graph_phase,) = (phase for phase in PHASES if phase.name == "graph")
-    run_phase(module, context, graph_phase, PipelineOptions(verify_each=True))
+    run_phase(module, context, phase_named("graph"), PipelineOptions(verify_each=True))
     results = interpret_graph(module, case.feeds, context.constants)
     for (name, actual), expected in zip(results.items(), expected_results(case.model(False), case.feeds), strict=True):
         assert actual.dtype == expected.dtype, name

@@ -47,7 +47,7 @@ def outputs(path: Path) -> np.ndarray:
     return lamina.load(path).run({"x": x})["y"]
 
 
-@pytest.mark.parametrize("phase", ["0-import", "1-graph", "2-kernel", "3-schedule"])
+@pytest.mark.parametrize("phase", ["0-import", "1-graph", "2-kernel", "3-schedule", "4-loops", "5-llvm"])
 def test_text_of_each_phase_compiles_on(model: Path, tmp_path: Path, phase: str) -> None:
     compiled = tmp_path / "on.lamina"
     assert exit_code("compile", model.parent / "phases" / f"{phase}.mlir", "-o", compiled) == 0
@@ -76,7 +76,7 @@ def test_text_shows_lower_levels(model: Path, capsys: pytest.CaptureFixture[str]
     ("arguments", "message"),
     [
         (["phases/3-schedule.mlir", "--emit", "kernel"], "cannot go from phase 'schedule' back to 'kernel'"),
-        (["phases/4-loops.mlir"], "cannot go from phase 'loops' back to 'schedule'"),
+        (["phases/4-loops.mlir", "--emit", "schedule"], "cannot go from phase 'loops' back to 'schedule'"),
         (["phases/3-schedule.mlir", "--dim", "N=1"], "dims are fixed when a model is imported"),
         (["phases/3-schedule.mlir", "--from", "scheduel"], "expected one of import"),
         (["product.onnx", "--from", "schedule"], "goes with .mlir text"),

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from lamina.pipeline import PHASES, phase_passes
+from lamina.pipeline import PHASES, Phase, phase_passes
 from lamina.universe import DIALECTS, LOWERINGS, OUTPUTS, PASSES, UNIVERSE
 
 ROOT = Path(__file__).parents[2]
@@ -243,15 +243,18 @@ def test_lowering_is_named_after_its_file(name: str) -> None:
     assert class_name.lower() == f"{name}pass".replace("-", "")
 
 
-@pytest.mark.parametrize("phase", PHASES, ids=[phase.name for phase in PHASES])
-def test_passes_of_phase_exist(phase) -> None:
+ALL_PHASES = {f"{kind}-{phase.name}": phase for kind, phases in PHASES.items() for phase in phases}
+
+
+@pytest.mark.parametrize("phase", ALL_PHASES.values(), ids=ALL_PHASES)
+def test_passes_of_phase_exist(phase: Phase) -> None:
     for module_pass in phase_passes(phase):
         assert module_pass.name in PASSES | LOWERINGS
 
 
 def test_lowerings_stand_at_the_start_of_their_phase() -> None:
     """Only a lowering changes level, so no pass of the level above may follow it."""
-    for phase in PHASES:
+    for phase in ALL_PHASES.values():
         names = [text.partition("{")[0] for text in phase.passes]
         lowerings = [name for name in names if name in LOWERINGS]
         assert names[: len(lowerings)] == lowerings, phase.name

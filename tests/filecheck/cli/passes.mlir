@@ -15,4 +15,4 @@ func.func @main(%x: f32) -> (f32, f32) {
 
 // UNKNOWN: error: --passes: no pass is called 'no-such-pass'
 // BACKWARD: error: --to: cannot go from phase 'loops' back to 'graph'
-// ILLEGAL: after phase 'import' only builtin, func, graph may be left, found arith.addf (2)
+// ILLEGAL: after phase 'import' these may not be left: arith.addf (2)

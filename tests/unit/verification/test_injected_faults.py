@@ -45,13 +45,13 @@ def inject(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[ModuleOp
                 change(op)
 
         phases = []
-        for phase in pipeline.PHASES:
+        for phase in pipeline.PHASES["cpu"]:
             if phase.name == phase_name:
                 place = len(phase.passes) if after is None else phase.passes.index(after) + 1
                 phase = replace(phase, passes=(*phase.passes[:place], BreakPass.name, *phase.passes[place:]))
             phases.append(phase)
         monkeypatch.setitem(cast(dict, UNIVERSE.all_passes), BreakPass.name, lambda: BreakPass)
-        monkeypatch.setattr(pipeline, "PHASES", tuple(phases))
+        monkeypatch.setitem(cast(dict, pipeline.PHASES), "cpu", tuple(phases))
         return BreakPass.name
 
     return add

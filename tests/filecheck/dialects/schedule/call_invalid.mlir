@@ -1,0 +1,50 @@
+// RUN: lamina-opt %s --split-input-file --verify-diagnostics --parsing-diagnostics | filecheck %s
+
+func.func @missing(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
+  schedule.call @kernel ins(%x) outs(%y) stage @a
+  func.return
+}
+
+// CHECK: C1: no kernel is called @kernel
+
+// -----
+
+func.func @no_kernel(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
+  schedule.call @no_kernel ins(%x) outs(%y) stage @a
+  func.return
+}
+
+// CHECK: C1: no kernel is called @no_kernel
+
+// -----
+
+func.func @order(%x: !layout.tensor<N x f32>, %y: !layout.tensor<N x i8>) {
+  schedule.call @kernel ins(%y) outs(%x) sizes [N] stage @a
+  func.return
+}
+func.func @kernel(%x: memref<?xf32>, %y: memref<?xi8>, %N: index, %thread: index, %threads: index) attributes {lamina.kernel} {
+  func.return
+}
+
+// CHECK: C2: @kernel takes (memref<?xf32>, memref<?xi8>, index, index, index), this call gives it (memref<?xi8>, memref<?xf32>, index, index, index)
+
+// -----
+
+func.func @size(%x: !layout.tensor<N x f32>, %y: !layout.tensor<N x f32>) {
+  schedule.call @kernel ins(%x) outs(%y) stage @a
+  func.return
+}
+func.func @kernel(%x: memref<?xf32>, %y: memref<?xf32>, %N: index, %thread: index, %threads: index) attributes {lamina.kernel} {
+  func.return
+}
+
+// CHECK: C2: @kernel takes (memref<?xf32>, memref<?xf32>, index, index, index), this call gives it (memref<?xf32>, memref<?xf32>, index, index)
+
+// -----
+
+func.func @undefined(%x: !layout.tensor<N x f32>) {
+  schedule.call @kernel ins(%x) outs(%z) stage @a
+  func.return
+}
+
+// CHECK: no buffer is called %z above

@@ -1,0 +1,33 @@
+// RUN: lamina-opt %s -p lower-schedule-to-loops | filecheck %s
+// RUN: lamina-opt %s -p lower-schedule-to-loops,loops-expand-math,lower-loops-to-llvm | filecheck %s --check-prefix LLVM
+
+// Stages become calls of the kernels; buffers, barriers and views stay. Equal stages share a kernel.
+// CHECK-LABEL: func.func @segment(%x: !layout.tensor<N x 8 x f32>) -> !layout.tensor<N x 8 x f32> {
+// CHECK-NEXT:    %0 = schedule.buffer arena lives 0 to 1 : !layout.tensor<N x 8 x f32>
+// CHECK-NEXT:    %y = schedule.buffer output 0 : !layout.tensor<N x 8 x f32>
+// CHECK-NEXT:    schedule.call @[[KERNEL:softmax_[0-9a-f]+]] ins(%x) outs(%0) sizes [N] stage @first
+// CHECK-NEXT:    schedule.barrier
+// CHECK-NEXT:    schedule.call @[[KERNEL]] ins(%0) outs(%y) sizes [N] stage @second
+// CHECK-NEXT:    func.return %y : !layout.tensor<N x 8 x f32>
+// CHECK:       func.func @[[KERNEL]](%0: memref<?xf32>, %1: memref<?xf32>, %N: index, %thread: index, %threads: index) attributes {lamina.kernel}
+// CHECK-NOT:   func.func
+
+// LLVM-LABEL: func.func @segment
+// LLVM:         schedule.call @[[KERNEL:softmax_[0-9a-f]+]] ins(%x) outs(%0) sizes [N] stage @first
+// LLVM:       llvm.func @[[KERNEL]](%{{.*}}: !llvm.ptr, %{{.*}}: i64, %{{.*}}: i64)
+func.func @segment(%x: !layout.tensor<N x 8 x f32>) -> !layout.tensor<N x 8 x f32> {
+  %0 = schedule.buffer arena lives 0 to 1 : !layout.tensor<N x 8 x f32>
+  %y = schedule.buffer output 0 : !layout.tensor<N x 8 x f32>
+  schedule.stage @first ins(%x : !layout.tensor<N x 8 x f32>) outs(%0 : !layout.tensor<N x 8 x f32>) tile {lanes = 8, unroll = 1, row_vectors = 1} {
+  ^bb0(%a: !layout.tensor<N x 8 x f32>):
+    %r = kernel.softmax ins(%a : !layout.tensor<N x 8 x f32>) -> !layout.tensor<N x 8 x f32>
+    schedule.yield %r : !layout.tensor<N x 8 x f32>
+  }
+  schedule.barrier
+  schedule.stage @second ins(%0 : !layout.tensor<N x 8 x f32>) outs(%y : !layout.tensor<N x 8 x f32>) tile {lanes = 8, unroll = 1, row_vectors = 1} {
+  ^bb0(%a: !layout.tensor<N x 8 x f32>):
+    %r = kernel.softmax ins(%a : !layout.tensor<N x 8 x f32>) -> !layout.tensor<N x 8 x f32>
+    schedule.yield %r : !layout.tensor<N x 8 x f32>
+  }
+  func.return %y : !layout.tensor<N x 8 x f32>
+}
