@@ -44,7 +44,10 @@ class LocatedParser(Parser):
             operation = super().parse_operation()
         except (VerifyException, ValueError) as error:
             raise ParseError(self._first_line(begin), str(error)) from error
-        self.spans[operation] = self._first_line(begin)
+        span = self._first_line(begin)
+        # A stage holds a kernel that its text has no operation for.
+        for inner in operation.walk():
+            self.spans.setdefault(inner, span)
         return operation
 
     def _get_op_by_name(self, name: str) -> type[Operation]:

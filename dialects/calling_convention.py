@@ -24,7 +24,7 @@ from typing import Generic, TypeVar
 
 from xdsl.dialects import func
 from xdsl.dialects.builtin import DYNAMIC_INDEX, IndexType, MemRefType, i8, i64
-from xdsl.ir import Attribute, Operation
+from xdsl.ir import Attribute, Operation, SSAValue
 
 from . import shape as dims
 from .decisions import kernel_kind
@@ -129,7 +129,10 @@ def operand_types(stage: StageOp) -> list[TensorType]:
 
 def function_name(stage: StageOp) -> str:
     """Name of the stage's function: its kind and a hash of everything that its code depends on."""
-    text = "\n".join([str(stage.kernel), str(stage.tile), *(str(type_) for type_ in operand_types(stage))])
+    position: dict[SSAValue, int] = {argument: index for index, argument in enumerate(stage.body.block.args)}
+    operands = [position[operand] for operand in stage.kernel.operands]
+    parts = (stage.kernel, operands, stage.tile, *operand_types(stage))
+    text = "\n".join(map(str, parts))
     kind = kernel_kind(stage.kernel).replace("kernel.", "").replace("layout.", "").replace(" ", "_")
     return f"{kind}_{hashlib.sha256(text.encode()).hexdigest()[:10]}"
 

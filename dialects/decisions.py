@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field
 from typing import Any, Literal
 
-from xdsl.ir import Operation
+from xdsl.dialects.builtin import StringAttr
+from xdsl.ir import Attribute, Operation
 
 from . import shape as dims
 from .kernel import ConvOp, GemmOp
@@ -257,8 +258,12 @@ KINDS: Mapping[str, type[Decisions]] = {
 
 def kernel_kind(kernel: Operation) -> str:
     """The kernel's name in KINDS: its op's, of a convolution with the algorithm."""
-    algorithm = kernel.properties.get("algorithm")
-    return kernel.name if algorithm is None else f"{kernel.name} {algorithm.data}"  # pyright: ignore[reportAttributeAccessIssue]
+    return kind_name(kernel.name, kernel.properties)
+
+
+def kind_name(name: str, properties: Mapping[str, Attribute]) -> str:
+    algorithm = properties.get("algorithm")
+    return f"{name} {algorithm.data}" if isinstance(algorithm, StringAttr) else name
 
 
 def kind_of(kernel: Operation) -> type[Decisions]:
@@ -275,13 +280,13 @@ def left_open(kind: type[Decisions], said: Mapping[str, Value]) -> list[str]:
     return [name for name, entry in fields_of(kind).items() if entry.default is MISSING and name not in said]
 
 
-def mistake(kernel: Operation, name: str, value: Value | None = None) -> str | None:
-    """What is wrong with a decision of that name (and value) in a stage of the kernel, if anything is."""
-    known = fields_of(kind_of(kernel))
+def mistake(kind: str, name: str, value: Value | None = None) -> str | None:
+    """What is wrong with a decision of that name (and value) in a stage of such a kernel, if anything is."""
+    known = fields_of(KINDS.get(kind, Decisions))
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
         suggestion = f": did you mean '{close[0]}'?" if close else f", it has {', '.join(known) or 'none'}"
-        return f"{kernel_kind(kernel)} has no decision '{name}'{suggestion}"
+        return f"{kind} has no decision '{name}'{suggestion}"
     choices = known[name].metadata["choices"]
     if value is None or (type(value) is type(choices[0]) and value in choices):
         return None

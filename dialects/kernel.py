@@ -4,13 +4,12 @@ Every op reads ``ins`` and gives one result (``kernel.lstm``: three). An epilogu
 ``arith``/``math`` ops that is applied to each element of the result before it is stored; its arguments
 are the element and one element of each epilogue operand, which is broadcast to the result's shape::
 
-    %y = kernel.conv ins(%x, %w, %b : ...) strides [1, 1] pads [1, 1, 1, 1] algorithm direct epilogue(%skip : ...) {
-    ^bb0(%acc: f32, %s: f32):
-      %sum = arith.addf %acc, %s : f32
-      kernel.yield %sum : f32
-    } -> !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
+    %y = kernel.conv direct(%x, %w, %b) pads [1, 1, 1, 1] : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
+        epilogue(%acc, %s = %skip) {%sum = arith.addf %acc, %s : f32}
 
-``kernel.map`` is the elementwise kernel: its region's arguments are one element of each operand.
+``kernel.map`` is the elementwise kernel: its region's arguments are one element of each operand::
+
+    %y = kernel.map(%x, %z) : !layout.tensor<4 x f32> each(%a, %b) {%sum = arith.addf %a, %b : f32}
 """
 
 from __future__ import annotations
@@ -31,6 +30,13 @@ from .kernel_operation import IntegerList, KernelOp, YieldOp
 from .layout import TensorType
 from .shape import Dim
 from .winograd import tile_of, weight_planes
+
+# What slides over the axes of an image does so one by one, without padding.
+SLIDING = {
+    "strides": lambda rank: [1] * (rank - 2),
+    "pads": lambda rank: [0] * (2 * rank - 4),
+    "dilations": lambda rank: [1] * (rank - 2),
+}
 
 # --- contractions -------------------------------------------------------------------------------------
 
@@ -60,7 +66,8 @@ class ConvOp(KernelOp):
         "dilations": "integers",
         "groups": "integer",
     }
-    DEFAULTS: ClassVar = {"algorithm": "unset", "groups": 1}
+    DEFAULTS: ClassVar = {"algorithm": "unset", "groups": 1, **SLIDING}
+    VARIANT: ClassVar = "algorithm"
 
     def verify_operands(self) -> None:
         if len(self.ins) < 2:
@@ -130,6 +137,7 @@ class MapOp(KernelOp):
 
     name = "kernel.map"
     TAKES_ELEMENT: ClassVar = False
+    REGION: ClassVar = "each"
 
     def region_operands(self) -> tuple[Attribute, ...]:
         return tuple(self.in_type(index).element_type for index in range(len(self.ins)))
@@ -148,6 +156,7 @@ class ReduceOp(KernelOp):
     kind = prop_def(StringAttr)
     axes = prop_def(IntegerList)
     SYNTAX: ClassVar = {"kind": "word", "axes": "integers"}
+    VARIANT: ClassVar = "kind"
 
 
 @irdl_op_definition
@@ -162,6 +171,7 @@ class ArgReduceOp(KernelOp):
     axis = prop_def(IntegerAttr)
     last = opt_prop_def(UnitAttr)
     SYNTAX: ClassVar = {"kind": "word", "axis": "integer", "last": "flag"}
+    VARIANT: ClassVar = "kind"
 
 
 @irdl_op_definition
@@ -203,6 +213,8 @@ class PoolOp(KernelOp):
         "dilations": "integers",
         "count_include_pad": "flag",
     }
+    DEFAULTS: ClassVar = SLIDING
+    VARIANT: ClassVar = "kind"
 
 
 # --- data movement --------------------------------------------------------------------------------------
@@ -223,6 +235,7 @@ class PadOp(KernelOp):
     value = prop_def(FloatAttr)
     SYNTAX: ClassVar = {"lower": "dims", "upper": "dims", "mode": "word", "value": "float"}
     DEFAULTS: ClassVar = {"mode": "constant", "value": 0.0}
+    VARIANT: ClassVar = "mode"
 
 
 @irdl_op_definition
@@ -242,6 +255,7 @@ class SliceOp(KernelOp):
     starts = prop_def(ArrayAttr[DimensionAttr])
     steps = prop_def(IntegerList)
     SYNTAX: ClassVar = {"starts": "dims", "steps": "integers"}
+    DEFAULTS: ClassVar = {"steps": lambda rank: [1] * rank}
 
 
 @irdl_op_definition
@@ -293,6 +307,7 @@ class ResizeOp(KernelOp):
     SYNTAX: ClassVar = {
         "mode": "word", "coordinates": "word", "rounding": "word", "scales": "floats", "common_scale": "dims",
     }  # fmt: skip
+    VARIANT: ClassVar = "mode"
     DEFAULTS: ClassVar = {"mode": "nearest", "coordinates": "half_pixel", "rounding": "round_prefer_floor"}
 
 

@@ -33,6 +33,7 @@ from xdsl.utils.exceptions import VerifyException
 from .calling_convention import Signature, is_kernel
 from .dimension_attribute import DimensionAttr, parse_dimensions, print_dimensions
 from .layout import TensorType
+from .operand_text import parse_value
 from .schedule import StageOp
 
 
@@ -136,16 +137,7 @@ class CallOp(IRDLOperation):
 
 
 def _parse_buffers(parser: Parser) -> list[SSAValue]:
-    """``(%a, %b)``: values that stand above with their types."""
-    return parser.parse_comma_separated_list(parser.Delimiter.PAREN, lambda: _parse_buffer(parser))
-
-
-def _parse_buffer(parser: Parser) -> SSAValue:
-    operand = parser.parse_unresolved_operand()
-    known = parser.ssa_values.get(operand.operand_name, ())
-    if operand.index >= len(known):
-        parser.raise_error(f"no buffer is called %{operand.operand_name} above", operand.span)
-    return known[operand.index]
+    return parser.parse_comma_separated_list(parser.Delimiter.PAREN, lambda: parse_value(parser))
 
 
 def signature_of(op: StageOp | CallOp) -> Signature:

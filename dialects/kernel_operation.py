@@ -10,8 +10,6 @@ from xdsl.ir import Attribute, Region, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
-    irdl_op_definition,
-    operand_def,
     region_def,
     traits_def,
     var_operand_def,
@@ -19,12 +17,22 @@ from xdsl.irdl import (
 )
 from xdsl.parser import Parser
 from xdsl.printer import Printer
-from xdsl.traits import IsTerminator, Pure
+from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from .dimension_attribute import dimension_array, parse_dimensions, print_dimensions
+from .epilogue_text import (
+    YieldOp,
+    name_arguments,
+    parse_code,
+    parse_element_and_extras,
+    parse_elements,
+    print_arguments,
+    print_code,
+)
 from .kernel_shapes import check_kernel
 from .layout import TensorType
+from .operand_text import NONE, parse_value, refuse_word
 from .shape import Dim
 
 IntegerList = DenseArrayBase.constr(i64)
@@ -97,24 +105,16 @@ def _print_property(printer: Printer, value: Attribute) -> None:
             raise ValueError(f"no syntax for property {value}")
 
 
-@irdl_op_definition
-class YieldOp(IRDLOperation):
-    """Gives the value that an epilogue or a map stores."""
-
-    name = "kernel.yield"
-    value = operand_def()
-    traits = traits_def(IsTerminator())
-    assembly_format = "$value attr-dict `:` type($value)"
-
-    def __init__(self, value: SSAValue):
-        super().__init__(operands=[value])
-
-
 class KernelOp(IRDLOperation):
     """Base of all kernels: operands, epilogue, results and their syntax.
 
-    ``SYNTAX`` lists the op's own properties with their kind, in the order in which they print; a
-    property equal to its default is not printed.
+    ``SYNTAX`` lists the op's own properties with their kind, in the order in which they print; a property equal to its
+    default, which may depend on the rank of the first operand, is not printed. ``VARIANT`` names the one that stands
+    before the operands. The text has three parts, of which a stage prints the first and the last::
+
+        kernel.conv direct(%x, %w, %b) pads [1, 1, 1, 1]      head: operands and properties
+            : !layout.tensor<1 x 64 x 56 x 56 x f32>          types of the results
+            epilogue(%acc, %s = %skip) {%0 = arith.addf %acc, %s : f32}
 
     C1: the region has one argument per epilogue operand after the element (map: one per operand),
     each of its operand's element type. C2: it yields the result's element type. C3: the operands, properties and
@@ -129,9 +129,11 @@ class KernelOp(IRDLOperation):
     traits = traits_def(Pure())
 
     SYNTAX: ClassVar[Mapping[str, str]] = {}
-    DEFAULTS: ClassVar[Mapping[str, PropertyValue]] = {}
+    DEFAULTS: ClassVar[Mapping[str, PropertyValue | Callable[[int], PropertyValue]]] = {}
+    VARIANT: ClassVar[str] = ""
     # Whether the region's first argument is the kernel's own element, which may be wider than what is stored.
     TAKES_ELEMENT: ClassVar[bool] = True
+    REGION: ClassVar[str] = "epilogue"
 
     def __init__(
         self,
@@ -145,17 +147,24 @@ class KernelOp(IRDLOperation):
         unknown = properties.keys() - self.SYNTAX.keys()
         if unknown:
             raise TypeError(f"{self.name} has no property {sorted(unknown)}")
-        attributes = {}
-        for name, kind in self.SYNTAX.items():
-            value = properties.get(name, self.DEFAULTS.get(name))
+        attributes = self.defaults(ins)
+        for name, value in properties.items():
             if value is not None:
-                attributes[name] = _FROM_PYTHON[kind](value)
+                attributes[name] = _FROM_PYTHON[self.SYNTAX[name]](value)
         super().__init__(
             operands=[ins, epilogue_ins],
             result_types=[[results] if isinstance(results, TensorType) else results],
             regions=[epilogue if epilogue is not None else Region()],
             properties=attributes,
         )
+
+    @classmethod
+    def defaults(cls, ins: Sequence[SSAValue]) -> dict[str, Attribute | None]:
+        """The properties that have a default, for these operands."""
+        x = ins[0].type if ins else None
+        rank = x.rank if isinstance(x, TensorType) else 0
+        values = {name: value(rank) if callable(value) else value for name, value in cls.DEFAULTS.items()}
+        return {name: _FROM_PYTHON[cls.SYNTAX[name]](value) for name, value in values.items()}
 
     @property
     def result(self) -> SSAValue:
@@ -201,56 +210,91 @@ class KernelOp(IRDLOperation):
     # --- syntax ---------------------------------------------------------------------------------
 
     def print(self, printer: Printer) -> None:
-        print_operands(printer, " ins", self.ins)
-        for name, kind in self.SYNTAX.items():
-            value = self.properties.get(name)
-            default = self.DEFAULTS.get(name)
-            if value is None or (default is not None and value == _FROM_PYTHON[kind](default)):
-                continue
-            printer.print_string(f" {name}")
-            _print_property(printer, value)
-        if self.has_epilogue:
-            printer.print_string(" epilogue")
-            if self.epilogue_ins:
-                print_operands(printer, "", self.epilogue_ins)
-            printer.print_string(" ")
-            printer.print_region(self.epilogue)
-        printer.print_string(" -> ")
+        self.print_head(printer)
+        printer.print_string(" : ")
         printer.print_list([result.type for result in self.outs], printer.print_attribute)
+        self.print_epilogue(printer)
 
     @classmethod
     def parse(cls, parser: Parser) -> KernelOp:
-        parser.parse_keyword("ins")
-        ins = parse_operands(parser)
-        properties: dict[str, Attribute] = {
-            name: attribute
-            for name, default in cls.DEFAULTS.items()
-            if (attribute := _FROM_PYTHON[cls.SYNTAX[name]](default)) is not None
-        }
-        epilogue_ins: list[SSAValue] = []
-        region = Region()
-        while not parser.parse_optional_punctuation("->"):
-            word = parser.parse_identifier(f"a property of {cls.name}, epilogue or ->")
-            if word == "epilogue":
-                if parser.parse_optional_characters("(") is not None:
-                    epilogue_ins = parse_operands(parser, opened=True)
-                region = parser.parse_region()
-            elif word in cls.SYNTAX:
-                properties[word] = _PARSERS[cls.SYNTAX[word]](parser)
-            else:
-                parser.raise_error(f"{cls.name} has no property '{word}'; it has {', '.join(cls.SYNTAX) or 'none'}")
-        results = [parser.parse_type()]
-        while parser.parse_optional_punctuation(","):
-            results.append(parser.parse_type())
+        ins, properties = cls.parse_head(parser)
+        refuse_word(parser, f"property of {cls.name}: it has {', '.join(cls.SYNTAX) or 'none'}", (cls.REGION,))
+        parser.parse_punctuation(":")
+        results = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_type)
+        epilogue_ins, region = cls.parse_epilogue(parser, ins, results)
+        return cls.of_parts(ins, epilogue_ins, results, properties, region)
+
+    @classmethod
+    def of_parts(
+        cls,
+        ins: Sequence[SSAValue],
+        epilogue_ins: Sequence[SSAValue],
+        results: Sequence[Attribute],
+        properties: Mapping[str, Attribute],
+        region: Region,
+    ) -> KernelOp:
+        segments = DenseArrayBase.from_list(i32, [len(ins), len(epilogue_ins)])
         return cls.create(
             operands=[*ins, *epilogue_ins],
             result_types=results,
-            properties={
-                **properties,
-                "operandSegmentSizes": DenseArrayBase.from_list(i32, [len(ins), len(epilogue_ins)]),
-            },
+            properties={**properties, "operandSegmentSizes": segments},
             regions=[region],
         )
+
+    def print_head(self, printer: Printer, standing_for: Mapping[SSAValue, SSAValue] = NONE) -> None:
+        """Variant, operands as what they stand for, and the properties that are not as by default."""
+        defaults = self.defaults(self.ins)
+        said = {name: self.properties[name] for name in self.SYNTAX if name in self.properties}
+        said = {name: value for name, value in said.items() if value != defaults.get(name)}
+        if self.VARIANT in said:
+            _print_property(printer, said.pop(self.VARIANT))
+        printer.print_operands([standing_for.get(value, value) for value in self.ins])
+        for name, value in said.items():
+            printer.print_string(f" {name}")
+            _print_property(printer, value)
+
+    @classmethod
+    def parse_head(cls, parser: Parser) -> tuple[list[SSAValue], dict[str, Attribute]]:
+        variant = parser.parse_optional_identifier() if cls.VARIANT else None
+        ins = parser.parse_comma_separated_list(parser.Delimiter.PAREN, lambda: parse_value(parser))
+        properties = {name: value for name, value in cls.defaults(ins).items() if value is not None}
+        if variant is not None:
+            properties[cls.VARIANT] = StringAttr(variant)
+        said: set[str] = set()
+        while name := parser.parse_optional_keyword_in(cls.SYNTAX):
+            if name in said:
+                parser.raise_error(f"{cls.name} says '{name}' twice")
+            said.add(name)
+            properties[name] = _PARSERS[cls.SYNTAX[name]](parser)
+        return ins, properties
+
+    def print_epilogue(self, printer: Printer, standing_for: Mapping[SSAValue, SSAValue] = NONE) -> None:
+        """The region and what it reads, if there is one. Its values are seen in it alone."""
+        if not self.has_epilogue:
+            return
+        printer.print_string(f" {self.REGION}")
+        name_arguments(self.epilogue.block, self.TAKES_ELEMENT)
+        printer.enter_scope()
+        element = self.type.element_type if self.TAKES_ELEMENT else None
+        extras = [standing_for.get(value, value) for value in self.epilogue_ins]
+        print_arguments(printer, self.epilogue.block.args, element, extras)
+        printer.print_string(" ")
+        print_code(printer, self.epilogue.block)
+        printer.exit_scope()
+
+    @classmethod
+    def parse_epilogue(
+        cls, parser: Parser, ins: Sequence[SSAValue], results: Sequence[Attribute]
+    ) -> tuple[list[SSAValue], Region]:
+        """What the region reads beside the operands, and the region; without one, nothing and an empty one."""
+        if parser.parse_optional_keyword(cls.REGION) is None:
+            return [], Region()
+        if not cls.TAKES_ELEMENT:
+            return [], parse_code(parser, parse_elements(parser, ins))
+        if not isinstance(results[0], TensorType):
+            parser.raise_error(f"the result has type {results[0]}, expected a !layout.tensor")
+        arguments, extras = parse_element_and_extras(parser, results[0].element_type)
+        return extras, parse_code(parser, arguments)
 
     # --- verification ------------------------------------------------------------------------------
 
@@ -286,25 +330,3 @@ class KernelOp(IRDLOperation):
             raise VerifyException(
                 f"C2: the region yields {terminator.value.type}, the result holds {self.type.element_type}"
             )
-
-
-def print_operands(printer: Printer, keyword: str, operands: Sequence[SSAValue]) -> None:
-    printer.print_string(f"{keyword}(")
-    if operands:
-        printer.print_list(operands, printer.print_ssa_value)
-        printer.print_string(" : ")
-        printer.print_list([value.type for value in operands], printer.print_attribute)
-    printer.print_string(")")
-
-
-def parse_operands(parser: Parser, opened: bool = False) -> list[SSAValue]:
-    if not opened:
-        parser.parse_punctuation("(")
-    if parser.parse_optional_punctuation(")"):
-        return []
-    start = parser.pos
-    operands = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_unresolved_operand)
-    parser.parse_punctuation(":")
-    types = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_type)
-    parser.parse_punctuation(")")
-    return list(parser.resolve_operands(operands, types, start))

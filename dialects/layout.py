@@ -6,10 +6,10 @@ ops see the same memory in another way and cost nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, i64
-from xdsl.ir import Attribute, Data, Dialect, ParametrizedAttribute, SSAValue, TypeAttribute
+from xdsl.ir import Attribute, Data, Dialect, ParametrizedAttribute, Region, SSAValue, TypeAttribute
 from xdsl.irdl import (
     IRDLOperation,
     irdl_attr_definition,
@@ -34,6 +34,7 @@ from .dimension_attribute import (
     print_shape,
 )
 from .layout_algebra import Layout, parse_order, print_order
+from .operand_text import NONE, parse_value
 from .shape import Dim
 
 
@@ -131,26 +132,67 @@ class TensorType(ParametrizedAttribute, TypeAttribute):
                 print_layout(self.layout, printer)
 
 
-class _SameShape(IRDLOperation):
-    """Base of the ops whose result has the operand's shape and element type."""
+class _LayoutOp(IRDLOperation):
+    """Base of the ops that read one tensor: ``layout.convert %x : type of the result``."""
 
     source = operand_def(TensorType)
     result = result_def(TensorType)
     traits = traits_def(Pure())
 
+    def print(self, printer: Printer) -> None:
+        self.print_head(printer)
+        printer.print_string(" : ")
+        printer.print_attribute(self.result.type)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> _LayoutOp:
+        operands, properties = cls.parse_head(parser)
+        parser.parse_punctuation(":")
+        return cls.create(operands=operands, properties=properties, result_types=[parser.parse_type()])
+
+    def print_head(self, printer: Printer, standing_for: Mapping[SSAValue, SSAValue] = NONE) -> None:
+        """The operand, and what else says what is done with it."""
+        printer.print_string(" ")
+        printer.print_ssa_value(standing_for.get(self.source, self.source))
+
+    @classmethod
+    def parse_head(cls, parser: Parser) -> tuple[list[SSAValue], dict[str, Attribute]]:
+        return [parse_value(parser)], {}
+
 
 @irdl_op_definition
-class ConvertOp(_SameShape):
+class ConvertOp(_LayoutOp):
     """Copies a tensor into another layout (pack, unpack, adding a halo).
 
     C1: source and result have the same shape and element type.
     """
 
     name = "layout.convert"
-    assembly_format = "$source attr-dict `:` type($source) `->` type($result)"
 
     def __init__(self, source: SSAValue, layout: Layout):
         super().__init__(operands=[source], result_types=[source.type.with_layout(layout)])  # pyright: ignore[reportAttributeAccessIssue]
+
+    # A stage runs it as it runs kernels, which may have an epilogue.
+
+    def print_epilogue(self, printer: Printer, standing_for: Mapping[SSAValue, SSAValue] = NONE) -> None:
+        pass
+
+    @classmethod
+    def parse_epilogue(
+        cls, parser: Parser, ins: Sequence[SSAValue], results: Sequence[Attribute]
+    ) -> tuple[list[SSAValue], Region]:
+        return [], Region()
+
+    @classmethod
+    def of_parts(
+        cls,
+        ins: Sequence[SSAValue],
+        epilogue_ins: Sequence[SSAValue],
+        results: Sequence[Attribute],
+        properties: Mapping[str, Attribute],
+        region: Region,
+    ) -> ConvertOp:
+        return cls.create(operands=ins, result_types=results, properties=properties)
 
     def verify_(self) -> None:
         source, result = self.source.type, self.result.type
@@ -160,18 +202,14 @@ class ConvertOp(_SameShape):
 
 
 @irdl_op_definition
-class TransposeOp(IRDLOperation):
+class TransposeOp(_LayoutOp):
     """The same memory with its axes renamed: axis i of the result is axis permutation[i] of the source.
 
     C1: permutation is one of the source's axes. C2: the result's type is the source's, permuted.
     """
 
     name = "layout.transpose"
-    source = operand_def(TensorType)
     permutation = prop_def(DenseArrayBase.constr(i64))
-    result = result_def(TensorType)
-    traits = traits_def(Pure())
-    assembly_format = "$source $permutation attr-dict `:` type($source) `->` type($result)"
 
     def __init__(self, source: SSAValue, permutation: Sequence[int]):
         assert isinstance(source.type, TensorType)
@@ -180,6 +218,16 @@ class TransposeOp(IRDLOperation):
             properties={"permutation": DenseArrayBase.from_list(i64, permutation)},
             result_types=[transposed_type(source.type, permutation)],
         )
+
+    def print_head(self, printer: Printer, standing_for: Mapping[SSAValue, SSAValue] = NONE) -> None:
+        super().print_head(printer, standing_for)
+        printer.print_string(f" {list(self.permutation.get_values())}")
+
+    @classmethod
+    def parse_head(cls, parser: Parser) -> tuple[list[SSAValue], dict[str, Attribute]]:
+        operands, _ = super().parse_head(parser)
+        axes = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_integer)
+        return operands, {"permutation": DenseArrayBase.from_list(i64, axes)}
 
     def verify_(self) -> None:
         permutation = self.permutation.get_values()
@@ -198,7 +246,7 @@ def transposed_type(source: TensorType, permutation: Sequence[int]) -> TensorTyp
 
 
 @irdl_op_definition
-class ReshapeOp(IRDLOperation):
+class ReshapeOp(_LayoutOp):
     """The same memory under another shape of as many elements in the same order.
 
     C1: that is possible in the source's layout. C2: the numbers of elements are not known to differ (that symbols make
@@ -206,10 +254,6 @@ class ReshapeOp(IRDLOperation):
     """
 
     name = "layout.reshape"
-    source = operand_def(TensorType)
-    result = result_def(TensorType)
-    traits = traits_def(Pure())
-    assembly_format = "$source attr-dict `:` type($source) `->` type($result)"
 
     def __init__(self, source: SSAValue, shape: Sequence[Dim]):
         """Raises ValueError where the source's layout does not allow it."""
@@ -239,7 +283,7 @@ def reshaped_type(source: TensorType, shape: Sequence[Dim]) -> TensorType | None
 
 
 @irdl_op_definition
-class WindowOp(IRDLOperation):
+class WindowOp(_LayoutOp):
     """The part of a tensor that begins at ``starts`` and has the result's shape: same memory, larger margins.
 
     C1: one start an axis. C2: the part does not go beyond the source. C3: the result's layout is the source's with the
@@ -247,10 +291,7 @@ class WindowOp(IRDLOperation):
     """
 
     name = "layout.window"
-    source = operand_def(TensorType)
     starts = prop_def(ArrayAttr[DimensionAttr])
-    result = result_def(TensorType)
-    traits = traits_def(Pure())
 
     def __init__(self, source: SSAValue, starts: Sequence[Dim], shape: Sequence[Dim]):
         assert isinstance(source.type, TensorType)
@@ -260,30 +301,16 @@ class WindowOp(IRDLOperation):
             result_types=[window_type(source.type, starts, shape)],
         )
 
-    def print(self, printer: Printer) -> None:
-        printer.print_string(" ")
-        printer.print_ssa_value(self.source)
+    def print_head(self, printer: Printer, standing_for: Mapping[SSAValue, SSAValue] = NONE) -> None:
+        super().print_head(printer, standing_for)
         printer.print_string(" at ")
         print_dimensions(printer, tuple(start.data for start in self.starts))
-        printer.print_string(" : ")
-        printer.print_attribute(self.source.type)
-        printer.print_string(" -> ")
-        printer.print_attribute(self.result.type)
 
     @classmethod
-    def parse(cls, parser: Parser) -> WindowOp:
-        source = parser.parse_unresolved_operand()
+    def parse_head(cls, parser: Parser) -> tuple[list[SSAValue], dict[str, Attribute]]:
+        operands, _ = super().parse_head(parser)
         parser.parse_keyword("at")
-        starts = parse_dimensions(parser)
-        parser.parse_punctuation(":")
-        source_type = parser.parse_type()
-        parser.parse_punctuation("->")
-        result_type = parser.parse_type()
-        return cls.create(
-            operands=[parser.resolve_operand(source, source_type)],
-            properties={"starts": dimension_array(starts)},
-            result_types=[result_type],
-        )
+        return operands, {"starts": dimension_array(parse_dimensions(parser))}
 
     def verify_(self) -> None:
         source, result = self.source.type, self.result.type

@@ -5,12 +5,10 @@ printed, edited and read back it compiles to a running model::
 
     %b3 = schedule.buffer arena lives 2 to 5 offset 401408 : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
     %w9 = schedule.buffer constant @conv.weight : !layout.tensor<64 x 64 x 3 x 3 x f32, ABcd16b32a>
-    schedule.stage @conv7 ins(%b1, %w9 : ...) outs(%b3 : ...) tile {columns = 14, channels = 32} {
-    ^bb0(%x: ..., %w: ...):
-      %y = kernel.conv ins(%x, %w : ...) algorithm direct ... -> ...
-      schedule.yield %y : ...
-    }
+    schedule.stage @conv7 %b3 = kernel.conv direct(%b1, %w9) pads [1, 1, 1, 1] tile {channel_blocks = 2, columns = 14}
     schedule.barrier
+
+A stage holds its kernel in a region, on arguments that stand for the buffers; the text names the buffers themselves.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from dataclasses import Field
 from typing import Any, TypeVar
 
 from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, StringAttr, i1, i64
-from xdsl.ir import Attribute, Operation, Region, SSAValue
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
@@ -38,9 +36,10 @@ from xdsl.traits import IsTerminator
 from xdsl.utils.exceptions import VerifyException
 
 from . import shape as dims
-from .decisions import Decisions, Value, fields_of, kernel_kind, kind_of, left_open, mistake, text_of
-from .kernel_operation import parse_operands, print_operands
-from .layout import TensorType
+from .decisions import Decisions, Value, fields_of, kernel_kind, kind_name, kind_of, left_open, mistake, text_of
+from .kernel_operation import KernelOp
+from .layout import ConvertOp, TensorType
+from .operand_text import parse_value, refuse_word
 from .shape import Dim
 
 SomeDecisions = TypeVar("SomeDecisions", bound=Decisions)
@@ -164,8 +163,9 @@ class StageOp(IRDLOperation):
     ``tile`` holds the decisions by name (decisions.py says which each kernel has); once none is left open, those that
     have their default are left out.
 
-    C1: one region argument per input, of its type. C2: the yielded types are the output buffers' types. C3: one kernel
-    in the body. C4: decisions are the kernel's, with possible values. C5: the kernel's operands allow them.
+    C1: one region argument per input, of its type; the inputs are the kernel's operands, each once, in order. C2: the
+    yielded types are the output buffers' types. C3: one kernel in the body. C4: decisions are the kernel's, with
+    possible values. C5: the kernel's operands allow them.
     """
 
     name = "schedule.stage"
@@ -233,56 +233,83 @@ class StageOp(IRDLOperation):
         given, expected = [a.type for a in block.args], [v.type for v in self.ins]
         if given != expected:
             raise VerifyException("C1: the region's arguments differ from the stage's inputs in number or type")
+        if list(block.args) != list(dict.fromkeys(self.kernel.operands)):
+            raise VerifyException("C1: the stage's inputs are not the kernel's operands, each once, in order")
         terminator = block.last_op
         if not isinstance(terminator, YieldOp) or [v.type for v in terminator.values] != [v.type for v in self.outs]:
             raise VerifyException("C2: the body must yield the types of the output buffers")
         if len(block.ops) != 2:
             raise VerifyException(f"C3: the body holds {len(block.ops) - 1} kernels, expected 1")
         for name, value in self.decisions.items():
-            if wrong := mistake(self.kernel, name, value):
+            if wrong := mistake(kernel_kind(self.kernel), name, value):
                 raise VerifyException(f"C4: {wrong}")
         kind = kind_of(self.kernel)
         if not left_open(kind, self.decisions):
             self.decided(kind)
 
     def print(self, printer: Printer) -> None:
+        """The kernel as if it stood on the buffers; what the stage says of it comes before its epilogue."""
+        kernel = self.kernel
+        buffers: dict[SSAValue, SSAValue] = dict(zip(self.body.block.args, self.ins, strict=True))
+        assert isinstance(kernel, KernelOp | ConvertOp)
         printer.print_string(" ")
         printer.print_symbol_name(self.stage_name.data)
-        print_operands(printer, " ins", self.ins)
-        print_operands(printer, " outs", self.outs)
+        printer.print_string(" ")
+        printer.print_list(self.outs, printer.print_ssa_value)
+        printer.print_string(f" = {kernel.name}")
+        kernel.print_head(printer, buffers)
         if self.tile.data:
             printer.print_string(" tile {")
-            printer.print_list(
-                self.decisions.items(), lambda item: printer.print_string(f"{item[0]} = {text_of(item[1])}")
-            )
+            decisions = [f"{name} = {text_of(value)}" for name, value in self.decisions.items()]
+            printer.print_list(decisions, printer.print_string)
             printer.print_string("}")
-        printer.print_string(" ")
-        printer.print_region(self.body)
+        kernel.print_epilogue(printer, buffers)
 
     @classmethod
     def parse(cls, parser: Parser) -> StageOp:
         name = parser.parse_symbol_name()
-        parser.parse_keyword("ins")
-        ins = parse_operands(parser)
-        parser.parse_keyword("outs")
-        outs = parse_operands(parser)
+        outs = parser.parse_comma_separated_list(parser.Delimiter.NONE, lambda: parse_value(parser))
+        parser.parse_punctuation("=")
+        kernel = _parse_kernel_name(parser)
+        ins, properties = kernel.parse_head(parser)
         tile: dict[str, Value] = {}
         if parser.parse_optional_keyword("tile") is not None:
-            parser.parse_comma_separated_list(parser.Delimiter.BRACES, lambda: _parse_decision(parser, tile))
-        return cls(name.data, ins, outs, parser.parse_region(), tile)
+            kind = kind_name(kernel.name, properties)
+            parser.parse_comma_separated_list(parser.Delimiter.BRACES, lambda: _parse_decision(parser, kind, tile))
+        results = [value.type for value in outs]
+        extras, region = kernel.parse_epilogue(parser, ins, results)
+        refuse_word(parser, f"part of a stage of {kernel.name}")
+        buffers = list(dict.fromkeys([*ins, *extras]))
+        body = Block(arg_types=[buffer.type for buffer in buffers])
+        inside = dict(zip(buffers, body.args, strict=True))
+        own, others = ([inside[value] for value in values] for values in (ins, extras))
+        inner = kernel.of_parts(own, others, results, properties, region)
+        body.add_ops([inner, YieldOp(inner.results)])
+        return cls(name.data, buffers, outs, Region(body), tile)
 
 
-def _parse_decision(parser: Parser, tile: dict[str, Value]) -> None:
-    """Reads one decision into the others."""
+def _parse_kernel_name(parser: Parser) -> type[KernelOp] | type[ConvertOp]:
+    begin = parser.pos
+    name = parser.parse_identifier("a kernel")
+    kernel = parser._get_op_by_name(name)
+    if not issubclass(kernel, KernelOp | ConvertOp):
+        parser.raise_error(f"a stage runs a kernel or layout.convert, not {name}", begin, begin + len(name))
+    return kernel
+
+
+def _parse_decision(parser: Parser, kind: str, tile: dict[str, Value]) -> None:
+    """Reads one decision of that kind of kernel into the others."""
     begin = parser.pos
     name = parser.parse_identifier("a decision such as columns = 14")
-    if name in tile:
-        parser.raise_error(f"'{name}' is decided twice", begin, parser.pos)
+    if wrong := f"'{name}' is decided twice" if name in tile else mistake(kind, name):
+        parser.raise_error(wrong, begin, begin + len(name))
     parser.parse_punctuation("=")
     value: Value | None = parser.parse_optional_integer(allow_boolean=False)
     if value is None:
         value = parser.parse_optional_boolean()
     tile[name] = parser.parse_identifier("a number, a word, true or false") if value is None else value
+    if wrong := mistake(kind, name, tile[name]):
+        parser.raise_error(wrong, begin, parser.pos)
 
 
 def _without_defaults(kind: type[Decisions], said: Mapping[str, Value]) -> dict[str, Value]:

@@ -25,7 +25,7 @@ class LowerKernelToSchedulePass(ModulePass):
 
         func.func @segment0(%x: T0) -> T2 {
           %w = kernel.constant @weight : T1
-          %y = kernel.gemm ins(%x, %w : T0, T1) -> T2
+          %y = kernel.gemm(%x, %w) : T2
           func.return %y : T2
         }
 
@@ -34,7 +34,7 @@ class LowerKernelToSchedulePass(ModulePass):
         func.func @segment0(%x: T0) -> T2 {
           %y = schedule.buffer output 0 : T2
           %w = schedule.buffer constant @weight : T1
-          schedule.stage @gemm0 ins(%x, %w : T0, T1) outs(%y : T2) {...}
+          schedule.stage @gemm0 %y = kernel.gemm(%x, %w)
           func.return %y : T2
         }
     """

@@ -16,7 +16,7 @@ from .scalar_rules import ONLY_SINGLE, SCALAR_RULES, Element
 
 
 def lower_elementwise(lowering: FunctionLowering, op: graph.ElementwiseOp) -> Sequence[SSAValue]:
-    """``graph.relu %x`` -> ``kernel.map ins(%x)`` with ``arith.maximumf`` inside."""
+    """``graph.relu %x`` -> ``kernel.map(%x)`` with ``arith.maximumf`` inside."""
     numbers = [lowering.number(operand) for operand in op.operands]
     if all(number is not None for number in numbers):
         numbers[-1] = None

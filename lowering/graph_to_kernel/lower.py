@@ -38,12 +38,10 @@ class LowerGraphToKernelPass(ModulePass):
     becomes::
 
         func.func @segment0(%x: !layout.tensor<N x 8 x f32>) -> !layout.tensor<N x 8 x f32> {
-          %y = kernel.map ins(%x : !layout.tensor<N x 8 x f32>) epilogue {
-          ^bb0(%e: f32):
+          %y = kernel.map(%x) : !layout.tensor<N x 8 x f32> each(%a) {
             %zero = arith.constant 0.0 : f32
-            %r = arith.maximumf %e, %zero : f32
-            kernel.yield %r : f32
-          } -> !layout.tensor<N x 8 x f32>
+            %r = arith.maximumf %a, %zero : f32
+          }
           func.return %y : !layout.tensor<N x 8 x f32>
         }
 

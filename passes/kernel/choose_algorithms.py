@@ -24,11 +24,11 @@ class KernelChooseAlgorithmsPass(ModulePass):
 
     before::
 
-        %y = kernel.conv ins(%x, %w : ...) strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> ...
+        %y = kernel.conv(%x, %w) pads [1, 1, 1, 1] : ...
 
     after::
 
-        %y = kernel.conv ins(%x, %w : ...) algorithm winograd4 error 2.1 strides [1, 1] pads [1, 1, 1, 1] ... -> ...
+        %y = kernel.conv winograd4(%x, %w) error 2.1 pads [1, 1, 1, 1] : ...
 
     ``winograd-error`` is how far off Winograd's transforms may be, in units of what a direct sum in float32 is off
     by (root mean squares); ``error`` in the text is the estimate for these weights. Without the option the context

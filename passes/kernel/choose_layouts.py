@@ -65,14 +65,13 @@ class KernelChooseLayoutsPass(ModulePass):
 
     before::
 
-        %y = kernel.conv ins(%x, %w : !layout.tensor<1 x 64 x 56 x 56 x f32>, ...) algorithm direct ...
-             -> !layout.tensor<1 x 64 x 56 x 56 x f32>
+        %y = kernel.conv direct(%x, %w) pads [1, 1, 1, 1] : !layout.tensor<1 x 64 x 56 x 56 x f32>
 
     after::
 
-        %0 = layout.convert %x : ... -> !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c halo [...]>
-        %1 = layout.convert %w : ... -> !layout.tensor<64 x 64 x 3 x 3 x f32, ABcd16b32a>
-        %y = kernel.conv ins(%0, %1 : ...) algorithm direct ... -> !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
+        %0 = layout.convert %x : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c halo [...]>
+        %1 = layout.convert %w : !layout.tensor<64 x 64 x 3 x 3 x f32, ABcd16b32a>
+        %y = kernel.conv direct(%0, %1) pads [1, 1, 1, 1] : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
     """
 
     name = "kernel-choose-layouts"

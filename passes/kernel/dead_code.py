@@ -24,12 +24,12 @@ class KernelDeadCodePass(ModulePass):
 
         %0 = kernel.constant @weight : !layout.tensor<64 x 64 x 1 x 1 x f32>
         %1 = kernel.constant @weight.ABcd16b64a : !layout.tensor<64 x 64 x 1 x 1 x f32, ABcd16b64a>
-        %2 = kernel.conv ins(%x, %1 : ...) ...
+        %2 = kernel.conv(%x, %1) : ...
 
     after::
 
         %1 = kernel.constant @weight.ABcd16b64a : !layout.tensor<64 x 64 x 1 x 1 x f32, ABcd16b64a>
-        %2 = kernel.conv ins(%x, %1 : ...) ...
+        %2 = kernel.conv(%x, %1) : ...
 
     and ``weight`` is gone from the store.
     """

@@ -28,7 +28,7 @@ class KernelFoldConstantsPass(ModulePass):
     before::
 
         %0 = kernel.constant @weight : !layout.tensor<64 x 64 x 3 x 3 x f32>
-        %1 = layout.convert %0 : ... -> !layout.tensor<64 x 64 x 3 x 3 x f32, ABcd16b32a>
+        %1 = layout.convert %0 : !layout.tensor<64 x 64 x 3 x 3 x f32, ABcd16b32a>
 
     after::
 

@@ -22,12 +22,12 @@ class KernelFoldScalesPass(ModulePass):
 
     before::
 
-        %0 = kernel.map ins(%a) { ^bb0(%e): %p = arith.mulf %e, 0.125 ; kernel.yield %p }
-        %1 = kernel.gemm ins(%0, %b)
+        %0 = kernel.map(%a) : ... each(%e) {%c = arith.constant 0.125 : f32, %p = arith.mulf %e, %c : f32}
+        %1 = kernel.gemm(%0, %b) : ...
 
     after::
 
-        %1 = kernel.gemm ins(%a, %b) epilogue { ^bb0(%e): %p = arith.mulf %e, 0.125 ; kernel.yield %p }
+        %1 = kernel.gemm(%a, %b) : ... epilogue(%acc) {%c = arith.constant 0.125 : f32, %p = arith.mulf %acc, %c : f32}
 
     Only where nothing is added to the product already, and the unscaled operand lies in rows too.
     """

@@ -46,12 +46,12 @@ class KernelFuseEpiloguesPass(ModulePass):
 
     before::
 
-        %0 = kernel.conv ins(%x, %w)
-        %1 = kernel.map ins(%0, %skip) { ^bb0(%e, %s): %r = arith.addf %e, %s ; kernel.yield %r }
+        %0 = kernel.conv(%x, %w) : ...
+        %1 = kernel.map(%0, %skip) : ... each(%a, %b) {%r = arith.addf %a, %b : f32}
 
     after::
 
-        %1 = kernel.conv ins(%x, %w) epilogue(%skip) { ^bb0(%e, %s): %r = arith.addf %e, %s ; kernel.yield %r }
+        %1 = kernel.conv(%x, %w) : ... epilogue(%a, %b = %skip) {%r = arith.addf %a, %b : f32}
 
     Of several kernels that a map reads, a convolution or matrix product takes it first, then the one that
     runs last. A constant per output channel (column) that is added first of all becomes the bias of a

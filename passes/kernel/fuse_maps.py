@@ -40,12 +40,12 @@ class KernelFuseMapsPass(ModulePass):
 
     before::
 
-        %0 = kernel.map ins(%x) { ^bb0(%e): %n = arith.negf %e ; kernel.yield %n }
-        %1 = kernel.map ins(%0, %y) { ^bb0(%n, %f): %s = arith.addf %n, %f ; kernel.yield %s }
+        %0 = kernel.map(%x) : ... each(%a) {%n = arith.negf %a : f32}
+        %1 = kernel.map(%0, %y) : ... each(%a, %b) {%s = arith.addf %a, %b : f32}
 
     after::
 
-        %1 = kernel.map ins(%y, %x) { ^bb0(%f, %e): %n = arith.negf %e ; %s = arith.addf %n, %f ; kernel.yield %s }
+        %1 = kernel.map(%y, %x) : ... each(%b, %a) {%n = arith.negf %a : f32, %s = arith.addf %n, %b : f32}
 
     A map that only casts is also copied into several readers, and what a ``kernel.broadcast`` repeats is read as it
     is, since a map broadcasts by itself. A result that its reader broadcasts is left alone: it

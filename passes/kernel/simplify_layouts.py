@@ -23,13 +23,13 @@ class KernelSimplifyLayoutsPass(ModulePass):
 
     before::
 
-        %1 = layout.transpose %0 [0, 2, 1] : !layout.tensor<N x 1 x 6 x f32> -> !layout.tensor<N x 6 x 1 x f32, acb>
-        %2 = layout.convert %1 : !layout.tensor<N x 6 x 1 x f32, acb> -> !layout.tensor<N x 6 x 1 x f32>
-        %3 = layout.reshape %2 : !layout.tensor<N x 6 x 1 x f32> -> !layout.tensor<N x 3 x 2 x f32>
+        %1 = layout.transpose %0 [0, 2, 1] : !layout.tensor<N x 6 x 1 x f32, acb>
+        %2 = layout.convert %1 : !layout.tensor<N x 6 x 1 x f32>
+        %3 = layout.reshape %2 : !layout.tensor<N x 3 x 2 x f32>
 
     after::
 
-        %3 = layout.reshape %0 : !layout.tensor<N x 1 x 6 x f32> -> !layout.tensor<N x 3 x 2 x f32>
+        %3 = layout.reshape %0 : !layout.tensor<N x 3 x 2 x f32>
 
     - convert, reshape, transpose to the type that is there already: gone
     - convert of a convert, reshape of a reshape, transpose of a transpose, window of a window: one op

@@ -26,13 +26,13 @@ class KernelSinkViewsPass(ModulePass):
 
     before::
 
-        %1 = layout.reshape %0 : !layout.tensor<1 x 8 x 1 x 50 x f32> -> !layout.tensor<1 x 8 x 50 x f32>
-        %2 = kernel.map ins(%1) {relu}
+        %1 = layout.reshape %0 : !layout.tensor<1 x 8 x 50 x f32>
+        %2 = kernel.map(%1) : ... each(%a) {relu}
 
     after::
 
-        %1 = kernel.map ins(%0) {relu}
-        %2 = layout.reshape %1 : !layout.tensor<1 x 8 x 1 x 50 x f32> -> !layout.tensor<1 x 8 x 50 x f32>
+        %1 = kernel.map(%0) : ... each(%a) {relu}
+        %2 = layout.reshape %1 : !layout.tensor<1 x 8 x 50 x f32>
 
     The map's other operands are seen in the shape of the kernel's result, where their layout allows that.
     """

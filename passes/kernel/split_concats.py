@@ -24,13 +24,13 @@ class KernelSplitConcatsPass(ModulePass):
 
     before::
 
-        %y = kernel.concat ins(%0, ..., %99) axis 0 -> !layout.tensor<100 x f32>
+        %y = kernel.concat(%0, ..., %99) axis 0 : !layout.tensor<100 x f32>
 
     after::
 
-        %a = kernel.concat ins(%0, ..., %63) axis 0 -> !layout.tensor<64 x f32>
-        %b = kernel.concat ins(%64, ..., %99) axis 0 -> !layout.tensor<36 x f32>
-        %y = kernel.concat ins(%a, %b) axis 0 -> !layout.tensor<100 x f32>
+        %a = kernel.concat(%0, ..., %63) axis 0 : !layout.tensor<64 x f32>
+        %b = kernel.concat(%64, ..., %99) axis 0 : !layout.tensor<36 x f32>
+        %y = kernel.concat(%a, %b) axis 0 : !layout.tensor<100 x f32>
     """
 
     name = "kernel-split-concats"

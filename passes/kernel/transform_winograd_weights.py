@@ -20,12 +20,12 @@ class KernelTransformWinogradWeightsPass(ModulePass):
     before::
 
         %w = kernel.constant @weight : !layout.tensor<64 x 64 x 3 x 3 x f32>
-        %y = kernel.conv ins(%x, %w : ...) algorithm winograd4 ...
+        %y = kernel.conv winograd4(%x, %w) pads [1, 1, 1, 1] : ...
 
     after (36 points and 9 taps, input channels, output channels)::
 
         %w = kernel.constant @weight.winograd4 : !layout.tensor<45 x 64 x 64 x f32>
-        %y = kernel.conv ins(%x, %w : ...) algorithm winograd4 ...
+        %y = kernel.conv winograd4(%x, %w) pads [1, 1, 1, 1] : ...
     """
 
     name = "kernel-transform-winograd-weights"

@@ -65,11 +65,11 @@ class ScheduleChooseTilesPass(ModulePass):
 
     before::
 
-        schedule.stage @conv0 ins(...) outs(...) {...}
+        schedule.stage @conv0 %y = kernel.conv direct(%x, %w)
 
     after::
 
-        schedule.stage @conv0 ins(...) outs(...) tile {channel_blocks = 2, columns = 14} {...}
+        schedule.stage @conv0 %y = kernel.conv direct(%x, %w) tile {channel_blocks = 2, columns = 14}
     """
 
     name = "schedule-choose-tiles"

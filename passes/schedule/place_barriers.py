@@ -27,16 +27,16 @@ class SchedulePlaceBarriersPass(ModulePass):
 
     before::
 
-        schedule.stage @a outs(%1)
-        schedule.stage @b outs(%2)
-        schedule.stage @c ins(%1) outs(%3)
+        schedule.stage @a %1 = kernel.softmax(%x)
+        schedule.stage @b %2 = kernel.softmax(%y)
+        schedule.stage @c %3 = kernel.softmax(%1)
 
     after::
 
-        schedule.stage @a outs(%1)
-        schedule.stage @b outs(%2)
+        schedule.stage @a %1 = kernel.softmax(%x)
+        schedule.stage @b %2 = kernel.softmax(%y)
         schedule.barrier
-        schedule.stage @c ins(%1) outs(%3)
+        schedule.stage @c %3 = kernel.softmax(%1)
     """
 
     name = "schedule-place-barriers"

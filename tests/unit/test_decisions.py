@@ -18,7 +18,7 @@ from xdsl.utils.exceptions import ParseError
 OPS = Path(__file__).parents[1] / "filecheck" / "dialects" / "kernel" / "ops.mlir"
 CONVERT = """
 func.func @convert(%x: !layout.tensor<4 x f32>) {
-  %0 = layout.convert %x : !layout.tensor<4 x f32> -> !layout.tensor<4 x f32, A16a>
+  %0 = layout.convert %x : !layout.tensor<4 x f32, A16a>
   func.return
 }
 """
@@ -50,8 +50,8 @@ def refusal(kind: str, decisions: str) -> ParseError:
         module, spans = read_text(CompilerContext(), text.encode(), "edited.mlir")
         with text_errors("edited.mlir", module, spans):
             module.verify()
-    line = next(number for number, line in enumerate(text.splitlines(), 1) if decisions in line)
-    assert f"edited.mlir:{line}:" in str(caught.value)
+    number, line = next((number, line) for number, line in enumerate(text.splitlines(), 1) if decisions in line)
+    assert f"edited.mlir:{number}:{line.index(decisions) + 1}" in str(caught.value)
     return caught.value
 
 

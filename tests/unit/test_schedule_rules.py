@@ -13,11 +13,7 @@ TENSOR = "!layout.tensor<16 x f32>"
 
 def stage(name: str, read: str, written: str) -> str:
     return f"""
-  schedule.stage @{name} ins({read} : {TENSOR}) outs({written} : {TENSOR}) {{
-  ^bb0(%i{name}: {TENSOR}):
-    %r{name} = kernel.softmax ins(%i{name} : {TENSOR}) -> {TENSOR}
-    schedule.yield %r{name} : {TENSOR}
-  }}
+  schedule.stage @{name} {written} = kernel.softmax({read})
 """
 
 
@@ -53,9 +49,9 @@ def test_the_schedule_is_right() -> None:
         ("schedule.barrier // 1", "", "%a is read with no schedule.barrier since the stage that writes it"),
         (stage("first", "%x", "%a"), "", "%a is read before a stage has written it"),
         (stage("third", "%b", "%y"), "", "no stage writes %y"),
-        ("outs(%b :", "outs(%w :", "%w is written, and only arena and output buffers can be"),
-        ("outs(%b :", "outs(%x :", "%x is written, and only arena and output buffers can be"),
-        ("outs(%b :", "outs(%a :", "%a is written after it was read"),
+        ("@second %b", "@second %w", "%w is written, and only arena and output buffers can be"),
+        ("@second %b", "@second %x", "%x is written, and only arena and output buffers can be"),
+        ("@second %b", "@second %a", "%a is written after it was read"),
         ("offset 64", "offset 32", "expected a multiple of 64"),
         ("offset 64", "offset -64", "expected a multiple of 64, and 0 or more"),
         ("offset 64", "offset 0", "%b shares bytes 0 to 64 of the arena with %a, and both live at stage 1"),
@@ -65,7 +61,7 @@ def test_the_schedule_is_right() -> None:
         ("output 0", "output 1", "%y is output 1, and is not returned as that"),
         ("return %y", "return %a", "%y is output 0, and is not returned as that"),
         ("return %y", "return %x", "%y is output 0, and is not returned as that"),
-        ("outs(%y :", "outs(%b :", "%b is written after it was read"),
+        ("@third %y", "@third %b", "%b is written after it was read"),
     ],
 )
 def test_a_mistake_is_named(old: str, new: str, message: str) -> None:
@@ -86,12 +82,8 @@ def written(type_: str, *views: tuple[str, str]) -> str:
     lines = [f"func.func @f(%x: {ONE}) -> {type_} {{", f"  %y = schedule.buffer output 0 : {type_}"]
     for index, (view, part) in enumerate(views):
         lines += [
-            f"  %p{index} = layout.{view} : {type_} -> {part}",
-            f"  schedule.stage @s{index} ins(%x : {ONE}) outs(%p{index} : {part}) {{",
-            f"  ^bb0(%i{index}: {ONE}):",
-            f"    %r{index} = kernel.broadcast ins(%i{index} : {ONE}) -> {part}",
-            f"    schedule.yield %r{index} : {part}",
-            "  }",
+            f"  %p{index} = layout.{view} : {part}",
+            f"  schedule.stage @s{index} %p{index} = kernel.broadcast(%x)",
         ]
     return "\n".join([*lines, f"  func.return %y : {type_}", "}"])
 

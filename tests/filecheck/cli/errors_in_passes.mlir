@@ -4,10 +4,6 @@
 // CHECK:      error: {{.*}}errors_in_passes.mlir:7:3: the stage's tile does not say 'rows', which its kernel needs
 
 func.func @f(%x: !layout.tensor<4 x 8 x f32>, %w: !layout.tensor<8 x 8 x f32>, %y: !layout.tensor<4 x 8 x f32>) {
-  schedule.stage @gemm0 ins(%x, %w : !layout.tensor<4 x 8 x f32>, !layout.tensor<8 x 8 x f32>) outs(%y : !layout.tensor<4 x 8 x f32>) tile {columns = 8} {
-  ^bb0(%a: !layout.tensor<4 x 8 x f32>, %b: !layout.tensor<8 x 8 x f32>):
-    %0 = kernel.gemm ins(%a, %b : !layout.tensor<4 x 8 x f32>, !layout.tensor<8 x 8 x f32>) -> !layout.tensor<4 x 8 x f32>
-    schedule.yield %0 : !layout.tensor<4 x 8 x f32>
-  }
+  schedule.stage @gemm0 %y = kernel.gemm(%x, %w) tile {columns = 8}
   func.return
 }

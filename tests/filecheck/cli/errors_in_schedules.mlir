@@ -6,15 +6,7 @@
 func.func @f(%x: !layout.tensor<16 x f32>) -> !layout.tensor<16 x f32> {
   %h = schedule.buffer arena lives 0 to 1 offset 0 : !layout.tensor<16 x f32>
   %y = schedule.buffer output 0 : !layout.tensor<16 x f32>
-  schedule.stage @a ins(%x : !layout.tensor<16 x f32>) outs(%h : !layout.tensor<16 x f32>) {
-  ^bb0(%i: !layout.tensor<16 x f32>):
-    %r = kernel.softmax ins(%i : !layout.tensor<16 x f32>) -> !layout.tensor<16 x f32>
-    schedule.yield %r : !layout.tensor<16 x f32>
-  }
-  schedule.stage @b ins(%h : !layout.tensor<16 x f32>) outs(%y : !layout.tensor<16 x f32>) {
-  ^bb0(%i: !layout.tensor<16 x f32>):
-    %r = kernel.softmax ins(%i : !layout.tensor<16 x f32>) -> !layout.tensor<16 x f32>
-    schedule.yield %r : !layout.tensor<16 x f32>
-  }
+  schedule.stage @a %h = kernel.softmax(%x)
+  schedule.stage @b %y = kernel.softmax(%h)
   func.return %y : !layout.tensor<16 x f32>
 }

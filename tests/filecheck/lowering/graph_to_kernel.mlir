@@ -86,80 +86,66 @@ func.func @lstm(%x: !graph.tensor<T x 1 x 3 x f32>, %h: !graph.tensor<1 x 1 x 2 
 // CHECK-NEXT:   func.return %2 : !graph.tensor<N x 4 x f32>
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @elementwise(%x: !layout.tensor<N x 4 x f32>) -> !layout.tensor<N x 4 x f32> {
-// CHECK-NEXT:   %0 = kernel.map ins(%x : !layout.tensor<N x 4 x f32>) epilogue {
-// CHECK-NEXT:   ^bb0(%1: f32):
-// CHECK-NEXT:     %2 = arith.constant 2.000000e+00 : f32
-// CHECK-NEXT:     %3 = arith.mulf %1, %2 : f32
-// CHECK-NEXT:     kernel.yield %3 : f32
-// CHECK-NEXT:   } -> !layout.tensor<N x 4 x f32>
-// CHECK-NEXT:   %4 = kernel.map ins(%0 : !layout.tensor<N x 4 x f32>) epilogue {
-// CHECK-NEXT:   ^bb0(%5: f32):
-// CHECK-NEXT:     %6 = arith.constant 0.000000e+00 : f32
-// CHECK-NEXT:     %7 = arith.maximumf %5, %6 : f32
-// CHECK-NEXT:     kernel.yield %7 : f32
-// CHECK-NEXT:   } -> !layout.tensor<N x 4 x f32>
-// CHECK-NEXT:   func.return %4 : !layout.tensor<N x 4 x f32>
+// CHECK-NEXT:   %0 = kernel.map(%x) : !layout.tensor<N x 4 x f32> each(%a) {%1 = arith.constant 2.000000e+00 : f32, %2 = arith.mulf %a, %1 : f32}
+// CHECK-NEXT:   %1 = kernel.map(%0) : !layout.tensor<N x 4 x f32> each(%a) {%2 = arith.constant 0.000000e+00 : f32, %3 = arith.maximumf %a, %2 : f32}
+// CHECK-NEXT:   func.return %1 : !layout.tensor<N x 4 x f32>
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @unsigned(%x: !layout.tensor<4 x i8>) -> !layout.tensor<4 x i1> {
-// CHECK-NEXT:   %0 = kernel.map ins(%x : !layout.tensor<4 x i8>) epilogue {
-// CHECK-NEXT:   ^bb0(%1: i8):
-// CHECK-NEXT:     %2 = arith.cmpi ult, %1, %1 : i8
-// CHECK-NEXT:     kernel.yield %2 : i1
-// CHECK-NEXT:   } -> !layout.tensor<4 x i1>
+// CHECK-NEXT:   %0 = kernel.map(%x) : !layout.tensor<4 x i1> each(%a) {%1 = arith.cmpi ult, %a, %a : i8}
 // CHECK-NEXT:   func.return %0 : !layout.tensor<4 x i1>
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @conv(%x: !layout.tensor<N x 3 x L x f32>) -> !layout.tensor<N x 4 x ((L + 1) floordiv 2) x f32> {
 // CHECK-NEXT:   %w = kernel.constant @w : !layout.tensor<4 x 3 x 3 x f32>
-// CHECK-NEXT:   %0 = layout.reshape %x : !layout.tensor<N x 3 x L x f32> -> !layout.tensor<N x 3 x 1 x L x f32>
-// CHECK-NEXT:   %1 = layout.reshape %w : !layout.tensor<4 x 3 x 3 x f32> -> !layout.tensor<4 x 3 x 1 x 3 x f32>
-// CHECK-NEXT:   %2 = kernel.conv ins(%0, %1 : !layout.tensor<N x 3 x 1 x L x f32>, !layout.tensor<4 x 3 x 1 x 3 x f32>) strides [1, 2] pads [0, 1, 0, 1] dilations [1, 1] -> !layout.tensor<N x 4 x 1 x ((L + 1) floordiv 2) x f32>
-// CHECK-NEXT:   %3 = layout.reshape %2 : !layout.tensor<N x 4 x 1 x ((L + 1) floordiv 2) x f32> -> !layout.tensor<N x 4 x ((L + 1) floordiv 2) x f32>
+// CHECK-NEXT:   %0 = layout.reshape %x : !layout.tensor<N x 3 x 1 x L x f32>
+// CHECK-NEXT:   %1 = layout.reshape %w : !layout.tensor<4 x 3 x 1 x 3 x f32>
+// CHECK-NEXT:   %2 = kernel.conv(%0, %1) strides [1, 2] pads [0, 1, 0, 1] : !layout.tensor<N x 4 x 1 x ((L + 1) floordiv 2) x f32>
+// CHECK-NEXT:   %3 = layout.reshape %2 : !layout.tensor<N x 4 x ((L + 1) floordiv 2) x f32>
 // CHECK-NEXT:   func.return %3 : !layout.tensor<N x 4 x ((L + 1) floordiv 2) x f32>
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @matmul(%a: !layout.tensor<N x 5 x 2 x 3 x f32>, %b: !layout.tensor<N x 2 x 4 x 3 x f32>) -> !layout.tensor<N x 2 x 5 x 4 x f32> {
-// CHECK-NEXT:   %0 = layout.transpose %a [0, 2, 1, 3] : !layout.tensor<N x 5 x 2 x 3 x f32> -> !layout.tensor<N x 2 x 5 x 3 x f32, acbd>
-// CHECK-NEXT:   %1 = layout.transpose %b [0, 1, 3, 2] : !layout.tensor<N x 2 x 4 x 3 x f32> -> !layout.tensor<N x 2 x 3 x 4 x f32, abdc>
-// CHECK-NEXT:   %2 = layout.transpose %1 [0, 1, 3, 2] : !layout.tensor<N x 2 x 3 x 4 x f32, abdc> -> !layout.tensor<N x 2 x 4 x 3 x f32>
-// CHECK-NEXT:   %3 = kernel.gemm ins(%0, %2 : !layout.tensor<N x 2 x 5 x 3 x f32, acbd>, !layout.tensor<N x 2 x 4 x 3 x f32>) transpose_b -> !layout.tensor<N x 2 x 5 x 4 x f32>
+// CHECK-NEXT:   %0 = layout.transpose %a [0, 2, 1, 3] : !layout.tensor<N x 2 x 5 x 3 x f32, acbd>
+// CHECK-NEXT:   %1 = layout.transpose %b [0, 1, 3, 2] : !layout.tensor<N x 2 x 3 x 4 x f32, abdc>
+// CHECK-NEXT:   %2 = layout.transpose %1 [0, 1, 3, 2] : !layout.tensor<N x 2 x 4 x 3 x f32>
+// CHECK-NEXT:   %3 = kernel.gemm(%0, %2) transpose_b : !layout.tensor<N x 2 x 5 x 4 x f32>
 // CHECK-NEXT:   func.return %3 : !layout.tensor<N x 2 x 5 x 4 x f32>
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @softmax(%x: !layout.tensor<N x 4 x 8 x f32>) -> !layout.tensor<N x 4 x 8 x f32> {
-// CHECK-NEXT:   %0 = layout.transpose %x [0, 2, 1] : !layout.tensor<N x 4 x 8 x f32> -> !layout.tensor<N x 8 x 4 x f32, acb>
-// CHECK-NEXT:   %1 = layout.convert %0 : !layout.tensor<N x 8 x 4 x f32, acb> -> !layout.tensor<N x 8 x 4 x f32>
-// CHECK-NEXT:   %2 = kernel.softmax ins(%1 : !layout.tensor<N x 8 x 4 x f32>) -> !layout.tensor<N x 8 x 4 x f32>
-// CHECK-NEXT:   %3 = layout.transpose %2 [0, 2, 1] : !layout.tensor<N x 8 x 4 x f32> -> !layout.tensor<N x 4 x 8 x f32, acb>
-// CHECK-NEXT:   %4 = layout.convert %3 : !layout.tensor<N x 4 x 8 x f32, acb> -> !layout.tensor<N x 4 x 8 x f32>
+// CHECK-NEXT:   %0 = layout.transpose %x [0, 2, 1] : !layout.tensor<N x 8 x 4 x f32, acb>
+// CHECK-NEXT:   %1 = layout.convert %0 : !layout.tensor<N x 8 x 4 x f32>
+// CHECK-NEXT:   %2 = kernel.softmax(%1) : !layout.tensor<N x 8 x 4 x f32>
+// CHECK-NEXT:   %3 = layout.transpose %2 [0, 2, 1] : !layout.tensor<N x 4 x 8 x f32, acb>
+// CHECK-NEXT:   %4 = layout.convert %3 : !layout.tensor<N x 4 x 8 x f32>
 // CHECK-NEXT:   func.return %4 : !layout.tensor<N x 4 x 8 x f32>
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @slices(%x: !layout.tensor<N x 9 x f32>) -> !layout.tensor<N x 3 x f32> {
-// CHECK-NEXT:   %0 = layout.window %x at [0, 2] : !layout.tensor<N x 9 x f32> -> !layout.tensor<N x 6 x f32, ab window [0, 2, 0, 1]>
-// CHECK-NEXT:   %1 = kernel.slice ins(%0 : !layout.tensor<N x 6 x f32, ab window [0, 2, 0, 1]>) starts [0, 0] steps [1, 2] -> !layout.tensor<N x 3 x f32>
+// CHECK-NEXT:   %0 = layout.window %x at [0, 2] : !layout.tensor<N x 6 x f32, ab window [0, 2, 0, 1]>
+// CHECK-NEXT:   %1 = kernel.slice(%0) starts [0, 0] steps [1, 2] : !layout.tensor<N x 3 x f32>
 // CHECK-NEXT:   func.return %1 : !layout.tensor<N x 3 x f32>
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @reduce(%x: !layout.tensor<N x 4 x 6 x f32>) -> !layout.tensor<N x 4 x f32> {
-// CHECK-NEXT:   %0 = kernel.reduce ins(%x : !layout.tensor<N x 4 x 6 x f32>) kind mean axes [2] -> !layout.tensor<N x 4 x 1 x f32>
-// CHECK-NEXT:   %1 = layout.reshape %0 : !layout.tensor<N x 4 x 1 x f32> -> !layout.tensor<N x 4 x f32>
+// CHECK-NEXT:   %0 = kernel.reduce mean(%x) axes [2] : !layout.tensor<N x 4 x 1 x f32>
+// CHECK-NEXT:   %1 = layout.reshape %0 : !layout.tensor<N x 4 x f32>
 // CHECK-NEXT:   func.return %1 : !layout.tensor<N x 4 x f32>
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @avg_pool(%x: !layout.tensor<1 x 4 x 6 x 6 x f32>) -> !layout.tensor<1 x 4 x 4 x 4 x f32> {
-// CHECK-NEXT:   %0 = kernel.pad ins(%x : !layout.tensor<1 x 4 x 6 x 6 x f32>) lower [0, 0, 1, 1] upper [0, 0, 0, 0] -> !layout.tensor<1 x 4 x 7 x 7 x f32>
-// CHECK-NEXT:   %1 = kernel.pool ins(%0 : !layout.tensor<1 x 4 x 7 x 7 x f32>) kind average window [2, 2] strides [2, 2] pads [0, 0, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 4 x 4 x 4 x f32>
+// CHECK-NEXT:   %0 = kernel.pad(%x) lower [0, 0, 1, 1] upper [0, 0, 0, 0] : !layout.tensor<1 x 4 x 7 x 7 x f32>
+// CHECK-NEXT:   %1 = kernel.pool average(%0) window [2, 2] strides [2, 2] pads [0, 0, 1, 1] : !layout.tensor<1 x 4 x 4 x 4 x f32>
 // CHECK-NEXT:   func.return %1 : !layout.tensor<1 x 4 x 4 x 4 x f32>
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @lstm(%x: !layout.tensor<T x 1 x 3 x f32>, %h: !layout.tensor<1 x 1 x 2 x f32>) -> !layout.tensor<T x 1 x 1 x 2 x f32> {
 // CHECK-NEXT:   %r = kernel.constant @lstm_r : !layout.tensor<1 x 8 x 2 x f32>
 // CHECK-NEXT:   %w = kernel.constant @lstm_w : !layout.tensor<1 x 8 x 3 x f32>
-// CHECK-NEXT:   %0 = layout.reshape %w : !layout.tensor<1 x 8 x 3 x f32> -> !layout.tensor<8 x 3 x f32>
-// CHECK-NEXT:   %1 = layout.reshape %r : !layout.tensor<1 x 8 x 2 x f32> -> !layout.tensor<8 x 2 x f32>
-// CHECK-NEXT:   %2 = layout.reshape %h : !layout.tensor<1 x 1 x 2 x f32> -> !layout.tensor<1 x 2 x f32>
-// CHECK-NEXT:   %3 = layout.reshape %h : !layout.tensor<1 x 1 x 2 x f32> -> !layout.tensor<1 x 2 x f32>
+// CHECK-NEXT:   %0 = layout.reshape %w : !layout.tensor<8 x 3 x f32>
+// CHECK-NEXT:   %1 = layout.reshape %r : !layout.tensor<8 x 2 x f32>
+// CHECK-NEXT:   %2 = layout.reshape %h : !layout.tensor<1 x 2 x f32>
+// CHECK-NEXT:   %3 = layout.reshape %h : !layout.tensor<1 x 2 x f32>
 // CHECK-NEXT:   %4 = kernel.constant @lstm_b_sum : !layout.tensor<8 x f32>
-// CHECK-NEXT:   %5 = kernel.gemm ins(%x, %0, %4 : !layout.tensor<T x 1 x 3 x f32>, !layout.tensor<8 x 3 x f32>, !layout.tensor<8 x f32>) transpose_b -> !layout.tensor<T x 1 x 8 x f32>
-// CHECK-NEXT:   %6 = layout.transpose %1 [1, 0] : !layout.tensor<8 x 2 x f32> -> !layout.tensor<2 x 8 x f32, ba>
-// CHECK-NEXT:   %7 = layout.convert %6 : !layout.tensor<2 x 8 x f32, ba> -> !layout.tensor<2 x 8 x f32>
-// CHECK-NEXT:   %8, %9, %10 = kernel.lstm ins(%5, %7, %2, %3 : !layout.tensor<T x 1 x 8 x f32>, !layout.tensor<2 x 8 x f32>, !layout.tensor<1 x 2 x f32>, !layout.tensor<1 x 2 x f32>) -> !layout.tensor<T x 1 x 2 x f32>, !layout.tensor<1 x 2 x f32>, !layout.tensor<1 x 2 x f32>
-// CHECK-NEXT:   %11 = layout.reshape %8 : !layout.tensor<T x 1 x 2 x f32> -> !layout.tensor<T x 1 x 1 x 2 x f32>
-// CHECK-NEXT:   %12 = layout.reshape %9 : !layout.tensor<1 x 2 x f32> -> !layout.tensor<1 x 1 x 2 x f32>
-// CHECK-NEXT:   %13 = layout.reshape %10 : !layout.tensor<1 x 2 x f32> -> !layout.tensor<1 x 1 x 2 x f32>
+// CHECK-NEXT:   %5 = kernel.gemm(%x, %0, %4) transpose_b : !layout.tensor<T x 1 x 8 x f32>
+// CHECK-NEXT:   %6 = layout.transpose %1 [1, 0] : !layout.tensor<2 x 8 x f32, ba>
+// CHECK-NEXT:   %7 = layout.convert %6 : !layout.tensor<2 x 8 x f32>
+// CHECK-NEXT:   %8, %9, %10 = kernel.lstm(%5, %7, %2, %3) : !layout.tensor<T x 1 x 2 x f32>, !layout.tensor<1 x 2 x f32>, !layout.tensor<1 x 2 x f32>
+// CHECK-NEXT:   %11 = layout.reshape %8 : !layout.tensor<T x 1 x 1 x 2 x f32>
+// CHECK-NEXT:   %12 = layout.reshape %9 : !layout.tensor<1 x 1 x 2 x f32>
+// CHECK-NEXT:   %13 = layout.reshape %10 : !layout.tensor<1 x 1 x 2 x f32>
 // CHECK-NEXT:   func.return %11 : !layout.tensor<T x 1 x 1 x 2 x f32>
 // CHECK-NEXT: }

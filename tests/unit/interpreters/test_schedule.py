@@ -14,15 +14,7 @@ T = "!layout.tensor<N x 4 x f32>"
 
 def stage(name: str, source: str, target: str, operation: str) -> str:
     return f"""
-  schedule.stage @{name} ins({source} : {T}) outs({target} : {T}) {{
-  ^bb0(%in: {T}):
-    %out = kernel.map ins(%in : {T}) epilogue {{
-    ^bb1(%e: f32):
-      %r = {operation} %e, %e : f32
-      kernel.yield %r : f32
-    }} -> {T}
-    schedule.yield %out : {T}
-  }}"""
+  schedule.stage @{name} {target} = kernel.map({source}) each(%e) {{%r = {operation} %e, %e : f32}}"""
 
 
 DOUBLE = stage("double", "%x", "%a", "arith.addf")

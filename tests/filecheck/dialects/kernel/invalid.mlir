@@ -1,16 +1,16 @@
 // RUN: lamina-opt %s --split-input-file --verify-diagnostics --parsing-diagnostics | filecheck %s
 
 func.func @unknown_property(%x: !layout.tensor<4 x f32>) {
-  %0 = kernel.softmax ins(%x : !layout.tensor<4 x f32>) axis 0 -> !layout.tensor<4 x f32>
+  %0 = kernel.softmax(%x) axis 0 : !layout.tensor<4 x f32>
   func.return
 }
 
-// CHECK: kernel.softmax has no property 'axis'; it has none
+// CHECK: 'axis' is no property of kernel.softmax: it has none
 
 // -----
 
 func.func @map_without_region(%x: !layout.tensor<4 x f32>) {
-  %0 = kernel.map ins(%x : !layout.tensor<4 x f32>) -> !layout.tensor<4 x f32>
+  %0 = kernel.map(%x) : !layout.tensor<4 x f32>
   func.return
 }
 
@@ -18,11 +18,47 @@ func.func @map_without_region(%x: !layout.tensor<4 x f32>) {
 
 // -----
 
+func.func @names(%x: !layout.tensor<4 x f32>) {
+  %0 = kernel.map(%x) : !layout.tensor<4 x f32> each(%e, %f) {kernel.yield %e}
+  func.return
+}
+
+// CHECK: 2 names for 1 operands
+
+// -----
+
+func.func @undefined(%x: !layout.tensor<4 x f32>) {
+  %0 = kernel.softmax(%y) : !layout.tensor<4 x f32>
+  func.return
+}
+
+// CHECK: %y is used here before it is defined
+
+// -----
+
+func.func @values_from_outside(%x: !layout.tensor<4 x f32>, %one: f32) {
+  %0 = kernel.map(%x) : !layout.tensor<4 x f32> each(%e) {%f = arith.addf %e, %one : f32}
+  func.return
+}
+
+// CHECK: %one is neither an argument nor a value of this code
+
+// -----
+
+func.func @twice(%x: !layout.tensor<4 x f32>) {
+  %0 = kernel.cumulative_sum(%x) axis 0 axis 0 : !layout.tensor<4 x f32>
+  func.return
+}
+
+// CHECK: kernel.cumulative_sum says 'axis' twice
+
+// -----
+
 func.func @argument_count(%x: !layout.tensor<4 x f32>) {
-  %0 = kernel.map ins(%x : !layout.tensor<4 x f32>) epilogue {
+  %0 = "kernel.map"(%x) <{operandSegmentSizes = array<i32: 1, 0>}> ({
   ^bb0(%e: f32, %f: f32):
-    kernel.yield %e : f32
-  } -> !layout.tensor<4 x f32>
+    kernel.yield %e
+  }) : (!layout.tensor<4 x f32>) -> !layout.tensor<4 x f32>
   func.return
 }
 
@@ -31,10 +67,10 @@ func.func @argument_count(%x: !layout.tensor<4 x f32>) {
 // -----
 
 func.func @argument_type(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x i64>) {
-  %0 = kernel.softmax ins(%x : !layout.tensor<4 x f32>) epilogue(%y : !layout.tensor<4 x i64>) {
+  %0 = "kernel.softmax"(%x, %y) <{operandSegmentSizes = array<i32: 1, 1>}> ({
   ^bb0(%e: f32, %f: i32):
-    kernel.yield %e : f32
-  } -> !layout.tensor<4 x f32>
+    kernel.yield %e
+  }) : (!layout.tensor<4 x f32>, !layout.tensor<4 x i64>) -> !layout.tensor<4 x f32>
   func.return
 }
 
@@ -43,10 +79,7 @@ func.func @argument_type(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x i64
 // -----
 
 func.func @yielded_type(%x: !layout.tensor<4 x f32>) {
-  %0 = kernel.map ins(%x : !layout.tensor<4 x f32>) epilogue {
-  ^bb0(%e: f32):
-    kernel.yield %e : f32
-  } -> !layout.tensor<4 x i1>
+  %0 = kernel.map(%x) : !layout.tensor<4 x i1> each(%e) {kernel.yield %e}
   func.return
 }
 
@@ -55,7 +88,7 @@ func.func @yielded_type(%x: !layout.tensor<4 x f32>) {
 // -----
 
 func.func @conv_ranks(%x: !layout.tensor<1 x 4 x 6 x f32>, %w: !layout.tensor<4 x 4 x 3 x 3 x f32>) {
-  %0 = kernel.conv ins(%x, %w : !layout.tensor<1 x 4 x 6 x f32>, !layout.tensor<4 x 4 x 3 x 3 x f32>) strides [1] pads [0, 0] dilations [1] -> !layout.tensor<1 x 4 x 4 x f32>
+  %0 = kernel.conv(%x, %w) : !layout.tensor<1 x 4 x 4 x f32>
   func.return
 }
 
@@ -64,7 +97,7 @@ func.func @conv_ranks(%x: !layout.tensor<1 x 4 x 6 x f32>, %w: !layout.tensor<4 
 // -----
 
 func.func @conv_pads(%x: !layout.tensor<1 x 4 x 6 x 6 x f32>, %w: !layout.tensor<4 x 4 x 3 x 3 x f32>) {
-  %0 = kernel.conv ins(%x, %w : !layout.tensor<1 x 4 x 6 x 6 x f32>, !layout.tensor<4 x 4 x 3 x 3 x f32>) strides [1, 1] pads [0, 0] dilations [1, 1] -> !layout.tensor<1 x 4 x 4 x 4 x f32>
+  %0 = kernel.conv(%x, %w) pads [0, 0] : !layout.tensor<1 x 4 x 4 x 4 x f32>
   func.return
 }
 
@@ -73,7 +106,7 @@ func.func @conv_pads(%x: !layout.tensor<1 x 4 x 6 x 6 x f32>, %w: !layout.tensor
 // -----
 
 func.func @conv_channels(%x: !layout.tensor<1 x 6 x 6 x 6 x f32>, %w: !layout.tensor<4 x 4 x 3 x 3 x f32>) {
-  %0 = kernel.conv ins(%x, %w : !layout.tensor<1 x 6 x 6 x 6 x f32>, !layout.tensor<4 x 4 x 3 x 3 x f32>) strides [1, 1] pads [0, 0, 0, 0] dilations [1, 1] -> !layout.tensor<1 x 4 x 4 x 4 x f32>
+  %0 = kernel.conv(%x, %w) : !layout.tensor<1 x 4 x 4 x 4 x f32>
   func.return
 }
 
@@ -82,7 +115,7 @@ func.func @conv_channels(%x: !layout.tensor<1 x 6 x 6 x 6 x f32>, %w: !layout.te
 // -----
 
 func.func @gemm_rank(%a: !layout.tensor<6 x f32>, %b: !layout.tensor<6 x 5 x f32>) {
-  %0 = kernel.gemm ins(%a, %b : !layout.tensor<6 x f32>, !layout.tensor<6 x 5 x f32>) -> !layout.tensor<5 x f32>
+  %0 = kernel.gemm(%a, %b) : !layout.tensor<5 x f32>
   func.return
 }
 
@@ -91,7 +124,7 @@ func.func @gemm_rank(%a: !layout.tensor<6 x f32>, %b: !layout.tensor<6 x 5 x f32
 // -----
 
 func.func @gemm_depth(%a: !layout.tensor<4 x 6 x f32>, %b: !layout.tensor<6 x 5 x f32>) {
-  %0 = kernel.gemm ins(%a, %b : !layout.tensor<4 x 6 x f32>, !layout.tensor<6 x 5 x f32>) transpose_b -> !layout.tensor<4 x 6 x f32>
+  %0 = kernel.gemm(%a, %b) transpose_b : !layout.tensor<4 x 6 x f32>
   func.return
 }
 
@@ -100,7 +133,7 @@ func.func @gemm_depth(%a: !layout.tensor<4 x 6 x f32>, %b: !layout.tensor<6 x 5 
 // -----
 
 func.func @result_shape(%x: !layout.tensor<2 x 6 x f32>) {
-  %0 = kernel.softmax ins(%x : !layout.tensor<2 x 6 x f32>) -> !layout.tensor<2 x 5 x f32>
+  %0 = kernel.softmax(%x) : !layout.tensor<2 x 5 x f32>
   func.return
 }
 
@@ -109,7 +142,7 @@ func.func @result_shape(%x: !layout.tensor<2 x 6 x f32>) {
 // -----
 
 func.func @axis(%x: !layout.tensor<2 x 6 x f32>) {
-  %0 = kernel.cumulative_sum ins(%x : !layout.tensor<2 x 6 x f32>) axis 2 -> !layout.tensor<2 x 6 x f32>
+  %0 = kernel.cumulative_sum(%x) axis 2 : !layout.tensor<2 x 6 x f32>
   func.return
 }
 
@@ -118,7 +151,7 @@ func.func @axis(%x: !layout.tensor<2 x 6 x f32>) {
 // -----
 
 func.func @axes(%x: !layout.tensor<2 x 6 x f32>) {
-  %0 = kernel.reduce ins(%x : !layout.tensor<2 x 6 x f32>) kind sum axes [1, 1] -> !layout.tensor<2 x 1 x f32>
+  %0 = kernel.reduce sum(%x) axes [1, 1] : !layout.tensor<2 x 1 x f32>
   func.return
 }
 
@@ -127,7 +160,7 @@ func.func @axes(%x: !layout.tensor<2 x 6 x f32>) {
 // -----
 
 func.func @word(%x: !layout.tensor<2 x 6 x f32>) {
-  %0 = kernel.reduce ins(%x : !layout.tensor<2 x 6 x f32>) kind median axes [1] -> !layout.tensor<2 x 1 x f32>
+  %0 = kernel.reduce median(%x) axes [1] : !layout.tensor<2 x 1 x f32>
   func.return
 }
 
@@ -136,7 +169,7 @@ func.func @word(%x: !layout.tensor<2 x 6 x f32>) {
 // -----
 
 func.func @operands(%x: !layout.tensor<2 x 6 x f32>) {
-  %0 = kernel.gather ins(%x : !layout.tensor<2 x 6 x f32>) axis 0 -> !layout.tensor<2 x 6 x f32>
+  %0 = kernel.gather(%x) axis 0 : !layout.tensor<2 x 6 x f32>
   func.return
 }
 
@@ -145,7 +178,7 @@ func.func @operands(%x: !layout.tensor<2 x 6 x f32>) {
 // -----
 
 func.func @slice_end(%x: !layout.tensor<2 x 6 x f32>) {
-  %0 = kernel.slice ins(%x : !layout.tensor<2 x 6 x f32>) starts [0, 4] steps [1, 1] -> !layout.tensor<2 x 3 x f32>
+  %0 = kernel.slice(%x) starts [0, 4] : !layout.tensor<2 x 3 x f32>
   func.return
 }
 
@@ -154,7 +187,7 @@ func.func @slice_end(%x: !layout.tensor<2 x 6 x f32>) {
 // -----
 
 func.func @broadcasting(%x: !layout.tensor<2 x 6 x f32>) {
-  %0 = kernel.broadcast ins(%x : !layout.tensor<2 x 6 x f32>) -> !layout.tensor<4 x 6 x f32>
+  %0 = kernel.broadcast(%x) : !layout.tensor<4 x 6 x f32>
   func.return
 }
 
@@ -163,7 +196,7 @@ func.func @broadcasting(%x: !layout.tensor<2 x 6 x f32>) {
 // -----
 
 func.func @stride(%x: !layout.tensor<1 x 2 x 6 x f32>) {
-  %0 = kernel.pool ins(%x : !layout.tensor<1 x 2 x 6 x f32>) kind max window [2] strides [0] pads [0, 0] dilations [1] -> !layout.tensor<1 x 2 x 6 x f32>
+  %0 = kernel.pool max(%x) window [2] strides [0] : !layout.tensor<1 x 2 x 6 x f32>
   func.return
 }
 
@@ -172,7 +205,7 @@ func.func @stride(%x: !layout.tensor<1 x 2 x 6 x f32>) {
 // -----
 
 func.func @element_type(%x: !layout.tensor<2 x 6 x f32>) {
-  %0 = kernel.slice ins(%x : !layout.tensor<2 x 6 x f32>) starts [0, 0] steps [1, 1] -> !layout.tensor<2 x 3 x f16>
+  %0 = kernel.slice(%x) starts [0, 0] : !layout.tensor<2 x 3 x f16>
   func.return
 }
 

@@ -3,104 +3,88 @@
 // Every kernel, printed and read back.
 
 func.func @contractions(%x: !layout.tensor<N x 8 x 6 x 6 x f32>, %w: !layout.tensor<4 x 4 x 3 x 3 x f32>, %b: !layout.tensor<4 x f32>, %s: !layout.tensor<N x 4 x 3 x 3 x f32>, %m: !layout.tensor<2 x 6 x 5 x f32>, %k: !layout.tensor<7 x 6 x f32>) {
-  %0 = kernel.conv ins(%x, %w, %b : !layout.tensor<N x 8 x 6 x 6 x f32>, !layout.tensor<4 x 4 x 3 x 3 x f32>, !layout.tensor<4 x f32>) algorithm direct strides [2, 2] pads [1, 1, 1, 1] dilations [1, 1] groups 2 epilogue(%s : !layout.tensor<N x 4 x 3 x 3 x f32>) {
-  ^bb0(%e: f32, %f: f32):
-    %sum = arith.addf %e, %f : f32
-    kernel.yield %sum : f32
-  } -> !layout.tensor<N x 4 x 3 x 3 x f32>
-  %1 = kernel.gemm ins(%m, %k : !layout.tensor<2 x 6 x 5 x f32>, !layout.tensor<7 x 6 x f32>) transpose_a transpose_b -> !layout.tensor<2 x 5 x 7 x f32>
+  %0 = kernel.conv direct(%x, %w, %b) strides [2, 2] pads [1, 1, 1, 1] groups 2 : !layout.tensor<N x 4 x 3 x 3 x f32> epilogue(%e, %f = %s) {%sum = arith.addf %e, %f : f32}
+  %1 = kernel.gemm(%m, %k) transpose_a transpose_b : !layout.tensor<2 x 5 x 7 x f32>
   func.return
 }
 
 func.func @elementwise(%x: !layout.tensor<N x 4 x f32>, %y: !layout.tensor<4 x f32>) {
-  %0 = kernel.map ins(%x, %y : !layout.tensor<N x 4 x f32>, !layout.tensor<4 x f32>) epilogue {
-  ^bb0(%e: f32, %f: f32):
-    %less = arith.cmpf olt, %e, %f : f32
-    kernel.yield %less : i1
-  } -> !layout.tensor<N x 4 x i1>
+  %0 = kernel.map(%x, %y) : !layout.tensor<N x 4 x i1> each(%e, %f) {%less = arith.cmpf olt, %e, %f : f32}
   func.return
 }
 
 func.func @reductions(%x: !layout.tensor<N x 4 x 6 x 6 x f32>, %scale: !layout.tensor<6 x f32>, %bias: !layout.tensor<6 x f32>) {
-  %0 = kernel.reduce ins(%x : !layout.tensor<N x 4 x 6 x 6 x f32>) kind mean axes [2, 3] -> !layout.tensor<N x 4 x 1 x 1 x f32>
-  %1 = kernel.arg_reduce ins(%x : !layout.tensor<N x 4 x 6 x 6 x f32>) kind max axis 1 last -> !layout.tensor<N x 1 x 6 x 6 x i64>
-  %2 = kernel.softmax ins(%x : !layout.tensor<N x 4 x 6 x 6 x f32>) -> !layout.tensor<N x 4 x 6 x 6 x f32>
-  %3 = kernel.layer_norm ins(%x, %scale, %bias : !layout.tensor<N x 4 x 6 x 6 x f32>, !layout.tensor<6 x f32>, !layout.tensor<6 x f32>) axis 3 epsilon 1.0e-05 -> !layout.tensor<N x 4 x 6 x 6 x f32>
-  %4 = kernel.pool ins(%x : !layout.tensor<N x 4 x 6 x 6 x f32>) kind average window [3, 3] strides [2, 2] pads [1, 1, 1, 1] dilations [1, 1] count_include_pad -> !layout.tensor<N x 4 x 3 x 3 x f32>
-  %5 = kernel.cumulative_sum ins(%x : !layout.tensor<N x 4 x 6 x 6 x f32>) axis 2 exclusive reverse -> !layout.tensor<N x 4 x 6 x 6 x f32>
+  %0 = kernel.reduce mean(%x) axes [2, 3] : !layout.tensor<N x 4 x 1 x 1 x f32>
+  %1 = kernel.arg_reduce max(%x) axis 1 last : !layout.tensor<N x 1 x 6 x 6 x i64>
+  %2 = kernel.softmax(%x) : !layout.tensor<N x 4 x 6 x 6 x f32>
+  %3 = kernel.layer_norm(%x, %scale, %bias) axis 3 epsilon 1.0e-05 : !layout.tensor<N x 4 x 6 x 6 x f32>
+  %4 = kernel.pool average(%x) window [3, 3] strides [2, 2] pads [1, 1, 1, 1] count_include_pad : !layout.tensor<N x 4 x 3 x 3 x f32>
+  %5 = kernel.cumulative_sum(%x) axis 2 exclusive reverse : !layout.tensor<N x 4 x 6 x 6 x f32>
   func.return
 }
 
 func.func @movement(%x: !layout.tensor<N x 4 x f32>, %i: !layout.tensor<3 x i64>, %j: !layout.tensor<N x 2 x i64>, %s: !layout.tensor<i64>) {
-  %0 = kernel.pad ins(%x : !layout.tensor<N x 4 x f32>) lower [0, 1] upper [N, 2] value "-inf" -> !layout.tensor<(2 * N) x 7 x f32>
-  %1 = kernel.pad ins(%x : !layout.tensor<N x 4 x f32>) lower [0, 1] upper [0, 2] mode reflect -> !layout.tensor<N x 7 x f32>
-  %2 = kernel.concat ins(%x, %x : !layout.tensor<N x 4 x f32>, !layout.tensor<N x 4 x f32>) axis 1 -> !layout.tensor<N x 8 x f32>
-  %3 = kernel.slice ins(%x : !layout.tensor<N x 4 x f32>) starts [N - 1, 0] steps [-1, 2] -> !layout.tensor<N x 2 x f32>
-  %4 = kernel.broadcast ins(%x : !layout.tensor<N x 4 x f32>) -> !layout.tensor<5 x N x 4 x f32>
-  %5 = kernel.gather ins(%x, %i : !layout.tensor<N x 4 x f32>, !layout.tensor<3 x i64>) axis 0 -> !layout.tensor<3 x 4 x f32>
-  %6 = kernel.gather_elements ins(%x, %j : !layout.tensor<N x 4 x f32>, !layout.tensor<N x 2 x i64>) axis 1 -> !layout.tensor<N x 2 x f32>
-  %7 = kernel.dim_values ins() values [N, 2 * N + 1] -> !layout.tensor<2 x i64>
-  %8 = kernel.range ins(%s, %s : !layout.tensor<i64>, !layout.tensor<i64>) -> !layout.tensor<N x i64>
+  %0 = kernel.pad(%x) lower [0, 1] upper [N, 2] value "-inf" : !layout.tensor<(2 * N) x 7 x f32>
+  %1 = kernel.pad reflect(%x) lower [0, 1] upper [0, 2] : !layout.tensor<N x 7 x f32>
+  %2 = kernel.concat(%x, %x) axis 1 : !layout.tensor<N x 8 x f32>
+  %3 = kernel.slice(%x) starts [N - 1, 0] steps [-1, 2] : !layout.tensor<N x 2 x f32>
+  %4 = kernel.broadcast(%x) : !layout.tensor<5 x N x 4 x f32>
+  %5 = kernel.gather(%x, %i) axis 0 : !layout.tensor<3 x 4 x f32>
+  %6 = kernel.gather_elements(%x, %j) axis 1 : !layout.tensor<N x 2 x f32>
+  %7 = kernel.dim_values() values [N, 2 * N + 1] : !layout.tensor<2 x i64>
+  %8 = kernel.range(%s, %s) : !layout.tensor<N x i64>
   %9 = kernel.constant @weight : !layout.tensor<4 x 4 x f32, Ba16b>
   func.return
 }
 
 func.func @resize(%x: !layout.tensor<N x 4 x H x W x f32>) {
-  %0 = kernel.resize ins(%x : !layout.tensor<N x 4 x H x W x f32>) mode linear coordinates align_corners rounding floor scales [0.0, 0.0, 2.0, -1.5e-07] -> !layout.tensor<N x 4 x (2 * H) x (2 * W) x f32>
-  %1 = kernel.resize ins(%x : !layout.tensor<N x 4 x H x W x f32>) common_scale [2 * H, H] -> !layout.tensor<N x 4 x (2 * H) x (2 * W) x f32>
+  %0 = kernel.resize linear(%x) coordinates align_corners rounding floor scales [0.0, 0.0, 2.0, -1.5e-07] : !layout.tensor<N x 4 x (2 * H) x (2 * W) x f32>
+  %1 = kernel.resize(%x) common_scale [2 * H, H] : !layout.tensor<N x 4 x (2 * H) x (2 * W) x f32>
   func.return
 }
 
 func.func @lstm(%x: !layout.tensor<T x N x 32 x f32>, %r: !layout.tensor<8 x 32 x f32>, %h: !layout.tensor<N x 8 x f32>) {
-  %0, %1, %2 = kernel.lstm ins(%x, %r, %h, %h : !layout.tensor<T x N x 32 x f32>, !layout.tensor<8 x 32 x f32>, !layout.tensor<N x 8 x f32>, !layout.tensor<N x 8 x f32>) reverse -> !layout.tensor<T x N x 8 x f32>, !layout.tensor<N x 8 x f32>, !layout.tensor<N x 8 x f32>
+  %0, %1, %2 = kernel.lstm(%x, %r, %h, %h) reverse : !layout.tensor<T x N x 8 x f32>, !layout.tensor<N x 8 x f32>, !layout.tensor<N x 8 x f32>
   func.return
 }
 
 // CHECK:      func.func @contractions(%x: !layout.tensor<N x 8 x 6 x 6 x f32>, %w: !layout.tensor<4 x 4 x 3 x 3 x f32>, %b: !layout.tensor<4 x f32>, %s: !layout.tensor<N x 4 x 3 x 3 x f32>, %m: !layout.tensor<2 x 6 x 5 x f32>, %k: !layout.tensor<7 x 6 x f32>) {
-// CHECK-NEXT:   %0 = kernel.conv ins(%x, %w, %b : !layout.tensor<N x 8 x 6 x 6 x f32>, !layout.tensor<4 x 4 x 3 x 3 x f32>, !layout.tensor<4 x f32>) algorithm direct strides [2, 2] pads [1, 1, 1, 1] dilations [1, 1] groups 2 epilogue(%s : !layout.tensor<N x 4 x 3 x 3 x f32>) {
-// CHECK-NEXT:   ^bb0(%e: f32, %f: f32):
-// CHECK-NEXT:     %sum = arith.addf %e, %f : f32
-// CHECK-NEXT:     kernel.yield %sum : f32
-// CHECK-NEXT:   } -> !layout.tensor<N x 4 x 3 x 3 x f32>
-// CHECK-NEXT:   %1 = kernel.gemm ins(%m, %k : !layout.tensor<2 x 6 x 5 x f32>, !layout.tensor<7 x 6 x f32>) transpose_a transpose_b -> !layout.tensor<2 x 5 x 7 x f32>
+// CHECK-NEXT:   %0 = kernel.conv direct(%x, %w, %b) strides [2, 2] pads [1, 1, 1, 1] groups 2 : !layout.tensor<N x 4 x 3 x 3 x f32> epilogue(%e, %f = %s) {%sum = arith.addf %e, %f : f32}
+// CHECK-NEXT:   %1 = kernel.gemm(%m, %k) transpose_a transpose_b : !layout.tensor<2 x 5 x 7 x f32>
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @elementwise(%x: !layout.tensor<N x 4 x f32>, %y: !layout.tensor<4 x f32>) {
-// CHECK-NEXT:   %0 = kernel.map ins(%x, %y : !layout.tensor<N x 4 x f32>, !layout.tensor<4 x f32>) epilogue {
-// CHECK-NEXT:   ^bb0(%e: f32, %f: f32):
-// CHECK-NEXT:     %less = arith.cmpf olt, %e, %f : f32
-// CHECK-NEXT:     kernel.yield %less : i1
-// CHECK-NEXT:   } -> !layout.tensor<N x 4 x i1>
+// CHECK-NEXT:   %0 = kernel.map(%x, %y) : !layout.tensor<N x 4 x i1> each(%e, %f) {%less = arith.cmpf olt, %e, %f : f32}
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @reductions(%x: !layout.tensor<N x 4 x 6 x 6 x f32>, %scale: !layout.tensor<6 x f32>, %bias: !layout.tensor<6 x f32>) {
-// CHECK-NEXT:   %0 = kernel.reduce ins(%x : !layout.tensor<N x 4 x 6 x 6 x f32>) kind mean axes [2, 3] -> !layout.tensor<N x 4 x 1 x 1 x f32>
-// CHECK-NEXT:   %1 = kernel.arg_reduce ins(%x : !layout.tensor<N x 4 x 6 x 6 x f32>) kind max axis 1 last -> !layout.tensor<N x 1 x 6 x 6 x i64>
-// CHECK-NEXT:   %2 = kernel.softmax ins(%x : !layout.tensor<N x 4 x 6 x 6 x f32>) -> !layout.tensor<N x 4 x 6 x 6 x f32>
-// CHECK-NEXT:   %3 = kernel.layer_norm ins(%x, %scale, %bias : !layout.tensor<N x 4 x 6 x 6 x f32>, !layout.tensor<6 x f32>, !layout.tensor<6 x f32>) axis 3 epsilon 1.0e-05 -> !layout.tensor<N x 4 x 6 x 6 x f32>
-// CHECK-NEXT:   %4 = kernel.pool ins(%x : !layout.tensor<N x 4 x 6 x 6 x f32>) kind average window [3, 3] strides [2, 2] pads [1, 1, 1, 1] dilations [1, 1] count_include_pad -> !layout.tensor<N x 4 x 3 x 3 x f32>
-// CHECK-NEXT:   %5 = kernel.cumulative_sum ins(%x : !layout.tensor<N x 4 x 6 x 6 x f32>) axis 2 exclusive reverse -> !layout.tensor<N x 4 x 6 x 6 x f32>
+// CHECK-NEXT:   %0 = kernel.reduce mean(%x) axes [2, 3] : !layout.tensor<N x 4 x 1 x 1 x f32>
+// CHECK-NEXT:   %1 = kernel.arg_reduce max(%x) axis 1 last : !layout.tensor<N x 1 x 6 x 6 x i64>
+// CHECK-NEXT:   %2 = kernel.softmax(%x) : !layout.tensor<N x 4 x 6 x 6 x f32>
+// CHECK-NEXT:   %3 = kernel.layer_norm(%x, %scale, %bias) axis 3 epsilon 1.0e-05 : !layout.tensor<N x 4 x 6 x 6 x f32>
+// CHECK-NEXT:   %4 = kernel.pool average(%x) window [3, 3] strides [2, 2] pads [1, 1, 1, 1] count_include_pad : !layout.tensor<N x 4 x 3 x 3 x f32>
+// CHECK-NEXT:   %5 = kernel.cumulative_sum(%x) axis 2 exclusive reverse : !layout.tensor<N x 4 x 6 x 6 x f32>
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @movement(%x: !layout.tensor<N x 4 x f32>, %i: !layout.tensor<3 x i64>, %j: !layout.tensor<N x 2 x i64>, %s: !layout.tensor<i64>) {
-// CHECK-NEXT:   %0 = kernel.pad ins(%x : !layout.tensor<N x 4 x f32>) lower [0, 1] upper [N, 2] value "-inf" -> !layout.tensor<(2 * N) x 7 x f32>
-// CHECK-NEXT:   %1 = kernel.pad ins(%x : !layout.tensor<N x 4 x f32>) lower [0, 1] upper [0, 2] mode reflect -> !layout.tensor<N x 7 x f32>
-// CHECK-NEXT:   %2 = kernel.concat ins(%x, %x : !layout.tensor<N x 4 x f32>, !layout.tensor<N x 4 x f32>) axis 1 -> !layout.tensor<N x 8 x f32>
-// CHECK-NEXT:   %3 = kernel.slice ins(%x : !layout.tensor<N x 4 x f32>) starts [N - 1, 0] steps [-1, 2] -> !layout.tensor<N x 2 x f32>
-// CHECK-NEXT:   %4 = kernel.broadcast ins(%x : !layout.tensor<N x 4 x f32>) -> !layout.tensor<5 x N x 4 x f32>
-// CHECK-NEXT:   %5 = kernel.gather ins(%x, %i : !layout.tensor<N x 4 x f32>, !layout.tensor<3 x i64>) axis 0 -> !layout.tensor<3 x 4 x f32>
-// CHECK-NEXT:   %6 = kernel.gather_elements ins(%x, %j : !layout.tensor<N x 4 x f32>, !layout.tensor<N x 2 x i64>) axis 1 -> !layout.tensor<N x 2 x f32>
-// CHECK-NEXT:   %7 = kernel.dim_values ins() values [N, 2 * N + 1] -> !layout.tensor<2 x i64>
-// CHECK-NEXT:   %8 = kernel.range ins(%s, %s : !layout.tensor<i64>, !layout.tensor<i64>) -> !layout.tensor<N x i64>
+// CHECK-NEXT:   %0 = kernel.pad(%x) lower [0, 1] upper [N, 2] value "-inf" : !layout.tensor<(2 * N) x 7 x f32>
+// CHECK-NEXT:   %1 = kernel.pad reflect(%x) lower [0, 1] upper [0, 2] : !layout.tensor<N x 7 x f32>
+// CHECK-NEXT:   %2 = kernel.concat(%x, %x) axis 1 : !layout.tensor<N x 8 x f32>
+// CHECK-NEXT:   %3 = kernel.slice(%x) starts [N - 1, 0] steps [-1, 2] : !layout.tensor<N x 2 x f32>
+// CHECK-NEXT:   %4 = kernel.broadcast(%x) : !layout.tensor<5 x N x 4 x f32>
+// CHECK-NEXT:   %5 = kernel.gather(%x, %i) axis 0 : !layout.tensor<3 x 4 x f32>
+// CHECK-NEXT:   %6 = kernel.gather_elements(%x, %j) axis 1 : !layout.tensor<N x 2 x f32>
+// CHECK-NEXT:   %7 = kernel.dim_values() values [N, 2 * N + 1] : !layout.tensor<2 x i64>
+// CHECK-NEXT:   %8 = kernel.range(%s, %s) : !layout.tensor<N x i64>
 // CHECK-NEXT:   %9 = kernel.constant @weight : !layout.tensor<4 x 4 x f32, Ba16b>
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @resize(%x: !layout.tensor<N x 4 x H x W x f32>) {
-// CHECK-NEXT:   %0 = kernel.resize ins(%x : !layout.tensor<N x 4 x H x W x f32>) mode linear coordinates align_corners rounding floor scales [0.0, 0.0, 2.0, -1.5e-07] -> !layout.tensor<N x 4 x (2 * H) x (2 * W) x f32>
-// CHECK-NEXT:   %1 = kernel.resize ins(%x : !layout.tensor<N x 4 x H x W x f32>) common_scale [2 * H, H] -> !layout.tensor<N x 4 x (2 * H) x (2 * W) x f32>
+// CHECK-NEXT:   %0 = kernel.resize linear(%x) coordinates align_corners rounding floor scales [0.0, 0.0, 2.0, -1.5e-07] : !layout.tensor<N x 4 x (2 * H) x (2 * W) x f32>
+// CHECK-NEXT:   %1 = kernel.resize(%x) common_scale [2 * H, H] : !layout.tensor<N x 4 x (2 * H) x (2 * W) x f32>
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @lstm(%x: !layout.tensor<T x N x 32 x f32>, %r: !layout.tensor<8 x 32 x f32>, %h: !layout.tensor<N x 8 x f32>) {
-// CHECK-NEXT:   %0, %1, %2 = kernel.lstm ins(%x, %r, %h, %h : !layout.tensor<T x N x 32 x f32>, !layout.tensor<8 x 32 x f32>, !layout.tensor<N x 8 x f32>, !layout.tensor<N x 8 x f32>) reverse -> !layout.tensor<T x N x 8 x f32>, !layout.tensor<N x 8 x f32>, !layout.tensor<N x 8 x f32>
+// CHECK-NEXT:   %0, %1, %2 = kernel.lstm(%x, %r, %h, %h) reverse : !layout.tensor<T x N x 8 x f32>, !layout.tensor<N x 8 x f32>, !layout.tensor<N x 8 x f32>
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }

@@ -9,7 +9,7 @@ func.func @rank(%x: !layout.tensor<4 x 4 x f32, NCHW>) {
 // -----
 
 func.func @convert(%x: !layout.tensor<4 x 4 x f32>) {
-  %0 = layout.convert %x : !layout.tensor<4 x 4 x f32> -> !layout.tensor<4 x 5 x f32, ba>
+  %0 = layout.convert %x : !layout.tensor<4 x 5 x f32, ba>
   func.return
 }
 
@@ -18,7 +18,7 @@ func.func @convert(%x: !layout.tensor<4 x 4 x f32>) {
 // -----
 
 func.func @permutation(%x: !layout.tensor<4 x 5 x f32>) {
-  %0 = layout.transpose %x [0, 0] : !layout.tensor<4 x 5 x f32> -> !layout.tensor<4 x 4 x f32>
+  %0 = layout.transpose %x [0, 0] : !layout.tensor<4 x 4 x f32>
   func.return
 }
 
@@ -27,7 +27,7 @@ func.func @permutation(%x: !layout.tensor<4 x 5 x f32>) {
 // -----
 
 func.func @transposed_type(%x: !layout.tensor<4 x 5 x f32>) {
-  %0 = layout.transpose %x [1, 0] : !layout.tensor<4 x 5 x f32> -> !layout.tensor<5 x 4 x f32>
+  %0 = layout.transpose %x [1, 0] : !layout.tensor<5 x 4 x f32>
   func.return
 }
 
@@ -36,7 +36,7 @@ func.func @transposed_type(%x: !layout.tensor<4 x 5 x f32>) {
 // -----
 
 func.func @reshaped_layout(%x: !layout.tensor<4 x 5 x f32, ba>) {
-  %0 = layout.reshape %x : !layout.tensor<4 x 5 x f32, ba> -> !layout.tensor<20 x f32>
+  %0 = layout.reshape %x : !layout.tensor<20 x f32>
   func.return
 }
 
@@ -45,7 +45,7 @@ func.func @reshaped_layout(%x: !layout.tensor<4 x 5 x f32, ba>) {
 // -----
 
 func.func @reshaped_type(%x: !layout.tensor<4 x 6 x f32, ba>) {
-  %0 = layout.reshape %x : !layout.tensor<4 x 6 x f32, ba> -> !layout.tensor<4 x 2 x 3 x f32>
+  %0 = layout.reshape %x : !layout.tensor<4 x 2 x 3 x f32>
   func.return
 }
 
@@ -54,7 +54,7 @@ func.func @reshaped_type(%x: !layout.tensor<4 x 6 x f32, ba>) {
 // -----
 
 func.func @element_count(%x: !layout.tensor<N x 6 x f32>) {
-  %0 = layout.reshape %x : !layout.tensor<N x 6 x f32> -> !layout.tensor<(2 * N) x 4 x f32>
+  %0 = layout.reshape %x : !layout.tensor<(2 * N) x 4 x f32>
   func.return
 }
 
@@ -63,7 +63,7 @@ func.func @element_count(%x: !layout.tensor<N x 6 x f32>) {
 // -----
 
 func.func @starts(%x: !layout.tensor<4 x 5 x f32>) {
-  %0 = layout.window %x at [1] : !layout.tensor<4 x 5 x f32> -> !layout.tensor<2 x 5 x f32>
+  %0 = layout.window %x at [1] : !layout.tensor<2 x 5 x f32>
   func.return
 }
 
@@ -72,7 +72,7 @@ func.func @starts(%x: !layout.tensor<4 x 5 x f32>) {
 // -----
 
 func.func @window_type(%x: !layout.tensor<4 x 5 x f32>) {
-  %0 = layout.window %x at [1, 0] : !layout.tensor<4 x 5 x f32> -> !layout.tensor<2 x 5 x f32>
+  %0 = layout.window %x at [1, 0] : !layout.tensor<2 x 5 x f32>
   func.return
 }
 
@@ -81,7 +81,7 @@ func.func @window_type(%x: !layout.tensor<4 x 5 x f32>) {
 // -----
 
 func.func @window_outside(%x: !layout.tensor<4 x 5 x f32>) {
-  %0 = layout.window %x at [3, 0] : !layout.tensor<4 x 5 x f32> -> !layout.tensor<2 x 5 x f32>
+  %0 = layout.window %x at [3, 0] : !layout.tensor<2 x 5 x f32>
   func.return
 }
 

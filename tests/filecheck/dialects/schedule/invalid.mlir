@@ -28,10 +28,10 @@ func.func @lives_forever() {
 // -----
 
 func.func @inputs(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
-  schedule.stage @softmax0 ins(%x : !layout.tensor<4 x f32>) outs(%y : !layout.tensor<4 x f32>) {
-    %0 = kernel.dim_values ins() values [1, 2, 3, 4] -> !layout.tensor<4 x f32>
+  "schedule.stage"(%x, %y) <{stage_name = "softmax0", tile = {}, operandSegmentSizes = array<i32: 1, 1>}> ({
+    %0 = kernel.dim_values() values [1, 2, 3, 4] : !layout.tensor<4 x f32>
     schedule.yield %0 : !layout.tensor<4 x f32>
-  }
+  }) : (!layout.tensor<4 x f32>, !layout.tensor<4 x f32>) -> ()
   func.return
 }
 
@@ -39,12 +39,25 @@ func.func @inputs(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
 
 // -----
 
+func.func @unread(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
+  "schedule.stage"(%x, %x, %y) <{stage_name = "softmax0", tile = {}, operandSegmentSizes = array<i32: 2, 1>}> ({
+  ^bb0(%a: !layout.tensor<4 x f32>, %b: !layout.tensor<4 x f32>):
+    %0 = kernel.softmax(%a) : !layout.tensor<4 x f32>
+    schedule.yield %0 : !layout.tensor<4 x f32>
+  }) : (!layout.tensor<4 x f32>, !layout.tensor<4 x f32>, !layout.tensor<4 x f32>) -> ()
+  func.return
+}
+
+// CHECK: C1: the stage's inputs are not the kernel's operands, each once, in order
+
+// -----
+
 func.func @outputs(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
-  schedule.stage @softmax0 ins(%x : !layout.tensor<4 x f32>) outs(%y : !layout.tensor<4 x f32>) {
+  "schedule.stage"(%x, %y) <{stage_name = "softmax0", tile = {}, operandSegmentSizes = array<i32: 1, 1>}> ({
   ^bb0(%a: !layout.tensor<4 x f32>):
-    %0 = kernel.reduce ins(%a : !layout.tensor<4 x f32>) kind sum axes [0] -> !layout.tensor<1 x f32>
+    %0 = kernel.reduce sum(%a) axes [0] : !layout.tensor<1 x f32>
     schedule.yield %0 : !layout.tensor<1 x f32>
-  }
+  }) : (!layout.tensor<4 x f32>, !layout.tensor<4 x f32>) -> ()
   func.return
 }
 
@@ -53,12 +66,12 @@ func.func @outputs(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
 // -----
 
 func.func @kernels(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
-  schedule.stage @softmax0 ins(%x : !layout.tensor<4 x f32>) outs(%y : !layout.tensor<4 x f32>) {
+  "schedule.stage"(%x, %y) <{stage_name = "softmax0", tile = {}, operandSegmentSizes = array<i32: 1, 1>}> ({
   ^bb0(%a: !layout.tensor<4 x f32>):
-    %0 = kernel.softmax ins(%a : !layout.tensor<4 x f32>) -> !layout.tensor<4 x f32>
-    %1 = kernel.softmax ins(%0 : !layout.tensor<4 x f32>) -> !layout.tensor<4 x f32>
+    %0 = kernel.softmax(%a) : !layout.tensor<4 x f32>
+    %1 = kernel.softmax(%0) : !layout.tensor<4 x f32>
     schedule.yield %1 : !layout.tensor<4 x f32>
-  }
+  }) : (!layout.tensor<4 x f32>, !layout.tensor<4 x f32>) -> ()
   func.return
 }
 
@@ -67,38 +80,71 @@ func.func @kernels(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
 // -----
 
 func.func @unknown_decision(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
-  schedule.stage @softmax0 ins(%x : !layout.tensor<4 x f32>) outs(%y : !layout.tensor<4 x f32>) tile {rws = 4} {
-  ^bb0(%a: !layout.tensor<4 x f32>):
-    %0 = kernel.softmax ins(%a : !layout.tensor<4 x f32>) -> !layout.tensor<4 x f32>
-    schedule.yield %0 : !layout.tensor<4 x f32>
-  }
+  schedule.stage @softmax0 %y = kernel.softmax(%x) tile {rws = 4}
   func.return
 }
 
-// CHECK: C4: kernel.softmax has no decision 'rws'
+// CHECK: kernel.softmax has no decision 'rws'
 
 // -----
 
 func.func @number(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
-  schedule.stage @softmax0 ins(%x : !layout.tensor<4 x f32>) outs(%y : !layout.tensor<4 x f32>) tile {lanes = 0} {
-  ^bb0(%a: !layout.tensor<4 x f32>):
-    %0 = kernel.softmax ins(%a : !layout.tensor<4 x f32>) -> !layout.tensor<4 x f32>
-    schedule.yield %0 : !layout.tensor<4 x f32>
-  }
+  schedule.stage @softmax0 %y = kernel.softmax(%x) tile {lanes = 0}
   func.return
 }
 
-// CHECK: C4: lanes = 0, expected 1 to 64
+// CHECK: lanes = 0, expected 1 to 64
 
 // -----
 
 func.func @word(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
-  schedule.stage @softmax0 ins(%x : !layout.tensor<4 x f32>) outs(%y : !layout.tensor<4 x f32>) tile {lanes = many} {
-  ^bb0(%a: !layout.tensor<4 x f32>):
-    %0 = kernel.softmax ins(%a : !layout.tensor<4 x f32>) -> !layout.tensor<4 x f32>
-    schedule.yield %0 : !layout.tensor<4 x f32>
-  }
+  schedule.stage @softmax0 %y = kernel.softmax(%x) tile {lanes = many}
   func.return
 }
 
-// CHECK: C4: lanes = many, expected 1 to 64
+// CHECK: lanes = many, expected 1 to 64
+
+// -----
+
+func.func @decided_twice(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
+  schedule.stage @softmax0 %y = kernel.softmax(%x) tile {lanes = 4, lanes = 8}
+  func.return
+}
+
+// CHECK: 'lanes' is decided twice
+
+// -----
+
+func.func @no_kernel(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
+  schedule.stage @softmax0 %y = func.call @softmax(%x)
+  func.return
+}
+
+// CHECK: a stage runs a kernel or layout.convert, not func.call
+
+// -----
+
+func.func @word_in_a_stage(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
+  schedule.stage @softmax0 %y = kernel.softmax(%x) axis 0 tile {lanes = 4}
+  func.return
+}
+
+// CHECK: 'axis' is no part of a stage of kernel.softmax
+
+// -----
+
+func.func @shapes(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<5 x f32>) {
+  schedule.stage @softmax0 %y = kernel.softmax(%x)
+  func.return
+}
+
+// CHECK: C3: the result has shape [5], expected [4]
+
+// -----
+
+func.func @packed(%x: !layout.tensor<8 x 8 x f32>, %w: !layout.tensor<8 x 32 x f32, Ba16b>, %y: !layout.tensor<8 x 32 x f32>) {
+  schedule.stage @gemm0 %y = kernel.gemm(%x, %w) tile {rows = 4, columns = 32}
+  func.return
+}
+
+// CHECK: C5: columns = 32, and B is packed in panels of 16

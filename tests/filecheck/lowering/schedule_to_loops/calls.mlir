@@ -18,16 +18,8 @@
 func.func @segment(%x: !layout.tensor<N x 8 x f32>) -> !layout.tensor<N x 8 x f32> {
   %0 = schedule.buffer arena lives 0 to 1 : !layout.tensor<N x 8 x f32>
   %y = schedule.buffer output 0 : !layout.tensor<N x 8 x f32>
-  schedule.stage @first ins(%x : !layout.tensor<N x 8 x f32>) outs(%0 : !layout.tensor<N x 8 x f32>) tile {lanes = 8, unroll = 1, row_vectors = 1} {
-  ^bb0(%a: !layout.tensor<N x 8 x f32>):
-    %r = kernel.softmax ins(%a : !layout.tensor<N x 8 x f32>) -> !layout.tensor<N x 8 x f32>
-    schedule.yield %r : !layout.tensor<N x 8 x f32>
-  }
+  schedule.stage @first %0 = kernel.softmax(%x) tile {lanes = 8, unroll = 1, row_vectors = 1}
   schedule.barrier
-  schedule.stage @second ins(%0 : !layout.tensor<N x 8 x f32>) outs(%y : !layout.tensor<N x 8 x f32>) tile {lanes = 8, unroll = 1, row_vectors = 1} {
-  ^bb0(%a: !layout.tensor<N x 8 x f32>):
-    %r = kernel.softmax ins(%a : !layout.tensor<N x 8 x f32>) -> !layout.tensor<N x 8 x f32>
-    schedule.yield %r : !layout.tensor<N x 8 x f32>
-  }
+  schedule.stage @second %y = kernel.softmax(%0) tile {lanes = 8, unroll = 1, row_vectors = 1}
   func.return %y : !layout.tensor<N x 8 x f32>
 }

@@ -15,10 +15,6 @@
 // CHECK-NOT: vector.store
 func.func @f(%x: !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, %w: !layout.tensor<32 x 32 x 3 x 3 x f32, ABcd16b32a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c>
-  schedule.stage @c ins(%x, %w : !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, !layout.tensor<32 x 32 x 3 x 3 x f32, ABcd16b32a>) outs(%o : !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c>) tile {channel_blocks = 2, columns = 7} {
-  ^bb0(%a: !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, %b: !layout.tensor<32 x 32 x 3 x 3 x f32, ABcd16b32a>):
-    %r = kernel.conv ins(%a, %b : !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, !layout.tensor<32 x 32 x 3 x 3 x f32, ABcd16b32a>) algorithm direct strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c>
-    schedule.yield %r : !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c>
-  }
+  schedule.stage @c %o = kernel.conv direct(%x, %w) pads [1, 1, 1, 1] tile {channel_blocks = 2, columns = 7}
   func.return
 }

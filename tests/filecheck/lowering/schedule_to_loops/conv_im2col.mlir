@@ -23,11 +23,7 @@
 // CHECK: vector.store {{.*}}, vector<6x64xf32>
 func.func @f(%x: !layout.tensor<1 x 8 x 16 x 16 x f32>, %w: !layout.tensor<12 x 8 x 3 x 3 x f32, Abcd6a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 12 x 16 x 16 x f32>
-  schedule.stage @c ins(%x, %w : !layout.tensor<1 x 8 x 16 x 16 x f32>, !layout.tensor<12 x 8 x 3 x 3 x f32, Abcd6a>) outs(%o : !layout.tensor<1 x 12 x 16 x 16 x f32>) tile {columns = 64, lanes = 16, rows = 6} {
-  ^bb0(%a: !layout.tensor<1 x 8 x 16 x 16 x f32>, %b: !layout.tensor<12 x 8 x 3 x 3 x f32, Abcd6a>):
-    %r = kernel.conv ins(%a, %b : !layout.tensor<1 x 8 x 16 x 16 x f32>, !layout.tensor<12 x 8 x 3 x 3 x f32, Abcd6a>) algorithm im2col strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 12 x 16 x 16 x f32>
-    schedule.yield %r : !layout.tensor<1 x 12 x 16 x 16 x f32>
-  }
+  schedule.stage @c %o = kernel.conv im2col(%x, %w) pads [1, 1, 1, 1] tile {columns = 64, lanes = 16, rows = 6}
   func.return
 }
 
@@ -39,11 +35,7 @@ func.func @f(%x: !layout.tensor<1 x 8 x 16 x 16 x f32>, %w: !layout.tensor<12 x 
 // CHECK: vector.transfer_write
 func.func @pointwise(%x: !layout.tensor<1 x 8 x H x W x f32>, %w: !layout.tensor<4 x 8 x 1 x 1 x f32, Abcd4a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 4 x H x W x f32>
-  schedule.stage @c ins(%x, %w : !layout.tensor<1 x 8 x H x W x f32>, !layout.tensor<4 x 8 x 1 x 1 x f32, Abcd4a>) outs(%o : !layout.tensor<1 x 4 x H x W x f32>) tile {columns = 64, lanes = 16, rows = 4, pack = false} {
-  ^bb0(%a: !layout.tensor<1 x 8 x H x W x f32>, %b: !layout.tensor<4 x 8 x 1 x 1 x f32, Abcd4a>):
-    %r = kernel.conv ins(%a, %b : !layout.tensor<1 x 8 x H x W x f32>, !layout.tensor<4 x 8 x 1 x 1 x f32, Abcd4a>) algorithm im2col strides [1, 1] pads [0, 0, 0, 0] dilations [1, 1] -> !layout.tensor<1 x 4 x H x W x f32>
-    schedule.yield %r : !layout.tensor<1 x 4 x H x W x f32>
-  }
+  schedule.stage @c %o = kernel.conv im2col(%x, %w) tile {columns = 64, lanes = 16, rows = 4, pack = false}
   func.return
 }
 
@@ -61,10 +53,6 @@ func.func @pointwise(%x: !layout.tensor<1 x 8 x H x W x f32>, %w: !layout.tensor
 // CHECK: vector.store %[[SUMS]]
 func.func @in_place(%x: !layout.tensor<1 x 8 x 16 x 32 x f32>, %w: !layout.tensor<4 x 8 x 3 x 3 x f32, Abcd4a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 4 x 16 x 32 x f32>
-  schedule.stage @c ins(%x, %w : !layout.tensor<1 x 8 x 16 x 32 x f32>, !layout.tensor<4 x 8 x 3 x 3 x f32, Abcd4a>) outs(%o : !layout.tensor<1 x 4 x 16 x 32 x f32>) tile {columns = 16, lanes = 16, rows = 4, pack = false} {
-  ^bb0(%a: !layout.tensor<1 x 8 x 16 x 32 x f32>, %b: !layout.tensor<4 x 8 x 3 x 3 x f32, Abcd4a>):
-    %r = kernel.conv ins(%a, %b : !layout.tensor<1 x 8 x 16 x 32 x f32>, !layout.tensor<4 x 8 x 3 x 3 x f32, Abcd4a>) algorithm im2col strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 4 x 16 x 32 x f32>
-    schedule.yield %r : !layout.tensor<1 x 4 x 16 x 32 x f32>
-  }
+  schedule.stage @c %o = kernel.conv im2col(%x, %w) pads [1, 1, 1, 1] tile {columns = 16, lanes = 16, rows = 4, pack = false}
   func.return
 }

@@ -21,11 +21,7 @@
 // CHECK: vector.store {{.*}}, vector<6x64xf32>
 func.func @f(%x: !layout.tensor<1 x 24 x H x W x f32, NHWC>, %w: !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 64 x H x W x f32, NHWC>
-  schedule.stage @c ins(%x, %w : !layout.tensor<1 x 24 x H x W x f32, NHWC>, !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>) outs(%o : !layout.tensor<1 x 64 x H x W x f32, NHWC>) tile {block = 96, lanes = 16, rows = 6} {
-  ^bb0(%a: !layout.tensor<1 x 24 x H x W x f32, NHWC>, %b: !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>):
-    %r = kernel.conv ins(%a, %b : !layout.tensor<1 x 24 x H x W x f32, NHWC>, !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>) algorithm indirect strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 64 x H x W x f32, NHWC>
-    schedule.yield %r : !layout.tensor<1 x 64 x H x W x f32, NHWC>
-  }
+  schedule.stage @c %o = kernel.conv indirect(%x, %w) pads [1, 1, 1, 1] tile {block = 96, lanes = 16, rows = 6}
   func.return
 }
 
@@ -35,10 +31,6 @@ func.func @f(%x: !layout.tensor<1 x 24 x H x W x f32, NHWC>, %w: !layout.tensor<
 // CHECK: vector.contract {{.*}} into vector<5x64xf32>
 func.func @halo(%x: !layout.tensor<1 x 24 x 14 x 14 x f32, NHWC halo [0, 0, 1, 1, 0, 0, 1, 1]>, %w: !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 64 x 14 x 14 x f32, NHWC>
-  schedule.stage @c ins(%x, %w : !layout.tensor<1 x 24 x 14 x 14 x f32, NHWC halo [0, 0, 1, 1, 0, 0, 1, 1]>, !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>) outs(%o : !layout.tensor<1 x 64 x 14 x 14 x f32, NHWC>) tile {block = 96, lanes = 16, rows = 5, table = false} {
-  ^bb0(%a: !layout.tensor<1 x 24 x 14 x 14 x f32, NHWC halo [0, 0, 1, 1, 0, 0, 1, 1]>, %b: !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>):
-    %r = kernel.conv ins(%a, %b : !layout.tensor<1 x 24 x 14 x 14 x f32, NHWC halo [0, 0, 1, 1, 0, 0, 1, 1]>, !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>) algorithm indirect strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 64 x 14 x 14 x f32, NHWC>
-    schedule.yield %r : !layout.tensor<1 x 64 x 14 x 14 x f32, NHWC>
-  }
+  schedule.stage @c %o = kernel.conv indirect(%x, %w) pads [1, 1, 1, 1] tile {block = 96, lanes = 16, rows = 5, table = false}
   func.return
 }

@@ -15,10 +15,6 @@
 // CHECK: vector.contract {{.*}} into vector<2x16xf32>
 func.func @f(%x: !layout.tensor<1 x 32 x 8 x 8 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, %w: !layout.tensor<25 x 32 x 32 x f32, Cab32c>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 32 x 8 x 8 x f32, NCHW16c>
-  schedule.stage @c ins(%x, %w : !layout.tensor<1 x 32 x 8 x 8 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, !layout.tensor<25 x 32 x 32 x f32, Cab32c>) outs(%o : !layout.tensor<1 x 32 x 8 x 8 x f32, NCHW16c>) tile {rows = 4, tiles = 8, split = tiles} {
-  ^bb0(%a: !layout.tensor<1 x 32 x 8 x 8 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, %b: !layout.tensor<25 x 32 x 32 x f32, Cab32c>):
-    %r = kernel.conv ins(%a, %b : !layout.tensor<1 x 32 x 8 x 8 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, !layout.tensor<25 x 32 x 32 x f32, Cab32c>) algorithm winograd2 strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 32 x 8 x 8 x f32, NCHW16c>
-    schedule.yield %r : !layout.tensor<1 x 32 x 8 x 8 x f32, NCHW16c>
-  }
+  schedule.stage @c %o = kernel.conv winograd2(%x, %w) pads [1, 1, 1, 1] tile {rows = 4, tiles = 8, split = tiles}
   func.return
 }

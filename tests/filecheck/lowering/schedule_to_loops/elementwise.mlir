@@ -12,17 +12,7 @@
 // CHECK-NOT: vector.store
 func.func @same_layout(%x: !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>, %y: !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>
-  schedule.stage @same_layout ins(%x, %y : !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>, !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>) outs(%o0 : !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>) tile {lanes = 16} {
-  ^bb0(%a: !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>, %b: !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>):
-    %r = kernel.map ins(%a, %b : !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>, !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>) epilogue {
-    ^bb1(%p: f32, %q: f32):
-      %zero = arith.constant 0.0 : f32
-      %sum = arith.addf %p, %q : f32
-      %relu = arith.maximumf %sum, %zero : f32
-      kernel.yield %relu : f32
-    } -> !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>
-    schedule.yield %r : !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>
-  }
+  schedule.stage @same_layout %o0 = kernel.map(%x, %y) tile {lanes = 16} each(%p, %q) {%zero = arith.constant 0.0 : f32, %sum = arith.addf %p, %q : f32, %relu = arith.maximumf %sum, %zero : f32}
   func.return
 }
 
@@ -38,17 +28,7 @@ func.func @same_layout(%x: !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>, %y: !l
 // CHECK-NOT: vector.store
 func.func @channel_bias(%x: !layout.tensor<2 x 32 x 7 x 7 x f32, NCHW16c>, %y: !layout.tensor<32 x 1 x 1 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<2 x 32 x 7 x 7 x f32, NCHW16c>
-  schedule.stage @channel_bias ins(%x, %y : !layout.tensor<2 x 32 x 7 x 7 x f32, NCHW16c>, !layout.tensor<32 x 1 x 1 x f32>) outs(%o0 : !layout.tensor<2 x 32 x 7 x 7 x f32, NCHW16c>) tile {lanes = 16} {
-  ^bb0(%a: !layout.tensor<2 x 32 x 7 x 7 x f32, NCHW16c>, %b: !layout.tensor<32 x 1 x 1 x f32>):
-    %r = kernel.map ins(%a, %b : !layout.tensor<2 x 32 x 7 x 7 x f32, NCHW16c>, !layout.tensor<32 x 1 x 1 x f32>) epilogue {
-    ^bb1(%p: f32, %q: f32):
-      %zero = arith.constant 0.0 : f32
-      %sum = arith.addf %p, %q : f32
-      %relu = arith.maximumf %sum, %zero : f32
-      kernel.yield %relu : f32
-    } -> !layout.tensor<2 x 32 x 7 x 7 x f32, NCHW16c>
-    schedule.yield %r : !layout.tensor<2 x 32 x 7 x 7 x f32, NCHW16c>
-  }
+  schedule.stage @channel_bias %o0 = kernel.map(%x, %y) tile {lanes = 16} each(%p, %q) {%zero = arith.constant 0.0 : f32, %sum = arith.addf %p, %q : f32, %relu = arith.maximumf %sum, %zero : f32}
   func.return
 }
 
@@ -63,16 +43,6 @@ func.func @channel_bias(%x: !layout.tensor<2 x 32 x 7 x 7 x f32, NCHW16c>, %y: !
 // CHECK: vector.maskedstore {{.*}} vector<16xf32>
 func.func @symbolic(%x: !layout.tensor<N x 7 x f32>, %y: !layout.tensor<7 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<N x 7 x f32>
-  schedule.stage @symbolic ins(%x, %y : !layout.tensor<N x 7 x f32>, !layout.tensor<7 x f32>) outs(%o0 : !layout.tensor<N x 7 x f32>) tile {lanes = 16} {
-  ^bb0(%a: !layout.tensor<N x 7 x f32>, %b: !layout.tensor<7 x f32>):
-    %r = kernel.map ins(%a, %b : !layout.tensor<N x 7 x f32>, !layout.tensor<7 x f32>) epilogue {
-    ^bb1(%p: f32, %q: f32):
-      %zero = arith.constant 0.0 : f32
-      %sum = arith.addf %p, %q : f32
-      %relu = arith.maximumf %sum, %zero : f32
-      kernel.yield %relu : f32
-    } -> !layout.tensor<N x 7 x f32>
-    schedule.yield %r : !layout.tensor<N x 7 x f32>
-  }
+  schedule.stage @symbolic %o0 = kernel.map(%x, %y) tile {lanes = 16} each(%p, %q) {%zero = arith.constant 0.0 : f32, %sum = arith.addf %p, %q : f32, %relu = arith.maximumf %sum, %zero : f32}
   func.return
 }

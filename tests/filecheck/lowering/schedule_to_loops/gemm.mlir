@@ -17,16 +17,7 @@
 // CHECK-NOT: vector.store
 func.func @f(%x: !layout.tensor<10 x 64 x f32>, %w: !layout.tensor<64 x 128 x f32, Ba64b>) {
   %o = schedule.buffer output 0 : !layout.tensor<10 x 128 x f32>
-  schedule.stage @g ins(%x, %w : !layout.tensor<10 x 64 x f32>, !layout.tensor<64 x 128 x f32, Ba64b>) outs(%o : !layout.tensor<10 x 128 x f32>) tile {rows = 5, columns = 64} {
-  ^bb0(%a: !layout.tensor<10 x 64 x f32>, %b: !layout.tensor<64 x 128 x f32, Ba64b>):
-    %r = kernel.gemm ins(%a, %b : !layout.tensor<10 x 64 x f32>, !layout.tensor<64 x 128 x f32, Ba64b>) epilogue {
-    ^bb1(%sum: f32):
-      %zero = arith.constant 0.0 : f32
-      %relu = arith.maximumf %sum, %zero : f32
-      kernel.yield %relu : f32
-    } -> !layout.tensor<10 x 128 x f32>
-    schedule.yield %r : !layout.tensor<10 x 128 x f32>
-  }
+  schedule.stage @g %o = kernel.gemm(%x, %w) tile {rows = 5, columns = 64} epilogue(%sum) {%zero = arith.constant 0.0 : f32, %relu = arith.maximumf %sum, %zero : f32}
   func.return
 }
 
@@ -40,10 +31,6 @@ func.func @f(%x: !layout.tensor<10 x 64 x f32>, %w: !layout.tensor<64 x 128 x f3
 // CHECK: vector.store
 func.func @deep(%x: !layout.tensor<10 x 4096 x f32>, %w: !layout.tensor<4096 x 128 x f32, Ba64b>) {
   %o = schedule.buffer output 0 : !layout.tensor<10 x 128 x f32>
-  schedule.stage @g ins(%x, %w : !layout.tensor<10 x 4096 x f32>, !layout.tensor<4096 x 128 x f32, Ba64b>) outs(%o : !layout.tensor<10 x 128 x f32>) tile {rows = 5, columns = 64} {
-  ^bb0(%a: !layout.tensor<10 x 4096 x f32>, %b: !layout.tensor<4096 x 128 x f32, Ba64b>):
-    %r = kernel.gemm ins(%a, %b : !layout.tensor<10 x 4096 x f32>, !layout.tensor<4096 x 128 x f32, Ba64b>) -> !layout.tensor<10 x 128 x f32>
-    schedule.yield %r : !layout.tensor<10 x 128 x f32>
-  }
+  schedule.stage @g %o = kernel.gemm(%x, %w) tile {rows = 5, columns = 64}
   func.return
 }

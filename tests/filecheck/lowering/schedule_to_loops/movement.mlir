@@ -8,11 +8,7 @@
 // CHECK-NOT: vector.store
 func.func @pack(%x: !layout.tensor<1 x 32 x 8 x 8 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<1 x 32 x 8 x 8 x f32, NCHW16c>
-  schedule.stage @pack ins(%x : !layout.tensor<1 x 32 x 8 x 8 x f32>) outs(%o0 : !layout.tensor<1 x 32 x 8 x 8 x f32, NCHW16c>) tile {lanes = 16} {
-  ^bb0(%a: !layout.tensor<1 x 32 x 8 x 8 x f32>):
-    %r = layout.convert %a : !layout.tensor<1 x 32 x 8 x 8 x f32> -> !layout.tensor<1 x 32 x 8 x 8 x f32, NCHW16c>
-    schedule.yield %r : !layout.tensor<1 x 32 x 8 x 8 x f32, NCHW16c>
-  }
+  schedule.stage @pack %o0 = layout.convert %x tile {lanes = 16}
   func.return
 }
 
@@ -24,11 +20,7 @@ func.func @pack(%x: !layout.tensor<1 x 32 x 8 x 8 x f32>) {
 // CHECK-NOT: mask
 func.func @pack_partial(%x: !layout.tensor<1 x 24 x 4 x 4 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<1 x 24 x 4 x 4 x f32, NCHW16c>
-  schedule.stage @pack_partial ins(%x : !layout.tensor<1 x 24 x 4 x 4 x f32>) outs(%o0 : !layout.tensor<1 x 24 x 4 x 4 x f32, NCHW16c>) tile {lanes = 16} {
-  ^bb0(%a: !layout.tensor<1 x 24 x 4 x 4 x f32>):
-    %r = layout.convert %a : !layout.tensor<1 x 24 x 4 x 4 x f32> -> !layout.tensor<1 x 24 x 4 x 4 x f32, NCHW16c>
-    schedule.yield %r : !layout.tensor<1 x 24 x 4 x 4 x f32, NCHW16c>
-  }
+  schedule.stage @pack_partial %o0 = layout.convert %x tile {lanes = 16}
   func.return
 }
 
@@ -38,11 +30,7 @@ func.func @pack_partial(%x: !layout.tensor<1 x 24 x 4 x 4 x f32>) {
 // CHECK: memref.reinterpret_cast %2 to offset: [16], sizes: [2, 32], strides: [48, 1]
 func.func @join(%x: !layout.tensor<2 x 16 x f32>, %y: !layout.tensor<2 x 32 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<2 x 48 x f32>
-  schedule.stage @join ins(%x, %y : !layout.tensor<2 x 16 x f32>, !layout.tensor<2 x 32 x f32>) outs(%o0 : !layout.tensor<2 x 48 x f32>) tile {lanes = 16} {
-  ^bb0(%a: !layout.tensor<2 x 16 x f32>, %b: !layout.tensor<2 x 32 x f32>):
-    %r = kernel.concat ins(%a, %b : !layout.tensor<2 x 16 x f32>, !layout.tensor<2 x 32 x f32>) axis 1 -> !layout.tensor<2 x 48 x f32>
-    schedule.yield %r : !layout.tensor<2 x 48 x f32>
-  }
+  schedule.stage @join %o0 = kernel.concat(%x, %y) axis 1 tile {lanes = 16}
   func.return
 }
 
@@ -51,11 +39,7 @@ func.func @join(%x: !layout.tensor<2 x 16 x f32>, %y: !layout.tensor<2 x 32 x f3
 // CHECK: vector.transfer_read {{.*}}, vector<16xf32>
 func.func @every_other(%x: !layout.tensor<64 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<16 x f32>
-  schedule.stage @every_other ins(%x : !layout.tensor<64 x f32>) outs(%o0 : !layout.tensor<16 x f32>) tile {lanes = 16} {
-  ^bb0(%a: !layout.tensor<64 x f32>):
-    %r = kernel.slice ins(%a : !layout.tensor<64 x f32>) starts [1] steps [2] -> !layout.tensor<16 x f32>
-    schedule.yield %r : !layout.tensor<16 x f32>
-  }
+  schedule.stage @every_other %o0 = kernel.slice(%x) starts [1] steps [2] tile {lanes = 16}
   func.return
 }
 
@@ -68,11 +52,7 @@ func.func @every_other(%x: !layout.tensor<64 x f32>) {
 // CHECK: memref.reinterpret_cast %1 to offset: [18], sizes: [4, 2], strides: [20, 1]
 func.func @border(%x: !layout.tensor<4 x 16 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<4 x 20 x f32>
-  schedule.stage @border ins(%x : !layout.tensor<4 x 16 x f32>) outs(%o0 : !layout.tensor<4 x 20 x f32>) tile {lanes = 16} {
-  ^bb0(%a: !layout.tensor<4 x 16 x f32>):
-    %r = kernel.pad ins(%a : !layout.tensor<4 x 16 x f32>) lower [0, 2] upper [0, 2] value 1.5 -> !layout.tensor<4 x 20 x f32>
-    schedule.yield %r : !layout.tensor<4 x 20 x f32>
-  }
+  schedule.stage @border %o0 = kernel.pad(%x) lower [0, 2] upper [0, 2] value 1.5 tile {lanes = 16}
   func.return
 }
 
@@ -81,11 +61,7 @@ func.func @border(%x: !layout.tensor<4 x 16 x f32>) {
 // CHECK-COUNT-2: memref.store
 func.func @sizes(%x: !layout.tensor<N x 4 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<2 x i64>
-  schedule.stage @sizes ins(%x : !layout.tensor<N x 4 x f32>) outs(%o0 : !layout.tensor<2 x i64>) {
-  ^bb0(%a: !layout.tensor<N x 4 x f32>):
-    %r = kernel.dim_values ins() values [N, 4] -> !layout.tensor<2 x i64>
-    schedule.yield %r : !layout.tensor<2 x i64>
-  }
+  schedule.stage @sizes %o0 = kernel.dim_values() values [N, 4]
   func.return
 }
 
@@ -98,10 +74,6 @@ func.func @sizes(%x: !layout.tensor<N x 4 x f32>) {
 // CHECK: vector.store
 func.func @as_a_run_finds(%x: !layout.tensor<N x 16 x f32>, %y: !layout.tensor<M x 16 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<broadcast(M, N) x 16 x f32>
-  schedule.stage @as_a_run_finds ins(%x : !layout.tensor<N x 16 x f32>) outs(%o0 : !layout.tensor<broadcast(M, N) x 16 x f32>) tile {lanes = 16} {
-  ^bb0(%a: !layout.tensor<N x 16 x f32>):
-    %r = kernel.broadcast ins(%a : !layout.tensor<N x 16 x f32>) -> !layout.tensor<broadcast(M, N) x 16 x f32>
-    schedule.yield %r : !layout.tensor<broadcast(M, N) x 16 x f32>
-  }
+  schedule.stage @as_a_run_finds %o0 = kernel.broadcast(%x) tile {lanes = 16}
   func.return
 }

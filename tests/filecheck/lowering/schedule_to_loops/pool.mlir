@@ -13,11 +13,7 @@
 // CHECK: vector.store {{.*}}, vector<16xf32>
 func.func @largest(%x: !layout.tensor<1 x 16 x 12 x 12 x f32, NCHW16c>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<1 x 16 x 6 x 6 x f32, NCHW16c>
-  schedule.stage @largest ins(%x : !layout.tensor<1 x 16 x 12 x 12 x f32, NCHW16c>) outs(%o0 : !layout.tensor<1 x 16 x 6 x 6 x f32, NCHW16c>) tile {lanes = 16, columns = 4} {
-  ^bb0(%a: !layout.tensor<1 x 16 x 12 x 12 x f32, NCHW16c>):
-    %r = kernel.pool ins(%a : !layout.tensor<1 x 16 x 12 x 12 x f32, NCHW16c>) kind max window [3, 3] strides [2, 2] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 16 x 6 x 6 x f32, NCHW16c>
-    schedule.yield %r : !layout.tensor<1 x 16 x 6 x 6 x f32, NCHW16c>
-  }
+  schedule.stage @largest %o0 = kernel.pool max(%x) window [3, 3] strides [2, 2] pads [1, 1, 1, 1] tile {lanes = 16, columns = 4}
   func.return
 }
 
@@ -29,10 +25,6 @@ func.func @largest(%x: !layout.tensor<1 x 16 x 12 x 12 x f32, NCHW16c>) {
 // CHECK-NOT: vector.store
 func.func @mean(%x: !layout.tensor<1 x 16 x 8 x 8 x f32, NCHW16c>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<1 x 16 x 4 x 4 x f32, NCHW16c>
-  schedule.stage @mean ins(%x : !layout.tensor<1 x 16 x 8 x 8 x f32, NCHW16c>) outs(%o0 : !layout.tensor<1 x 16 x 4 x 4 x f32, NCHW16c>) tile {lanes = 16, columns = 4} {
-  ^bb0(%a: !layout.tensor<1 x 16 x 8 x 8 x f32, NCHW16c>):
-    %r = kernel.pool ins(%a : !layout.tensor<1 x 16 x 8 x 8 x f32, NCHW16c>) kind average window [2, 2] strides [2, 2] pads [0, 0, 0, 0] dilations [1, 1] -> !layout.tensor<1 x 16 x 4 x 4 x f32, NCHW16c>
-    schedule.yield %r : !layout.tensor<1 x 16 x 4 x 4 x f32, NCHW16c>
-  }
+  schedule.stage @mean %o0 = kernel.pool average(%x) window [2, 2] strides [2, 2] tile {lanes = 16, columns = 4}
   func.return
 }

@@ -18,11 +18,7 @@ func.func @lstm(%x: !layout.tensor<T x 1 x 128 x f32>, %y: !layout.tensor<32 x 1
   %o0 = schedule.buffer output 0 : !layout.tensor<T x 1 x 32 x f32>
   %o1 = schedule.buffer output 1 : !layout.tensor<1 x 32 x f32>
   %o2 = schedule.buffer output 2 : !layout.tensor<1 x 32 x f32>
-  schedule.stage @lstm ins(%x, %y, %z, %w : !layout.tensor<T x 1 x 128 x f32>, !layout.tensor<32 x 128 x f32>, !layout.tensor<1 x 32 x f32>, !layout.tensor<1 x 32 x f32>) outs(%o0, %o1, %o2 : !layout.tensor<T x 1 x 32 x f32>, !layout.tensor<1 x 32 x f32>, !layout.tensor<1 x 32 x f32>) tile {lanes = 16, unit_vectors = 2} {
-  ^bb0(%a: !layout.tensor<T x 1 x 128 x f32>, %b: !layout.tensor<32 x 128 x f32>, %c: !layout.tensor<1 x 32 x f32>, %d: !layout.tensor<1 x 32 x f32>):
-    %r:3 = kernel.lstm ins(%a, %b, %c, %d : !layout.tensor<T x 1 x 128 x f32>, !layout.tensor<32 x 128 x f32>, !layout.tensor<1 x 32 x f32>, !layout.tensor<1 x 32 x f32>) -> !layout.tensor<T x 1 x 32 x f32>, !layout.tensor<1 x 32 x f32>, !layout.tensor<1 x 32 x f32>
-    schedule.yield %r#0, %r#1, %r#2 : !layout.tensor<T x 1 x 32 x f32>, !layout.tensor<1 x 32 x f32>, !layout.tensor<1 x 32 x f32>
-  }
+  schedule.stage @lstm %o0, %o1, %o2 = kernel.lstm(%x, %y, %z, %w) tile {lanes = 16, unit_vectors = 2}
   func.return
 }
 
@@ -34,10 +30,6 @@ func.func @lstm(%x: !layout.tensor<T x 1 x 128 x f32>, %y: !layout.tensor<32 x 1
 // CHECK: vector.store %[[STORED]]
 func.func @running_sum(%x: !layout.tensor<10 x 16 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<10 x 16 x f32>
-  schedule.stage @running_sum ins(%x : !layout.tensor<10 x 16 x f32>) outs(%o0 : !layout.tensor<10 x 16 x f32>) tile {lanes = 16} {
-  ^bb0(%a: !layout.tensor<10 x 16 x f32>):
-    %r = kernel.cumulative_sum ins(%a : !layout.tensor<10 x 16 x f32>) axis 0 exclusive -> !layout.tensor<10 x 16 x f32>
-    schedule.yield %r : !layout.tensor<10 x 16 x f32>
-  }
+  schedule.stage @running_sum %o0 = kernel.cumulative_sum(%x) axis 0 exclusive tile {lanes = 16}
   func.return
 }

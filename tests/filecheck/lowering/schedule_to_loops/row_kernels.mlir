@@ -10,11 +10,7 @@
 // CHECK-NOT: vector.load
 func.func @in_registers(%x: !layout.tensor<4 x 32 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<4 x 32 x f32>
-  schedule.stage @in_registers ins(%x : !layout.tensor<4 x 32 x f32>) outs(%o0 : !layout.tensor<4 x 32 x f32>) tile {lanes = 16} {
-  ^bb0(%a: !layout.tensor<4 x 32 x f32>):
-    %r = kernel.softmax ins(%a : !layout.tensor<4 x 32 x f32>) -> !layout.tensor<4 x 32 x f32>
-    schedule.yield %r : !layout.tensor<4 x 32 x f32>
-  }
+  schedule.stage @in_registers %o0 = kernel.softmax(%x) tile {lanes = 16}
   func.return
 }
 
@@ -32,11 +28,7 @@ func.func @in_registers(%x: !layout.tensor<4 x 32 x f32>) {
 // CHECK: arith.mulf
 func.func @long_rows(%x: !layout.tensor<N x S x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<N x S x f32>
-  schedule.stage @long_rows ins(%x : !layout.tensor<N x S x f32>) outs(%o0 : !layout.tensor<N x S x f32>) tile {lanes = 16} {
-  ^bb0(%a: !layout.tensor<N x S x f32>):
-    %r = kernel.softmax ins(%a : !layout.tensor<N x S x f32>) -> !layout.tensor<N x S x f32>
-    schedule.yield %r : !layout.tensor<N x S x f32>
-  }
+  schedule.stage @long_rows %o0 = kernel.softmax(%x) tile {lanes = 16}
   func.return
 }
 
@@ -49,10 +41,6 @@ func.func @long_rows(%x: !layout.tensor<N x S x f32>) {
 // CHECK: memref.reinterpret_cast %3
 func.func @norm(%x: !layout.tensor<4 x 768 x f32>, %y: !layout.tensor<768 x f32>, %z: !layout.tensor<768 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<4 x 768 x f32>
-  schedule.stage @norm ins(%x, %y, %z : !layout.tensor<4 x 768 x f32>, !layout.tensor<768 x f32>, !layout.tensor<768 x f32>) outs(%o0 : !layout.tensor<4 x 768 x f32>) tile {lanes = 16} {
-  ^bb0(%a: !layout.tensor<4 x 768 x f32>, %b: !layout.tensor<768 x f32>, %c: !layout.tensor<768 x f32>):
-    %r = kernel.layer_norm ins(%a, %b, %c : !layout.tensor<4 x 768 x f32>, !layout.tensor<768 x f32>, !layout.tensor<768 x f32>) axis 1 epsilon 1.0e-05 -> !layout.tensor<4 x 768 x f32>
-    schedule.yield %r : !layout.tensor<4 x 768 x f32>
-  }
+  schedule.stage @norm %o0 = kernel.layer_norm(%x, %y, %z) axis 1 epsilon 1.0e-05 tile {lanes = 16}
   func.return
 }

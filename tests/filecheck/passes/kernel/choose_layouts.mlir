@@ -2,51 +2,51 @@
 
 // A chain of convolutions stays in channel blocks; the middle one's padding becomes a halo that its producer writes.
 func.func @chain(%x: !layout.tensor<1 x 32 x 56 x 56 x f32>, %w0: !layout.tensor<64 x 32 x 1 x 1 x f32>, %w1: !layout.tensor<64 x 64 x 3 x 3 x f32>, %b: !layout.tensor<64 x f32>) -> !layout.tensor<1 x 64 x 56 x 56 x f32> {
-  // CHECK: layout.convert %x : {{.*}} -> !layout.tensor<1 x 32 x 56 x 56 x f32, NCHW16c>
-  // CHECK: layout.convert %w0 : {{.*}} -> !layout.tensor<64 x 32 x 1 x 1 x f32, ABcd16b32a>
-  // CHECK: %[[HALO:.*]] = kernel.conv {{.*}} -> !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>
-  %0 = kernel.conv ins(%x, %w0 : !layout.tensor<1 x 32 x 56 x 56 x f32>, !layout.tensor<64 x 32 x 1 x 1 x f32>) algorithm direct strides [1, 1] pads [0, 0, 0, 0] dilations [1, 1] -> !layout.tensor<1 x 64 x 56 x 56 x f32>
-  // CHECK: layout.convert %b : {{.*}} -> !layout.tensor<64 x f32, A16a>
-  // CHECK: kernel.conv ins(%[[HALO]], {{.*}} -> !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
-  %1 = kernel.conv ins(%0, %w1, %b : !layout.tensor<1 x 64 x 56 x 56 x f32>, !layout.tensor<64 x 64 x 3 x 3 x f32>, !layout.tensor<64 x f32>) algorithm direct strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 64 x 56 x 56 x f32>
-  // CHECK: %[[ROWS:.*]] = layout.convert %{{.*}} -> !layout.tensor<1 x 64 x 56 x 56 x f32>
+  // CHECK: layout.convert %x : !layout.tensor<1 x 32 x 56 x 56 x f32, NCHW16c>
+  // CHECK: layout.convert %w0 : !layout.tensor<64 x 32 x 1 x 1 x f32, ABcd16b32a>
+  // CHECK: %[[HALO:.*]] = kernel.conv {{.*}} : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>
+  %0 = kernel.conv direct(%x, %w0) : !layout.tensor<1 x 64 x 56 x 56 x f32>
+  // CHECK: layout.convert %b : !layout.tensor<64 x f32, A16a>
+  // CHECK: kernel.conv {{.*}}(%[[HALO]], {{.*}} : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
+  %1 = kernel.conv direct(%0, %w1, %b) pads [1, 1, 1, 1] : !layout.tensor<1 x 64 x 56 x 56 x f32>
+  // CHECK: %[[ROWS:.*]] = layout.convert %{{.*}} : !layout.tensor<1 x 64 x 56 x 56 x f32>
   // CHECK: func.return %[[ROWS]]
   func.return %1 : !layout.tensor<1 x 64 x 56 x 56 x f32>
 }
 
 // Three channels fill no block: the first layer reads rows.
 func.func @first_layer(%x: !layout.tensor<1 x 3 x 224 x 224 x f32>, %w: !layout.tensor<32 x 3 x 3 x 3 x f32>) {
-  // CHECK: layout.convert %x : {{.*}} -> !layout.tensor<1 x 3 x 224 x 224 x f32, NCHW halo [0, 0, 1, 1, 0, 0, 1, 1]>
-  // CHECK: layout.convert %w : {{.*}} -> !layout.tensor<32 x 3 x 3 x 3 x f32, Acdb32a>
-  %0 = kernel.conv ins(%x, %w : !layout.tensor<1 x 3 x 224 x 224 x f32>, !layout.tensor<32 x 3 x 3 x 3 x f32>) algorithm direct strides [2, 2] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 32 x 112 x 112 x f32>
+  // CHECK: layout.convert %x : !layout.tensor<1 x 3 x 224 x 224 x f32, NCHW halo [0, 0, 1, 1, 0, 0, 1, 1]>
+  // CHECK: layout.convert %w : !layout.tensor<32 x 3 x 3 x 3 x f32, Acdb32a>
+  %0 = kernel.conv direct(%x, %w) strides [2, 2] pads [1, 1, 1, 1] : !layout.tensor<1 x 32 x 112 x 112 x f32>
   func.return
 }
 
 // Constant matrices are packed in panels; transposed ones too.
 func.func @products(%x: !layout.tensor<N x 768 x f32>) {
-  // CHECK: layout.convert {{.*}} -> !layout.tensor<768 x 256 x f32, Ba64b>
+  // CHECK: layout.convert {{.*}} : !layout.tensor<768 x 256 x f32, Ba64b>
   // CHECK: kernel.gemm
   %w = kernel.constant @w : !layout.tensor<768 x 256 x f32>
-  %0 = kernel.gemm ins(%x, %w : !layout.tensor<N x 768 x f32>, !layout.tensor<768 x 256 x f32>) -> !layout.tensor<N x 256 x f32>
-  // CHECK: layout.convert {{.*}} -> !layout.tensor<40 x 256 x f32, Ab48a>
+  %0 = kernel.gemm(%x, %w) : !layout.tensor<N x 256 x f32>
+  // CHECK: layout.convert {{.*}} : !layout.tensor<40 x 256 x f32, Ab48a>
   // CHECK: kernel.gemm
   %v = kernel.constant @v : !layout.tensor<40 x 256 x f32>
-  %1 = kernel.gemm ins(%0, %v : !layout.tensor<N x 256 x f32>, !layout.tensor<40 x 256 x f32>) transpose_b -> !layout.tensor<N x 40 x f32>
+  %1 = kernel.gemm(%0, %v) transpose_b : !layout.tensor<N x 40 x f32>
   func.return
 }
 
 // im2col keeps rows of pixels, its weights lie in tiles of output channels; an indirect convolution sees NHWC.
 func.func @other_algorithms(%x: !layout.tensor<1 x 24 x 20 x 20 x f32>, %w: !layout.tensor<36 x 24 x 3 x 3 x f32>, %s: !layout.tensor<N x 24 x H x W x f32>) {
-  // CHECK: layout.convert %w : {{.*}} -> !layout.tensor<36 x 24 x 3 x 3 x f32, Abcd12a>
-  // CHECK: kernel.conv ins(%x, {{.*}} algorithm im2col {{.*}} -> !layout.tensor<1 x 36 x 20 x 20 x f32>
-  %0 = kernel.conv ins(%x, %w : !layout.tensor<1 x 24 x 20 x 20 x f32>, !layout.tensor<36 x 24 x 3 x 3 x f32>) algorithm im2col strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 36 x 20 x 20 x f32>
-  // CHECK: layout.convert %x : {{.*}} -> !layout.tensor<1 x 24 x 20 x 20 x f32, NHWC halo [0, 0, 1, 1, 0, 0, 1, 1]>
-  // CHECK: layout.convert %w : {{.*}} -> !layout.tensor<36 x 24 x 3 x 3 x f32, Acdb48a>
-  // CHECK: kernel.conv {{.*}} algorithm indirect {{.*}} -> !layout.tensor<1 x 36 x 20 x 20 x f32, NHWC>
-  %1 = kernel.conv ins(%x, %w : !layout.tensor<1 x 24 x 20 x 20 x f32>, !layout.tensor<36 x 24 x 3 x 3 x f32>) algorithm indirect strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 36 x 20 x 20 x f32>
+  // CHECK: layout.convert %w : !layout.tensor<36 x 24 x 3 x 3 x f32, Abcd12a>
+  // CHECK: kernel.conv im2col(%x, {{.*}} : !layout.tensor<1 x 36 x 20 x 20 x f32>
+  %0 = kernel.conv im2col(%x, %w) pads [1, 1, 1, 1] : !layout.tensor<1 x 36 x 20 x 20 x f32>
+  // CHECK: layout.convert %x : !layout.tensor<1 x 24 x 20 x 20 x f32, NHWC halo [0, 0, 1, 1, 0, 0, 1, 1]>
+  // CHECK: layout.convert %w : !layout.tensor<36 x 24 x 3 x 3 x f32, Acdb48a>
+  // CHECK: kernel.conv indirect({{.*}} : !layout.tensor<1 x 36 x 20 x 20 x f32, NHWC>
+  %1 = kernel.conv indirect(%x, %w) pads [1, 1, 1, 1] : !layout.tensor<1 x 36 x 20 x 20 x f32>
   // Where sizes are not known the padding is found through a table instead.
-  // CHECK: layout.convert %s : {{.*}} -> !layout.tensor<N x 24 x H x W x f32, NHWC>
-  // CHECK: kernel.conv {{.*}} algorithm indirect {{.*}} -> !layout.tensor<N x 36 x H x W x f32, NHWC>
-  %2 = kernel.conv ins(%s, %w : !layout.tensor<N x 24 x H x W x f32>, !layout.tensor<36 x 24 x 3 x 3 x f32>) algorithm indirect strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<N x 36 x H x W x f32>
+  // CHECK: layout.convert %s : !layout.tensor<N x 24 x H x W x f32, NHWC>
+  // CHECK: kernel.conv indirect({{.*}} : !layout.tensor<N x 36 x H x W x f32, NHWC>
+  %2 = kernel.conv indirect(%s, %w) pads [1, 1, 1, 1] : !layout.tensor<N x 36 x H x W x f32>
   func.return
 }

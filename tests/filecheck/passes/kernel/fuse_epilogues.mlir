@@ -5,13 +5,8 @@
 func.func @conv(%x: !layout.tensor<N x 3 x 6 x 6 x f32>, %skip: !layout.tensor<N x 4 x 6 x 6 x f32>) -> !layout.tensor<N x 4 x 6 x 6 x f32> {
   %w = kernel.constant @w : !layout.tensor<4 x 3 x 1 x 1 x f32>
   %b = kernel.constant @b : !layout.tensor<1 x 4 x 1 x 1 x f32>
-  %0 = kernel.conv ins(%x, %w : !layout.tensor<N x 3 x 6 x 6 x f32>, !layout.tensor<4 x 3 x 1 x 1 x f32>) strides [1, 1] pads [0, 0, 0, 0] dilations [1, 1] -> !layout.tensor<N x 4 x 6 x 6 x f32>
-  %1 = kernel.map ins(%skip, %0, %b : !layout.tensor<N x 4 x 6 x 6 x f32>, !layout.tensor<N x 4 x 6 x 6 x f32>, !layout.tensor<1 x 4 x 1 x 1 x f32>) epilogue {
-  ^bb0(%s: f32, %e: f32, %f: f32):
-    %biased = arith.addf %e, %f : f32
-    %sum = arith.addf %biased, %s : f32
-    kernel.yield %sum : f32
-  } -> !layout.tensor<N x 4 x 6 x 6 x f32>
+  %0 = kernel.conv(%x, %w) : !layout.tensor<N x 4 x 6 x 6 x f32>
+  %1 = kernel.map(%skip, %0, %b) : !layout.tensor<N x 4 x 6 x 6 x f32> each(%s, %e, %f) {%biased = arith.addf %e, %f : f32, %sum = arith.addf %biased, %s : f32}
   func.return %1 : !layout.tensor<N x 4 x 6 x 6 x f32>
 }
 
@@ -20,36 +15,20 @@ func.func @conv(%x: !layout.tensor<N x 3 x 6 x 6 x f32>, %skip: !layout.tensor<N
 func.func @gemm(%x: !layout.tensor<N x 4 x f32>) -> (!layout.tensor<N x 4 x f32>, !layout.tensor<N x 4 x f32>) {
   %w = kernel.constant @square : !layout.tensor<4 x 4 x f32>
   %b = kernel.constant @vector : !layout.tensor<4 x f32>
-  %0 = kernel.gemm ins(%x, %w : !layout.tensor<N x 4 x f32>, !layout.tensor<4 x 4 x f32>) -> !layout.tensor<N x 4 x f32>
-  %1 = kernel.map ins(%0, %b : !layout.tensor<N x 4 x f32>, !layout.tensor<4 x f32>) epilogue {
-  ^bb0(%e: f32, %f: f32):
-    %biased = arith.addf %e, %f : f32
-    kernel.yield %biased : f32
-  } -> !layout.tensor<N x 4 x f32>
-  %2 = kernel.softmax ins(%1 : !layout.tensor<N x 4 x f32>) -> !layout.tensor<N x 4 x f32>
-  %3 = kernel.map ins(%2 : !layout.tensor<N x 4 x f32>) epilogue {
-  ^bb0(%e: f32):
-    %root = math.sqrt %e : f32
-    kernel.yield %root : f32
-  } -> !layout.tensor<N x 4 x f32>
-  %4 = kernel.map ins(%3 : !layout.tensor<N x 4 x f32>) epilogue {
-  ^bb0(%e: f32):
-    %negative = arith.negf %e : f32
-    kernel.yield %negative : f32
-  } -> !layout.tensor<N x 4 x f32>
+  %0 = kernel.gemm(%x, %w) : !layout.tensor<N x 4 x f32>
+  %1 = kernel.map(%0, %b) : !layout.tensor<N x 4 x f32> each(%e, %f) {%biased = arith.addf %e, %f : f32}
+  %2 = kernel.softmax(%1) : !layout.tensor<N x 4 x f32>
+  %3 = kernel.map(%2) : !layout.tensor<N x 4 x f32> each(%e) {%root = math.sqrt %e : f32}
+  %4 = kernel.map(%3) : !layout.tensor<N x 4 x f32> each(%e) {%negative = arith.negf %e : f32}
   func.return %1, %4 : !layout.tensor<N x 4 x f32>, !layout.tensor<N x 4 x f32>
 }
 
 // A result that others read, or that the map broadcasts, keeps its map.
 
 func.func @kept(%x: !layout.tensor<3 x 4 x f32>) -> (!layout.tensor<3 x 4 x f32>, !layout.tensor<3 x 4 x f32>) {
-  %0 = kernel.softmax ins(%x : !layout.tensor<3 x 4 x f32>) -> !layout.tensor<3 x 4 x f32>
-  %1 = kernel.reduce ins(%0 : !layout.tensor<3 x 4 x f32>) kind max axes [0] -> !layout.tensor<1 x 4 x f32>
-  %2 = kernel.map ins(%0, %1 : !layout.tensor<3 x 4 x f32>, !layout.tensor<1 x 4 x f32>) epilogue {
-  ^bb0(%e: f32, %f: f32):
-    %quotient = arith.divf %e, %f : f32
-    kernel.yield %quotient : f32
-  } -> !layout.tensor<3 x 4 x f32>
+  %0 = kernel.softmax(%x) : !layout.tensor<3 x 4 x f32>
+  %1 = kernel.reduce max(%0) axes [0] : !layout.tensor<1 x 4 x f32>
+  %2 = kernel.map(%0, %1) : !layout.tensor<3 x 4 x f32> each(%e, %f) {%quotient = arith.divf %e, %f : f32}
   func.return %0, %2 : !layout.tensor<3 x 4 x f32>, !layout.tensor<3 x 4 x f32>
 }
 
@@ -57,33 +36,20 @@ func.func @kept(%x: !layout.tensor<3 x 4 x f32>) -> (!layout.tensor<3 x 4 x f32>
 // CHECK-NEXT:   %w = kernel.constant @w : !layout.tensor<4 x 3 x 1 x 1 x f32>
 // CHECK-NEXT:   %b = kernel.constant @b : !layout.tensor<1 x 4 x 1 x 1 x f32>
 // CHECK-NEXT:   %0 = kernel.constant @b_1 : !layout.tensor<4 x f32>
-// CHECK-NEXT:   %1 = kernel.conv ins(%x, %w, %0 : !layout.tensor<N x 3 x 6 x 6 x f32>, !layout.tensor<4 x 3 x 1 x 1 x f32>, !layout.tensor<4 x f32>) strides [1, 1] pads [0, 0, 0, 0] dilations [1, 1] epilogue(%skip : !layout.tensor<N x 4 x 6 x 6 x f32>) {
-// CHECK-NEXT:   ^bb0(%e: f32, %s: f32):
-// CHECK-NEXT:     %sum = arith.addf %e, %s : f32
-// CHECK-NEXT:     kernel.yield %sum : f32
-// CHECK-NEXT:   } -> !layout.tensor<N x 4 x 6 x 6 x f32>
+// CHECK-NEXT:   %1 = kernel.conv(%x, %w, %0) : !layout.tensor<N x 4 x 6 x 6 x f32> epilogue(%e, %s = %skip) {%sum = arith.addf %e, %s : f32}
 // CHECK-NEXT:   func.return %1 : !layout.tensor<N x 4 x 6 x 6 x f32>
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @gemm(%x: !layout.tensor<N x 4 x f32>) -> (!layout.tensor<N x 4 x f32>, !layout.tensor<N x 4 x f32>) {
 // CHECK-NEXT:   %w = kernel.constant @square : !layout.tensor<4 x 4 x f32>
 // CHECK-NEXT:   %b = kernel.constant @vector : !layout.tensor<4 x f32>
 // CHECK-NEXT:   %0 = kernel.constant @vector : !layout.tensor<4 x f32>
-// CHECK-NEXT:   %1 = kernel.gemm ins(%x, %w, %0 : !layout.tensor<N x 4 x f32>, !layout.tensor<4 x 4 x f32>, !layout.tensor<4 x f32>) -> !layout.tensor<N x 4 x f32>
-// CHECK-NEXT:   %2 = kernel.softmax ins(%1 : !layout.tensor<N x 4 x f32>) epilogue {
-// CHECK-NEXT:   ^bb0(%e: f32):
-// CHECK-NEXT:     %root = math.sqrt %e : f32
-// CHECK-NEXT:     %negative = arith.negf %root : f32
-// CHECK-NEXT:     kernel.yield %negative : f32
-// CHECK-NEXT:   } -> !layout.tensor<N x 4 x f32>
+// CHECK-NEXT:   %1 = kernel.gemm(%x, %w, %0) : !layout.tensor<N x 4 x f32>
+// CHECK-NEXT:   %2 = kernel.softmax(%1) : !layout.tensor<N x 4 x f32> epilogue(%e) {%root = math.sqrt %e : f32, %negative = arith.negf %root : f32}
 // CHECK-NEXT:   func.return %1, %2 : !layout.tensor<N x 4 x f32>, !layout.tensor<N x 4 x f32>
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @kept(%x: !layout.tensor<3 x 4 x f32>) -> (!layout.tensor<3 x 4 x f32>, !layout.tensor<3 x 4 x f32>) {
-// CHECK-NEXT:   %0 = kernel.softmax ins(%x : !layout.tensor<3 x 4 x f32>) -> !layout.tensor<3 x 4 x f32>
-// CHECK-NEXT:   %1 = kernel.reduce ins(%0 : !layout.tensor<3 x 4 x f32>) kind max axes [0] -> !layout.tensor<1 x 4 x f32>
-// CHECK-NEXT:   %2 = kernel.map ins(%0, %1 : !layout.tensor<3 x 4 x f32>, !layout.tensor<1 x 4 x f32>) epilogue {
-// CHECK-NEXT:   ^bb0(%e: f32, %f: f32):
-// CHECK-NEXT:     %quotient = arith.divf %e, %f : f32
-// CHECK-NEXT:     kernel.yield %quotient : f32
-// CHECK-NEXT:   } -> !layout.tensor<3 x 4 x f32>
+// CHECK-NEXT:   %0 = kernel.softmax(%x) : !layout.tensor<3 x 4 x f32>
+// CHECK-NEXT:   %1 = kernel.reduce max(%0) axes [0] : !layout.tensor<1 x 4 x f32>
+// CHECK-NEXT:   %2 = kernel.map(%0, %1) : !layout.tensor<3 x 4 x f32> each(%e, %f) {%quotient = arith.divf %e, %f : f32}
 // CHECK-NEXT:   func.return %0, %2 : !layout.tensor<3 x 4 x f32>, !layout.tensor<3 x 4 x f32>
 // CHECK-NEXT: }

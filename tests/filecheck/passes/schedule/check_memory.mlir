@@ -5,16 +5,8 @@
 func.func @right(%x: !layout.tensor<16 x f32>) -> !layout.tensor<16 x f32> {
   %0 = schedule.buffer arena lives 0 to 1 offset 0 : !layout.tensor<16 x f32>
   %1 = schedule.buffer output 0 : !layout.tensor<16 x f32>
-  schedule.stage @a ins(%x : !layout.tensor<16 x f32>) outs(%0 : !layout.tensor<16 x f32>) {
-  ^bb0(%i: !layout.tensor<16 x f32>):
-    %r = kernel.softmax ins(%i : !layout.tensor<16 x f32>) -> !layout.tensor<16 x f32>
-    schedule.yield %r : !layout.tensor<16 x f32>
-  }
+  schedule.stage @a %0 = kernel.softmax(%x)
   schedule.barrier
-  schedule.stage @b ins(%0 : !layout.tensor<16 x f32>) outs(%1 : !layout.tensor<16 x f32>) {
-  ^bb0(%i: !layout.tensor<16 x f32>):
-    %r = kernel.softmax ins(%i : !layout.tensor<16 x f32>) -> !layout.tensor<16 x f32>
-    schedule.yield %r : !layout.tensor<16 x f32>
-  }
+  schedule.stage @b %1 = kernel.softmax(%0)
   func.return %1 : !layout.tensor<16 x f32>
 }

@@ -7,19 +7,11 @@ func.func @products(%x: !layout.tensor<120 x 256 x f32>, %w: !layout.tensor<256 
   // As many rows as stay in registers, dividing the 120 evenly.
   // AVX512: schedule.stage @a {{.*}} tile {rows = 6, columns = 64}
   // AVX2: schedule.stage @a {{.*}} tile {rows = 6, columns = 16}
-  schedule.stage @a ins(%x, %w : !layout.tensor<120 x 256 x f32>, !layout.tensor<256 x 512 x f32>) outs(%0 : !layout.tensor<120 x 512 x f32>) {
-  ^bb0(%a: !layout.tensor<120 x 256 x f32>, %b: !layout.tensor<256 x 512 x f32>):
-    %r = kernel.gemm ins(%a, %b : !layout.tensor<120 x 256 x f32>, !layout.tensor<256 x 512 x f32>) -> !layout.tensor<120 x 512 x f32>
-    schedule.yield %r : !layout.tensor<120 x 512 x f32>
-  }
+  schedule.stage @a %0 = kernel.gemm(%x, %w)
   // A transposed operand is packed in scratch memory, one panel at a time; a decision that is there stays.
-  // AVX512: schedule.stage @b {{.*}} tile {rows = 3, columns = 64} {
-  // AVX2: schedule.stage @b {{.*}} tile {rows = 3, columns = 16} {
-  schedule.stage @b ins(%x, %v : !layout.tensor<120 x 256 x f32>, !layout.tensor<512 x 256 x f32>) outs(%1 : !layout.tensor<120 x 512 x f32>) tile {rows = 3} {
-  ^bb0(%a: !layout.tensor<120 x 256 x f32>, %b: !layout.tensor<512 x 256 x f32>):
-    %r = kernel.gemm ins(%a, %b : !layout.tensor<120 x 256 x f32>, !layout.tensor<512 x 256 x f32>) transpose_b -> !layout.tensor<120 x 512 x f32>
-    schedule.yield %r : !layout.tensor<120 x 512 x f32>
-  }
+  // AVX512: schedule.stage @b {{.*}} tile {rows = 3, columns = 64}
+  // AVX2: schedule.stage @b {{.*}} tile {rows = 3, columns = 16}
+  schedule.stage @b %1 = kernel.gemm(%x, %v) transpose_b tile {rows = 3}
   func.return
 }
 
@@ -29,11 +21,7 @@ func.func @convolution(%x: !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>, %w: 
   // A 1x1 convolution sees one row of 3136 pixels.
   // AVX512: schedule.stage @c {{.*}} tile {channel_blocks = 2, columns = 8}
   // AVX2: schedule.stage @c {{.*}} tile {channel_blocks = 2, columns = 2}
-  schedule.stage @c ins(%x, %w : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>, !layout.tensor<64 x 64 x 1 x 1 x f32, ABcd16b32a>) outs(%0 : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>) {
-  ^bb0(%a: !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>, %b: !layout.tensor<64 x 64 x 1 x 1 x f32, ABcd16b32a>):
-    %r = kernel.conv ins(%a, %b : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>, !layout.tensor<64 x 64 x 1 x 1 x f32, ABcd16b32a>) algorithm direct strides [1, 1] pads [0, 0, 0, 0] dilations [1, 1] -> !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
-    schedule.yield %r : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
-  }
+  schedule.stage @c %0 = kernel.conv direct(%x, %w)
   func.return
 }
 
@@ -42,18 +30,10 @@ func.func @other_algorithms(%x: !layout.tensor<1 x 32 x 7 x 7 x f32>, %w: !layou
   %0 = schedule.buffer output 0 : !layout.tensor<1 x 64 x 7 x 7 x f32>
   %1 = schedule.buffer output 1 : !layout.tensor<1 x 64 x H x W x f32, NHWC>
   // Two panels hold the image: threads share its output channels too. The panel of 288 x 48 numbers lies in scratch.
-  // AVX512: schedule.stage @d {{.*}} tile {rows = 8, columns = 32, lanes = 16, row_chunks = 8} {
-  schedule.stage @d ins(%x, %w : !layout.tensor<1 x 32 x 7 x 7 x f32>, !layout.tensor<64 x 32 x 3 x 3 x f32>) outs(%0 : !layout.tensor<1 x 64 x 7 x 7 x f32>) {
-  ^bb0(%a: !layout.tensor<1 x 32 x 7 x 7 x f32>, %b: !layout.tensor<64 x 32 x 3 x 3 x f32>):
-    %r = kernel.conv ins(%a, %b : !layout.tensor<1 x 32 x 7 x 7 x f32>, !layout.tensor<64 x 32 x 3 x 3 x f32>) algorithm im2col strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 64 x 7 x 7 x f32>
-    schedule.yield %r : !layout.tensor<1 x 64 x 7 x 7 x f32>
-  }
+  // AVX512: schedule.stage @d {{.*}} tile {rows = 8, columns = 32, lanes = 16, row_chunks = 8}
+  schedule.stage @d %0 = kernel.conv im2col(%x, %w) pads [1, 1, 1, 1]
   // The table holds 9 taps of 96 pixels, then come 32 zeros.
-  // AVX512: schedule.stage @e {{.*}} tile {rows = 6, block = 96, lanes = 16} {
-  schedule.stage @e ins(%n, %p : !layout.tensor<1 x 32 x H x W x f32, NHWC>, !layout.tensor<64 x 32 x 3 x 3 x f32, Acdb64a>) outs(%1 : !layout.tensor<1 x 64 x H x W x f32, NHWC>) {
-  ^bb0(%a: !layout.tensor<1 x 32 x H x W x f32, NHWC>, %b: !layout.tensor<64 x 32 x 3 x 3 x f32, Acdb64a>):
-    %r = kernel.conv ins(%a, %b : !layout.tensor<1 x 32 x H x W x f32, NHWC>, !layout.tensor<64 x 32 x 3 x 3 x f32, Acdb64a>) algorithm indirect strides [1, 1] pads [1, 1, 1, 1] dilations [1, 1] -> !layout.tensor<1 x 64 x H x W x f32, NHWC>
-    schedule.yield %r : !layout.tensor<1 x 64 x H x W x f32, NHWC>
-  }
+  // AVX512: schedule.stage @e {{.*}} tile {rows = 6, block = 96, lanes = 16}
+  schedule.stage @e %1 = kernel.conv indirect(%n, %p) pads [1, 1, 1, 1]
   func.return
 }

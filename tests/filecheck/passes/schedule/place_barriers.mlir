@@ -11,21 +11,9 @@ func.func @f(%x: !layout.tensor<8 x f32>) {
   %0 = schedule.buffer arena lives 0 to 0 : !layout.tensor<8 x f32>
   %1 = schedule.buffer output 0 : !layout.tensor<8 x f32>
   %2 = schedule.buffer output 1 : !layout.tensor<4 x 2 x f32>
-  schedule.stage @a ins(%x : !layout.tensor<8 x f32>) outs(%0 : !layout.tensor<8 x f32>) {
-  ^bb0(%i: !layout.tensor<8 x f32>):
-    %r = layout.convert %i : !layout.tensor<8 x f32> -> !layout.tensor<8 x f32>
-    schedule.yield %r : !layout.tensor<8 x f32>
-  }
-  schedule.stage @b ins(%x : !layout.tensor<8 x f32>) outs(%1 : !layout.tensor<8 x f32>) {
-  ^bb0(%i: !layout.tensor<8 x f32>):
-    %r = layout.convert %i : !layout.tensor<8 x f32> -> !layout.tensor<8 x f32>
-    schedule.yield %r : !layout.tensor<8 x f32>
-  }
-  %3 = layout.reshape %0 : !layout.tensor<8 x f32> -> !layout.tensor<4 x 2 x f32>
-  schedule.stage @c ins(%3 : !layout.tensor<4 x 2 x f32>) outs(%2 : !layout.tensor<4 x 2 x f32>) {
-  ^bb0(%i: !layout.tensor<4 x 2 x f32>):
-    %r = layout.convert %i : !layout.tensor<4 x 2 x f32> -> !layout.tensor<4 x 2 x f32>
-    schedule.yield %r : !layout.tensor<4 x 2 x f32>
-  }
+  schedule.stage @a %0 = layout.convert %x
+  schedule.stage @b %1 = layout.convert %x
+  %3 = layout.reshape %0 : !layout.tensor<4 x 2 x f32>
+  schedule.stage @c %2 = layout.convert %3
   func.return
 }

@@ -10,29 +10,13 @@ func.func @chain(%x: !layout.tensor<256 x f32>) {
   %1 = schedule.buffer arena lives 0 to 0 : !layout.tensor<256 x f32>
   %2 = schedule.buffer arena lives 0 to 0 : !layout.tensor<256 x f32>
   %3 = schedule.buffer output 0 : !layout.tensor<256 x f32>
-  schedule.stage @a ins(%x : !layout.tensor<256 x f32>) outs(%0 : !layout.tensor<256 x f32>) {
-  ^bb0(%i: !layout.tensor<256 x f32>):
-    %r = layout.convert %i : !layout.tensor<256 x f32> -> !layout.tensor<256 x f32>
-    schedule.yield %r : !layout.tensor<256 x f32>
-  }
+  schedule.stage @a %0 = layout.convert %x
   schedule.barrier
-  schedule.stage @b ins(%0 : !layout.tensor<256 x f32>) outs(%1 : !layout.tensor<256 x f32>) {
-  ^bb0(%i: !layout.tensor<256 x f32>):
-    %r = layout.convert %i : !layout.tensor<256 x f32> -> !layout.tensor<256 x f32>
-    schedule.yield %r : !layout.tensor<256 x f32>
-  }
+  schedule.stage @b %1 = layout.convert %0
   schedule.barrier
-  schedule.stage @c ins(%1 : !layout.tensor<256 x f32>) outs(%2 : !layout.tensor<256 x f32>) {
-  ^bb0(%i: !layout.tensor<256 x f32>):
-    %r = layout.convert %i : !layout.tensor<256 x f32> -> !layout.tensor<256 x f32>
-    schedule.yield %r : !layout.tensor<256 x f32>
-  }
+  schedule.stage @c %2 = layout.convert %1
   schedule.barrier
-  schedule.stage @d ins(%2 : !layout.tensor<256 x f32>) outs(%3 : !layout.tensor<256 x f32>) {
-  ^bb0(%i: !layout.tensor<256 x f32>):
-    %r = layout.convert %i : !layout.tensor<256 x f32> -> !layout.tensor<256 x f32>
-    schedule.yield %r : !layout.tensor<256 x f32>
-  }
+  schedule.stage @d %3 = layout.convert %2
   func.return
 }
 
@@ -43,16 +27,8 @@ func.func @chain(%x: !layout.tensor<256 x f32>) {
 func.func @no_barrier(%x: !layout.tensor<256 x f32>) {
   %0 = schedule.buffer arena lives 0 to 0 : !layout.tensor<256 x f32>
   %1 = schedule.buffer arena lives 0 to 0 : !layout.tensor<256 x f32>
-  schedule.stage @a ins(%x : !layout.tensor<256 x f32>) outs(%0 : !layout.tensor<256 x f32>) {
-  ^bb0(%i: !layout.tensor<256 x f32>):
-    %r = layout.convert %i : !layout.tensor<256 x f32> -> !layout.tensor<256 x f32>
-    schedule.yield %r : !layout.tensor<256 x f32>
-  }
-  schedule.stage @b ins(%x : !layout.tensor<256 x f32>) outs(%1 : !layout.tensor<256 x f32>) {
-  ^bb0(%i: !layout.tensor<256 x f32>):
-    %r = layout.convert %i : !layout.tensor<256 x f32> -> !layout.tensor<256 x f32>
-    schedule.yield %r : !layout.tensor<256 x f32>
-  }
+  schedule.stage @a %0 = layout.convert %x
+  schedule.stage @b %1 = layout.convert %x
   func.return
 }
 
@@ -61,10 +37,6 @@ func.func @no_barrier(%x: !layout.tensor<256 x f32>) {
 // CHECK: schedule.buffer arena lives 0 to 0 : !layout.tensor<N x f32>
 func.func @symbolic(%x: !layout.tensor<N x f32>) {
   %0 = schedule.buffer arena lives 0 to 3 : !layout.tensor<N x f32>
-  schedule.stage @a ins(%x : !layout.tensor<N x f32>) outs(%0 : !layout.tensor<N x f32>) {
-  ^bb0(%i: !layout.tensor<N x f32>):
-    %r = layout.convert %i : !layout.tensor<N x f32> -> !layout.tensor<N x f32>
-    schedule.yield %r : !layout.tensor<N x f32>
-  }
+  schedule.stage @a %0 = layout.convert %x
   func.return
 }
