@@ -1,7 +1,7 @@
 // RUN: not lamina-opt %s --from schedule 2>&1 | filecheck %s
 
 // A schedule that is read is held against the rules of its level before anything is made of it.
-// CHECK:      error: {{.*}}errors_in_schedules.mlir:14:3: %h is read with no schedule.barrier since the stage that writes it
+// CHECK:      error: {{.*}}errors_in_schedules.mlir:10:3: %h is read with no schedule.barrier since the stage that writes it
 
 func.func @f(%x: !layout.tensor<16 x f32>) -> !layout.tensor<16 x f32> {
   %h = schedule.buffer arena lives 0 to 1 offset 0 : !layout.tensor<16 x f32>
