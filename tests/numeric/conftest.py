@@ -54,13 +54,13 @@ class KernelRunner:
         symbols = symbols or {}
         stage = make_stage(make_kernel, [type_ for _, type_ in inputs], outputs, decisions)
         choose_tiles(stage, host_target())
-        key = str(stage)
+        signature = Signature.of(stage)
+        key = signature.function
         if key not in self._images:
             self._images[key] = compile_stage(stage)
         memories = [pack(array, type_, symbols) for array, type_ in inputs]
         guarded = [sentinel_memory(type_, symbols) for type_ in outputs]
         results = [memory[_GUARD:-_GUARD] for memory in guarded]
-        signature = Signature.of(stage)
         arguments = Arguments(
             [*memories, *results],
             None if signature.scratch is None else np.full(bind(signature.scratch, symbols) * threads, 0xCC, np.uint8),
