@@ -76,7 +76,7 @@ class LowerScheduleToLoopsPass(ModulePass):
 
     before::
 
-        schedule.stage @gemm0 ins(%x, %w : T0, T1) outs(%y : T2) {...}
+        schedule.stage @gemm0 %y = kernel.gemm(%x, %w) tile {rows = 6, columns = 64}
 
     after::
 

@@ -47,4 +47,4 @@ func.func @undefined(%x: !layout.tensor<N x f32>) {
   func.return
 }
 
-// CHECK: no buffer is called %z above
+// CHECK: %z is used here before it is defined
