@@ -10,7 +10,7 @@ import numpy as np
 
 from ..runtime.arrays import write_npz
 from ..runtime.errors import LaminaError
-from .files import replaced_file
+from ..runtime.files import replaced_file
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

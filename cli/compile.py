@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..runtime.files import replaced_file
 from .common import (
     DEFAULT_WINOGRAD_ERROR,
     CheckedOption,
@@ -25,7 +26,6 @@ from .common import (
     print_json,
     size_text,
 )
-from .files import replaced_file
 from .level_text import SUFFIX, LevelText
 from .progress import shown_progress
 

@@ -33,9 +33,9 @@ from ..pipeline import (
     phase_named,
     phase_range,
 )
+from ..runtime.files import replaced_file
 from ..universe import UNIVERSE
 from .failures import UsageError, run_tool
-from .files import replaced_file
 from .level_text import load_constants
 from .located_parser import Spans, read_text
 from .options import name_the_only_input, onnx_input_names, parse_constants, parse_dims, parse_shapes

@@ -24,11 +24,9 @@ import hashlib
 import json
 import mmap
 import os
-import secrets
 import stat
 import struct
 import zlib
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -72,21 +70,11 @@ class FileImage:
 
 
 def save(executable: Executable, path: str | Path) -> None:
-    """Writes the file next to where it shall be and moves it there when it is complete. OSErrors name it."""
-    destination = Path(path)
-    temporary = destination.with_name(f".{destination.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "xb") as stream:
-            write(executable, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, destination)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is not None:
-            raise type(error)(error.errno, error.strerror, str(destination)) from error
-        raise
+    """Writes the file, which takes its place when it is complete. OSErrors name it."""
+    from .files import replaced_file
+
+    with replaced_file(Path(path)) as partial, open(partial, "wb") as stream:
+        write(executable, stream)
 
 
 def write(executable: Executable, stream: BinaryIO) -> None:

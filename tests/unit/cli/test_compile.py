@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
 import pytest
 from lamina.cli.compile import LEVELS
-from lamina.cli.files import replaced_file
 from lamina.pipeline import PHASE_NAMES
 from lamina.runtime.file_format import load
+from lamina.runtime.files import replaced_file
 
 
 def test_writes_a_file_that_runs(lamina, model: Path, tmp_path: Path) -> None:
@@ -112,3 +113,14 @@ def test_wrong_usage_exits_with_2(lamina, model: Path, arguments: list[str], mes
     code, _, errors = lamina("compile", model, *(str(model) if word == "MODEL" else word for word in arguments))
     assert code == 2
     assert message in errors
+
+
+def test_a_full_disk_names_the_compiled_model(tmp_path: Path, model: Path, lamina, monkeypatch) -> None:
+    def full(executable: object, stream: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("lamina.runtime.file_format.write", full)
+    code, _, errors = lamina("compile", model, "-o", tmp_path / "out.lamina")
+    assert code == 1
+    assert f"'{tmp_path / 'out.lamina'}': no space left on device" in errors
+    assert list(tmp_path.glob("*out.lamina*")) == []

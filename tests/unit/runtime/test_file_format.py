@@ -3,11 +3,14 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import multiprocessing
 import os
 import random
+import signal
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +21,7 @@ from lamina.runtime import file_format
 from lamina.runtime.errors import FileFormatError, LaminaError, ProgramError, TargetMismatchError
 from lamina.runtime.executable import Executable
 from lamina.runtime.file_format import from_bytes, load, to_bytes
+from lamina.runtime.files import YOUNG_SECONDS
 from lamina.runtime.machine import check_target, processor_flags
 from lamina.runtime.program import Buffer, Constant, Program, Segment, Stage, Target, TensorType
 
@@ -81,6 +85,23 @@ def test_saving_is_atomic(kernels, saved: Path) -> None:
     assert before.run({"x": x})["y"].tolist() == load(saved).run({"x": x})["y"].tolist() == [0, 1, 2]
     with pytest.raises(FileNotFoundError):
         before.save(saved.parent / "missing" / "model.lamina")
+
+
+def test_what_a_killed_save_left_goes_with_the_next(kernels, saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = saved.read_bytes()
+    executable = weights_executable(kernels, 5000)
+    with monkeypatch.context() as patch:
+        patch.setattr(file_format, "write", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        process = multiprocessing.get_context("fork").Process(target=executable.save, args=(saved,))
+        process.start()
+        process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert saved.read_bytes() == before
+    (partial,) = (path for path in saved.parent.iterdir() if path != saved)
+    old = time.time() - 2 * YOUNG_SECONDS
+    os.utime(partial, (old, old))
+    executable.save(saved)
+    assert list(saved.parent.iterdir()) == [saved]
 
 
 def test_files_are_the_same_every_time(kernels) -> None:

@@ -1,4 +1,4 @@
-"""Files that the tools write: whole or not at all, under names that nobody can guess."""
+"""Files that are written: whole or not at all, under names that nobody can guess."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from lamina.cli import files
-from lamina.cli.files import replaced_file
+from lamina.runtime import files
+from lamina.runtime.files import replaced_file
 
 
 def test_a_link_that_was_planted_is_not_followed(tmp_path: Path) -> None:
@@ -61,14 +61,3 @@ def test_what_a_killed_writer_left_goes_with_the_next(tmp_path: Path) -> None:
         with replaced_file(tmp_path / "out") as partial:
             partial.write_text("text")
     assert {path.name for path in tmp_path.iterdir()} == {"out", young.name, used.name, other.name}
-
-
-def test_a_full_disk_names_the_compiled_model(tmp_path: Path, model: Path, lamina, monkeypatch) -> None:
-    def full(executable: object, stream: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr("lamina.runtime.file_format.write", full)
-    code, _, errors = lamina("compile", model, "-o", tmp_path / "out.lamina")
-    assert code == 1
-    assert f"'{tmp_path / 'out.lamina'}': no space left on device" in errors
-    assert list(tmp_path.glob("*out.lamina*")) == []
