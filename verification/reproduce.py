@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Region, SSAValue
@@ -53,12 +54,29 @@ def write_stage(folder: Path, run: StageRun, check: Check, files: StageFiles) ->
             arrays[f"memory{number}"] = memory
             arrays[f"tensor{number}"] = unpack_tensor(tensor_type(value), memory, kernels)
         write_npz(folder / name, arrays)
-    sizes = {"function": call.function, "scratch_bytes": call.scratch_bytes, "sizes": list(call.arguments.sizes)}
-    (folder / "call.json").write_text(json.dumps(sizes, indent=2) + "\n")
+    others = {
+        "function": call.function,
+        "scratch_bytes": call.scratch_bytes,
+        "reports": call.arguments.report is not None,
+        "sizes": list(call.arguments.sizes),
+    }
+    (folder / "call.json").write_text(json.dumps(others, indent=2) + "\n")
     commands = ["lamina-opt stage.mlir --from schedule --to loops", "lamina-opt stage.mlir --from schedule -t asm"]
     commands += [f"lamina-opt {name} -t ll" for name in files.texts if name.startswith("llvm")]
     _write_readme(folder, check, commands)
     return str(folder)
+
+
+def read_stage(folder: Path, threads: int = 1) -> tuple[StageCall, list[np.ndarray]]:
+    """What ``write_stage`` wrote: the call of the stage's function, and what its outputs should be, both as bytes."""
+    inputs, expected = (_memories(folder / name) for name in ("inputs.npz", "expected.npz"))
+    others = json.loads((folder / "call.json").read_text())
+    return StageCall.on(inputs, expected, **others, threads=threads), expected
+
+
+def _memories(path: Path) -> list[np.ndarray]:
+    with np.load(path) as arrays:
+        return [arrays[f"memory{number}"] for number in range(len(arrays.files) // 2)]
 
 
 def stage_module(run: StageRun) -> ModuleOp:

@@ -7,7 +7,7 @@ is the one at fault.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,22 +45,41 @@ class StageCall:
         signature = Signature.of(run.stage)
         scratch = signature.scratch
         scratch_bytes = None if scratch is None else KernelInterpreter({}, run.symbols).sizes([scratch])[0]
-        outputs = [np.full_like(memory, 0xFF) for memory in run.outputs]
-        arguments = Arguments(
-            [*(memory.copy() for memory in run.inputs), *outputs],
-            None if scratch_bytes is None else np.full(scratch_bytes * threads, 0xFF, np.uint8),
-            np.zeros(INDEX_REPORT_BYTES, np.uint8) if signature.reports else None,
-            [run.symbols[symbol] for symbol in signature.sizes],
+        sizes = [run.symbols[symbol] for symbol in signature.sizes]
+        return StageCall.on(
+            run.inputs, run.outputs, signature.function, scratch_bytes, signature.reports, sizes, threads
         )
-        return StageCall(signature.function, scratch_bytes, arguments, outputs)
+
+    @staticmethod
+    def on(
+        inputs: Sequence[np.ndarray],
+        outputs: Sequence[np.ndarray],
+        function: str,
+        scratch_bytes: int | None,
+        reports: bool,
+        sizes: Sequence[int],
+        threads: int = 1,
+    ) -> StageCall:
+        """On copies of the inputs; of the outputs only the sizes are taken. ``scratch_bytes`` is that of a thread."""
+        results = [np.full_like(memory, 0xFF) for memory in outputs]
+        arguments = Arguments(
+            [*(memory.copy() for memory in inputs), *results],
+            None if scratch_bytes is None else np.full(scratch_bytes * threads, 0xFF, np.uint8),
+            np.zeros(INDEX_REPORT_BYTES, np.uint8) if reports else None,
+            sizes,
+        )
+        return StageCall(function, scratch_bytes, arguments, results)
+
+    def for_loops(self, loops: LoopsFunction) -> list[np.ndarray | int]:
+        """The arguments as the interpreted function takes them."""
+        pairs = zip(self.arguments.in_order(), loops.element_types, strict=True)
+        return [given if dtype is None or isinstance(given, int) else given.view(dtype) for given, dtype in pairs]
 
 
 def run_loops(loops: LoopsFunction, run: StageRun, deadline: float = math.inf) -> list[np.ndarray]:
     """Outputs by the loops interpreter. Raises LoopsError or OutOfTimeError."""
     call = StageCall.of(run, LOOP_THREADS)
-    pairs = zip(call.arguments.in_order(), loops.element_types, strict=True)
-    typed = [given if dtype is None or isinstance(given, int) else given.view(dtype) for given, dtype in pairs]
-    loops.run(typed, LOOP_THREADS, deadline)
+    loops.run(call.for_loops(loops), LOOP_THREADS, deadline)
     return call.outputs
 
 

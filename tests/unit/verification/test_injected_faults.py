@@ -9,13 +9,17 @@ from typing import Any, cast
 
 import lamina.pipeline as pipeline
 import numpy as np
+import onnx
 import pytest
 from lamina.context import CompilerContext
 from lamina.dialects import graph, kernel
 from lamina.dialects.schedule import BarrierOp, BufferOp, StageOp
+from lamina.interpreters.loops import translate
 from lamina.interpreters.schedule import interpret_schedule
 from lamina.universe import UNIVERSE
 from lamina.verification import Report, VerifyOptions, verify_model
+from lamina.verification.reproduce import read_stage
+from one_node import model_of
 from xdsl.context import Context
 from xdsl.dialects import arith, llvm, scf, vector
 from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, IntegerAttr, ModuleOp, i8, i32, i64
@@ -265,3 +269,36 @@ def test_a_wrong_program_is_told_from_wrong_kernels(network: Path, monkeypatch: 
     found = checked(network).first_wrong
     assert found is not None
     assert (found.phase, found.output) == ("run", "y")
+
+
+def test_a_stage_that_reads_at_indices_runs_from_its_folder(tmp_path: Path, inject: Any) -> None:
+    """With a size, and the words in which it reports indices."""
+
+    def negate(module: ModuleOp) -> None:
+        function = next(op for op in module.ops if op.sym_name.data.startswith("gather"))
+        store = next(op for op in function.walk() if isinstance(op, vector.StoreOp))
+        negated = arith.NegfOp(store.operands[0])
+        store.parent.insert_op_before(negated, store)
+        store.operands[0] = negated.result
+
+    name = inject("loops", negate, after="lower-schedule-to-loops")
+    model = model_of("Gather", {"x": ["N", 4]}, {"indices": np.array([2, 0, -1])}, axis=0)
+    onnx.save(model, tmp_path / "gather.onnx")
+    folder = tmp_path / "wrong"
+    x = np.arange(20, dtype=np.float32).reshape(5, 4)
+    options = VerifyOptions(bisect=True, reproduce=folder, loops_seconds=60.0)
+    found = verify_model(tmp_path / "gather.onnx", lambda executable: {"x": x}, options).first_wrong
+    assert found is not None
+    assert found.pass_name == name
+
+    for text, factor in (("loops-0-lower-schedule-to-loops.mlir", 1), (f"loops-1-{name}.mlir", -1)):
+        call, expected = read_stage(folder)
+        module = Parser(CompilerContext(), (folder / text).read_text()).parse_module()
+        (function,) = (op for op in module.ops if isinstance(op, FuncOp) and op.sym_name.data == call.function)
+        loops = translate(function)
+        loops.run(call.for_loops(loops))
+        assert len(call.arguments.in_order()) == 5
+        rows = call.outputs[0].view(np.float32)
+        np.testing.assert_array_equal(rows, factor * expected[0].view(np.float32))
+        np.testing.assert_array_equal(abs(rows), x[[2, 0, -1]].reshape(-1))
+        assert not np.any(call.arguments.report)
