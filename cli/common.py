@@ -31,6 +31,24 @@ ModelArgument = Annotated[
 OnnxArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="MODEL", help="An .onnx model.")]
 
 
+FromOption = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="PHASE", help="Of .mlir text: the phase that wrote it. By default its name says so."
+    ),
+]
+ConstantsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--constants",
+        metavar="FILE.npz",
+        exists=True,
+        dir_okay=False,
+        help="Of .mlir text: the arrays that it names. By default constants.npz beside it.",
+    ),
+]
+
+
 class Denormals(StrEnum):
     """What a run does with numbers below the smallest normal one."""
 

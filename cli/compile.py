@@ -14,10 +14,12 @@ from ..runtime.files import replaced_file
 from .common import (
     DEFAULT_WINOGRAD_ERROR,
     CheckedOption,
+    ConstantsOption,
     Denormals,
     DenormalsOption,
     DimOption,
     FixedDims,
+    FromOption,
     JsonOption,
     ShapeOption,
     WinogradErrorOption,
@@ -67,22 +69,8 @@ def compile_model(
     dim: DimOption = None,
     winograd_error: WinogradErrorOption = DEFAULT_WINOGRAD_ERROR,
     denormals: DenormalsOption = Denormals.FLUSH,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            "--from", metavar="PHASE", help="Of .mlir text: the phase that wrote it. By default its name says so."
-        ),
-    ] = None,
-    constants: Annotated[
-        Path | None,
-        typer.Option(
-            "--constants",
-            metavar="FILE.npz",
-            exists=True,
-            dir_okay=False,
-            help="Of .mlir text: the arrays that it names. By default constants.npz beside it.",
-        ),
-    ] = None,
+    start: FromOption = None,
+    constants: ConstantsOption = None,
     dump_phases: Annotated[
         Path | None, typer.Option("--dump-phases", metavar="DIR", help="Write the text after each phase to a folder.")
     ] = None,

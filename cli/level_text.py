@@ -62,14 +62,14 @@ class LevelText:
             check_program(module, context, self.phase)
             yield module, context
 
-    def check_stop(self, stop: str) -> None:
+    def check_stop(self, stop: str, option: str = "--emit") -> None:
         """Raises BadParameter where the text is past ``stop`` already."""
         from ..pipeline import phase_range
 
         try:
             phase_range(self.phase, stop)
         except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint="--emit") from error
+            raise typer.BadParameter(str(error), param_hint=option) from error
 
 
 def _known(phase: str) -> str:

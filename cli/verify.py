@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .common import (
+    DEFAULT_WINOGRAD_ERROR,
+    ConstantsOption,
     DimOption,
     FixedDims,
+    FromOption,
     JsonOption,
-    OnnxArgument,
     SeedOption,
     ShapeOption,
     duration_text,
@@ -21,6 +23,7 @@ from .common import (
     random_feeds,
     report_console,
 )
+from .level_text import SUFFIX, LevelText
 from .options import onnx_input_names
 from .progress import shown_progress
 
@@ -33,7 +36,12 @@ if TYPE_CHECKING:
 
 
 def verify(
-    model: OnnxArgument,
+    model: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, metavar="MODEL", help="An .onnx model, or .mlir text that --dump-phases wrote."
+        ),
+    ],
     inputs: Annotated[
         list[str] | None,
         typer.Option("--input", "-i", metavar="[NAME=]FILE", help="An input as for lamina run; otherwise random."),
@@ -82,6 +90,18 @@ def verify(
             help="Time for a checked build at sizes 0, 1, 7 and 67 of each free dim; 0 does without.",
         ),
     ] = 60.0,
+    start: FromOption = None,
+    constants: ConstantsOption = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--source",
+            exists=True,
+            dir_okay=False,
+            metavar="MODEL.onnx",
+            help="Of .mlir text: the model that it comes from, whose results it should have.",
+        ),
+    ] = None,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -89,28 +109,34 @@ def verify(
 
     Down to the schedule, phases are interpreted; below it, the loops of each kernel are interpreted and its machine
     code runs on the same memory. Last, code that checks its every access to memory runs at other sizes of the free
-    dims. Exits with 1 if anything is out of tolerance.
+    dims. A text of a level, edited or not, is checked from its own phase on. Exits with 1 if anything is out of
+    tolerance.
 
     Example: [bold]lamina verify mobilenet_v2.onnx --bisect[/]
     """
     from ..runtime.expressions import symbols_of
-    from ..verification import SizesToTry, Tolerance, VerifyOptions, verify_model
+    from ..verification import SizesToTry, Tolerance, VerifyOptions, verify_model, verify_text
     from .images import Normalization
     from .inputs import GivenInputs
 
     if is_compiled(model):
         raise typer.BadParameter("the .onnx model is needed, not a compiled one", param_hint="MODEL")
-    fixed = FixedDims.from_options(shape, dim).named(onnx_input_names(model))
+    text = _text(model, start, constants, source)
+    fixed = FixedDims.from_options(shape, dim)
+    if text is None:
+        fixed = fixed.named(onnx_input_names(model))
     given = GivenInputs.read(inputs or [])
 
     def feeds_of(executable: Executable) -> dict[str, np.ndarray]:
-        feeds = given.feeds(executable.inputs, known_sizes(executable.inputs, fixed), Normalization())
-        return random_feeds(executable, fixed, seed, feeds) | feeds
+        sizes = fixed.named([info.name for info in executable.inputs])
+        feeds = given.feeds(executable.inputs, known_sizes(executable.inputs, sizes), Normalization())
+        return random_feeds(executable, sizes, seed, feeds) | feeds
 
     def feeds_at(executable: Executable, other: dict[str, int]) -> dict[str, np.ndarray]:
         feeds = feeds_of(executable)
+        sizes = fixed.named([info.name for info in executable.inputs])
         kept = {info.name: feeds[info.name] for info in executable.inputs if not symbols_of(*info.shape)}
-        return random_feeds(executable, FixedDims(fixed.shapes, fixed.sizes | other), seed) | kept
+        return random_feeds(executable, FixedDims(sizes.shapes, sizes.sizes | other), seed) | kept
 
     with shown_progress(not as_json) as progress:
         options = VerifyOptions(
@@ -122,13 +148,30 @@ def verify(
             expected=None if expect is None else _read_expected(expect),
             progress=progress,
         )
-        report = verify_model(model, feeds_of, options, shapes=fixed.for_import())
+        if text is None:
+            report = verify_model(model, feeds_of, options, shapes=fixed.for_import())
+        else:
+            opened = text.opened("host", DEFAULT_WINOGRAD_ERROR, "flush")
+            report = verify_text(str(model), opened, text.phase, feeds_of, options, source=source)
     if as_json:
         print_json(report.to_dict())
     else:
         _print(report)
     if not report.ok:
         raise typer.Exit(1)
+
+
+def _text(model: Path, start: str | None, constants: Path | None, source: Path | None) -> LevelText | None:
+    """The model as text of a level, or None where it is none. Raises BadParameter for options that do not fit."""
+    if model.suffix != SUFFIX:
+        if start is not None or constants is not None or source is not None:
+            raise typer.BadParameter(
+                f"it goes with {SUFFIX} text, and '{model}' is none", param_hint="--from/--constants/--source"
+            )
+        return None
+    text = LevelText.from_options(model, start, constants)
+    text.check_stop("schedule", "MODEL")
+    return text
 
 
 def _read_expected(path: Path) -> dict[str, np.ndarray]:
@@ -163,7 +206,7 @@ def _print(report: Report) -> None:
 def _verdict(report: Report) -> str:
     """What was found where nothing is wrong; a reference that did not run has confirmed nothing."""
     took = f"in {duration_text(report.seconds * 1e3)}"
-    if any(check.phase == "import" and check.status == "skipped" for check in report.checks):
+    if report.checks and report.checks[0].status == "skipped":
         return f"every phase computes what the one before does, {took}; nothing was compared with {report.reference}"
     return f"every phase computes what {report.reference} does, {took}"
 

@@ -3,7 +3,7 @@
 from .comparison import Deviation, Tolerance, compare_arrays
 from .report import Check, Report, Status
 from .sizes import SizesToTry
-from .verify import VerifyOptions, verify_model
+from .verify import VerifyOptions, verify_model, verify_text
 
 __all__ = [
     "Check",
@@ -15,4 +15,5 @@ __all__ = [
     "VerifyOptions",
     "compare_arrays",
     "verify_model",
+    "verify_text",
 ]

@@ -31,10 +31,15 @@ class Snapshot:
         return Snapshot.of(self.phase, self.module, self.context)
 
 
-def snapshots(module: ModuleOp, context: CompilerContext, options: PipelineOptions) -> list[Snapshot]:
-    """The frontend's module, then the output of each phase down to the schedule; the module is compiled in place."""
-    taken = [Snapshot.of("", module, context)]
-    for phase in phase_range(None, "schedule"):
+def snapshots(
+    module: ModuleOp, context: CompilerContext, options: PipelineOptions, start: str | None = None
+) -> list[Snapshot]:
+    """The module, which phase ``start`` left (None: the frontend), then the output of each phase down to the schedule.
+
+    The module is compiled in place.
+    """
+    taken = [Snapshot.of(start or "", module, context)]
+    for phase in phase_range(start, "schedule"):
         for module_pass in phase_passes(phase):
             with options.timed(phase.name, str(module_pass)):
                 module_pass.apply(context, module)

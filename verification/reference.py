@@ -17,13 +17,15 @@ class ReferenceError(Exception):
 
 @dataclass(frozen=True)
 class Reference:
-    """Runs an ONNX model. ``name`` is the engine's."""
+    """Runs an ONNX model. ``name`` is the engine's. Where no model is known, everything raises ReferenceError."""
 
     name: str
-    model: Path
+    model: Path | None
 
     @staticmethod
-    def of(model: Path) -> Reference:
+    def of(model: Path | None) -> Reference:
+        if model is None:
+            return Reference("the model that the text comes from", None)
         try:
             import onnxruntime
         except ImportError:
@@ -32,17 +34,19 @@ class Reference:
 
     def run(self, feeds: Arrays) -> Arrays:
         """The outputs by name. Raises ReferenceError."""
+        path = self._known()
         try:
             if self.name.startswith("onnxruntime"):
-                return _run_onnxruntime(str(self.model), feeds)
-            return _run_evaluator(onnx.load(self.model), feeds)
+                return _run_onnxruntime(str(path), feeds)
+            return _run_evaluator(onnx.load(path), feeds)
         except Exception as error:
             raise ReferenceError(f"{self.name} cannot run this model: {str(error).strip().splitlines()[0]}") from error
 
     def run_all(self, feeds: Arrays) -> Arrays:
         """Every tensor of the main graph by its ONNX name. Raises ReferenceError."""
+        path = self._known()
         try:
-            model = onnx.load(self.model)
+            model = onnx.load(path)
             present = {output.name for output in model.graph.output}
             wanted = [name for node in model.graph.node for name in node.output if name and name not in present]
             model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
@@ -52,6 +56,11 @@ class Reference:
             return _run_evaluator(model, feeds)
         except Exception as error:
             raise ReferenceError(f"{self.name} shows no intermediate values: {error}") from error
+
+    def _known(self) -> Path:
+        if self.model is None:
+            raise ReferenceError("it is not known: --source MODEL.onnx names it")
+        return self.model
 
 
 def _run_onnxruntime(model: str | bytes, feeds: Arrays) -> Arrays:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from xdsl.dialects.builtin import ModuleOp
 
 from ..backend.targets import Target
-from ..compiler import compile, import_for
+from ..compiler import compile_module, import_for
+from ..context import CompilerContext
 from ..dialects.calling_convention import function_name
 from ..interpreters.loop_operations import OutOfTimeError
 from ..interpreters.loops import LoopsError, LoopsFunction, translate
@@ -82,29 +84,50 @@ def verify_model(
     target: str | Target = "host",
 ) -> Report:
     """Checks an .onnx model. Raises LaminaError where it cannot be compiled, or not be evaluated for these inputs."""
-    begin = time.perf_counter()
-    verification = _Verification(model, options or VerifyOptions())
-    verification.run(feeds_of, shapes, target)
-    verification.report.seconds = time.perf_counter() - begin
-    return verification.report
+    verification = _Verification(str(model), model, options or VerifyOptions())
+    verification.compile(*import_for(model, shapes=shapes, target=target))
+    return verification.run(feeds_of)
+
+
+def verify_text(
+    name: str,
+    opened: AbstractContextManager[tuple[ModuleOp, CompilerContext]],
+    phase: str,
+    feeds_of: FeedsOf,
+    options: VerifyOptions | None = None,
+    *,
+    source: Path | None = None,
+) -> Report:
+    """Checks a text that ``phase`` wrote (at most ``schedule``), from there on; it is compiled while it is ``opened``.
+
+    ``source`` is the ONNX model that it comes from, whose numbers the text is compared with. Raises as verify_model.
+    """
+    verification = _Verification(name, source, options or VerifyOptions(), phase)
+    with opened as (module, context):
+        verification.compile(module, context)
+    return verification.run(feeds_of)
 
 
 class _Verification:
-    def __init__(self, model: Path, options: VerifyOptions):
-        self.options = options
+    """``start`` is the phase that wrote a text; None for an ONNX model."""
+
+    def __init__(self, name: str, source: Path | None, options: VerifyOptions, start: str | None = None):
+        self.begin = time.perf_counter()
+        self.options, self.start = options, start
         self.tolerance = options.tolerance
-        self.reference = Reference.of(model)
+        self.reference = Reference.of(source)
         known = options.expected is not None
-        self.report = Report(str(model), "the expected outputs" if known else self.reference.name)
+        self.report = Report(name, "the expected outputs" if known else self.reference.name)
         self.pipeline = PipelineOptions(progress=options.progress)
         self.loops: dict[str, LoopsFunction] = {}
         self.loops_skipped: dict[str, str] = {}
         self.stage_runs: list[StageRun] = []
         self.feeds: Arrays = {}
 
-    def run(self, feeds_of: FeedsOf, shapes: dict | None, target: str | Target) -> None:
-        module, context = import_for(self.report.model, shapes=shapes, target=target)
-        self.taken = snapshots(module, context, self.pipeline)
+    def compile(self, module: ModuleOp, context: CompilerContext) -> None:
+        self.taken = snapshots(module, context, self.pipeline, self.start)
+        # Of an ONNX model the frontend's module comes first, and what phase import leaves of it.
+        self.interpreted = self.taken if self.start else self.taken[1:]
         loops_phase, llvm_phase = phase_range("schedule", None)
         run_phase(module, context, loops_phase, self.pipeline)
         self.translate_loops(module)
@@ -113,13 +136,17 @@ class _Verification:
         image = emit_code(module, context, self.pipeline)
         # A schedule that contradicts itself is found below, and the pass that made it.
         self.executable = Executable(program, image, constants, threads=1, consistent=False)
+
+    def run(self, feeds_of: FeedsOf) -> Report:
         self.feeds = feeds_of(self.executable)
         final = self.check_interpreted()
         if final is not None:
             self.check_stages(final)
             self.check_runs(final)
         if final is not None and self.options.sizes is not None:
-            self.check_sizes(self.options.sizes, shapes, target)
+            self.check_sizes(self.options.sizes)
+        self.report.seconds = time.perf_counter() - self.begin
+        return self.report
 
     def translate_loops(self, module: ModuleOp) -> None:
         for function in code_functions(module):
@@ -141,12 +168,11 @@ class _Verification:
 
     def check_interpreted(self) -> Evaluation | None:
         """The last phase's evaluation; None where a phase could not be evaluated."""
-        begin = time.perf_counter()
-        self.progress("interpret import")
-        before = self.evaluate_import()
-        self.check_import(before, begin)
+        before = self.check_first(self.interpreted[0])
+        if before is None:
+            return None
         searched = not self.report.ok
-        for start, snapshot in zip(self.taken[1:], self.taken[2:]):
+        for start, snapshot in zip(self.interpreted, self.interpreted[1:]):
             begin = time.perf_counter()
             self.progress(f"interpret {snapshot.phase}")
             subject = f"{snapshot.phase}, interpreted, against {start.phase}"
@@ -160,13 +186,22 @@ class _Verification:
             before = evaluation
         return before
 
-    def evaluate_import(self) -> Evaluation:
+    def check_first(self, first: Snapshot) -> Evaluation | None:
+        """The first phase's evaluation, compared with the reference; None where a schedule has a hazard."""
+        begin = time.perf_counter()
+        self.progress(f"interpret {first.phase}")
+        check = Check(first.phase, f"{first.phase}, interpreted, against {self.report.reference}", "wrong")
         try:
-            return self.evaluate(self.taken[1])
+            evaluation = self.evaluate(first, observe=first is self.taken[-1])
+        except MemoryHazard as hazard:
+            self.add(replace(check, stage=hazard.stage, note=str(hazard)), begin)
+            return None
         except (ValueError, IndexError, ZeroDivisionError) as error:
             raise LaminaError(
                 f"the model cannot be evaluated for these inputs: {error}; give other shapes with --shape or --dim"
             ) from error
+        self.compare_first(check, evaluation, begin)
+        return evaluation
 
     def evaluate(self, snapshot: Snapshot, rules: ScheduleRules | None = None, observe: bool = False) -> Evaluation:
         values = RecordedValues()
@@ -225,8 +260,7 @@ class _Verification:
             check.operation, check.value, check.stage = culprit.operation, culprit.value, culprit.stage
             check.deviation = culprit.deviation
 
-    def check_import(self, evaluation: Evaluation, begin: float) -> None:
-        check = Check("import", f"import, interpreted, against {self.report.reference}", "wrong")
+    def compare_first(self, check: Check, evaluation: Evaluation, begin: float) -> None:
         try:
             known = self.options.expected
             expected = self.reference.run(self.feeds) if known is None else known
@@ -248,7 +282,7 @@ class _Verification:
         except ReferenceError as reason:
             check.note = str(reason)
             return
-        self.name_culprit(check, self.taken[1], evaluation, named_arrays(everything), outputs, tolerance)
+        self.name_culprit(check, self.interpreted[0], evaluation, named_arrays(everything), outputs, tolerance)
 
     def search_phase(self, start: Snapshot, before: Evaluation) -> None:
         """Names the first wrong pass of the phase after ``start``."""
@@ -403,7 +437,7 @@ class _Verification:
             found[subject] = differing(subject, executable.run(self.feeds))
         return first, found
 
-    def check_sizes(self, sizes: SizesToTry, shapes: dict | None, target: str | Target) -> None:
+    def check_sizes(self, sizes: SizesToTry) -> None:
         """A checked build at other sizes, which may be wrong where those of the given inputs are right."""
         final = self.taken[-1]
 
@@ -411,7 +445,8 @@ class _Verification:
             return interpret_module(final.module, feeds, final.context.constants)
 
         options = PipelineOptions(checked=True, progress=self.options.progress)
-        checked = compile(self.report.model, shapes=shapes, threads=2, target=target, options=options)
+        first = self.taken[0].copy()
+        checked = compile_module(first.module, first.context, start=self.start, threads=2, options=options)
         self.progress("run at other sizes")
         check = SizesCheck(checked, interpret, self.reference, self.tolerance.at_least(REFERENCE_ATOL))
         begin = time.perf_counter()

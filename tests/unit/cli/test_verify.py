@@ -82,3 +82,46 @@ def test_a_compiled_model_is_refused(lamina, model: Path, tmp_path: Path) -> Non
     code, _, errors = lamina("verify", tmp_path / "m.lamina")
     assert code == 2
     assert "the .onnx model is needed" in errors
+
+
+# --- texts ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def phases(lamina, model: Path, tmp_path: Path) -> Path:
+    assert lamina("compile", model, "-o", tmp_path / "m.lamina", "--dump-phases", tmp_path)[0] == 0
+    return tmp_path
+
+
+def test_a_text_is_checked_from_its_phase_on(lamina, model: Path, phases: Path) -> None:
+    for phase, others in (("2-kernel", ["schedule"]), ("3-schedule", [])):
+        code, output, _ = lamina("verify", phases / f"{phase}.mlir", "--dim", "N=5", "--source", model, "--json")
+        report = json.loads(output)
+        assert code == 0
+        found = list(dict.fromkeys(check["phase"] for check in report["checks"]))
+        assert found == [phase[2:], *others, "loops", "llvm", "run"]
+        assert all(check["status"] == "ok" for check in report["checks"])
+
+
+def test_what_an_edit_makes_of_the_results_shows_beside_the_source(lamina, model: Path, phases: Path) -> None:
+    edited = phases / "3-schedule.edited.mlir"
+    edited.write_text((phases / "3-schedule.mlir").read_text().replace("arith.addf", "arith.subf"))
+    code, output, _ = lamina("verify", edited, "--dim", "N=5")
+    assert code == 0
+    assert "nothing was compared with the model that the text comes from" in output
+    code, output, _ = lamina("verify", edited, "--dim", "N=5", "--source", model)
+    assert code == 1
+    assert "first wrong: phase schedule" in output
+
+
+def test_a_mistake_in_a_text_has_a_place(lamina, phases: Path) -> None:
+    edited = phases / "3-schedule.edited.mlir"
+    edited.write_text((phases / "3-schedule.mlir").read_text().replace("output 0", "output 1"))
+    code, _, errors = lamina("verify", edited)
+    assert code == 1
+    assert f"{edited}:" in errors
+    assert "is output 1, and is not returned as that" in errors
+
+
+def test_what_goes_with_text_alone_is_wrong_usage_otherwise(lamina, model: Path) -> None:
+    assert lamina("verify", model, "--source", model)[0] == 2
