@@ -74,6 +74,7 @@ EXPANDED_OPERATIONS = _operations(
     "acos acosh asin asinh atan atan2 atanh cbrt cos cosh erf exp exp2 expm1 log log10 log1p log2 powf sin sinh tan "
     "tanh",
 ) + _operations("vectorx", "gelu remf tanh_gelu")
+MAPPED_OPERATIONS = _operations("scf", "forall")
 
 
 @dataclass(frozen=True)
@@ -166,9 +167,9 @@ _CPU_PHASES = (
     Phase(
         "loops",
         "the schedule's kernels written out as loops over memory and register tiles",
-        ("lower-schedule-to-loops", "loops-expand-math"),
+        ("lower-schedule-to-loops", "loops-map-threads", "loops-expand-math"),
         _CALLS,
-        kernels=_legal("func", *_SCALAR, "scf", "memref", "vector", without=EXPANDED_OPERATIONS),
+        kernels=_legal("func", *_SCALAR, "scf", "memref", "vector", without=EXPANDED_OPERATIONS + MAPPED_OPERATIONS),
         rules=("schedule-check-memory",),
     ),
     Phase(

@@ -19,11 +19,13 @@ DIALECTS = {
     "layout": "dialects.layout:LayoutDialect",
     "llvmx": "dialects.llvm_extension:LLVMExtension",
     "schedule": "dialects.schedule_dialect:ScheduleDialect",
+    "threads": "dialects.parallel:ThreadsDialect",
     "vectorx": "dialects.vector_extension:VectorExtension",
 }
 
 # Dialects of xDSL with operations of MLIR's that they lack. xDSL's tools keep to their own.
 EXTENDED_DIALECTS = {
+    "scf": "dialects.parallel:ScfDialect",
     "vector": "dialects.contraction:VectorDialect",
 }
 
@@ -53,6 +55,7 @@ PASSES: dict[str, str] = {
     "kernel-transform-winograd-weights": "passes.kernel.transform_winograd_weights:KernelTransformWinogradWeightsPass",
     "llvm-check-bounds": "passes.llvm.check_bounds:LLVMCheckBoundsPass",
     "loops-expand-math": "passes.loops.expand_math:LoopsExpandMathPass",
+    "loops-map-threads": "passes.loops.map_threads:LoopsMapThreadsPass",
     "schedule-check-memory": "passes.schedule.check_memory:ScheduleCheckMemoryPass",
     "schedule-choose-tiles": "passes.schedule.choose_tiles:ScheduleChooseTilesPass",
     "schedule-place-barriers": "passes.schedule.place_barriers:SchedulePlaceBarriersPass",

@@ -3,7 +3,8 @@
 A kernel is a function of the loops level, marked ``lamina.kernel``. Its parameters are, in this order:
 
 - **memory** of each input, then of each output: ``memref<?xT>``, flat;
-- **scratch**, where the stage has any: ``memref<?xi8>``, so many bytes for each thread, one thread's after another's;
+- **scratch**, where the stage has any: ``memref<?xi8, "thread">``, so many bytes for each thread, one thread's after
+  another's;
 - **report**, where it reads at computed indices: ``memref<?xi64>``, two words that stay zero unless one is out of range
   (``runtime/violations.py``);
 - **sizes**, the symbols of its shapes in alphabetical order: ``index``;
@@ -30,6 +31,7 @@ from . import shape as dims
 from .decisions import kernel_kind
 from .kernel import GatherElementsOp, GatherOp
 from .layout import TensorType
+from .parallel import THREAD_SPACE
 from .schedule import StageOp
 from .shape import Dim
 
@@ -39,6 +41,7 @@ CHECKED_ATTRIBUTE = "lamina.checked"
 """Marks a module whose machine code is checked."""
 SHARE_PARAMETERS = 2
 SLOT_BYTES = 8
+SCRATCH_TYPE = MemRefType(i8, [DYNAMIC_INDEX], memory_space=THREAD_SPACE)
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -93,7 +96,7 @@ class Signature:
         """Of the function at the loops level, the share included."""
         types: Arguments[Attribute, Attribute] = Arguments(
             [_memory_of(type_.element_type) for type_ in self.operands],
-            None if self.scratch is None else _memory_of(i8),
+            None if self.scratch is None else SCRATCH_TYPE,
             _memory_of(i64) if self.reports else None,
             [IndexType()] * len(self.sizes),
         )

@@ -23,7 +23,7 @@ from .conv_direct import BATCH, CHANNEL_BLOCK, COLUMN, LANE, ROW, bias_tile
 from .halo import fill_halo, require_halo
 from .long_sums import CONVOLUTION_BLOCK, product_turns, sum_in_blocks
 from .loop_nest import Index, LoopNest
-from .register_tile import ResultTile, for_each_tile, shared_loop, store_result_tile, strides_by_axis
+from .register_tile import ResultTile, for_each_tile, store_result_tile, strides_by_axis
 
 # Windows with more taps than this keep a loop over their rows.
 UNROLLED_TAPS = 25
@@ -41,7 +41,7 @@ def lower_conv_depthwise(stage: StageOp, nest: LoopNest) -> None:
     blocks = -(-int(y.dims[1]) // lanes)
     batch, _, height, width = (nest.dim(size) for size in y.dims)
     window = _Window(nest, kernel, lanes)
-    with shared_loop(nest, [blocks, batch, nest.floordiv(height, rows)]) as (block, n, row_tile):
+    with nest.forall([blocks, batch, nest.floordiv(height, rows)]) as (block, n, row_tile):
         top = nest.mul(row_tile, rows)
 
         def compute_tile(column: Index, columns: int) -> None:

@@ -32,7 +32,6 @@ from .loop_nest import Index, LoopNest, Tensor
 from .register_tile import (
     ResultTile,
     for_each_tile,
-    shared_loop,
     store_result_tile,
     strides_by_axis,
     sum_products,
@@ -75,7 +74,7 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
         width //= height
     rows, columns_in_row, across = (width, height, ROW) if along_height else (height, width, COLUMN)
 
-    with shared_loop(nest, [channel_tiles, batch, rows]) as (co, n, row):
+    with nest.forall([channel_tiles, batch, rows]) as (co, n, row):
 
         def compute_tile(column: Index, columns: int) -> None:
             if flat:

@@ -105,12 +105,7 @@ class _Im2col:
         outer = [] if self.is_merged else [nest.dim(size) for size in self.y.dims[2:-1]]
         panels = nest.ceildiv(self.pixels, self.columns)
         bounds = [batch, self.groups, *outer, panels, self.row_chunks]
-        total: Index = 1
-        for bound in bounds:
-            total = nest.mul(total, bound)
-        begin, end = nest.share(total)
-        with nest.loop(begin, end) as loop:
-            n, group, *rows, panel, chunk = nest.split_index(loop.index, bounds)
+        with nest.forall(bounds) as (n, group, *rows, panel, chunk):
             first = nest.mul(panel, self.columns)
             count = nest.minimum(nest.sub(self.pixels, first), self.columns) if self.is_ragged else self.columns
             piece = _Piece(n, group, rows, first, count, chunk)
@@ -118,8 +113,7 @@ class _Im2col:
                 self.packer.pack(n, group, rows, first, count)
             elif self.packer is not None:
                 # The chunks of one panel follow each other: the first of them that this thread meets packs it.
-                is_new = nest.compare("eq", nest.mul(chunk, nest.sub(loop.index, begin)), 0)
-                with nest.when(is_new):
+                with nest.when(nest.is_new(chunk)):
                     self.packer.pack(n, group, rows, first, count)
             self._multiply(piece)
 

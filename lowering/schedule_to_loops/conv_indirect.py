@@ -113,11 +113,8 @@ class _Indirect:
         rows = [] if self.is_merged else [nest.dim(self.y.dims[2])]
         blocks = nest.ceildiv(self.pixels, self.block)
         bounds = [nest.dim(self.y.dims[0]), self.groups, *rows, blocks, self.panel_chunks]
-        total = reduce(nest.mul, bounds)
-        begin, end = nest.share(total)
         chunk_panels = -(-self.panels // self.panel_chunks)
-        with nest.loop(begin, end) as loop:
-            n, group, *row, block, chunk = nest.split_index(loop.index, bounds)
+        with nest.forall(bounds) as (n, group, *row, block, chunk):
             first = nest.mul(block, self.block)
             count = nest.minimum(nest.sub(self.pixels, first), self.block)
             output_row = row[0] if row else None
@@ -125,8 +122,7 @@ class _Indirect:
                 self.table.fill(n, group, output_row, first, count)
             elif self.table is not None:
                 # The chunks of one block follow each other: the first that this thread meets makes the table.
-                is_new = nest.compare("eq", nest.mul(chunk, nest.sub(loop.index, begin)), 0)
-                with nest.when(is_new):
+                with nest.when(nest.is_new(chunk)):
                     self.table.fill(n, group, output_row, first, count)
             first_panel = nest.mul(chunk, chunk_panels)
             last_panel = nest.minimum(nest.add(first_panel, chunk_panels), self.panels)

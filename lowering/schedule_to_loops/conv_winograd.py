@@ -35,7 +35,7 @@ from ...dialects.winograd import TAPS, tile_of, transforms, weight_planes, winog
 from .arithmetic import any_lane, compare, select
 from .halo import fill_halo, require_halo
 from .loop_nest import Index, LoopNest
-from .register_tile import ResultTile, for_each_tile, shared_loop, store_result_tile, strides_by_axis, sum_products
+from .register_tile import ResultTile, for_each_tile, store_result_tile, strides_by_axis, sum_products
 
 # How far apart results of one tile may lie, at most, before it is summed directly, by the size of the tile. Results
 # that are near 0 by chance are not taken for a spread: rows of four seldom are, single ones more often, but F(2, 3)
@@ -91,22 +91,23 @@ class _Winograd:
         nest = self.nest
         blocks = nest.ceildiv(self.tile_count, self.block_tiles)
         if self.split_channels:
-            begin, end = nest.share(self.chunks)
             with nest.loop(0, blocks) as block:
-                self.one_block(nest.mul(block.index, self.block_tiles), begin, end)
+                self.one_block(nest.mul(block.index, self.block_tiles))
             return
-        with shared_loop(nest, [blocks]) as (block,):
-            self.one_block(nest.mul(block, self.block_tiles), 0, self.chunks)
+        with nest.forall([blocks]) as (block,):
+            self.one_block(nest.mul(block, self.block_tiles))
 
-    def one_block(self, first_tile: Index, begin: Index, end: Index) -> None:
+    def one_block(self, first_tile: Index) -> None:
+        """Where threads share chunks of channels, each of them transforms the block's inputs for itself."""
         nest = self.nest
         existing = nest.minimum(nest.sub(self.tile_count, first_tile), self.block_tiles)
         self.transform_inputs(first_tile, existing)
-        with nest.loop(begin, end) as chunk:
-            self.multiply(chunk.index, existing)
+        chunks = nest.forall([self.chunks]) if self.split_channels else nest.loops([self.chunks])
+        with chunks as (chunk,):
+            self.multiply(chunk, existing)
             with nest.loop(0, existing) as tile:
                 for sub in range(self.columns // self.lanes):
-                    self.transform_output(first_tile, tile.index, chunk.index, sub)
+                    self.transform_output(first_tile, tile.index, chunk, sub)
 
     def place(self, tile: Index) -> tuple[Index, Index, Index]:
         """Image, and first output row and column, of a tile."""

@@ -300,15 +300,10 @@ def outer_loops(nest: LoopNest, dimensions: Sequence[Dimension], origins: Sequen
     """Loops over dimensions, as many of the outer ones flattened and split among threads as make enough pieces."""
     count = _shared_loops(dimensions)
     flattened = dimensions[:count]
-    bounds = [nest.dim(dimension.size) for dimension in flattened]
-    total: Index = 1
-    for bound in bounds:
-        total = nest.mul(total, bound)
-    begin, end = nest.share(total)
     with contextlib.ExitStack() as stack:
-        flat = stack.enter_context(nest.loop(begin, end)).index
+        indices = stack.enter_context(nest.forall([nest.dim(dimension.size) for dimension in flattened] or [1]))
         position = Position(origins)
-        for dimension, index in zip(flattened, nest.split_index(flat, bounds), strict=True):
+        for dimension, index in zip(flattened, indices, strict=False):
             position = position.moved(nest, dimension, index)
         for dimension in dimensions[count:]:
             index = stack.enter_context(nest.loop(0, position.bound(nest, dimension))).index

@@ -32,7 +32,7 @@ from ...dialects.schedule import StageOp
 from .halo import fill_halo
 from .long_sums import MATRIX_BLOCK
 from .loop_nest import Index, LoopNest, Tensor
-from .register_tile import ResultTile, for_each_tile, shared_loop, store_result_tile, sum_products
+from .register_tile import ResultTile, for_each_tile, store_result_tile, sum_products
 
 
 @dataclass
@@ -78,7 +78,7 @@ class _Gemm:
     def lower(self) -> None:
         nest = self.nest
         panels = nest.ceildiv(self.columns, self.tile_columns)
-        with shared_loop(nest, [*self.batch, panels, self.row_chunks]) as indices:
+        with nest.forall([*self.batch, panels, self.row_chunks]) as indices:
             *batch, panel, chunk = indices
             column = nest.mul(panel, self.tile_columns)
             lanes = nest.minimum(nest.sub(self.columns, column), self.tile_columns) if self.is_ragged else None

@@ -46,12 +46,11 @@ def _fill_slab(nest: LoopNest, tensor: Tensor, sizes: list[Index], dimension: in
     run = nest.mul(length, stride)
     step = nest.mul(sizes[dimension], stride)
     first = nest.mul(start, stride)
-    begin, end = nest.share(outer)
     lanes = 16
     zeros = nest.constant(0, nest.vector_type(tensor.element_type, [lanes]))
     zero = nest.constant(0, tensor.element_type)
-    with nest.loop(begin, end) as block:
-        memory = nest.view(tensor.memory, nest.add(first, nest.mul(block.index, step)), [run], [1])
+    with nest.forall([outer]) as (block,):
+        memory = nest.view(tensor.memory, nest.add(first, nest.mul(block, step)), [run], [1])
         whole = nest.mul(nest.floordiv(run, lanes), lanes)
         with nest.loop(0, whole, lanes) as vector:
             nest.store_vector(zeros, memory, [vector.index])

@@ -11,7 +11,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import sympy
 from xdsl.dialects import arith, func, math, memref, scf, vector
@@ -40,12 +40,11 @@ from xdsl.ir.affine import AffineMap
 from ...dialects import vector_extension as vectorx
 from ...dialects.calling_convention import KERNEL_ATTRIBUTE, Signature
 from ...dialects.contraction import ContractOp
+from ...dialects.index_arithmetic import INDEX, Index, IndexArithmetic
 from ...dialects.layout import TensorType
+from ...dialects.parallel import THREAD_SPACE, FirstTurnOp, ForallOp, InParallelOp, OwnPartOp
 from ...dialects.shape import Dim, broadcast_function, scaled_function
 from ...dialects.storage import element_bytes
-
-Index: TypeAlias = int | SSAValue
-INDEX = IndexType()
 
 
 @dataclass
@@ -80,7 +79,7 @@ class Tensor:
         return self.type.element_type
 
 
-class LoopNest:
+class LoopNest(IndexArithmetic):
     """Builds the function of one kernel, op by op, at the current place in the current block."""
 
     def __init__(self, signature: Signature):
@@ -90,16 +89,16 @@ class LoopNest:
         self.block = self._entry
         self.function = func.FuncOp(signature.function, (inputs, []), Region(self._entry))
         self.function.attributes[KERNEL_ATTRIBUTE] = UnitAttr()
-        arguments, self.thread, self.threads = signature.split(self._entry.args)
+        arguments, thread, threads = signature.split(self._entry.args)
         self.symbols: dict[str, SSAValue] = dict(zip(signature.sizes, arguments.sizes, strict=True))
         for symbol, argument in self.symbols.items():
             argument.name_hint = symbol
-        self.thread.name_hint, self.threads.name_hint = "thread", "threads"
+        thread.name_hint, threads.name_hint = "thread", "threads"
         self._scratch_bytes = signature.scratch
         self._scratch, self._report = arguments.scratch, arguments.report
         self._constants: dict[tuple[object, Attribute], SSAValue] = {}
         self._last_hoisted: Operation | None = None
-        self._shares: dict[Index, tuple[Index, Index]] = {}
+        self._own_scratch: SSAValue | None = None
         self._dims: dict[sympy.Expr, SSAValue] = {}
         self.operands = [
             self._tensor(type_, memory) for type_, memory in zip(signature.operands, arguments.memory, strict=True)
@@ -137,6 +136,9 @@ class LoopNest:
         self._constants[key] = op.result
         return op.result
 
+    def index_constant(self, value: int) -> SSAValue:
+        return self.constant(value)
+
     def _insert_at_top(self, op: Operation) -> None:
         """After the constants and dimensions that the function already begins with."""
         if self._last_hoisted is not None:
@@ -150,76 +152,6 @@ class LoopNest:
     @staticmethod
     def vector_type(element: Attribute, shape: Sequence[int]) -> VectorType:
         return VectorType(element, list(shape))
-
-    def value(self, index: Index) -> SSAValue:
-        return self.constant(index) if isinstance(index, int) else index
-
-    def values(self, indices: Sequence[Index]) -> list[SSAValue]:
-        return [self.value(index) for index in indices]
-
-    def _binary(self, op: type[Operation], left: Index, right: Index) -> SSAValue:
-        return self.insert(
-            op.create(
-                operands=[self.value(left), self.value(right)],
-                result_types=[INDEX],  # pyright: ignore[reportArgumentType, reportCallIssue]
-                properties=_NO_OVERFLOW.get(op, {}),  # pyright: ignore[reportCallIssue, reportArgumentType]
-            )
-        )
-
-    def add(self, left: Index, right: Index) -> Index:
-        if isinstance(left, int) and isinstance(right, int):
-            return left + right
-        if left == 0 or right == 0:
-            return right if isinstance(left, int) else left
-        return self._binary(arith.AddiOp, left, right)
-
-    def sub(self, left: Index, right: Index) -> Index:
-        if isinstance(left, int) and isinstance(right, int):
-            return left - right
-        return left if isinstance(right, int) and right == 0 else self._binary(arith.SubiOp, left, right)
-
-    def mul(self, left: Index, right: Index) -> Index:
-        if isinstance(left, int) and isinstance(right, int):
-            return left * right
-        for one, other in ((left, right), (right, left)):
-            if isinstance(one, int) and one in (0, 1):
-                return other if one else 0
-        return self._binary(arith.MuliOp, left, right)
-
-    def floordiv(self, left: Index, right: Index) -> Index:
-        """Of non-negative numbers by positive ones."""
-        if isinstance(left, int) and isinstance(right, int):
-            return left // right
-        return left if isinstance(right, int) and right == 1 else self._binary(arith.DivUIOp, left, right)
-
-    def mod(self, left: Index, right: Index) -> Index:
-        """Of non-negative numbers by positive ones."""
-        if isinstance(left, int) and isinstance(right, int):
-            return left % right
-        return 0 if isinstance(right, int) and right == 1 else self._binary(arith.RemUIOp, left, right)
-
-    def signed_remainder(self, left: Index, right: Index) -> Index:
-        """With the sign of ``left``, as machines have it; ``right`` is positive."""
-        if isinstance(left, int) and isinstance(right, int):
-            return left - right * int(left / right)
-        return self._binary(arith.RemSIOp, left, right)
-
-    def ceildiv(self, left: Index, right: Index) -> Index:
-        return self.floordiv(self.add(left, self.sub(right, 1)), right)
-
-    def minimum(self, left: Index, right: Index) -> Index:
-        if isinstance(left, int) and isinstance(right, int):
-            return min(left, right)
-        return self._binary(arith.MinSIOp, left, right)
-
-    def maximum(self, left: Index, right: Index) -> Index:
-        if isinstance(left, int) and isinstance(right, int):
-            return max(left, right)
-        return self._binary(arith.MaxSIOp, left, right)
-
-    def compare(self, predicate: str, left: Index, right: Index) -> SSAValue:
-        """An i1 from ``slt``, ``sle``, ``sgt``, ``sge`` (signed), ``ult``, ``uge`` (unsigned), ``eq`` or ``ne``."""
-        return self.insert(arith.CmpiOp(self.value(left), self.value(right), predicate))
 
     def dim(self, dimension: Dim) -> Index:
         """A dimension as an index, computed from the function's symbols, once, at the top of the function."""
@@ -345,25 +277,24 @@ class LoopNest:
         self.block = outer
         return self.insert(scf.IfOp(condition, [result_type], *regions))  # pyright: ignore[reportArgumentType]
 
-    def share(self, total: Index) -> tuple[Index, Index]:
-        """This thread's part [begin, end) of ``total`` equal pieces of work, split statically."""
-        # What is computed outside of all loops holds for the rest of the function.
-        known = self._shares.get(total) if self.block is self._entry else None
-        if known is not None:
-            return known
-        begin = self.floordiv(self.mul(total, self.thread), self.threads)
-        end = self.floordiv(self.mul(total, self.add(self.thread, 1)), self.threads)
-        if self.block is self._entry:
-            self._shares[total] = begin, end
-        return begin, end
+    @contextlib.contextmanager
+    def forall(self, bounds: Sequence[Index]) -> Iterator[list[Index]]:
+        """Turns of a loop nest that threads share among them, from 0 to each bound; gives the indices."""
+        # A loop of one turn has no index; the last stays, since one thread alone must take a single turn.
+        kept = [place for place, bound in enumerate(bounds) if bound != 1] or [len(bounds) - 1]
+        body = Block(arg_types=[INDEX] * len(kept))
+        indices: list[Index] = [0] * len(bounds)
+        for place, argument in zip(kept, body.args, strict=True):
+            indices[place] = argument
+        outer, self.block = self.block, body
+        yield indices
+        self.insert(InParallelOp())
+        self.block = outer
+        self.insert(ForallOp([bounds[place] for place in kept], Region(body)))
 
-    def split_index(self, flat: Index, bounds: Sequence[Index]) -> list[Index]:
-        """The indices of a loop nest from its flattened index, the last bound innermost."""
-        indices: list[Index] = []
-        for bound in reversed(bounds[1:]):
-            indices.append(self.mod(flat, bound))
-            flat = self.floordiv(flat, bound)
-        return [flat, *reversed(indices)] if bounds else []
+    def is_new(self, innermost: Index) -> SSAValue:
+        """Whether the outer indices of the forall around here, whose last is ``innermost``, are new to this thread."""
+        return self.insert(arith.OrIOp(self.insert(FirstTurnOp()), self.compare("eq", innermost, 0)))
 
     # --- memory --------------------------------------------------------------------------------------------
 
@@ -375,7 +306,8 @@ class LoopNest:
             [stride if isinstance(stride, int) else None for stride in strides],
             offset if isinstance(offset, int) else None,
         )
-        type_ = MemRefType(element, static_sizes, layout)
+        space = memory.type.memory_space  # pyright: ignore[reportAttributeAccessIssue]
+        type_ = MemRefType(element, static_sizes, layout, space)
         return self.insert(memref.ReinterpretCastOp.from_dynamic(memory, [offset], list(sizes), list(strides), type_))
 
     def physical_view(self, tensor: Tensor) -> SSAValue:
@@ -394,9 +326,13 @@ class LoopNest:
             end = byte_offset + size * (8 if element == INDEX else element_bytes(element))
             if end > self._scratch_bytes:
                 raise ValueError(f"the decisions take {end} bytes of scratch, the stage has {self._scratch_bytes}")
-        own = self.add(self.mul(self.thread, self.dim(self._scratch_bytes)), byte_offset)
-        type_ = MemRefType(element, [DYNAMIC_INDEX])
-        return self.insert(memref.ViewOp(self._scratch, self.value(own), [self.value(size)], type_))
+        if self._own_scratch is None:
+            size_of_own = self.value(self.dim(self._scratch_bytes))
+            own = OwnPartOp(self._scratch, size_of_own)
+            self._insert_at_top(own)
+            self._own_scratch = own.result
+        type_ = MemRefType(element, [DYNAMIC_INDEX], memory_space=THREAD_SPACE)
+        return self.insert(memref.ViewOp(self._own_scratch, self.value(byte_offset), [self.value(size)], type_))
 
     def scratch_array(self, element: Attribute, byte_offset: Index, sizes: Sequence[Index]) -> SSAValue:
         """A row-major memref in this thread's private scratch memory."""
@@ -524,11 +460,6 @@ class LoopNest:
 def _transfer_properties(memory_rank: int, rank: int) -> tuple[ArrayAttr[BoolAttr], AffineMapAttr]:
     """What a transfer of the trailing dimensions of a memref says: all in bounds, in order."""
     return ArrayAttr([BoolAttr.from_bool(True)] * rank), AffineMapAttr(AffineMap.minor_identity(memory_rank, rank))
-
-
-_NO_OVERFLOW = {
-    op: {"overflowFlags": arith.IntegerOverflowAttr("none")} for op in (arith.AddiOp, arith.SubiOp, arith.MuliOp)
-}
 
 
 _DIVISIONS = (

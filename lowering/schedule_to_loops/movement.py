@@ -204,8 +204,7 @@ def lower_dim_values(stage: StageOp, nest: LoopNest) -> None:
     """Stores each dimension; the last thread does all of it."""
     kernel, result = stage.kernel, nest.operands[-1]
     assert isinstance(kernel, DimValuesOp)
-    begin, end = nest.share(1)
-    with nest.loop(begin, end):
+    with nest.forall([1]):
         for position, size in enumerate(kernel.get("values")):
             value = index_as(nest, nest.dim(size), result.element_type)
             nest.store(value, nest.view(result.memory, nest.add(result.origin, position), [1], [1]), [0])
@@ -217,10 +216,9 @@ def lower_range(stage: StageOp, nest: LoopNest) -> None:
     assert isinstance(kernel, RangeOp)
     start, delta = (nest.load(nest.view(tensor.memory, tensor.origin, [1], [1]), [0]) for tensor in nest.operands[:2])
     element = result.element_type
-    begin, end = nest.share(nest.dim(result.dims[0]))
     memory = nest.view(result.memory, result.origin, [nest.dim(result.dims[0])], [1])
-    with nest.loop(begin, end) as loop:
-        index = index_as(nest, loop.index, element)
+    with nest.forall([nest.dim(result.dims[0])]) as (place,):
+        index = index_as(nest, place, element)
         if isinstance(element, AnyFloat):
             product = nest.insert(arith.MulfOp(index, delta))
             value = nest.insert(arith.AddfOp(start, product))
@@ -229,4 +227,4 @@ def lower_range(stage: StageOp, nest: LoopNest) -> None:
             value = nest.insert(arith.AddiOp(start, product))
         if kernel.has_epilogue:
             raise ValueError("kernel.range takes no epilogue")
-        nest.store(value, memory, [loop.index])
+        nest.store(value, memory, [place])

@@ -83,14 +83,17 @@ class _Lstm:
         nest = self.nest
         whole = nest.floordiv(self.batch, self.rows)
         single = nest.sub(self.batch, nest.mul(whole, self.rows))
-        begin, end = nest.share(nest.add(whole, single))
         # Tiles of rows come first, then single rows: both are pieces of work for the threads.
-        if whole != 0:
-            with nest.loop(begin, nest.minimum(end, whole)) as loop:
-                self._sequence(nest.mul(loop.index, self.rows), self.rows)
-        if single != 0:
-            with nest.loop(nest.maximum(begin, whole), end) as loop:
-                self._sequence(nest.add(loop.index, nest.mul(whole, self.rows - 1)), 1)
+        with nest.forall([nest.add(whole, single)]) as (piece,):
+            if single == 0:
+                self._sequence(nest.mul(piece, self.rows), self.rows)
+            elif whole == 0:
+                self._sequence(piece, 1)
+            else:
+                with nest.when(nest.compare("slt", piece, whole)):
+                    self._sequence(nest.mul(piece, self.rows), self.rows)
+                with nest.when(nest.compare("sge", piece, whole)):
+                    self._sequence(nest.add(piece, nest.mul(whole, self.rows - 1)), 1)
 
     def _sequence(self, row: Index, rows: int) -> None:
         """All steps of some rows of the batch; of a sequence without steps, the initial state is the last."""

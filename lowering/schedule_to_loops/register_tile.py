@@ -8,7 +8,6 @@ differ in how they find A, B and the result.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -191,14 +190,3 @@ def store_result_tile(nest: LoopNest, kernel: KernelOp, sums: SSAValue, result: 
         offset = nest.add(offset, nest.mul(start, stride))
     memory = nest.view(result.memory, offset, tile.shape, [result.strides[dimension] for dimension, _ in tile.spans])
     nest.store_vector(value, memory, [0] * len(tile.spans), tile.mask(nest, tile.shape))
-
-
-@contextlib.contextmanager
-def shared_loop(nest: LoopNest, bounds: Sequence[Index]):
-    """One loop over this thread's share of a loop nest's flattened iterations; gives their indices."""
-    total: Index = 1
-    for bound in bounds:
-        total = nest.mul(total, bound)
-    begin, end = nest.share(total)
-    with nest.loop(begin, end) as loop:
-        yield nest.split_index(loop.index, bounds)

@@ -104,8 +104,8 @@ def compile_stage(stage: schedule.StageOp) -> Callable:
     module = ModuleOp([function])
     module.verify()
     context = CompilerContext(target="host")
-    if "loops-expand-math" in UNIVERSE.all_passes:
-        UNIVERSE.all_passes["loops-expand-math"]()().apply(context, module)
+    for name in ("loops-map-threads", "loops-expand-math"):
+        UNIVERSE.all_passes[name]()().apply(context, module)
     return load_module(lower_module(module, host_target()))[function.sym_name.data]
 
 

@@ -10,7 +10,7 @@ func.func @segment(%x: !layout.tensor<N x 8 x f32>) -> !layout.tensor<N x 8 x i6
   schedule.call @machine_code ins(%x) outs(%y) stage @softmax0
   func.return %y : !layout.tensor<N x 8 x i64>
 }
-func.func @kernel(%x: memref<?xf32>, %y: memref<?xi64>, %scratch: memref<?xi8>, %report: memref<?xi64>, %N: index, %thread: index, %threads: index) attributes {lamina.kernel} {
+func.func @kernel(%x: memref<?xf32>, %y: memref<?xi64>, %scratch: memref<?xi8, "thread">, %report: memref<?xi64>, %N: index, %thread: index, %threads: index) attributes {lamina.kernel} {
   func.return
 }
 llvm.func @machine_code(!llvm.ptr, i64, i64)

@@ -1,5 +1,5 @@
 // RUN: lamina-opt %s -p lower-schedule-to-loops | filecheck %s
-// RUN: lamina-opt %s -p lower-schedule-to-loops,loops-expand-math,lower-loops-to-llvm | filecheck %s --check-prefix LLVM
+// RUN: lamina-opt %s -p lower-schedule-to-loops,loops-map-threads,loops-expand-math,lower-loops-to-llvm | filecheck %s --check-prefix LLVM
 
 // Stages become calls of the kernels; buffers, barriers and views stay. Equal stages share a kernel.
 // CHECK-LABEL: func.func @segment(%x: !layout.tensor<N x 8 x f32>) -> !layout.tensor<N x 8 x f32> {

@@ -2,7 +2,8 @@
 
 // The panel of 72 x 64 columns lies in scratch.
 // CHECK-LABEL: func.func @conv_im2col_
-// CHECK: %[[MEMORY:.*]] = memref.view %3[%{{.*}}][%{{.*}}] : memref<?xi8> to memref<?xf32>
+// CHECK: %[[OWN:.*]] = threads.own_part %3 of %{{.*}} bytes
+// CHECK: %[[MEMORY:.*]] = memref.view %[[OWN]][%{{.*}}][%{{.*}}] : memref<?xi8, "thread"> to memref<?xf32, "thread">
 // CHECK: %[[COLUMNS:.*]] = memref.reinterpret_cast %[[MEMORY]] to offset: [0], sizes: [3, 3, 8, 64], strides: [192, 64, 576, 1]
 // CHECK: %[[PANEL:.*]] = memref.reinterpret_cast %[[MEMORY]] to offset: [0], sizes: [72, 1, 64], strides: [64, 64, 1]
 // Pixels whose window lies inside x are copied vector by vector; rows of the window outside become zeros.

@@ -2,9 +2,10 @@
 
 // Padding reads zeros in scratch through x's pointer, so these two may alias.
 // CHECK-LABEL: func.func @conv_indirect_
-// CHECK-SAME: (%0: memref<?xf32> {lamina.may_alias}, %1: memref<?xf32>, %2: memref<?xf32>, %3: memref<?xi8> {lamina.may_alias}, %H: index, %W: index
-// CHECK: %[[MEMORY:.*]] = memref.view %3[%{{.*}}][%{{.*}}] : memref<?xi8> to memref<?xindex>
-// CHECK: %[[ZEROS:.*]] = memref.view %3[%{{.*}}][%{{.*}}] : memref<?xi8> to memref<?xf32>
+// CHECK-SAME: (%0: memref<?xf32> {lamina.may_alias}, %1: memref<?xf32>, %2: memref<?xf32>, %3: memref<?xi8, "thread"> {lamina.may_alias}, %H: index, %W: index
+// CHECK: %[[OWN:.*]] = threads.own_part %3 of %{{.*}} bytes
+// CHECK: %[[MEMORY:.*]] = memref.view %[[OWN]][%{{.*}}][%{{.*}}] : memref<?xi8, "thread"> to memref<?xindex, "thread">
+// CHECK: %[[ZEROS:.*]] = memref.view %[[OWN]][%{{.*}}][%{{.*}}] : memref<?xi8, "thread"> to memref<?xf32, "thread">
 // CHECK: %[[TABLE:.*]] = memref.reinterpret_cast %[[MEMORY]] to offset: [0], sizes: [9, 96], strides: [96, 1]
 // Each tap of each pixel of the block gets an offset from x: its own or that of the zeros.
 // CHECK: %[[FROM:.*]] = "memref.extract_aligned_pointer_as_index"(%0)

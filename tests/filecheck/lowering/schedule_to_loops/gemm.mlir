@@ -2,9 +2,7 @@
 
 // One panel of 64 columns at a time; five rows of it are summed in registers over the whole depth.
 // CHECK-LABEL: func.func @gemm_
-// CHECK: %[[BEGIN:.*]] = arith.divui
-// CHECK: %[[END:.*]] = arith.divui
-// CHECK: scf.for %[[PANEL:.*]] = %[[BEGIN]] to %[[END]]
+// CHECK: scf.forall (%[[PANEL:.*]]) in (2)
 // CHECK: memref.reinterpret_cast %1 to offset: [%{{.*}}], sizes: [64, 1, 64], strides: [64, 64, 1]
 // CHECK: scf.for
 // CHECK: %[[SUMS:.*]] = scf.for %[[K:.*]] = {{.*}} iter_args(%[[ACC:.*]] = %{{.*}}) -> (vector<5x64xf32>)
