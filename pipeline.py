@@ -424,9 +424,7 @@ def _check_target(module: ModuleOp, context: CompilerContext) -> None:
     lowered = module.attributes.get(TARGET_ATTRIBUTE)
     name = getattr(lowered, "data", None)
     if name not in (None, context.target.name):
-        raise LaminaError(
-            f"this was lowered for '{name}', and the target is '{context.target.name}': compile for '{name}'"
-        )
+        raise LaminaError(f"this was lowered for the target '{name}': compile it for that, not '{context.target.name}'")
 
 
 # --- text ------------------------------------------------------------------------------------------
@@ -446,8 +444,8 @@ def module_text(module: ModuleOp) -> str:
     """The module as text that parses back."""
     from io import StringIO
 
-    from xdsl.printer import Printer
+    from .dialects.exact_printer import ExactPrinter
 
     text = StringIO()
-    Printer(stream=text).print_op(module)
+    ExactPrinter(stream=text).print_op(module)
     return text.getvalue() + "\n"

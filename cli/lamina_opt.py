@@ -39,7 +39,7 @@ from .failures import UsageError, run_tool
 from .level_text import load_constants
 from .located_parser import Spans, read_text
 from .options import name_the_only_input, onnx_input_names, parse_constants, parse_dims, parse_shapes
-from .outputs import BinaryOutput, MachineOutput
+from .outputs import BinaryOutput, ExactText, MachineOutput
 from .progress import shown_progress
 from .text_checks import check_order
 from .text_errors import text_errors
@@ -87,6 +87,7 @@ class LaminaOptMain(xDSLOptMain):
 
     def register_all_targets(self) -> None:
         self.available_targets = {**Universe.get_multiverse().all_targets, **UNIVERSE.all_targets}
+        self.available_targets["mlir"] = lambda: ExactText
 
     def register_all_frontends(self) -> None:
         super().register_all_frontends()

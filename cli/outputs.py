@@ -12,13 +12,34 @@ from typing import IO, TYPE_CHECKING, cast
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.targets.mlir import MLIRTarget
 from xdsl.utils.target import Target as Output
 
+from ..dialects.exact_printer import ExactPrinter
 from ..runtime.errors import LaminaError
 
 if TYPE_CHECKING:
     from ..backend.targets import Target
     from ..context import CompilerContext
+
+
+@dataclass(frozen=True)
+class ExactText(MLIRTarget):
+    """The text of any level, so that it reads back as it was."""
+
+    def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
+        if self.syntax_highlight:
+            super().emit(ctx, module, output)
+            return
+        printer = ExactPrinter(
+            stream=output,
+            print_generic_format=self.print_generic_format,
+            print_properties_as_attributes=self.print_properties_as_attributes,
+            print_debuginfo=self.print_debuginfo,
+        )
+        printer.print_op(module)
+        printer.print_metadata(ctx.loaded_dialects)
+        output.write("\n")
 
 
 @dataclass(frozen=True)
