@@ -52,7 +52,8 @@ class LLVMCheckBoundsPass(ModulePass):
     %q = llvm.select %inside, %p, %spare
     %v = llvm.load %q : !llvm.ptr -> f32
     ```
-    A masked access is inside where its first and last lanes that are on are. A module that is checked already stays as
+    A masked access is inside where its first and last lanes that are on are. Buffers that are not ``llvm.noalias`` are
+    reached through each other: an access may be inside of any of them. A module that is checked already stays as
     it is.
     """
 
@@ -92,6 +93,7 @@ class _FunctionChecks:
         self.spare = self.builder.allocate(i8, _SPARE_BYTES, 64)
         for number, (buffer, size) in enumerate(zip(buffers, self.sizes, strict=True)):
             self._add_origin(buffer, size, number)
+        self.shared = [self.origins[buffer] for buffer in buffers if not self._is_alone(buffer)]
         for op in self.entry.ops:
             if isinstance(op, llvm.AllocaOp):
                 self._add_origin(op.res, self._constant(_allocated_bytes(op)), STACK)
@@ -110,6 +112,11 @@ class _FunctionChecks:
         given = list(self.function.arg_attrs) if self.function.arg_attrs is not None else []
         self.function.properties["arg_attrs"] = ArrayAttr([*given, DictionaryAttr({})])
         return self.entry.insert_arg(type_, len(self.entry.args))
+
+    def _is_alone(self, buffer: BlockArgument) -> bool:
+        """Whether no other buffer is reached through this one."""
+        attributes = self.function.arg_attrs
+        return attributes is not None and "llvm.noalias" in attributes.data[buffer.index].data
 
     def _constant(self, value: int) -> SSAValue:
         return self.builder.constant(value, i64)
@@ -138,16 +145,23 @@ class _FunctionChecks:
     def _checked_pointer(self, op: Operation, pointer: SSAValue) -> SSAValue:
         builder = self.builder
         origin = self._origin(pointer)
-        at = builder.int_binary(llvm.SubOp, builder.emit(llvm.PtrToIntOp, (pointer,), i64), origin.base)
-        value_type, mask = _accessed(op)
-        if mask is None:
-            inside = self._within(at, self._constant(_bytes(value_type)), origin)
-        else:
-            at, inside = self._masked(at, value_type, mask, origin)
+        at, inside = self._inside(op, pointer, origin)
+        for other in self.shared if origin in self.shared else ():
+            if other is not origin:
+                inside = builder.int_binary(llvm.OrOp, inside, self._inside(op, pointer, other)[1])
         place = builder.int_binary(llvm.AndOp, at, self._constant((1 << OFFSET_BITS) - 1))
         report = builder.int_binary(llvm.OrOp, place, origin.tag)
         builder.store(report, builder.select(inside, self.spare, self.status), SLOT_BYTES)
         return builder.select(inside, pointer, self.spare)
+
+    def _inside(self, op: Operation, pointer: SSAValue, origin: Origin) -> tuple[SSAValue, SSAValue]:
+        """How far from the origin an access begins, and whether all of it is inside."""
+        address = self.builder.emit(llvm.PtrToIntOp, (pointer,), i64)
+        at = self.builder.int_binary(llvm.SubOp, address, origin.base)
+        value_type, mask = _accessed(op)
+        if mask is None:
+            return at, self._within(at, self._constant(_bytes(value_type)), origin)
+        return self._masked(at, value_type, mask, origin)
 
     def _within(self, at: SSAValue, size: SSAValue, origin: Origin) -> SSAValue:
         builder = self.builder

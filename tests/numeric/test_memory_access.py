@@ -25,6 +25,7 @@ from lamina.runtime.memory import address_of
 from lamina.universe import UNIVERSE
 from memory_access import CHECKED, assert_stays_in_its_memory
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 from random_model import RandomModel
 from random_steps import STEPS
 from xdsl.parser import Parser
@@ -89,6 +90,26 @@ def softmax_model() -> onnx.ModelProto:
     nodes = [helper.make_node("Softmax", ["x"], ["y"])]
     graph = helper.make_graph(nodes, "g", inputs, [helper.make_empty_tensor_value_info("y")])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+def test_zeros_that_are_read_through_the_pointer_of_an_image_are_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lamina.passes.kernel.choose_algorithms.applicable_algorithms", lambda *_: ["indirect"])
+    w = np.random.default_rng(0).standard_normal((4, 2, 3, 3)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 2, "H", 5])],
+        [helper.make_empty_tensor_value_info("y")],
+        [numpy_helper.from_array(w, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    x = np.random.default_rng(1).standard_normal((2, 2, 4, 5)).astype(np.float32)
+    checked = lamina.compile(model, threads=2, options=CHECKED())
+    assert any(
+        "indirect" in stage.function for segment in checked.program.segments.values() for stage in segment.stages
+    )
+    (expected,) = ReferenceEvaluator(model).run(None, {"x": x})
+    np.testing.assert_allclose(checked.run({"x": x})["y"], expected, rtol=1e-5, atol=1e-5)
 
 
 def test_a_run_that_leaves_a_buffer_ends_with_its_place() -> None:
