@@ -19,6 +19,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ..dialects.calling_convention import SHARE_PARAMETERS
 from ..dialects.contraction import ContractOp
+from ..dialects.parallel import FirstTurnOp, ForallOp, InParallelOp, OwnPartOp
 from .loop_operations import HELPERS, tile_places
 from .scalar import NoMeaningError, element_dtype, operation_function
 
@@ -132,11 +133,19 @@ class _Translation:
     names: dict[SSAValue, str] = field(default_factory=dict)
     views: dict[SSAValue, _View] = field(default_factory=dict)
     namespace: dict[str, Any] = field(default_factory=lambda: dict(HELPERS))
+    turns: list[tuple[str, str]] = field(default_factory=list)
+    """Of the foralls around: the turn, and the first one that the thread takes."""
     depth: int = 1
 
     @property
     def symbol(self) -> str:
         return self.function.sym_name.data
+
+    @property
+    def share(self) -> tuple[str, str]:
+        """The thread, and how many there are."""
+        thread, threads = self.function.body.block.args[-SHARE_PARAMETERS:]
+        return self.name(thread), self.name(threads)
 
     def finish(self) -> LoopsFunction:
         block = self.function.body.block
@@ -179,6 +188,8 @@ class _Translation:
             if isinstance(operation, func.ReturnOp):
                 self.write("return")
                 return []
+            if isinstance(operation, InParallelOp):
+                return []
             self.operation(operation)
         raise LoopsError(f"@{self.symbol}: a block has no terminator")
 
@@ -198,7 +209,7 @@ class _Translation:
             return
         try:
             function = operation_function(operation)
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, IndexError) as error:
             raise NoMeaningError(
                 f"@{self.symbol}: no meaning is known for {operation.name} at the loops level"
             ) from error
@@ -277,6 +288,35 @@ def _for(t: _Translation, op: scf.ForOp) -> None:
     t.depth -= 1
     for result, argument in zip(op.results, carried, strict=True):
         t.write(f"{t.name(result)} = {t.name(argument)}")
+
+
+def _forall(t: _Translation, op: ForallOp) -> None:
+    """One thread's turns, the last index innermost, split as ``loops-map-threads`` splits them."""
+    bounds = [str(bound) if isinstance(bound, int) else t.name(bound) for bound in op.bounds]
+    total, (thread, threads) = " * ".join(bounds), t.share
+    turn, begin = f"turn{len(t.lines)}", f"begin{len(t.lines)}"
+    t.write(f"{begin} = {total} * {thread} // {threads}")
+    t.write(f"for {turn} in range({begin}, {total} * ({thread} + 1) // {threads}):", op)
+    t.depth += 1
+    t.write("_check_time(deadline)")
+    rest = turn
+    for index, bound in reversed(list(zip(op.body.block.args, bounds, strict=True))):
+        t.write(f"{t.name(index)} = {rest} % {bound}")
+        rest = f"{rest} // {bound}"
+    t.turns.append((turn, begin))
+    t.block(op.body.block)
+    t.turns.pop()
+    t.depth -= 1
+
+
+def _first_turn(t: _Translation, op: FirstTurnOp) -> None:
+    turn, begin = t.turns[-1]
+    t.write(f"{t.name(op.result)} = {turn} == {begin}", op)
+
+
+def _own_part(t: _Translation, op: OwnPartOp) -> None:
+    view = t.views[op.memory]
+    t.views[op.result] = _View(view.memory, f"{view.offset} + {t.share[0]} * {t.name(op.size)}", view.strides)
 
 
 def _if(t: _Translation, op: scf.IfOp) -> None:
@@ -492,6 +532,9 @@ def _reduction(t: _Translation, op: vector.ReductionOp) -> None:
 _WRITERS: dict[type[Operation], _Writer] = {
     scf.ForOp: _for,
     scf.IfOp: _if,
+    ForallOp: _forall,
+    FirstTurnOp: _first_turn,
+    OwnPartOp: _own_part,
     scf.WhileOp: _while,
     memref.ReinterpretCastOp: _reinterpret_cast,
     memref.SubviewOp: _subview,

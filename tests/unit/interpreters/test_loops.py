@@ -53,6 +53,29 @@ def test_threads_take_their_shares() -> None:
     assert np.isnan(run(body, floats(1, 2, 3, 4), 4, threads=1)[2:]).all()
 
 
+def test_turns_of_a_forall_are_shared_among_threads() -> None:
+    """Six turns on two threads: three each. The first of a thread sees the flag; scratch is each thread's own."""
+    body = """
+  scf.forall (%i, %j) in (2, 3) {
+    %three = arith.constant 3 : index
+    %row = arith.muli %i, %three : index
+    %at = arith.addi %row, %j : index
+    %a = memref.load %x[%at] : memref<?xf32>
+    %first = threads.first_turn
+    scf.if %first {
+      %own = threads.own_part %scratch of %four bytes : memref<?xi8>
+      %word = memref.view %own[%zero][%one] : memref<?xi8> to memref<?xf32>
+      memref.store %a, %word[%zero] : memref<?xf32>
+    }
+    memref.store %a, %y[%at] : memref<?xf32>
+  }"""
+    kernel = function(body, "%x: memref<?xf32>, %y: memref<?xf32>, %scratch: memref<?xi8>")
+    x, y, scratch = floats(1, 2, 3, 4, 5, 6), np.zeros(6, np.float32), np.zeros(8, np.uint8)
+    kernel.run([x, y, scratch], 2)
+    assert y.tolist() == x.tolist()
+    assert scratch.view(np.float32).tolist() == [1, 4]
+
+
 def test_loops_carry_values() -> None:
     body = """
   %start = arith.constant dense<0.0> : vector<2xf32>
