@@ -84,8 +84,8 @@ def _check_count(node: Node, name: str, values: Sequence[int], count: int) -> No
         node.invalid(f"the attribute '{name}' has {len(values)} numbers, but {count} are needed")
 
 
-def _check_fits(node: Node, kernel: Sequence[object], rank: int) -> None:
-    """No window may be larger than what it moves over, pads included."""
+def _check_kernel_fits(node: Node, kernel: Sequence[object], rank: int) -> None:
+    """No kernel may be larger than what it moves over, pads included."""
     if node.attribute("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
         return
     dilations, pads = node.attribute("dilations", [1] * rank), node.attribute("pads", [0] * 2 * rank)
@@ -119,13 +119,12 @@ def _conv(node: Node) -> None:
     if kernel is not None and any(isinstance(size, int) and size != k for size, k in zip(w.dims[2:], kernel)):
         node.invalid(f"the attribute 'kernel_shape' is {kernel}, but the kernel is {w.type}")
     if node.operator == "Conv":
-        _check_fits(node, w.dims[2:], rank)
+        _check_kernel_fits(node, w.dims[2:], rank)
 
 
 def _pool(node: Node) -> None:
     rank = _spatial_rank(node)
     _check_window(node, rank)
-    _check_fits(node, node.attribute("kernel_shape"), rank)
 
 
 def _global_pool(node: Node) -> None:

@@ -50,7 +50,20 @@ def _window(node: Node, x: Value) -> _Window:
         extra = [_ceil_padding(end, stride, reach) for end, stride, reach in zip(ends, strides, reaches)]
         pads = [*pads[:rank], *(end + more for end, more in zip(ends, extra))]
         overhang = [max(more, 0) for more in extra]
+    if not automatic:
+        _require_room(node, x, kernel, strides, dilations, pads)
     return _Window({"kernel": kernel, "strides": strides, "dilations": dilations}, pads, overhang)
+
+
+def _require_room(
+    node: Node, x: Value, kernel: list[int], strides: list[int], dilations: list[int], pads: Sequence[Any]
+) -> None:
+    """The number of windows, (padded - reach) floordiv stride + 1, is 0 or more; it is 0 where one nearly fits."""
+    rank = len(kernel)
+    for axis, (size, width, stride, dilation) in enumerate(zip(x.dims[2:], kernel, strides, dilations)):
+        reach = (width - 1) * dilation + 1
+        least = reach - pads[axis] - pads[rank + axis] - stride
+        node.at_least(size, max(least, 0), f"dimension {2 + axis}, for windows that reach over {reach} elements,")
 
 
 def _ceil_padding(end: int, stride: int, reach: int) -> int:

@@ -152,7 +152,7 @@ class _Pool:
             is_whole = last_taps == (0, self.window[-1]) and axis == self.spatial - 1
             counted = self.window[axis] if is_whole else self._taps_counted(axis, output)
             total = self.nest.mul(total, counted)
-        return self.nest.maximum(total, 1)
+        return total
 
     def _taps(
         self, taps: Sequence[tuple[Index, Index]], axis: int, offset: Index, tile: Tile, start: SSAValue

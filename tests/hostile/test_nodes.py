@@ -67,7 +67,7 @@ INVALID = {
     "pool kernel missing": one("MaxPool", IMAGE),
     "pool kernel of rank 1": one("MaxPool", IMAGE, kernel_shape=[2]),
     "pool dilation 0": one("MaxPool", IMAGE, kernel_shape=[2, 2], dilations=[0, 1]),
-    "pool larger than image": one("MaxPool", IMAGE, kernel_shape=[9, 9]),
+    "pool larger than image": one("MaxPool", IMAGE, kernel_shape=[12, 12]),
     "transposed stride 0": one("ConvTranspose", IMAGE, KERNEL, strides=[0, 1]),
     "transposed group 0": one("ConvTranspose", IMAGE, KERNEL, group=0),
     "matmul": one("MatMul", {"a": [2, 3], "b": [4, 5]}),
