@@ -146,6 +146,9 @@ class Im2col(Decisions):
         packed = kernel.in_type(1).layout.block_of(0)
         if packed and packed != self.rows:
             return f"rows = {self.rows}, and w is packed in tiles of {packed} output channels"
+        x = kernel.in_type(0).layout
+        if not self.pack and (x.pieces[-1].axis != x.rank - 1 or kernel.get("strides")[-1] != 1):
+            return "pack = false needs row-major x and a stride of 1 along rows"
         return None
 
     def scratch(self, kernel: Operation) -> Dim | None:
@@ -164,6 +167,12 @@ class Indirect(Decisions):
     lanes: int = _decision("elements of a vector", _REGISTERS)
     table: bool = _decision("whether windows are found by a table rather than by strides", _FLAG, True)
     panel_chunks: int = _decision("pieces of the output channels that threads share beside blocks", _MANY, 1)
+
+    def conflict(self, kernel: Operation) -> str | None:
+        assert isinstance(kernel, ConvOp)
+        if not self.table and kernel.reads_padding:
+            return "table = false, but pixels read padding that is not in a halo of x"
+        return None
 
     def scratch(self, kernel: Operation) -> Dim | None:
         """The table, and the channels of a pixel of zeros."""

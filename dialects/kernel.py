@@ -87,6 +87,16 @@ class ConvOp(KernelOp):
         if isinstance(w.dims[0], int) and w.dims[0] % groups:
             raise VerifyException(f"C5: {w.dims[0]} output channels do not divide into {groups} groups")
 
+    @property
+    def reads_padding(self) -> bool:
+        """Whether the window reaches beyond x and its halo."""
+        layout, pads = self.in_type(0).layout, self.get("pads")
+        if not any(pads) or not layout.halo:
+            return any(pads)
+        margins = [layout.margin(axis) for axis in range(2, layout.rank)]
+        have = [*(lower for lower, _ in margins), *(upper for _, upper in margins)]
+        return any(not isinstance(margin, int) or margin < pad for margin, pad in zip(have, pads, strict=True))
+
     def halo(self) -> tuple[tuple[Dim, ...], tuple[Dim, ...]]:
         """Zeros that are read before and after each axis of x, by algorithms that check no address."""
         pads = self.get("pads")

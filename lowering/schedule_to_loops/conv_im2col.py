@@ -14,7 +14,7 @@ runs over all pixels of an image, or over those of one row where y or an operand
 contiguous from row to row. The weights lie in tiles of channels (``Abcd6a``: [K/6][c][window][6]) or row-major.
 
 Decisions: ``rows`` and ``columns`` of a tile at most; ``row_chunks``: pieces of the channels that threads share
-beside panels; ``lanes`` of a vector when packing; ``pack`` = 0: read columns where they lie (``im2col_in_place``).
+beside panels; ``lanes`` of a vector when packing; ``pack = false``: read columns where they lie (``im2col_in_place``).
 """
 
 from __future__ import annotations

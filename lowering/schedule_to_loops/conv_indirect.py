@@ -12,7 +12,7 @@
 
 Nothing is copied, whatever the stride, dilation or number of channels. The zeros that padding pixels read lie in
 scratch beside the table; their offset from x is the difference of the two addresses. Where no pixel reads padding,
-because x has a halo or the convolution none, tiles of neighbouring pixels in a row need no table (``table`` = 0).
+because x has a halo or the convolution none, tiles of neighbouring pixels in a row need no table (``table = false``).
 
 The weights lie in panels: ``Acdb64a`` is [K/64][window][c][64].
 Decisions: ``rows`` (pixels) of a tile at most; ``block`` pixels that share a table; ``panel_chunks``: pieces of the
@@ -74,8 +74,6 @@ class _Indirect:
         operands = [self.y, *nest.operands[len(kernel.ins) : -1]]
         contiguous = all(images_are_contiguous(tensor, self.y.dims) for tensor in operands)
         self.table = _Table(self) if decisions.table else None
-        if self.table is None and self.reads_padding:
-            raise ValueError("table = false, but pixels read padding that is not in a halo of x")
         is_pointwise = self.taps == 1 and not any(axis.is_padded or axis.stride != 1 for axis in self.axes)
         x_contiguous = images_are_contiguous(self.x, self.y.dims)
         self.is_merged = contiguous and (self.table is not None or (is_pointwise and x_contiguous))
@@ -93,22 +91,9 @@ class _Indirect:
         if groups > 1 and int(self.y.dims[1]) // groups % columns:
             raise ValueError(f"panels of {columns} output channels do not divide a group's")
 
-    @property
-    def reads_padding(self) -> bool:
-        """Whether the window reaches beyond x and its halo."""
-        layout = self.x.type.layout
-        if not any(axis.is_padded for axis in self.axes):
-            return False
-        margins = [layout.margin(axis + 2) if layout.halo else (0, 0) for axis in range(2)]
-        return any(
-            not isinstance(have, int) or have < need
-            for axis, margin in zip(self.axes, margins, strict=True)
-            for have, need in zip(margin, (axis.begin, axis.end), strict=True)
-        )
-
     def lower(self) -> None:
         nest = self.nest
-        if self.table is not None and self.reads_padding:
+        if self.table is not None and self.kernel.reads_padding:
             self.table.fill_zeros()
         rows = [] if self.is_merged else [nest.dim(self.y.dims[2])]
         blocks = nest.ceildiv(self.pixels, self.block)
@@ -245,7 +230,7 @@ class _Table:
         memory = nest.scratch_memory(INDEX, 0, entries)
         self.zeros = nest.scratch_memory(conv.x.element_type, OFFSET_BYTES * entries, conv.channels)
         self.offsets = nest.view(memory, 0, [conv.taps, conv.block], [conv.block, 1])
-        if conv.reads_padding:
+        if conv.kernel.reads_padding:
             # Zeros are read through x's pointer: the compiler must not think that x and scratch lie apart.
             nest.reach_scratch_through(conv.x.memory)
 
@@ -270,7 +255,7 @@ class _Table:
         nest, conv = self.nest, self.conv
         vertical, horizontal = conv.axes
         base = conv.image_offset(n, group)
-        zero_offset = self._zero_offset() if conv.reads_padding else None
+        zero_offset = self._zero_offset() if conv.kernel.reads_padding else None
         width = nest.dim(conv.y.dims[3])
         with nest.loop(0, count) as pixel:
             number = nest.add(first, pixel.index)

@@ -1,6 +1,6 @@
 """kernel.map: the region, on vectors of the result's elements.
 
-Decisions: ``lanes`` of a vector; ``unroll`` vectors in a tile (fewer where the region is long).
+Decisions: ``lanes`` of a vector; ``unroll`` vectors in a tile.
 """
 
 from __future__ import annotations

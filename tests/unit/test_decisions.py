@@ -12,6 +12,7 @@ from lamina.context import CompilerContext
 from lamina.dialects.decisions import KINDS, fields_of, kernel_kind
 from lamina.dialects.schedule import StageOp
 from lamina.lowering.kernel_to_schedule import LowerKernelToSchedulePass
+from lamina.lowering.schedule_to_loops import GENERATORS
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.utils.exceptions import ParseError
 
@@ -56,7 +57,7 @@ def refusal(kind: str, decisions: str) -> ParseError:
 
 
 def test_every_kernel_has_its_decisions() -> None:
-    assert stages().keys() == KINDS.keys()
+    assert stages().keys() == KINDS.keys() == GENERATORS.keys()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -148,3 +148,21 @@ func.func @packed(%x: !layout.tensor<8 x 8 x f32>, %w: !layout.tensor<8 x 32 x f
 }
 
 // CHECK: C5: columns = 32, and B is packed in panels of 16
+
+// -----
+
+func.func @read_in_place(%x: !layout.tensor<1 x 4 x 8 x 8 x f32>, %w: !layout.tensor<4 x 4 x 3 x 3 x f32>, %y: !layout.tensor<1 x 4 x 3 x 3 x f32>) {
+  schedule.stage @conv0 %y = kernel.conv im2col(%x, %w) strides [2, 2] tile {rows = 4, columns = 16, lanes = 8, pack = false}
+  func.return
+}
+
+// CHECK: C5: pack = false needs row-major x and a stride of 1 along rows
+
+// -----
+
+func.func @without_a_table(%x: !layout.tensor<1 x 4 x 8 x 8 x f32, NHWC>, %w: !layout.tensor<16 x 4 x 3 x 3 x f32, Acdb16a>, %y: !layout.tensor<1 x 16 x 8 x 8 x f32, NHWC>) {
+  schedule.stage @conv0 %y = kernel.conv indirect(%x, %w) pads [1, 1, 1, 1] tile {rows = 4, block = 32, lanes = 8, table = false}
+  func.return
+}
+
+// CHECK: C5: table = false, but pixels read padding that is not in a halo of x
