@@ -11,6 +11,9 @@ import onnx
 import pytest
 from lamina.cli.located_parser import read_text
 from lamina.compiler import import_for
+from lamina.context import CompilerContext
+from lamina.dialects.calling_convention import function_name
+from lamina.dialects.schedule import StageOp
 from lamina.pipeline import compile_through, module_text
 from onnx import helper
 from random_model import RandomModel
@@ -61,6 +64,25 @@ def test_text_is_read_back_as_it_was(given: onnx.ModelProto | int) -> None:
         read.verify()
         assert module_text(read) == text
         assert module.is_structurally_equivalent(read)
+
+
+def test_functions_tell_apart_what_a_kernel_reads_where() -> None:
+    names = [function_of(kernel) for kernel in (
+        "kernel.gemm(%x, %y)", "kernel.gemm(%y, %x)", "kernel.gemm(%x, %x)",
+        "kernel.gemm(%x, %y) epilogue(%acc, %s = %x) {%r = arith.addf %acc, %s : f32}",
+        "kernel.gemm(%x, %y) epilogue(%acc, %s = %y) {%r = arith.addf %acc, %s : f32}",
+        "kernel.gemm(%x, %y) epilogue(%acc, %s = %y) {%r = arith.subf %acc, %s : f32}",
+        "kernel.gemm(%x, %y) tile {rows = 2, columns = 4}",
+    )]  # fmt: skip
+    # Which buffer is the first makes no difference.
+    assert names[0] == names[1] and len(set(names)) == len(names) - 1
+
+
+def function_of(kernel: str) -> str:
+    type_ = "!layout.tensor<4 x 4 x f32>"
+    text = f"func.func @f(%x: {type_}, %y: {type_}, %z: {type_}) {{ schedule.stage @s %z = {kernel} func.return }}"
+    module, _ = read_text(CompilerContext(), text.encode(), "text.mlir")
+    return next(function_name(op) for op in module.walk() if isinstance(op, StageOp))
 
 
 def drawn(seed: int) -> onnx.ModelProto:

@@ -48,6 +48,18 @@ func.func @lstm(%x: !layout.tensor<T x N x 32 x f32>, %r: !layout.tensor<8 x 32 
   func.return
 }
 
+func.func @epilogues(%h: !layout.tensor<4 x 4 x f16>, %x: !layout.tensor<4 x 4 x f32>) {
+  %0 = kernel.gemm(%h, %h) : !layout.tensor<4 x 4 x f16> epilogue(%acc: f32) {%r = arith.truncf %acc : f32 to f16}
+  %1 = kernel.softmax(%x) : !layout.tensor<4 x 4 x f32> epilogue(%acc, %s = %x, %t = %x) {%r = arith.addf %s, %t : f32 kernel.yield %s}
+  %2 = kernel.map(%x, %x) : !layout.tensor<4 x 4 x f32> each(%a, %b) {
+    %acc = arith.addf %a, %b : f32,
+    %1 = arith.negf %acc : f32
+    %2 = arith.mulf %1, %acc : f32
+    %3 = arith.subf %2, %a : f32
+  }
+  func.return
+}
+
 // CHECK:      func.func @contractions(%x: !layout.tensor<N x 8 x 6 x 6 x f32>, %w: !layout.tensor<4 x 4 x 3 x 3 x f32>, %b: !layout.tensor<4 x f32>, %s: !layout.tensor<N x 4 x 3 x 3 x f32>, %m: !layout.tensor<2 x 6 x 5 x f32>, %k: !layout.tensor<7 x 6 x f32>) {
 // CHECK-NEXT:   %0 = kernel.conv direct(%x, %w, %b) strides [2, 2] pads [1, 1, 1, 1] groups 2 : !layout.tensor<N x 4 x 3 x 3 x f32> epilogue(%e, %f = %s) {%sum = arith.addf %e, %f : f32}
 // CHECK-NEXT:   %1 = kernel.gemm(%m, %k) transpose_a transpose_b : !layout.tensor<2 x 5 x 7 x f32>
@@ -86,5 +98,16 @@ func.func @lstm(%x: !layout.tensor<T x N x 32 x f32>, %r: !layout.tensor<8 x 32 
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @lstm(%x: !layout.tensor<T x N x 32 x f32>, %r: !layout.tensor<8 x 32 x f32>, %h: !layout.tensor<N x 8 x f32>) {
 // CHECK-NEXT:   %0, %1, %2 = kernel.lstm(%x, %r, %h, %h) reverse : !layout.tensor<T x N x 8 x f32>, !layout.tensor<N x 8 x f32>, !layout.tensor<N x 8 x f32>
+// CHECK-NEXT:   func.return
+// CHECK-NEXT: }
+// CHECK-NEXT: func.func @epilogues(%h: !layout.tensor<4 x 4 x f16>, %x: !layout.tensor<4 x 4 x f32>) {
+// CHECK-NEXT:   %0 = kernel.gemm(%h, %h) : !layout.tensor<4 x 4 x f16> epilogue(%acc: f32) {%r = arith.truncf %acc : f32 to f16}
+// CHECK-NEXT:   %1 = kernel.softmax(%x) : !layout.tensor<4 x 4 x f32> epilogue(%acc, %s = %x, %t = %x) {%r = arith.addf %s, %t : f32, kernel.yield %s}
+// CHECK-NEXT:   %2 = kernel.map(%x, %x) : !layout.tensor<4 x 4 x f32> each(%a, %b) {
+// CHECK-NEXT:     %acc = arith.addf %a, %b : f32
+// CHECK-NEXT:     %3 = arith.negf %acc : f32
+// CHECK-NEXT:     %4 = arith.mulf %3, %acc : f32
+// CHECK-NEXT:     %5 = arith.subf %4, %a : f32
+// CHECK-NEXT:   }
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }
