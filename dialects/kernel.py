@@ -82,7 +82,7 @@ class ConvOp(KernelOp):
         if x.rank != w.rank or x.rank < 3:
             raise VerifyException(f"C4: x has rank {x.rank}, w has rank {w.rank}")
         groups = self.get("groups")
-        if groups < 1 or x.dims[1] != w.dims[1] * groups:
+        if groups < 1 or dims.surely_differ(x.dims[1], dims.multiply(w.dims[1], groups)):
             raise VerifyException(f"C5: x has {x.dims[1]} channels, w wants {w.dims[1]} in each of {groups} groups")
         if isinstance(w.dims[0], int) and w.dims[0] % groups:
             raise VerifyException(f"C5: {w.dims[0]} output channels do not divide into {groups} groups")
@@ -134,7 +134,7 @@ class GemmOp(KernelOp):
             raise VerifyException(f"C4: operands have rank {a.rank} and {b.rank}")
         inner_a = a.dims[-2 if self.get("transpose_a") else -1]
         inner_b = b.dims[-1 if self.get("transpose_b") else -2]
-        if inner_a != inner_b:
+        if dims.surely_differ(inner_a, inner_b):
             raise VerifyException(f"C5: a sums over {inner_a}, b over {inner_b}")
 
 
