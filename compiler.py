@@ -133,10 +133,19 @@ def compile_module(
 
     This is how an edited text of any level becomes a running model.
     """
-    from .pipeline import PipelineOptions, build_program, compile_through, emit_code
+    from .pipeline import PipelineOptions, compile_through
 
     options = options or PipelineOptions()
     compile_through(module, context, start=start, options=options)
+    return finish_module(module, context, threads=threads, options=options)
+
+
+def finish_module(
+    module: ModuleOp, context: CompilerContext, *, threads: int | None = None, options: PipelineOptions | None = None
+) -> Executable:
+    """The last steps: from the output of the last phase to a running model."""
+    from .pipeline import build_program, emit_code
+
     program, constants = build_program(module, context, options)
     image = emit_code(module, context, options)
     return Executable(program, image, constants, threads=threads)

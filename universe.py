@@ -74,8 +74,10 @@ LOWERINGS: dict[str, str] = {
 # What `lamina-opt -t NAME` can write besides xDSL's own formats.
 OUTPUTS = {
     "asm": "cli.outputs:AssemblyOutput",
+    "lamina": "cli.outputs:CompiledOutput",
     "ll": "cli.outputs:LLVMTextOutput",
     "obj": "cli.outputs:ObjectOutput",
+    "program": "cli.outputs:ProgramOutput",
 }
 
 

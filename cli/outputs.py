@@ -1,17 +1,19 @@
-"""What ``lamina-opt -t`` writes below the llvm level: LLVM's text, assembly and object code.
+"""What ``lamina-opt -t`` writes: exact text, the program, and of the llvm level LLVM's text, code and compiled models.
 
-The module must be on the llvm level already (``--to llvm`` or ``-p lower-loops-to-llvm``). Each output takes
-``{machine=NAME}``; without it the target is lamina-opt's ``--machine``.
+For code the module must be on the llvm level already (``--to llvm`` or ``-p lower-loops-to-llvm``). Each output of code
+takes ``{machine=NAME}``; without it the target is lamina-opt's ``--machine``.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, cast
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import Operation
 from xdsl.targets.mlir import MLIRTarget
 from xdsl.utils.target import Target as Output
 
@@ -72,6 +74,58 @@ class BinaryOutput(MachineOutput):
 
     @abstractmethod
     def emit_bytes(self, ctx: Context, module: ModuleOp) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class ProgramOutput(Output):
+    """What the runtime is told of a model beside its code, as JSON: the schedule as a list of calls."""
+
+    name = "program"
+
+    def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
+        require_program(self.name, module)
+        import json
+
+        from ..pipeline import build_program
+
+        program, _ = build_program(module, cast("CompilerContext", ctx))
+        json.dump(program.to_dict(), output, indent=1)
+        output.write("\n")
+
+
+@dataclass(frozen=True)
+class CompiledOutput(BinaryOutput):
+    """A compiled model, as ``lamina compile`` writes it."""
+
+    name = "lamina"
+
+    def emit_bytes(self, ctx: Context, module: ModuleOp) -> bytes:
+        self.require_machine_level(module)
+        require_program(self.name, module)
+        from io import BytesIO
+
+        from ..compiler import finish_module
+        from ..runtime.file_format import write
+
+        context = cast("CompilerContext", ctx)
+        context.target = self.machine_target(ctx)
+        stream = BytesIO()
+        write(finish_module(module, context), stream)
+        return stream.getvalue()
+
+
+def require_program(name: str, module: ModuleOp) -> None:
+    """Raises LaminaError for a module that does not say in which order what runs."""
+    from xdsl.dialects.func import FuncOp
+
+    if not any(isinstance(operation, FuncOp) and operation.sym_name.data == "main" for operation in module.ops):
+        raise LaminaError(f"'{name}' is made of a whole model, and there is no function @main")
+    if any(operation.name.startswith("kernel.") for function in module.ops for operation in _top_level(function)):
+        raise LaminaError(f"'{name}' is made of the schedule level or one below it: lower with --to schedule")
+
+
+def _top_level(function: Operation) -> Iterable[Operation]:
+    return [op for region in function.regions for block in region.blocks for op in block.ops]
 
 
 @dataclass(frozen=True)

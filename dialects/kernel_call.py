@@ -4,7 +4,7 @@ A function of calls is as complete as one of stages: buffers, barriers and the o
 of the loops level, and of the llvm level, still says the whole program::
 
     %b3 = schedule.buffer arena lives 2 to 5 offset 401408 : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
-    schedule.call @conv_direct_8d969eef6e ins(%b1, %w9) outs(%b3) scratch [64 * N] sizes [N] stage @conv7
+    schedule.call @conv7 %b3 = @conv_direct_8d969eef6e(%b1, %w9) scratch [64 * N] sizes [N]
     schedule.barrier
 """
 
@@ -33,7 +33,7 @@ from xdsl.utils.exceptions import VerifyException
 from .calling_convention import Signature, is_kernel
 from .dimension_attribute import DimensionAttr, parse_dimensions, print_dimensions
 from .layout import TensorType
-from .operand_text import parse_value
+from .operand_text import parse_value, refuse_word
 from .schedule import StageOp
 
 
@@ -100,12 +100,16 @@ class CallOp(IRDLOperation):
         )
 
     def print(self, printer: Printer) -> None:
+        """As a stage is printed, with its function in place of the kernel."""
         printer.print_string(" ")
+        printer.print_symbol_name(self.stage_name.data)
+        printer.print_string(" ")
+        printer.print_list(self.outs, printer.print_ssa_value)
+        printer.print_string(" = ")
         printer.print_symbol_name(self.callee.root_reference.data)
-        for keyword, values in (("ins", self.ins), ("outs", self.outs)):
-            printer.print_string(f" {keyword}(")
-            printer.print_list(values, printer.print_ssa_value)
-            printer.print_string(")")
+        printer.print_string("(")
+        printer.print_list(self.ins, printer.print_ssa_value)
+        printer.print_string(")")
         if self.scratch is not None:
             printer.print_string(" scratch ")
             print_dimensions(printer, [self.scratch.data])
@@ -113,16 +117,14 @@ class CallOp(IRDLOperation):
             printer.print_string(" report")
         if self.sizes.data:
             printer.print_string(f" sizes [{', '.join(symbol.data for symbol in self.sizes)}]")
-        printer.print_string(" stage ")
-        printer.print_symbol_name(self.stage_name.data)
 
     @classmethod
     def parse(cls, parser: Parser) -> CallOp:
+        stage_name = parser.parse_symbol_name().data
+        outs = parser.parse_comma_separated_list(parser.Delimiter.NONE, lambda: parse_value(parser))
+        parser.parse_punctuation("=")
         callee = parser.parse_symbol_name().data
-        parser.parse_keyword("ins")
-        ins = _parse_buffers(parser)
-        parser.parse_keyword("outs")
-        outs = _parse_buffers(parser)
+        ins = parser.parse_comma_separated_list(parser.Delimiter.PAREN, lambda: parse_value(parser))
         scratch = None
         if parser.parse_optional_keyword("scratch") is not None:
             (scratch,) = parse_dimensions(parser)
@@ -130,14 +132,9 @@ class CallOp(IRDLOperation):
         sizes: list[str] = []
         if parser.parse_optional_keyword("sizes") is not None:
             sizes = parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_identifier)
-        parser.parse_keyword("stage")
-        stage_name = parser.parse_symbol_name().data
+        refuse_word(parser, "part of a call: expected scratch, report, sizes")
         types: list[Any] = [tuple(value.type for value in values) for values in (ins, outs)]
         return cls(stage_name, Signature(callee, types[0], types[1], scratch, reports, tuple(sizes)), ins, outs)
-
-
-def _parse_buffers(parser: Parser) -> list[SSAValue]:
-    return parser.parse_comma_separated_list(parser.Delimiter.PAREN, lambda: parse_value(parser))
 
 
 def signature_of(op: StageOp | CallOp) -> Signature:

@@ -60,6 +60,12 @@ def level(phase: str) -> str:
     return _code("mlir", _dedented(text))
 
 
+def segment(phase: str) -> str:
+    """The example's function of buffers and stages after a phase."""
+    functions = re.split(r"^(?=  \S*func)", _example_after(phase), flags=re.MULTILINE)
+    return _code("mlir", _dedented(next(text for text in functions if "@segment0" in text.split("\n", 1)[0])))
+
+
 def assembly(_: str) -> str:
     """The innermost loop of the example in machine code."""
     context = CompilerContext(target=TARGET)
@@ -375,6 +381,7 @@ def _table(heads: list[str], rows: list[list[str]]) -> str:
 
 WRITERS: dict[str, Callable[[str], str]] = {
     "level": level,
+    "segment": segment,
     "assembly": assembly,
     "excerpt": excerpt,
     "loop": loop,

@@ -80,7 +80,7 @@ class LowerScheduleToLoopsPass(ModulePass):
 
     after::
 
-        schedule.call @gemm_af54a2a14d ins(%x, %w) outs(%y) stage @gemm0
+        schedule.call @gemm0 %y = @gemm_af54a2a14d(%x, %w)
         ...
         func.func @gemm_af54a2a14d(%0: memref<?xf32>, ..., %thread: index, %threads: index) attributes {lamina.kernel}
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from pathlib import Path
@@ -52,6 +53,45 @@ def test_text_of_each_phase_compiles_on(model: Path, tmp_path: Path, phase: str)
     compiled = tmp_path / "on.lamina"
     assert exit_code("compile", model.parent / "phases" / f"{phase}.mlir", "-o", compiled) == 0
     np.testing.assert_array_equal(outputs(compiled), outputs(model.with_suffix(".lamina")))
+
+
+def test_lamina_opt_writes_models(model: Path, tmp_path: Path) -> None:
+    from lamina.cli.lamina_opt import main as lamina_opt
+
+    phases, compiled = model.parent / "phases", tmp_path / "opt.lamina"
+    arguments = [phases / "4-loops.mlir", "--constants", phases / "constants.npz", "--from", "loops", "--to", "llvm"]
+    with contextlib.suppress(SystemExit):
+        lamina_opt([*map(str, arguments), "-t", "lamina", "-o", str(compiled)])
+    np.testing.assert_array_equal(outputs(compiled), outputs(model.with_suffix(".lamina")))
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (
+            (" sizes [N]", ""),
+            "this call gives it (memref<?xf32>, memref<?xf32>, memref<?xf32>, index, index)",
+        ),
+        ((" = @gemm", " = @gem"), "no kernel is called @gem_"),
+        (
+            ("schedule.call @gemm0 %y", "schedule.call @gemm0 %x"),
+            "%x is written, and only arena and output buffers can be",
+        ),
+    ],
+)
+def test_wrong_edits_of_calls_are_shown_where_they_stand(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], edit: tuple[str, str], message: str
+) -> None:
+    text = (model.parent / "phases" / "4-loops.mlir").read_text()
+    assert text.count(edit[0]) == 1
+    edited = tmp_path / "4-loops.edited.mlir"
+    edited.write_text(text.replace(*edit))
+    constants = model.parent / "phases" / "constants.npz"
+    assert exit_code("compile", edited, "--constants", constants, "-o", tmp_path / "none.lamina") == 1
+    errors = " ".join(capsys.readouterr().err.split())
+    assert message in errors
+    line = next(number for number, line in enumerate(text.splitlines(), 1) if edit[0] in line)
+    assert f"4-loops.edited.mlir:{line}:" in errors
 
 
 def test_edited_text_elsewhere_needs_its_phase_and_constants(model: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 // RUN: lamina-opt %s --split-input-file --verify-diagnostics --parsing-diagnostics | filecheck %s
 
 func.func @missing(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
-  schedule.call @kernel ins(%x) outs(%y) stage @a
+  schedule.call @a %y = @kernel(%x)
   func.return
 }
 
@@ -10,7 +10,7 @@ func.func @missing(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
 // -----
 
 func.func @no_kernel(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
-  schedule.call @no_kernel ins(%x) outs(%y) stage @a
+  schedule.call @a %y = @no_kernel(%x)
   func.return
 }
 
@@ -19,7 +19,7 @@ func.func @no_kernel(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
 // -----
 
 func.func @order(%x: !layout.tensor<N x f32>, %y: !layout.tensor<N x i8>) {
-  schedule.call @kernel ins(%y) outs(%x) sizes [N] stage @a
+  schedule.call @a %x = @kernel(%y) sizes [N]
   func.return
 }
 func.func @kernel(%x: memref<?xf32>, %y: memref<?xi8>, %N: index, %thread: index, %threads: index) attributes {lamina.kernel} {
@@ -31,7 +31,7 @@ func.func @kernel(%x: memref<?xf32>, %y: memref<?xi8>, %N: index, %thread: index
 // -----
 
 func.func @size(%x: !layout.tensor<N x f32>, %y: !layout.tensor<N x f32>) {
-  schedule.call @kernel ins(%x) outs(%y) stage @a
+  schedule.call @a %y = @kernel(%x)
   func.return
 }
 func.func @kernel(%x: memref<?xf32>, %y: memref<?xf32>, %N: index, %thread: index, %threads: index) attributes {lamina.kernel} {
@@ -43,7 +43,7 @@ func.func @kernel(%x: memref<?xf32>, %y: memref<?xf32>, %N: index, %thread: inde
 // -----
 
 func.func @undefined(%x: !layout.tensor<N x f32>) {
-  schedule.call @kernel ins(%x) outs(%z) stage @a
+  schedule.call @a %z = @kernel(%x)
   func.return
 }
 
