@@ -210,7 +210,7 @@ class CompilerContext(Context):
 
             self._target = target_by_name(self._target)
         if self.denormals == "keep":
-            return replace(self._target, bf16_conversion=False, dot_bf16=False)
+            return replace(self._target, bf16_conversion=False, atoms=self._target.without_flushing_atoms())
         return self._target
 
     @property

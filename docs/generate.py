@@ -248,20 +248,32 @@ def _close_fence(output: list[str]) -> None:
     output += ["```", ""]
 
 
+def atoms(_: str) -> str:
+    """A row an instruction that multiplies and adds narrow numbers."""
+    from lamina.backend.targets import TARGETS
+    from lamina.backend.targets.atoms import ATOMS
+
+    rows = ["| atom | products | sums | at once | matrices | targets |", "|---" * 6 + "|"]
+    for atom in ATOMS.values():
+        shape = f"{atom.rows} x {atom.depth} by {atom.depth} x {atom.columns}" if atom.is_matrix else ""
+        having = ", ".join(f"`{target.name}`" for target in TARGETS.values() if atom.name in target.atoms)
+        rows.append(f"| `{atom.name}` | {atom.lhs} x {atom.rhs} | {atom.sums} | {atom.depth} | {shape} | {having} |")
+    return "\n".join(rows)
+
+
 def targets(_: str) -> str:
     """A row a target, with the numbers that decide most."""
     rows = [
-        "| target | LLVM's CPU | vector bits | registers | register tile | masks | dot products |",
+        "| target | LLVM's CPU | vector bits | registers | register tile | masks | atoms |",
         "|---" * 7 + "|",
     ]
     for target in TARGETS.values():
-        products = {"u8 x s8": target.dot_u8s8, "s8 x s8": target.dot_s8s8, "bf16": target.dot_bf16}
-        dots = ", ".join(name for name, present in products.items() if present)
+        atoms = ", ".join(f"`{name}`" for name in target.atoms)
         tile = " x ".join(map(str, target.gemm_tile))
         masks = "yes" if target.has_masks else "no"
         rows.append(
             f"| `{target.name}` | {target.cpu} | {target.vector_bytes * 8} | {target.vector_registers} | {tile} "
-            f"| {masks} | {dots or 'none'} |"
+            f"| {masks} | {atoms or 'none'} |"
         )
     return "\n".join(rows) + "\n"
 
@@ -391,6 +403,7 @@ WRITERS: dict[str, Callable[[str], str]] = {
     "phases": phases,
     "passes": passes,
     "targets": targets,
+    "atoms": atoms,
     "limits": limits,
     "figures": figures,
 }

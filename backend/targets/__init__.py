@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from .aarch64_neon import AARCH64_NEON
-from .avx2 import AVX2
+from .aarch64_neon import AARCH64_DOTPROD, AARCH64_I8MM, AARCH64_NEON
+from .avx2 import AVX2, AVX2_VNNI
 from .avx512 import AVX512
 from .avx512_vnni_bf16 import AVX512_VNNI_BF16
 from .host import host_target
 from .target import Target
 from .x86_64 import X86_64
 
-TARGETS: dict[str, Target] = {target.name: target for target in (X86_64, AVX2, AVX512, AVX512_VNNI_BF16, AARCH64_NEON)}
+_ALL = (X86_64, AVX2, AVX2_VNNI, AVX512, AVX512_VNNI_BF16, AARCH64_NEON, AARCH64_DOTPROD, AARCH64_I8MM)
+TARGETS: dict[str, Target] = {target.name: target for target in _ALL}
 
 
 def target_by_name(name: str) -> Target:

@@ -14,6 +14,7 @@ AVX512 = Target(
     tune="sapphirerapids",
     has_masks=True,
     masked_memory=True,
+    atoms=("vpmaddwd",),
     l2_bytes=1 << 20,
     l3_bytes=16 << 20,
 )

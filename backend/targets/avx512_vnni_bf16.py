@@ -9,8 +9,7 @@ AVX512_VNNI_BF16 = replace(
     name="avx512_vnni_bf16",
     features=("+avx512vnni", "+avx512bf16"),
     bf16_conversion=True,
-    dot_u8s8=True,
-    dot_bf16=True,
+    atoms=("vpdpbusd", "vpdpwssd", "vpmaddwd", "vdpbf16ps"),
     l3_bytes=32 << 20,
     fma_per_cycle=1,
 )

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from .aarch64_neon import AARCH64_NEON
+from .atoms import atoms_of
 from .avx2 import AVX2
 from .avx512 import AVX512
 from .avx512_vnni_bf16 import AVX512_VNNI_BF16
@@ -78,4 +79,5 @@ def host_target() -> Target:
     features = dict(llvm.get_host_cpu_features())
     family = family_of(platform.machine(), features)
     enabled = tuple(f"+{name}" for name, present in sorted(features.items()) if present)
-    return replace(family, cpu=llvm.get_host_cpu_name(), features=enabled, **_cache_sizes())
+    cpu = llvm.get_host_cpu_name()
+    return replace(family, cpu=cpu, features=enabled, atoms=atoms_of(features), **_cache_sizes())

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from .atoms import ATOMS, Atom
+
 
 @dataclass(frozen=True)
 class Target:
     """A machine to compile for.
 
-    Passes ask for a number (`lanes`, `gemm_tile`, `l2_bytes`) or a capability (`fma`, `dot_u8s8`); none asks for its
+    Passes ask for a number (`lanes`, `gemm_tile`, `l2_bytes`) or a capability (`fma`, `has_masks`); none asks for its
     name.
     Sizes are in bytes, per core except `l3_bytes`, which is shared.
     """
@@ -47,12 +49,8 @@ class Target:
     """f16 <-> f32 conversions are single instructions."""
     bf16_conversion: bool = False
     """f32 -> bf16 is a single instruction."""
-    dot_u8s8: bool = False
-    """Dot product of four u8 by s8 pairs into s32 lanes (VNNI)."""
-    dot_s8s8: bool = False
-    """Dot product of four s8 by s8 pairs into s32 lanes (Arm SDOT)."""
-    dot_bf16: bool = False
-    """Dot product of two bf16 pairs into f32 lanes."""
+    atoms: tuple[str, ...] = ()
+    """Instructions that multiply and add narrow numbers: names of rows of `atoms.py`, the best of equal ones first."""
 
     l1_bytes: int = 32 << 10
     l2_bytes: int = 512 << 10
@@ -60,6 +58,15 @@ class Target:
     cache_line: int = 64
     fma_per_cycle: int = 2
     """Full-width fp32 multiply-adds that can start every cycle."""
+
+    def atom_for(self, lhs: str, rhs: str, sums: str) -> Atom | None:
+        """The instruction for products of elements of these types; None where there is none but the general one."""
+        wanted = (lhs, rhs, sums)
+        return next((a for a in map(ATOMS.__getitem__, self.atoms) if (a.lhs, a.rhs, a.sums) == wanted), None)
+
+    def without_flushing_atoms(self) -> tuple[str, ...]:
+        """The atoms that compute with denormals as the machine's mode says."""
+        return tuple(name for name in self.atoms if not ATOMS[name].flushes_denormals)
 
     @property
     def lanes(self) -> int:
@@ -86,4 +93,5 @@ class Target:
         fields = dict(description)
         fields["features"] = tuple(fields["features"])
         fields["gemm_tile"] = tuple(fields["gemm_tile"])
+        fields["atoms"] = tuple(fields["atoms"])
         return cls(**fields)

@@ -13,6 +13,7 @@ X86_64 = Target(
     fma=False,
     native_rounding=False,
     f16_conversion=False,
+    atoms=("vpmaddwd",),
     l2_bytes=256 << 10,
     fma_per_cycle=1,
 )

@@ -5,6 +5,9 @@
     %sums = vector.contract %a, %b, %start : vector<2x1xf32>, vector<1x32xf32> into vector<2x32xf32>
 
 becomes, on a machine with 16 lanes, a splat of each row's element of %a and four multiply-adds.
+
+Elements that an atom takes side by side lie in one word of 32 or 64 bits: a vector<1x32x4xi8> that a contraction reads
+is held as a row of 32 words.
 """
 
 from __future__ import annotations
@@ -12,25 +15,140 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects import llvm
-from xdsl.dialects.builtin import AnyFloat, IntegerType, Signedness
+from xdsl.dialects.builtin import AnyFloat, IntegerType, Signedness, VectorType
 from xdsl.ir import Attribute, Operation, SSAValue
 
+from ...backend.targets.atoms import ATOMS, Atom
 from ...dialects.contraction import GENERAL_ATOM, ContractOp
-from .builder import Builder
+from .builder import Builder, vector_type
 from .conversions import extend_float
 from .floats import fused_multiply_add
-from .state import Handler, State, fail
-from .tiles import Tile, lanes_of
+from .state import Handler, State, fail, llvm_element
+from .tiles import Tile, concatenate, lanes_of, recut, slice_piece, widen
 
 
 def lower_contract(state: State, op: Operation) -> None:
     assert isinstance(op, ContractOp)
-    if op.atom != GENERAL_ATOM:
-        raise fail(op, f"no atom is called '{op.atom}'")
+    atom = _atom_of(state, op)
     sums = state.tile(op.acc)
     for step in range(op.types[0].get_shape()[1]):
-        sums = _outer_product(state, op, sums, step)
+        if atom is None:
+            sums = _outer_product(state, op, sums, step)
+        elif atom.is_matrix:
+            sums = _matrix_products(state, op, sums, step, atom)
+        else:
+            sums = _dot_products(state, op, sums, step, atom)
     state.values[op.result] = sums
+
+
+def _atom_of(state: State, op: ContractOp) -> Atom | None:
+    """The row of the op's atom; None for the general one. Raises LoopsToLLVMError where it does not fit."""
+    if op.atom == GENERAL_ATOM:
+        if op.atom_depth != 1:
+            raise fail(op, f"{GENERAL_ATOM} takes one product at a time, not {op.atom_depth} side by side")
+        return None
+    if op.atom not in state.target.atoms:
+        raise fail(op, f"{state.target.name} has no atom '{op.atom}', only {', '.join(state.target.atoms) or 'none'}")
+    atom = ATOMS[op.atom]
+    types = tuple(str(type_.element_type) for type_ in op.types)
+    if types != (atom.lhs, atom.rhs, atom.sums) or op.atom_depth != atom.depth:
+        wanted = f"{atom.depth} products of {atom.lhs} and {atom.rhs} in {atom.sums}"
+        raise fail(op, f"{atom.name} adds {wanted}, not {op.atom_depth} of {types[0]} and {types[1]} in {types[2]}")
+    return atom
+
+
+def word_of(value: SSAValue) -> IntegerType | None:
+    """The type of the words that hold the last dimension of a vector that an atom reads; None for any other vector."""
+    if not isinstance(value.type, VectorType) or value.type.get_num_dims() < 3:
+        return None
+    readers = [use.operation for use in value.uses]
+    if not any(isinstance(op, ContractOp) and op.atom_depth > 1 and value is not op.acc for op in readers):
+        return None
+    element = llvm_element(value.type.element_type)
+    return IntegerType(element.bitwidth * value.type.get_shape()[-1])  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _dot_products(state: State, op: ContractOp, sums: Tile, step: int, atom: Atom) -> Tile:
+    """Each word of a column of the left, in all lanes, with the words of a row of the right."""
+    left, right = state.tile(op.lhs), _part(state.tile(op.rhs), step)
+    column = [_element(state.builder, left, row, step) for row in range(sums.shape[0])]
+    pieces = [
+        _instruction(state, atom, total, state.builder.splat(word, lanes_of(total)), piece, op)
+        for row, word in enumerate(column)
+        for piece, total in zip(right, _part(sums, row), strict=True)
+    ]
+    return Tile(sums.cut, sums.element, pieces)
+
+
+def _instruction(
+    state: State, atom: Atom, total: SSAValue, left: SSAValue, right: SSAValue, op: ContractOp
+) -> SSAValue:
+    """The sums of a piece with its products, in the narrowest register that holds it."""
+    builder, lanes = state.builder, lanes_of(total)
+    width = min(width for width in atom.instructions if width >= min(lanes, state.target.lanes))
+    elements = [llvm_element(type_.element_type) for type_ in op.types]
+    a, b = (
+        builder.emit_once(llvm.BitcastOp, (widen(builder, value, width),), vector_type(element, width * atom.depth))
+        for value, element in zip((left, right), elements)
+    )
+    sums = widen(builder, total, width)
+    if atom.adds:
+        result = builder.intrinsic(atom.instructions[width], (sums, a, b), sums.type)
+    else:
+        products = builder.intrinsic(atom.instructions[width], (a, b), sums.type)
+        result = builder.int_binary(llvm.AddOp, sums, products)
+    return slice_piece(builder, result, 0, lanes)
+
+
+def _matrix_products(state: State, op: ContractOp, sums: Tile, step: int, atom: Atom) -> Tile:
+    """Two rows of the left at a time with two columns of the right: the sums of the four lie in one register.
+
+    A row alone is paired with itself, and so is a column alone; what that computes twice is left out.
+    """
+    builder, left, right = state.builder, state.tile(op.lhs), state.tile(op.rhs)
+    words = [word for piece in _part(right, step) for word in _elements(builder, piece)]
+    rows = [
+        [value for piece in _part(sums, row) for value in _elements(builder, piece)] for row in range(sums.shape[0])
+    ]
+    for row in range(0, len(rows), 2):
+        below = min(row + 1, len(rows) - 1)
+        a = _joined(builder, _element(builder, left, row, step), _element(builder, left, below, step))
+        for column in range(0, len(words), 2):
+            beside = min(column + 1, len(words) - 1)
+            places = [(row, column), (row, beside), (below, column), (below, beside)]
+            total = concatenate(builder, [rows[i][j] for i, j in places])
+            b = _joined(builder, words[column], words[beside])
+            result = _instruction_of_words(state, atom, total, a, b, op)
+            for lane, (i, j) in enumerate(places):
+                rows[i][j] = builder.extract(result, lane)
+    pieces = [piece for row in rows for piece in recut(builder, row, _widths(sums))]
+    return Tile(sums.cut, sums.element, pieces)
+
+
+def _widths(sums: Tile) -> list[int]:
+    """Of the pieces of one row of the left."""
+    return [lanes_of(piece) for piece in _part(sums, 0)]
+
+
+def _elements(builder: Builder, piece: SSAValue) -> list[SSAValue]:
+    lanes = lanes_of(piece)
+    return [piece] if lanes == 1 else [builder.extract(piece, lane) for lane in range(lanes)]
+
+
+def _joined(builder: Builder, first: SSAValue, second: SSAValue) -> SSAValue:
+    return concatenate(builder, [first, second])
+
+
+def _instruction_of_words(
+    state: State, atom: Atom, total: SSAValue, left: SSAValue, right: SSAValue, op: ContractOp
+) -> SSAValue:
+    builder = state.builder
+    elements = [llvm_element(type_.element_type) for type_ in op.types]
+    a, b = (
+        builder.emit_once(llvm.BitcastOp, (value,), vector_type(element, 2 * atom.depth))
+        for value, element in zip((left, right), elements)
+    )
+    return builder.intrinsic(atom.instructions[lanes_of(total)], (total, a, b), total.type)
 
 
 def _outer_product(state: State, op: ContractOp, sums: Tile, step: int) -> Tile:

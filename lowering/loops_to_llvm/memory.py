@@ -9,9 +9,10 @@ from xdsl.dialects.builtin import DYNAMIC_INDEX, DenseArrayBase, IntegerType, Me
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from .builder import Builder, type_suffix, vector_type
+from .contractions import word_of
 from .index import ZERO, Index
 from .state import Handler, State, View, element_bytes, fail, identity_strides, llvm_element, memory_element
-from .tiles import cut_of, lanes_of
+from .tiles import Tile, cut_of, lanes_of
 
 _STACK_ALIGNMENT = 64
 
@@ -282,6 +283,10 @@ def lower_vector_load(state: State, op: Operation) -> None:
     view = state.view(op.base)
     vector_of = op.result.type
     assert isinstance(vector_of, VectorType)
+    word = word_of(op.result)
+    if word is not None:
+        state.values[op.result] = _load_words(state, op, view, word)
+        return
     cut = cut_of(vector_of.get_shape(), state.target.lanes)
     rows = _row_pointers(state, op, view, op.indices, vector_of.get_shape())
     pieces = [
@@ -290,6 +295,27 @@ def lower_vector_load(state: State, op: Operation) -> None:
         for pointer, width in zip(row, cut.widths, strict=True)
     ]
     state.bind(op.result, pieces)
+
+
+def _load_words(state: State, op: vector.LoadOp, view: View, word: IntegerType) -> Tile:
+    """What lies along the last dimension as one word each; words side by side are read together."""
+    shape = op.result.type.get_shape()  # pyright: ignore[reportAttributeAccessIssue]
+    *outer, depth = shape
+    *strides, last = view.strides[len(view.strides) - len(shape) :]
+    if not (last.is_constant and last.constant == 1):
+        raise fail(op, "what an atom takes side by side must lie side by side")
+    if outer[-1] > 1 and not (strides[-1].is_constant and strides[-1].constant == depth):
+        raise fail(op, "the columns of an atom must lie side by side")
+    cut, start = cut_of(tuple(outer), state.target.lanes), state.indices(op.indices)
+    pieces: list[SSAValue] = []
+    for position in cut.row_positions:
+        advance = ZERO
+        for digit, stride in zip(position, strides):
+            advance = state.index.add(advance, stride, digit)
+        for first, width in zip(cut.starts, cut.widths, strict=True):
+            pointer = state.element_pointer(view, start, state.index.add(advance, Index(first * depth)))
+            pieces.append(state.builder.load(pointer, vector_type(word, width), element_bytes(view.element)))
+    return Tile(cut, word, pieces)
 
 
 def lower_vector_store(state: State, op: Operation) -> None:

@@ -20,11 +20,17 @@ from lamina.passes.loops.expand_math import LoopsExpandMathPass
 from xdsl.parser import Parser
 
 EMULATOR = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
-NEEDED_FEATURE = {"x86_64": "sse2", "avx2": "fma", "avx512": "avx512vl", "avx512_vnni_bf16": "avx512bf16"}
+NEEDED_FEATURE = {
+    "x86_64": "sse2",
+    "avx2": "fma",
+    "avx2_vnni": "avxvnni",
+    "avx512": "avx512vl",
+    "avx512_vnni_bf16": "avx512bf16",
+}
 
 
 def runs_here(name: str) -> bool:
-    if name == "aarch64_neon":
+    if name.startswith("aarch64"):
         return EMULATOR is not None or host_target().architecture == "aarch64"
     return f"+{NEEDED_FEATURE[name]}" in host_target().features
 
@@ -34,6 +40,12 @@ def target(request) -> Target:
     if not runs_here(request.param):
         pytest.skip(f"no CPU and no emulator for {request.param}")
     return target_by_name(request.param)
+
+
+@pytest.fixture(scope="session")
+def can_run() -> Callable[[str], bool]:
+    """Whether the code of a target, by its name, can run here."""
+    return runs_here
 
 
 @pytest.fixture
