@@ -113,16 +113,16 @@ def test_everything_that_cannot_be_compiled_is_listed(save) -> None:
         node("NoSuchOp", ["x"], ["a"], name="first"),
         node("Relu", ["a"], ["b"]),
         node("Strange", ["b"], ["y"], domain="my.domain", name="second"),
-        # How many dimensions there are is what the free size says.
-        node("Expand", ["x", "shape"], ["c"], name="third"),
+        # The window is as long as the free size says.
+        node("Conv", ["x", "w"], ["c"], name="third"),
     ]
-    path = save(nodes, [info("x", [1, 3, "L"]), info("shape", ["K"], TensorProto.INT64)], ["y", "c"])
+    path = save(nodes, [info("x", [1, 3, "L"]), info("w", [4, 3, "L"])], ["y", "c"])
     report = checked(path, code=1)
     problems = [(p["place"], p["domain"], p["operator"], p["opset"]) for p in report["problems"]]
     assert problems == [
         ("first", "ai.onnx", "NoSuchOp", 17),
         ("second", "my.domain", "Strange", 3),
-        ("third", "ai.onnx", "Expand", 17),
+        ("third", "ai.onnx", "Conv", 17),
     ]
     assert not report["runs"]
     text = check(path, code=1)
