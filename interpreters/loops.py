@@ -39,6 +39,11 @@ class LoopsFunction:
     _origins: dict[int, Operation]
     _function: Callable[..., None]
 
+    def typed(self, arguments: Sequence[np.ndarray | int]) -> list[np.ndarray | int]:
+        """Arguments whose memory is given as bytes, as ``run`` takes them."""
+        pairs = zip(arguments, self.element_types, strict=True)
+        return [given if dtype is None or isinstance(given, int) else given.view(dtype) for given, dtype in pairs]
+
     def run(self, arguments: Sequence[np.ndarray | int], threads: int = 1, deadline: float = math.inf) -> None:
         """Runs each thread's share in turn; results are in the memory of the arguments.
 

@@ -1,4 +1,4 @@
-"""Runs a whole module in NumPy on any level down to the schedule: @main as a graph, each segment on its own level."""
+"""Runs a whole module in NumPy on any level down to the loops: @main as a graph, each segment on its own level."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 
+from ..dialects.kernel_call import CallOp
 from ..dialects.schedule import BufferOp, StageOp
 from .graph import interpret_graph
 from .kernel import Trace, interpret_kernels
@@ -30,7 +31,7 @@ def interpret_module(
     """
 
     def run_segment(function: FuncOp, arguments: list[np.ndarray], symbols: dict[str, int]) -> list[np.ndarray]:
-        if any(isinstance(op, StageOp | BufferOp) for op in function.body.block.ops):
+        if any(isinstance(op, StageOp | CallOp | BufferOp) for op in function.body.block.ops):
             return interpret_schedule(
                 function, arguments, constants, symbols, trace=trace, rules=rules, observe=observe
             )

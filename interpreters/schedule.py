@@ -2,7 +2,8 @@
 
 The memory starts as ones in every bit, NaN for floats. What lies between two barriers may run in any order, so it
 is run backwards. A buffer read before it is written, or overwritten while it is needed, gives wrong numbers as it
-would on the machine; beyond that, `MemoryHazard` says which stage is to blame.
+would on the machine; beyond that, `MemoryHazard` says which stage is to blame. A stage that has become a call of its
+kernel is run by the interpreter of loops, on the same memory.
 """
 
 from __future__ import annotations
@@ -13,16 +14,23 @@ from dataclasses import dataclass
 import numpy as np
 from xdsl.dialects import func
 from xdsl.ir import Operation, SSAValue
+from xdsl.traits import SymbolTable
 
+from ..dialects.calling_convention import Arguments
+from ..dialects.kernel_call import CallOp
 from ..dialects.layout import ReshapeOp, TensorType, TransposeOp, WindowOp
 from ..dialects.layout_algebra import Layout
 from ..dialects.schedule import BarrierOp, BufferOp, StageOp
 from ..dialects.storage import buffer_bytes
 from ..runtime.arena import LiveRange, barrier_epochs, plan
+from ..runtime.program import INDEX_REPORT_BYTES
 from .kernel import KernelInterpreter, Trace, as_signed
-from .scalar import scalar_dtype
+from .loops import LoopsFunction, translate
+from .scalar import NoMeaningError, scalar_dtype
 
 POISON = 0xFF
+LOOP_THREADS = 2
+"""Interpreted loops run the shares of so many threads one after the other, so that a wrong split shows."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,8 @@ class _ScheduleInterpreter:
         """The bytes of each input and buffer."""
         self.written: dict[SSAValue, tuple[str, int]] = {}
         """Who wrote a buffer of the arena last, and a digest of what."""
-        self.stages = [op for op in function.body.block.ops if isinstance(op, StageOp)]
+        self.stages = [op for op in function.body.block.ops if isinstance(op, StageOp | CallOp)]
+        self.loops: dict[str, LoopsFunction] = {}
 
     def run(self, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
         block = self.function.body.block
@@ -114,20 +123,25 @@ class _ScheduleInterpreter:
             if self.rules.barriers:
                 check_apart(stages, self.memory)
             for stage in stages:
-                self.run_stage(numbers[stage], stage)
+                for value in stage.ins:
+                    self.check_contents(stage, memory_root(value))
+                if isinstance(stage, CallOp):
+                    self.run_call(stage)
+                else:
+                    self.run_stage(numbers[stage], stage)
         terminator = block.last_op
         assert isinstance(terminator, func.ReturnOp)
         return [self.read(value) for value in terminator.operands]
 
-    def epochs(self) -> list[list[StageOp]]:
+    def epochs(self) -> list[list[StageOp | CallOp]]:
         """The stages between barriers, each time backwards; before barriers are placed all of them in order."""
         if not self.rules.barriers:
             return [self.stages]
-        epochs: list[list[StageOp]] = [[]]
+        epochs: list[list[StageOp | CallOp]] = [[]]
         for op in self.function.body.block.ops:
             if isinstance(op, BarrierOp):
                 epochs.append([])
-            elif isinstance(op, StageOp):
+            elif isinstance(op, StageOp | CallOp):
                 epochs[-1].insert(0, op)
         return epochs
 
@@ -162,7 +176,7 @@ class _ScheduleInterpreter:
     def barriers_after(self) -> list[bool]:
         barriers: list[bool] = []
         for op in self.function.body.block.ops:
-            if isinstance(op, StageOp):
+            if isinstance(op, StageOp | CallOp):
                 barriers.append(False)
             elif isinstance(op, BarrierOp) and barriers:
                 barriers[-1] = True
@@ -186,9 +200,36 @@ class _ScheduleInterpreter:
 
     # --- stages ---------------------------------------------------------------------------------
 
+    def run_call(self, call: CallOp) -> None:
+        signature = call.signature
+        own = None if signature.scratch is None else self.kernels.sizes([signature.scratch])[0]
+        arguments = Arguments(
+            [self.memory[memory_root(value)] for value in (*call.ins, *call.outs)],
+            None if own is None else np.full(own * LOOP_THREADS, POISON, np.uint8),
+            np.zeros(INDEX_REPORT_BYTES, np.uint8) if signature.reports else None,
+            [self.kernels.symbols[symbol] for symbol in signature.sizes],
+        )
+        loops = self.loops_of(call)
+        loops.run(loops.typed(arguments.in_order()), LOOP_THREADS)
+        for target in call.outs:
+            self.note_written(call, target)
+            if self.trace is not None:
+                self.trace(target, self.read(target))
+
+    def loops_of(self, call: CallOp) -> LoopsFunction:
+        name = call.signature.function
+        if name not in self.loops:
+            kernel = SymbolTable.lookup_symbol(call, call.callee)
+            if not isinstance(kernel, func.FuncOp):
+                raise NoMeaningError(f"@{name} is no function of loops, which alone are interpreted below the schedule")
+            self.loops[name] = translate(kernel)
+        return self.loops[name]
+
+    def note_written(self, stage: StageOp | CallOp, target: SSAValue) -> None:
+        root = memory_root(target)
+        self.written[root] = (stage.stage_name.data, hash(self.memory[root].tobytes()))
+
     def run_stage(self, number: int, stage: StageOp) -> None:
-        for value in stage.ins:
-            self.check_contents(stage, memory_root(value))
         inputs = [self.memory[memory_root(value)].copy() for value in stage.ins]
         values = self.kernels.values = {
             argument: unpack_tensor(tensor_type(argument), memory, self.kernels)
@@ -199,15 +240,14 @@ class _ScheduleInterpreter:
         assert terminator is not None
         for target, result in zip(stage.outs, terminator.operands, strict=True):
             self.write(target, values[result])
-            root = memory_root(target)
-            self.written[root] = (stage.stage_name.data, hash(self.memory[root].tobytes()))
+            self.note_written(stage, target)
             if self.trace is not None:
                 self.trace(target, values[result])
         outputs = [self.memory[memory_root(target)].copy() for target in stage.outs]
         if self.observe is not None:
             self.observe(StageRun(self.function, number, stage, dict(self.kernels.symbols), inputs, outputs))
 
-    def check_contents(self, stage: StageOp, root: SSAValue) -> None:
+    def check_contents(self, stage: StageOp | CallOp, root: SSAValue) -> None:
         """That a buffer of the arena, or an output, holds what its writer left."""
         if not isinstance(root.owner, BufferOp) or root.owner.constant is not None:
             return
@@ -235,7 +275,7 @@ class _ScheduleInterpreter:
         return f" (it shares bytes with {', '.join(overlapping)})" if overlapping else ""
 
 
-def check_apart(stages: Sequence[StageOp], memory: Mapping[SSAValue, np.ndarray]) -> None:
+def check_apart(stages: Sequence[StageOp | CallOp], memory: Mapping[SSAValue, np.ndarray]) -> None:
     """That no stage writes over what it, or another stage that runs at the same time, reads or writes."""
     touched = {memory_root(value): stage for stage in stages for value in (*stage.ins, *stage.outs)}
     for stage in stages:

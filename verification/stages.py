@@ -18,14 +18,11 @@ from ..dialects.layout_algebra import Layout
 from ..interpreters.kernel import KernelInterpreter
 from ..interpreters.loops import LoopsFunction
 from ..interpreters.scalar import scalar_dtype
-from ..interpreters.schedule import StageRun, tensor_type, unpack_tensor
+from ..interpreters.schedule import LOOP_THREADS, StageRun, tensor_type, unpack_tensor
 from ..runtime.image import MappedImage
 from ..runtime.inspection import run_kernel
 from ..runtime.program import INDEX_REPORT_BYTES
 from .comparison import Deviation, Tolerance, compare_arrays
-
-LOOP_THREADS = 2
-"""Interpreted loops run the shares of so many threads one after the other, so that a wrong split shows."""
 
 RunStage = Callable[[StageRun], list[np.ndarray]]
 """Gives the bytes of a stage's outputs."""
@@ -70,16 +67,11 @@ class StageCall:
         )
         return StageCall(function, scratch_bytes, arguments, results)
 
-    def for_loops(self, loops: LoopsFunction) -> list[np.ndarray | int]:
-        """The arguments as the interpreted function takes them."""
-        pairs = zip(self.arguments.in_order(), loops.element_types, strict=True)
-        return [given if dtype is None or isinstance(given, int) else given.view(dtype) for given, dtype in pairs]
-
 
 def run_loops(loops: LoopsFunction, run: StageRun, deadline: float = math.inf) -> list[np.ndarray]:
     """Outputs by the loops interpreter. Raises LoopsError or OutOfTimeError."""
     call = StageCall.of(run, LOOP_THREADS)
-    loops.run(call.for_loops(loops), LOOP_THREADS, deadline)
+    loops.run(loops.typed(call.arguments.in_order()), LOOP_THREADS, deadline)
     return call.outputs
 
 

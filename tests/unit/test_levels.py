@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import lamina
 import numpy as np
@@ -13,6 +14,9 @@ from lamina.benchmarks.zoo import zoo_model
 from lamina.compiler import compile_module, import_for
 from lamina.context import CompilerContext
 from lamina.dialects.calling_convention import CHECKED_ATTRIBUTE
+from lamina.interpreters.graph import argument_names, main_function
+from lamina.interpreters.module import interpret_module
+from lamina.interpreters.scalar import NoMeaningError
 from lamina.lowering.graph_to_kernel.table import COMPILED_OPERATIONS
 from lamina.lowering.loops_to_llvm.functions import HANDLERS
 from lamina.passes.loops.expand_math import FUNCTIONS
@@ -111,6 +115,33 @@ def test_text_below_the_schedule_is_a_model(name: str, phase: str) -> None:
     outputs = found.run(feeds)
     for name, wanted in expected.run(feeds).items():
         assert outputs[name].tobytes() == wanted.tobytes()
+
+
+@pytest.mark.parametrize("name", ["small_network", "statistics", "control_flow", "recurrence", "shape_arithmetic"])
+def test_loops_mean_what_the_schedule_means(name: str) -> None:
+    """The calls of kernels, interpreted one after the other on the schedule's memory, compute the model."""
+    module, context = import_for(model_bytes(name), target="avx2")
+    compile_through(module, context, stop="schedule")
+    rng = np.random.default_rng(3)
+    shapes = {argument: [d if isinstance(d, int) else 5 for d in type_.dims] for argument, type_ in inputs(module)}
+    feeds = {argument: rng.uniform(0, 5, shape).astype(np.float32) for argument, shape in shapes.items()}
+    expected = interpret_module(module, feeds, context.constants)
+    compile_through(module, context, start="schedule", stop="loops")
+    for output, found in interpret_module(module, feeds, context.constants).items():
+        np.testing.assert_allclose(found, expected[output], rtol=1e-4, atol=1e-5)
+
+
+def inputs(module: ModuleOp) -> Iterator[tuple[str, Any]]:
+    main = main_function(module)
+    return zip(argument_names(main), main.function_type.inputs, strict=True)
+
+
+def test_machine_code_is_not_interpreted() -> None:
+    module, context = import_for(model_bytes("recurrence"), target="avx2")
+    compile_through(module, context)
+    feeds = {name: np.ones(type_.dims, np.float32) for name, type_ in inputs(module)}
+    with pytest.raises(NoMeaningError, match="no function of loops, which alone are interpreted below the schedule"):
+        interpret_module(module, feeds, context.constants)
 
 
 @pytest.mark.parametrize("written_checked", [False, True])

@@ -296,7 +296,7 @@ def test_a_stage_that_reads_at_indices_runs_from_its_folder(tmp_path: Path, inje
         module = Parser(CompilerContext(), (folder / text).read_text()).parse_module()
         (function,) = (op for op in module.ops if isinstance(op, FuncOp) and op.sym_name.data == call.function)
         loops = translate(function)
-        loops.run(call.for_loops(loops))
+        loops.run(loops.typed(call.arguments.in_order()))
         assert len(call.arguments.in_order()) == 5
         rows = call.outputs[0].view(np.float32)
         np.testing.assert_array_equal(rows, factor * expected[0].view(np.float32))
