@@ -1,6 +1,7 @@
 """How the function of a stage is called: which arguments, in which order. This is the one place that says it.
 
-A kernel is a function of the loops level, marked ``lamina.kernel``. Its parameters are, in this order:
+A kernel is a function of the loops level, marked ``lamina.kernel``; what the compiler writes says there for what it was
+written, tensors and all, since memory alone does not tell. Its parameters are, in this order:
 
 - **memory** of each input, then of each output: ``memref<?xT>``, flat;
 - **scratch**, where the stage has any: ``memref<?xi8, "thread">``, so many bytes for each thread, one thread's after
@@ -24,11 +25,22 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from xdsl.dialects import func
-from xdsl.dialects.builtin import DYNAMIC_INDEX, IndexType, MemRefType, i8, i64
+from xdsl.dialects.builtin import (
+    DYNAMIC_INDEX,
+    ArrayAttr,
+    DictionaryAttr,
+    IndexType,
+    MemRefType,
+    StringAttr,
+    UnitAttr,
+    i8,
+    i64,
+)
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from . import shape as dims
 from .decisions import kernel_kind
+from .dimension_attribute import DimensionAttr
 from .kernel import GatherElementsOp, GatherOp
 from .layout import TensorType
 from .parallel import THREAD_SPACE
@@ -101,6 +113,19 @@ class Signature:
             [IndexType()] * len(self.sizes),
         )
         return [*types.in_order(), *[IndexType()] * SHARE_PARAMETERS]
+
+    def attribute(self) -> DictionaryAttr:
+        """What the function is written for, as its ``lamina.kernel`` says it; a call must give the same."""
+        entries: dict[str, Attribute] = {
+            "ins": ArrayAttr(self.inputs),
+            "outs": ArrayAttr(self.outputs),
+            "sizes": ArrayAttr([StringAttr(symbol) for symbol in self.sizes]),
+        }
+        if self.scratch is not None:
+            entries["scratch"] = DimensionAttr(self.scratch)
+        if self.reports:
+            entries["report"] = UnitAttr()
+        return DictionaryAttr(entries)
 
     def split(self, parameters: Sequence[T]) -> tuple[Arguments[T, T], T, T]:
         """The function's parameters by what they are: its arguments, the thread and how many there are."""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from xdsl.dialects import func, llvm
-from xdsl.dialects.builtin import ArrayAttr, StringAttr, SymbolRefAttr, UnitAttr
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, StringAttr, SymbolRefAttr, UnitAttr
 from xdsl.ir import Operation, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
@@ -30,7 +30,7 @@ from xdsl.printer import Printer
 from xdsl.traits import SymbolTable, SymbolUserOpInterface
 from xdsl.utils.exceptions import VerifyException
 
-from .calling_convention import Signature, is_kernel
+from .calling_convention import KERNEL_ATTRIBUTE, Signature, is_kernel
 from .dimension_attribute import DimensionAttr, parse_dimensions, print_dimensions
 from .layout import TensorType
 from .operand_text import parse_value, refuse_word
@@ -42,13 +42,22 @@ class _CallsAKernel(SymbolUserOpInterface):
         assert isinstance(op, CallOp)
         name = op.callee.root_reference.data
         kernel = SymbolTable.lookup_symbol(op, op.callee)
-        if isinstance(kernel, llvm.FuncOp):  # As machine code all kernels are of one type.
-            return
-        if not isinstance(kernel, func.FuncOp) or not is_kernel(kernel):
+        if isinstance(kernel, func.FuncOp) and is_kernel(kernel):
+            takes, given = list(kernel.function_type.inputs), op.signature.parameter_types()
+            if takes != given:
+                raise VerifyException(f"C2: @{name} takes ({_listed(takes)}), this call gives it ({_listed(given)})")
+        elif not isinstance(kernel, llvm.FuncOp):  # As machine code all kernels are of one type.
             raise VerifyException(f"C1: no kernel is called @{name}")
-        takes, given = list(kernel.function_type.inputs), op.signature.parameter_types()
-        if takes != given:
-            raise VerifyException(f"C2: @{name} takes ({_listed(takes)}), this call gives it ({_listed(given)})")
+        written_for = kernel.attributes.get(KERNEL_ATTRIBUTE)
+        if isinstance(written_for, DictionaryAttr):
+            _require_same(name, written_for, op.signature.attribute())
+
+
+def _require_same(name: str, written_for: DictionaryAttr, given: DictionaryAttr) -> None:
+    for key in sorted({*written_for.data, *given.data}):
+        wanted, found = (entries.data.get(key, "none") for entries in (written_for, given))
+        if wanted != found:
+            raise VerifyException(f"C3: @{name} was written for {key} {wanted}, this call gives it {found}")
 
 
 def _listed(types: Sequence[object]) -> str:
@@ -61,7 +70,7 @@ class CallOp(IRDLOperation):
 
     ``scratch`` is the private memory of each thread in bytes, ``report`` says that the kernel tells of indices out of
     range, ``sizes`` are the symbols that it takes: see calling_convention.py. C1: the callee is a kernel of the module.
-    C2: what the call gives is what the kernel takes.
+    C2: what the call gives is what the kernel takes, C3: and what it was written for, as far as it says.
     """
 
     name = "schedule.call"

@@ -114,7 +114,11 @@ def _entry(function: func.FuncOp, name: str) -> llvm.FuncOp:
         arguments.append(builder.load(pointer, _slot_type(function, parameter), SLOT_BYTES))
     builder.block.add_op(llvm.CallOp(name + BODY_SUFFIX, *arguments, *share))
     builder.emit_effect(llvm.ReturnOp, ())
-    return llvm.FuncOp(name, llvm.LLVMFunctionType([POINTER, i64, i64]), linkage=_EXTERNAL, body=region)
+    entry = llvm.FuncOp(name, llvm.LLVMFunctionType([POINTER, i64, i64]), linkage=_EXTERNAL, body=region)
+    written_for = function.attributes[KERNEL_ATTRIBUTE]
+    if isinstance(written_for, DictionaryAttr):
+        entry.attributes[KERNEL_ATTRIBUTE] = written_for
+    return entry
 
 
 def _slot_type(function: func.FuncOp, parameter: Attribute) -> Attribute:

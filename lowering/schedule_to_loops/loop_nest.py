@@ -88,7 +88,7 @@ class LoopNest(IndexArithmetic):
         self._entry = Block(arg_types=inputs)
         self.block = self._entry
         self.function = func.FuncOp(signature.function, (inputs, []), Region(self._entry))
-        self.function.attributes[KERNEL_ATTRIBUTE] = UnitAttr()
+        self.function.attributes[KERNEL_ATTRIBUTE] = signature.attribute()
         arguments, thread, threads = signature.split(self._entry.args)
         self.symbols: dict[str, SSAValue] = dict(zip(signature.sizes, arguments.sizes, strict=True))
         for symbol, argument in self.symbols.items():

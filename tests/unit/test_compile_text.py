@@ -72,11 +72,10 @@ def test_lamina_opt_writes_models(model: Path, tmp_path: Path) -> None:
             (" sizes [N]", ""),
             "this call gives it (memref<?xf32>, memref<?xf32>, memref<?xf32>, index, index)",
         ),
+        ((" sizes [N]", " sizes [M]"), 'was written for sizes ["N"], this call gives it ["M"]'),
+        ((" sizes [N]", " scratch [64] sizes [N]"), "this call gives it (memref"),
         ((" = @gemm", " = @gem"), "no kernel is called @gem_"),
-        (
-            ("schedule.call @gemm0 %y", "schedule.call @gemm0 %x"),
-            "%x is written, and only arena and output buffers can be",
-        ),
+        (("buffer output 0", "buffer output 1"), "%y is output 1, and is not returned as that"),
     ],
 )
 def test_wrong_edits_of_calls_are_shown_where_they_stand(

@@ -58,6 +58,7 @@ def test_each_phase_leaves_what_is_legal(name: str) -> None:
     module, context = import_for(model_bytes(name), target="avx2")
     for phase in PHASES["cpu"]:
         run_phase(module, context, phase, PipelineOptions())
+        module.verify()
         check_legality(module, phase)
         check_rules(module, context, phase)
         if phase.name == "loops":

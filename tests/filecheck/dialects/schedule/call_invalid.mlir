@@ -48,3 +48,13 @@ func.func @undefined(%x: !layout.tensor<N x f32>) {
 }
 
 // CHECK: %z is used here before it is defined
+
+// -----
+
+func.func @scratch(%x: !layout.tensor<N x f32>, %y: !layout.tensor<N x f32>) {
+  schedule.call @a %y = @kernel(%x) scratch [64] sizes [N]
+  func.return
+}
+llvm.func @kernel(!llvm.ptr, i64, i64) attributes {lamina.kernel = {ins = [!layout.tensor<N x f32>], outs = [!layout.tensor<N x f32>], scratch = #graph.dim<64 * N>, sizes = ["N"]}}
+
+// CHECK: C3: @kernel was written for scratch #graph.dim<64 * N>, this call gives it #graph.dim<64>
