@@ -8,7 +8,7 @@ from xdsl.ir import SSAValue
 
 from ...dialects import graph, kernel, layout
 from .function import FunctionLowering, result_type, type_of
-from .rules import Obstacle, Rule, only_floats
+from .rules import Obstacle, Rule, only_numbers_of_32_bits
 from .spatial import with_unit_height, without_unit_height
 
 
@@ -32,7 +32,7 @@ def conv_obstacle(op: graph.ConvOp) -> Obstacle | None:
     if op.operand_types[0].rank > 5:
         axes = op.operand_types[0].rank - 2
         return Obstacle(f"convolutions of {axes} spatial axes have no kernel", "reshape to at most three spatial axes")
-    return only_floats(op)
+    return only_numbers_of_32_bits(op)
 
 
 def lower_matmul(lowering: FunctionLowering, op: graph.MatmulOp) -> Sequence[SSAValue]:
@@ -56,5 +56,5 @@ def _rows_along_memory(lowering: FunctionLowering, value: SSAValue, transpose: b
 
 RULES = {
     "graph.conv": Rule(lower_conv, conv_obstacle, in_f32=True),
-    "graph.matmul": Rule(lower_matmul, only_floats, in_f32=True),
+    "graph.matmul": Rule(lower_matmul, only_numbers_of_32_bits, in_f32=True),
 }

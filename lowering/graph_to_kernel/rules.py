@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from xdsl.dialects.builtin import IntegerType, bf16, f16, f32, f64
+from xdsl.dialects.builtin import IntegerType, bf16, f16, f32, f64, i32
 from xdsl.ir import Attribute, SSAValue
 
 from ...dialects import graph
@@ -50,6 +50,14 @@ def only_floats(op: graph.GraphOperation) -> Obstacle | None:
     for type_ in op.operand_types:
         if type_.element_type not in (f32, *SHORT_FLOATS):
             return unfit_element("its kernel takes floats up to f32", type_.element_type, wanted="float32")
+    return None
+
+
+def only_numbers_of_32_bits(op: graph.GraphOperation) -> Obstacle | None:
+    """For products, whose kernels exist for f32 and for integers that wrap; shorter floats are converted."""
+    for type_ in op.operand_types:
+        if type_.element_type not in (f32, *SHORT_FLOATS) and signless(type_.element_type) != i32:
+            return unfit_element("its kernel takes int32 and floats up to f32", type_.element_type)
     return None
 
 

@@ -130,7 +130,8 @@ class LoopNest(IndexArithmetic):
         else:  # pyright: ignore
             attribute = FloatAttr(float(value), element)  # pyright: ignore[reportCallIssue, reportArgumentType]
         if isinstance(type_, VectorType):
-            attribute = DenseIntOrFPElementsAttr.from_list(type_, [value])  # pyright: ignore[reportArgumentType, reportCallIssue]
+            number = int(value) if isinstance(element, IntegerType | IndexType) else value
+            attribute = DenseIntOrFPElementsAttr.from_list(type_, [number])  # pyright: ignore[reportArgumentType, reportCallIssue]
         op = arith.ConstantOp.create(properties={"value": attribute}, result_types=[type_])
         self._insert_at_top(op)
         self._constants[key] = op.result
@@ -416,6 +417,9 @@ class LoopNest(IndexArithmetic):
         return self.insert(ContractOp(column, row, sums))
 
     def fma(self, left: SSAValue, right: SSAValue, addend: SSAValue) -> SSAValue:
+        """left * right + addend: of floats in one rounding."""
+        if isinstance(addend.type.element_type, IntegerType):  # pyright: ignore[reportAttributeAccessIssue]
+            return self.insert(arith.AddiOp(self.insert(arith.MuliOp(left, right)), addend))
         return self.insert(vector.FMAOp.create(operands=[left, right, addend], result_types=[addend.type]))
 
     def call_region(self, region: Region, arguments: Sequence[SSAValue]) -> SSAValue:

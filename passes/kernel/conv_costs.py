@@ -10,6 +10,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from xdsl.dialects.builtin import AnyFloat
+
 from ...dialects.kernel import ConvOp
 from ...dialects.shape import Dim
 from ..tiling import im2col_tile, indirect_columns
@@ -57,8 +59,10 @@ def applicable_algorithms(kernel: ConvOp, target: Target) -> list[str]:
 
 
 def _suits_winograd(kernel: ConvOp) -> bool:
-    """3x3 with stride and dilation 1 in one group, with enough channels to make matrix products of."""
+    """3x3 of floats with stride and dilation 1 in one group, with enough channels to make matrix products of."""
     w = kernel.in_type(1)
+    if not isinstance(w.element_type, AnyFloat):
+        return False
     plain = all(value == 1 for value in (*kernel.get("strides"), *kernel.get("dilations"), kernel.get("groups")))
     return plain and w.dims[2:] == (3, 3) and int(w.dims[0]) >= 16 and int(w.dims[1]) >= 16
 
