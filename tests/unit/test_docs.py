@@ -120,7 +120,7 @@ def test_commands_run(page: Path, folder: Path) -> None:
 
 @pytest.mark.parametrize("page", with_blocks("mlir"))
 def test_ir_parses(page: Path) -> None:
-    """Whole functions; what is an excerpt or a sketch is not parsed. Without the kernels that it calls one is no module."""
+    """Whole functions; what is an excerpt or a sketch is not parsed. One whose kernels are not there is no module."""
     for block in blocks(page, "mlir"):
         if block.startswith("func.func") and "..." not in block:
             module = Parser(CompilerContext(), block).parse_module()
