@@ -61,9 +61,11 @@ def level(phase: str) -> str:
 
 
 def segment(phase: str) -> str:
-    """The example's function of buffers and stages after a phase."""
+    """The example's function of buffers and stages after a phase, and of the kernel behind it the head."""
     functions = re.split(r"^(?=  \S*func)", _example_after(phase), flags=re.MULTILINE)
-    return _code("mlir", _dedented(next(text for text in functions if "@segment0" in text.split("\n", 1)[0])))
+    place = next(index for index, text in enumerate(functions) if "@segment0" in text.split("\n", 1)[0])
+    head = functions[place + 1].split("\n", 1)[0]
+    return _code("mlir", _dedented(f"{functions[place].rstrip()}\n{head}\n    ...\n  }}"))
 
 
 def assembly(_: str) -> str:
