@@ -73,31 +73,34 @@ def _dot_products(state: State, op: ContractOp, sums: Tile, step: int, atom: Ato
     left, right = state.tile(op.lhs), _part(state.tile(op.rhs), step)
     column = [_element(state.builder, left, row, step) for row in range(sums.shape[0])]
     pieces = [
-        _instruction(state, atom, total, state.builder.splat(word, lanes_of(total)), piece, op)
+        _in_a_register(state, atom, total, state.builder.splat(word, lanes_of(total)), piece, op)
         for row, word in enumerate(column)
         for piece, total in zip(right, _part(sums, row), strict=True)
     ]
     return Tile(sums.cut, sums.element, pieces)
 
 
-def _instruction(
+def _in_a_register(
     state: State, atom: Atom, total: SSAValue, left: SSAValue, right: SSAValue, op: ContractOp
 ) -> SSAValue:
     """The sums of a piece with its products, in the narrowest register that holds it."""
     builder, lanes = state.builder, lanes_of(total)
     width = min(width for width in atom.instructions if width >= min(lanes, state.target.lanes))
-    elements = [llvm_element(type_.element_type) for type_ in op.types]
+    sums, a, b = (widen(builder, value, width) for value in (total, left, right))
+    return slice_piece(builder, _instruction(state, atom, sums, a, b, op), 0, lanes)
+
+
+def _instruction(state: State, atom: Atom, sums: SSAValue, left: SSAValue, right: SSAValue, op: ContractOp) -> SSAValue:
+    """The atom's instruction on whole registers of sums and of words."""
+    builder = state.builder
+    name, elements = atom.instructions[lanes_of(sums)], [llvm_element(type_.element_type) for type_ in op.types]
     a, b = (
-        builder.emit_once(llvm.BitcastOp, (widen(builder, value, width),), vector_type(element, width * atom.depth))
-        for value, element in zip((left, right), elements)
+        builder.emit_once(llvm.BitcastOp, (words,), vector_type(element, lanes_of(words) * atom.depth))
+        for words, element in zip((left, right), elements)
     )
-    sums = widen(builder, total, width)
     if atom.adds:
-        result = builder.intrinsic(atom.instructions[width], (sums, a, b), sums.type)
-    else:
-        products = builder.intrinsic(atom.instructions[width], (a, b), sums.type)
-        result = builder.int_binary(llvm.AddOp, sums, products)
-    return slice_piece(builder, result, 0, lanes)
+        return builder.intrinsic(name, (sums, a, b), sums.type)
+    return builder.int_binary(llvm.AddOp, sums, builder.intrinsic(name, (a, b), sums.type))
 
 
 def _matrix_products(state: State, op: ContractOp, sums: Tile, step: int, atom: Atom) -> Tile:
@@ -112,43 +115,25 @@ def _matrix_products(state: State, op: ContractOp, sums: Tile, step: int, atom: 
     ]
     for row in range(0, len(rows), 2):
         below = min(row + 1, len(rows) - 1)
-        a = _joined(builder, _element(builder, left, row, step), _element(builder, left, below, step))
+        a = concatenate(builder, [_element(builder, left, each, step) for each in (row, below)])
         for column in range(0, len(words), 2):
             beside = min(column + 1, len(words) - 1)
             places = [(row, column), (row, beside), (below, column), (below, beside)]
             total = concatenate(builder, [rows[i][j] for i, j in places])
-            b = _joined(builder, words[column], words[beside])
-            result = _instruction_of_words(state, atom, total, a, b, op)
+            result = _instruction(state, atom, total, a, concatenate(builder, [words[column], words[beside]]), op)
             for lane, (i, j) in enumerate(places):
                 rows[i][j] = builder.extract(result, lane)
-    pieces = [piece for row in rows for piece in recut(builder, row, _widths(sums))]
+    pieces = [
+        piece
+        for row in rows
+        for piece in recut(builder, row, sums.cut.widths * (len(_part(sums, 0)) // len(sums.cut.widths)))
+    ]
     return Tile(sums.cut, sums.element, pieces)
-
-
-def _widths(sums: Tile) -> list[int]:
-    """Of the pieces of one row of the left."""
-    return [lanes_of(piece) for piece in _part(sums, 0)]
 
 
 def _elements(builder: Builder, piece: SSAValue) -> list[SSAValue]:
     lanes = lanes_of(piece)
     return [piece] if lanes == 1 else [builder.extract(piece, lane) for lane in range(lanes)]
-
-
-def _joined(builder: Builder, first: SSAValue, second: SSAValue) -> SSAValue:
-    return concatenate(builder, [first, second])
-
-
-def _instruction_of_words(
-    state: State, atom: Atom, total: SSAValue, left: SSAValue, right: SSAValue, op: ContractOp
-) -> SSAValue:
-    builder = state.builder
-    elements = [llvm_element(type_.element_type) for type_ in op.types]
-    a, b = (
-        builder.emit_once(llvm.BitcastOp, (value,), vector_type(element, 2 * atom.depth))
-        for value, element in zip((left, right), elements)
-    )
-    return builder.intrinsic(atom.instructions[lanes_of(total)], (total, a, b), total.type)
 
 
 def _outer_product(state: State, op: ContractOp, sums: Tile, step: int) -> Tile:
