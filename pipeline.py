@@ -253,7 +253,7 @@ def phase_range(start: str | None, stop: str | None, machine_class: str = "cpu")
 
     Raises ValueError for an unknown name or a stop before the start.
     """
-    phases = PHASES[machine_class]
+    phases = phases_of(machine_class)
     names = [phase.name for phase in phases]
     for name in (start, stop):
         if name is not None and name not in names:
@@ -265,9 +265,16 @@ def phase_range(start: str | None, stop: str | None, machine_class: str = "cpu")
     return phases[first:last]
 
 
+def phases_of(machine_class: str) -> tuple[Phase, ...]:
+    """All phases of a class of machines. Raises ValueError for an unknown class."""
+    if machine_class not in PHASES:
+        raise ValueError(f"no class of machines is called '{machine_class}': expected one of {', '.join(PHASES)}")
+    return PHASES[machine_class]
+
+
 def phase_named(name: str, machine_class: str = "cpu") -> Phase:
     """The phase of that name. Raises ValueError where there is none."""
-    found = next((phase for phase in PHASES[machine_class] if phase.name == name), None)
+    found = next((phase for phase in phases_of(machine_class) if phase.name == name), None)
     if found is None:
         raise ValueError(f"no phase is called '{name}': expected one of {', '.join(PHASE_NAMES)}")
     return found
@@ -290,8 +297,9 @@ def compile_through(
     if options.dump_folder is not None:
         options.dump_folder.mkdir(parents=True, exist_ok=True)
     try:
-        if options.checked and start is not None and start == PHASE_NAMES[-1]:
-            run_passes(module, context, start, phase_named(start, context.machine_class).checks, options)
+        last = phases_of(context.machine_class)[-1]
+        if options.checked and start == last.name:
+            run_passes(module, context, last.name, last.checks, options)
         for phase in phase_range(start, stop, context.machine_class):
             run_phase(module, context, phase, options)
             if options.dump_folder is not None:
@@ -390,7 +398,7 @@ def build_program(
     """
     from .lowering import schedule_to_program
 
-    with (options or PipelineOptions()).timed(PHASE_NAMES[-1], "build the program"):
+    with (options or PipelineOptions()).timed(phases_of(context.machine_class)[-1].name, "build the program"):
         return schedule_to_program.build_program(module, context)
 
 
@@ -404,7 +412,7 @@ def emit_code(
     from .backend.compile_module import compile_module
 
     options = options or PipelineOptions()
-    step = (PHASE_NAMES[-1], "emit machine code")
+    step = (phases_of(context.machine_class)[-1].name, "emit machine code")
     with options.timed(*step):
         _check_target(module, context)
         progress = partial(options.report, *step)

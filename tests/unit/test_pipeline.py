@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from lamina.context import CompilerContext, ConstantStore
 from lamina.frontend import import_model
 from lamina.pipeline import (
     PHASE_NAMES,
+    PHASES,
     IllegalOperationError,
     PipelineOptions,
     check_legality,
@@ -60,6 +63,21 @@ def test_wrong_ranges_say_why() -> None:
         phase_range("loops", "graph")
     with pytest.raises(ValueError, match=r"no phase is called 'tiles': expected one of import, graph"):
         phase_range("tiles", None)
+
+
+def test_classes_of_machines_have_phases_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    only_graph = replace(PHASES["cpu"][1], passes=("graph-dead-code",))
+    monkeypatch.setitem(cast(dict, PHASES), "toy", (PHASES["cpu"][0], only_graph))
+    module, context = imported()
+    context.target = replace(context.target, machine_class="toy")
+    options = PipelineOptions()
+    compile_through(module, context, options=options)
+    assert [timing.name for timing in options.timings] == ["graph-dead-code"]
+    with pytest.raises(ValueError, match="no phase is called 'llvm': expected one of import, graph"):
+        compile_through(module, context, stop="llvm")
+    context.target = replace(context.target, machine_class="abacus")
+    with pytest.raises(ValueError, match="no class of machines is called 'abacus': expected one of cpu, toy"):
+        compile_through(module, context)
 
 
 def test_each_phase_leaves_its_dialects_only() -> None:
