@@ -40,6 +40,11 @@ def _decision(meaning: str, choices: Choices, default: Any = MISSING) -> Any:
 class Decisions:
     """What is decided of a stage; a kernel whose decisions these are has none."""
 
+    @classmethod
+    def implied(cls, kernel: Operation) -> dict[str, Value]:
+        """The decisions that are made already, by how the kernel's weights are packed. They are not said again."""
+        return {}
+
     def conflict(self, kernel: Operation) -> str | None:
         """Why the kernel cannot run so, if it cannot: how its operands lie in memory may leave no choice."""
         return None
@@ -62,12 +67,12 @@ class Gemm(Decisions):
     columns: int = _decision("columns of a register tile and of a panel of B", _COLUMNS)
     row_chunks: int = _decision("pieces of the rows that threads share beside panels", _MANY, 1)
 
-    def conflict(self, kernel: Operation) -> str | None:
+    @classmethod
+    def implied(cls, kernel: Operation) -> dict[str, Value]:
+        """B is packed in panels as wide as a tile."""
         assert isinstance(kernel, GemmOp)
-        packed = kernel.in_type(1).layout.pieces[-1].block
-        if packed and packed != self.columns:
-            return f"columns = {self.columns}, and B is packed in panels of {packed}"
-        return None
+        columns = kernel.in_type(1).layout.pieces[-1:] if len(kernel.ins) > 1 else ()
+        return {"columns": columns[0].block} if columns and columns[0].block else {}
 
     def scratch(self, kernel: Operation) -> Dim | None:
         """A panel of B, where B's columns do not lie side by side."""
@@ -88,12 +93,25 @@ class Direct(Decisions):
     columns: int = _decision("output pixels in a register tile", _COLUMNS)
     along: Literal["width", "height"] = _decision("the way that tiles run over the image", ("width", "height"), "width")
 
+    @classmethod
+    def implied(cls, kernel: Operation) -> dict[str, Value]:
+        """w is packed in blocks of as many channels."""
+        assert isinstance(kernel, ConvOp)
+        lanes, packed = kernel.type.layout.block_of(1) if kernel.type.rank > 1 else 0, _packed_channels(kernel)
+        return {"channel_blocks": packed // lanes} if lanes and packed and packed % lanes == 0 else {}
+
     def conflict(self, kernel: Operation) -> str | None:
         assert isinstance(kernel, ConvOp)
         lanes, packed = kernel.type.layout.block_of(1), kernel.in_type(1).layout.block_of(0)
         if packed != lanes * self.channel_blocks:
             return f"channel_blocks = {self.channel_blocks} of {lanes} channels, and w is packed in blocks of {packed}"
         return None
+
+
+def _packed_channels(kernel: ConvOp) -> int:
+    """Output channels in a block of the weights; 0 where they are not packed, or the convolution does not verify."""
+    has_weights = len(kernel.ins) > 1 and kernel.in_type(1).rank > 0
+    return kernel.in_type(1).layout.block_of(0) if has_weights else 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,11 +159,15 @@ class Im2col(Decisions):
     pack: bool = _decision("whether columns are packed first", _FLAG, True)
     row_chunks: int = _decision("pieces of the output channels that threads share beside panels", _MANY, 1)
 
+    @classmethod
+    def implied(cls, kernel: Operation) -> dict[str, Value]:
+        """w is packed in tiles of as many channels."""
+        assert isinstance(kernel, ConvOp)
+        packed = _packed_channels(kernel)
+        return {"rows": packed} if packed else {}
+
     def conflict(self, kernel: Operation) -> str | None:
         assert isinstance(kernel, ConvOp)
-        packed = kernel.in_type(1).layout.block_of(0)
-        if packed and packed != self.rows:
-            return f"rows = {self.rows}, and w is packed in tiles of {packed} output channels"
         x = kernel.in_type(0).layout
         if not self.pack and (x.pieces[-1].axis != x.rank - 1 or kernel.get("strides")[-1] != 1):
             return "pack = false needs row-major x and a stride of 1 along rows"

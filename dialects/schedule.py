@@ -205,22 +205,29 @@ class StageOp(IRDLOperation):
 
     def decide(self, said: Mapping[str, Value] | Decisions) -> None:
         """Makes these the stage's decisions: some by name, or all."""
+        kernel = self.body.block.first_op
         if isinstance(said, Decisions):
             said = said.said()
-        elif (kernel := self.body.block.first_op) is not None:
-            said = _without_defaults(kind_of(kernel), said)
+        if kernel is not None:
+            said = _to_say(kernel, said)
         self.tile = DictionaryAttr({name: _attribute(value) for name, value in said.items()})
 
     def decided(self, kind: type[SomeDecisions]) -> SomeDecisions:
         """All decisions, which are of that kind. Raises VerifyException for one that is open or impossible."""
         own, said = kind_of(self.kernel), self.decisions
         assert issubclass(own, kind), f"{kernel_kind(self.kernel)} has the decisions of {own.__name__}"
-        if missing := left_open(own, said):
+        if missing := self.left_open:
             raise VerifyException(f"the stage's tile does not say '{missing[0]}', which its kernel needs")
-        decisions = own(**said)
+        decisions = own(**(own.implied(self.kernel) | said))
         if conflict := decisions.conflict(self.kernel):
             raise VerifyException(f"C5: {conflict}")
         return decisions
+
+    @property
+    def left_open(self) -> list[str]:
+        """The decisions that nothing says: neither the tile nor the layout of packed weights, nor a default."""
+        kind = kind_of(self.kernel)
+        return left_open(kind, kind.implied(self.kernel) | self.decisions)
 
     @property
     def scratch(self) -> Dim | None:
@@ -244,7 +251,11 @@ class StageOp(IRDLOperation):
             if wrong := mistake(kernel_kind(self.kernel), name, value):
                 raise VerifyException(f"C4: {wrong}")
         kind = kind_of(self.kernel)
-        if not left_open(kind, self.decisions):
+        for name, packed in kind.implied(self.kernel).items():
+            if self.decisions.get(name, packed) != packed:
+                given = f"{name} = {self.decisions[name]}"
+                raise VerifyException(f"C5: {given}, and the weights' layout says {packed}: change it there")
+        if not self.left_open:
             self.decided(kind)
 
     def print(self, printer: Printer) -> None:
@@ -312,14 +323,16 @@ def _parse_decision(parser: Parser, kind: str, tile: dict[str, Value]) -> None:
         parser.raise_error(wrong, begin, parser.pos)
 
 
-def _without_defaults(kind: type[Decisions], said: Mapping[str, Value]) -> dict[str, Value]:
-    """What is said in the order of the fields; once nothing is open, without what is as it would be anyhow.
+def _to_say(kernel: Operation, said: Mapping[str, Value]) -> dict[str, Value]:
+    """What is said in the order of the fields, without what packed weights imply; once nothing is open, without
+    defaults.
 
     Before, a default that is said keeps schedule-choose-tiles from choosing otherwise.
     """
-    known = fields_of(kind)
-    ordered = {name: said[name] for name in [*known, *said] if name in said}
-    if left_open(kind, ordered):
+    kind = kind_of(kernel)
+    known, implied = fields_of(kind), kind.implied(kernel)
+    ordered = {name: said[name] for name in [*known, *said] if name in said and implied.get(name) != said[name]}
+    if left_open(kind, implied | ordered):
         return ordered
     return {name: value for name, value in ordered.items() if name not in known or not _is_default(known[name], value)}
 

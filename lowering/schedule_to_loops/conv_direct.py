@@ -12,8 +12,8 @@ y is split in channel blocks. x may lie in any layout whose images have a halo o
 as the padding, so no address is ever checked. A 1x1 convolution of contiguous images sees one long row,
 cut in equal pieces where there are few blocks of output channels for threads to share.
 
-Decisions: ``columns`` of a tile at most; ``channel_blocks`` of y in a tile (it divides y's blocks, in a group);
-``along = height`` lays tiles along the image's height instead, for images that are narrow.
+Decisions: ``columns`` of a tile at most; ``channel_blocks`` of y in a tile, as w is packed (it divides y's blocks, in
+a group); ``along = height`` lays tiles along the image's height instead, for images that are narrow.
 """
 
 from __future__ import annotations

@@ -28,7 +28,6 @@ from ...dialects.decisions import (
     Softmax,
     Winograd,
     kind_of,
-    left_open,
 )
 from ...dialects.kernel import ConvOp, GemmOp, KernelOp
 from ...dialects.layout import TensorType
@@ -69,7 +68,7 @@ class ScheduleChooseTilesPass(ModulePass):
 
     after::
 
-        schedule.stage @conv0 %y = kernel.conv direct(%x, %w) tile {channel_blocks = 2, columns = 14}
+        schedule.stage @conv0 %y = kernel.conv direct(%x, %w) tile {columns = 14}
     """
 
     name = "schedule-choose-tiles"
@@ -83,7 +82,7 @@ class ScheduleChooseTilesPass(ModulePass):
 
 def choose_tiles(stage: StageOp, target: Target) -> None:
     kernel = stage.kernel
-    if left_open(kind_of(kernel), stage.decisions):
+    if stage.left_open:
         stage.decide(replace(_chooser(kernel)(kernel, target), **stage.decisions))
 
 

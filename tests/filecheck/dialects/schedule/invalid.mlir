@@ -147,7 +147,7 @@ func.func @packed(%x: !layout.tensor<8 x 8 x f32>, %w: !layout.tensor<8 x 32 x f
   func.return
 }
 
-// CHECK: C5: columns = 32, and B is packed in panels of 16
+// CHECK: C5: columns = 32, and the weights' layout says 16: change it there
 
 // -----
 

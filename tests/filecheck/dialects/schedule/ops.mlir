@@ -16,7 +16,7 @@ func.func @segment(%x: !layout.tensor<N x 8 x f32>) {
 // CHECK-NEXT:   %h = schedule.buffer arena lives 0 to 1 offset 128 : !layout.tensor<N x 16 x f32>
 // CHECK-NEXT:   %unplaced = schedule.buffer arena lives 1 to 3 : !layout.tensor<N x 16 x f32>
 // CHECK-NEXT:   %y = schedule.buffer output 0 : !layout.tensor<N x 16 x f32>
-// CHECK-NEXT:   schedule.stage @gemm0 %h = kernel.gemm(%x, %w) tile {rows = 6, columns = 16, row_chunks = 2}
+// CHECK-NEXT:   schedule.stage @gemm0 %h = kernel.gemm(%x, %w) tile {rows = 6, row_chunks = 2}
 // CHECK-NEXT:   schedule.barrier
 // CHECK-NEXT:   schedule.stage @softmax0 %y = kernel.softmax(%h)
 // CHECK-NEXT:   func.return

@@ -19,8 +19,8 @@ func.func @products(%x: !layout.tensor<120 x 256 x f32>, %w: !layout.tensor<256 
 func.func @convolution(%x: !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>, %w: !layout.tensor<64 x 64 x 1 x 1 x f32, ABcd16b32a>) {
   %0 = schedule.buffer output 0 : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
   // A 1x1 convolution sees one row of 3136 pixels.
-  // AVX512: schedule.stage @c {{.*}} tile {channel_blocks = 2, columns = 8}
-  // AVX2: schedule.stage @c {{.*}} tile {channel_blocks = 2, columns = 2}
+  // AVX512: schedule.stage @c {{.*}} tile {columns = 8}
+  // AVX2: schedule.stage @c {{.*}} tile {columns = 2}
   schedule.stage @c %0 = kernel.conv direct(%x, %w)
   func.return
 }
