@@ -39,6 +39,7 @@ from . import shape as dims
 from .decisions import Decisions, Value, fields_of, kernel_kind, kind_name, kind_of, left_open, mistake, text_of
 from .kernel_operation import KernelOp
 from .layout import ConvertOp, TensorType
+from .operand_layouts import layout_mistake
 from .operand_text import parse_value, refuse_word
 from .shape import Dim
 
@@ -165,7 +166,7 @@ class StageOp(IRDLOperation):
 
     C1: one region argument per input, of its type; the inputs are the kernel's operands, each once, in order. C2: the
     yielded types are the output buffers' types. C3: one kernel in the body. C4: decisions are the kernel's, with
-    possible values. C5: the kernel's operands allow them.
+    possible values. C5: the kernel's operands allow them. C6: the kernel takes its operands in these layouts.
     """
 
     name = "schedule.stage"
@@ -250,6 +251,8 @@ class StageOp(IRDLOperation):
         for name, value in self.decisions.items():
             if wrong := mistake(kernel_kind(self.kernel), name, value):
                 raise VerifyException(f"C4: {wrong}")
+        if wrong := layout_mistake(self.kernel):
+            raise VerifyException(f"C6: {wrong}")
         kind = kind_of(self.kernel)
         for name, packed in kind.implied(self.kernel).items():
             if self.decisions.get(name, packed) != packed:

@@ -1,0 +1,183 @@
+"""In which layouts the kernels that are written for certain ones read and write their operands.
+
+Other kernels take any layout. What is said here holds whatever the decisions are (``decisions.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from xdsl.ir import Operation
+
+from .kernel import ConvOp, GemmOp
+from .layout import TensorType
+from .layout_algebra import Layout, print_order
+from .winograd import tile_of
+
+
+def layout_mistake(kernel: Operation) -> str | None:
+    """Why a verified kernel cannot run on operands that lie as they do, if it cannot."""
+    if isinstance(kernel, GemmOp):
+        return _gemm(kernel)
+    if isinstance(kernel, ConvOp):
+        return _CONVOLUTIONS[kernel.get("algorithm")](kernel)
+    return None
+
+
+def _lies(what: str, type_: TensorType, expected: str) -> str | None:
+    order = type_.layout.order
+    return None if order == expected else f"{what} lies in {print_order(order)}, expected {print_order(expected)}"
+
+
+def _is_whole(type_: TensorType) -> bool:
+    return not any(piece.block for piece in type_.layout.pieces)
+
+
+def _first(*mistakes: str | None) -> str | None:
+    return next((mistake for mistake in mistakes if mistake is not None), None)
+
+
+# --- matrix products ------------------------------------------------------------------------------------
+
+
+def _gemm(kernel: GemmOp) -> str | None:
+    for what, type_ in (("a", kernel.in_type(0)), ("y", kernel.type)):
+        if not _is_whole(type_):
+            return f"{what} lies in {print_order(type_.layout.order)}, expected no blocks"
+    b = kernel.in_type(1)
+    if _is_whole(b):
+        return None
+    block = b.layout.pieces[-1].block
+    expected = f"Ab{block}a" if kernel.get("transpose_b") else f"Ba{block}b"
+    if b.rank != 2 or b.layout.order != expected:
+        return f"B lies in {print_order(b.layout.order)}, expected panels of columns such as {expected} or no blocks"
+    return None
+
+
+# --- convolutions ---------------------------------------------------------------------------------------
+
+
+def _unset(kernel: ConvOp) -> str | None:
+    return "the algorithm is unset"
+
+
+def _two_dimensional(kernel: ConvOp) -> str | None:
+    w = kernel.in_type(1)
+    if kernel.type.rank != 4:
+        return f"{kernel.get('algorithm')} takes images of two axes, this one has {kernel.type.rank - 2}"
+    if not all(isinstance(size, int) for size in (kernel.in_type(0).dims[1], kernel.type.dims[1], *w.dims)):
+        return f"{kernel.get('algorithm')} needs channels and a window of known size"
+    return None
+
+
+def _blocked_result(kernel: ConvOp) -> str | None:
+    """y is in blocks of channels, and the bias has a number for each lane of them."""
+    y = kernel.type
+    lanes = y.layout.block_of(1)
+    if not lanes:
+        return f"y lies in {print_order(y.layout.order)}, expected blocks of channels such as NCHW16c"
+    if mistake := _lies("y", y, Layout.channel_blocked(4, lanes).order):
+        return mistake
+    if len(kernel.ins) < 3:
+        return None
+    bias, channels = kernel.in_type(2), -(-int(y.dims[1]) // lanes) * lanes
+    held = bias.layout.element_count(bias.dims)
+    if isinstance(held, int) and held < channels:
+        return f"the bias has {held} numbers with its padding, and y's blocks {channels}: A{lanes}a"
+    return None
+
+
+def _parts(kernel: ConvOp, packed: int, lanes: int) -> str | None:
+    """That blocks of ``packed`` output channels are together those of y, in each group."""
+    channels, groups = int(kernel.type.dims[1]), kernel.get("groups")
+    if packed == 0 or packed % lanes:
+        return f"w is packed in blocks of {packed} output channels, and those of y have {lanes}"
+    if groups > 1 and channels // groups % packed:
+        return f"w is packed in blocks of {packed} output channels, and a group has {channels // groups}"
+    if -(-channels // lanes) * lanes % packed:
+        return f"w is packed in blocks of {packed} output channels, which do not divide the {channels} of y in {lanes}s"
+    return None
+
+
+def _direct(kernel: ConvOp) -> str | None:
+    if mistake := _two_dimensional(kernel) or _blocked_result(kernel):
+        return mistake
+    x, w, lanes = kernel.in_type(0), kernel.in_type(1), kernel.type.layout.block_of(1)
+    block, pieces = x.layout.block_of(1), w.layout.pieces
+    if any(piece.block and piece.axis != 1 for piece in x.layout.pieces):
+        return f"x lies in {print_order(x.layout.order)}, expected blocks of channels or none"
+    if mistake := _parts(kernel, w.layout.block_of(0), lanes):
+        return mistake
+    if pieces[-1].axis != 0 or w.layout.block_of(1) != block or any(piece.block for piece in pieces if piece.axis > 1):
+        expected = f"ABcd{block}b{w.layout.block_of(0)}a" if block else f"Acdb{w.layout.block_of(0)}a"
+        return _lies("w", w, expected)
+    if block and kernel.get("groups") > 1 and int(w.dims[1]) % block:
+        return f"x lies in blocks of {block} channels, and a group has {w.dims[1]}"
+    return None
+
+
+def _depthwise(kernel: ConvOp) -> str | None:
+    if mistake := _two_dimensional(kernel) or _blocked_result(kernel):
+        return mistake
+    x, w, lanes = kernel.in_type(0), kernel.in_type(1), kernel.type.layout.block_of(1)
+    if not (kernel.get("groups") == x.dims[1] == w.dims[0]):
+        return f"depthwise takes one channel to one in each group, not {x.dims[1]} to {w.dims[0]}"
+    return _lies("x", x, Layout.channel_blocked(4, lanes).order) or _lies("w", w, f"Abcd{lanes}a")
+
+
+def _winograd(kernel: ConvOp) -> str | None:
+    if mistake := _two_dimensional(kernel) or _blocked_result(kernel):
+        return mistake
+    x, u, lanes = kernel.in_type(0), kernel.in_type(1), kernel.type.layout.block_of(1)
+    if any(value != 1 for value in (*kernel.get("strides"), *kernel.get("dilations"), kernel.get("groups"))):
+        return "Winograd's transforms are for strides, dilations and groups of 1"
+    if u.rank != 3:
+        return f"winograd{tile_of(kernel.get('algorithm'))} takes transformed weights, w has shape {list(u.dims)}"
+    packed = u.layout.block_of(2)
+    return _first(
+        _lies("x", x, Layout.channel_blocked(4, lanes).order),
+        _parts(kernel, packed, lanes),
+        _lies("w", u, f"Cab{packed}c"),
+    )
+
+
+def _whole_panels(kernel: ConvOp, packed: int) -> str | None:
+    groups, channels = kernel.get("groups"), kernel.type.dims[1]
+    if packed and groups > 1 and isinstance(channels, int) and channels // groups % packed:
+        return f"w is packed in panels of {packed} output channels, and a group has {channels // groups}"
+    return None
+
+
+def _im2col(kernel: ConvOp) -> str | None:
+    x, w, y = kernel.in_type(0), kernel.in_type(1), kernel.type
+    plain, packed = Layout.row_major(w.rank).order, w.layout.block_of(0)
+    if not _is_whole(x):
+        return f"x lies in {print_order(x.layout.order)}, expected no blocks"
+    return _first(
+        _lies("y", y, plain),
+        _lies("w", w, f"A{plain[1:]}{packed}a" if packed else plain),
+        _whole_panels(kernel, packed),
+    )
+
+
+def _indirect(kernel: ConvOp) -> str | None:
+    x, w, y = kernel.in_type(0), kernel.in_type(1), kernel.type
+    packed = w.layout.block_of(0)
+    return _first(
+        _two_dimensional(kernel),
+        _lies("x", x, "acdb"),
+        _lies("y", y, "acdb"),
+        _lies("w", w, f"Acdb{packed or 16}a"),
+        _whole_panels(kernel, packed),
+    )
+
+
+_CONVOLUTIONS: dict[str, Callable[[ConvOp], str | None]] = {
+    "depthwise": _depthwise,
+    "direct": _direct,
+    "im2col": _im2col,
+    "indirect": _indirect,
+    "unset": _unset,
+    "winograd2": _winograd,
+    "winograd4": _winograd,
+}
