@@ -81,7 +81,7 @@ def _packed(op: Operation, name: str, type_: TensorType, constants: ConstantStor
 def _held_as(name: str, type_: TensorType, constants: ConstantStore) -> str:
     """The array of this name, or one that is called alike but for the layout that the name ends in."""
     stem, _, end = name.rpartition(".")
-    if name in constants or end != print_order(type_.layout.order):
+    if name in constants or end not in (type_.layout.order, print_order(type_.layout.order)):
         return name
     alike = (other for other in constants if other == stem or _stem(other, constants) == stem)
     return next(alike, name)
