@@ -39,6 +39,7 @@ navigation = {
         "guides/add_an_op",
         "guides/add_a_pass",
         "guides/add_a_target",
+        "guides/add_an_atom",
     ],
     "How it works": [
         "how_it_works",
