@@ -112,6 +112,10 @@ class TensorType(ParametrizedAttribute, TypeAttribute):
             raise VerifyException(
                 f"margins {list(self.layout.lower)} and {list(self.layout.upper)}: expected 0 or more"
             )
+        if self.layout.halo:
+            split = [axis for axis in range(self.rank) if self.layout.block_of(axis)]
+            if any(margin != 0 for axis in split for margin in self.layout.margin(axis)):
+                raise VerifyException(f"layout '{self.layout.order}' has a halo along an axis that is split in blocks")
 
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:

@@ -18,7 +18,7 @@ from ...dialects.schedule import BarrierOp, BufferOp, StageOp
 from ...dialects.storage import buffer_bytes
 from ...errors import OperationError
 from ...runtime.arena import LiveRange, shared_bytes
-from ...runtime.memory import ALIGNMENT
+from ...runtime.memory import ALIGNMENT, align_up
 from .place_barriers import memory_root
 from .written_parts import Part, are_whole, written_part
 
@@ -75,8 +75,10 @@ class _Check:
                 self.check_stage(op, epoch)
         self.check_outputs()
         buffers = [op for op in self.function.body.block.ops if isinstance(op, BufferOp) and op.kind.data == "arena"]
+        known = [size for buffer in buffers if isinstance(size := buffer_bytes(buffer.type), int)]
+        most = sum(align_up(size, ALIGNMENT) for size in known)
         for buffer in buffers:
-            self.check_buffer(buffer)
+            self.check_buffer(buffer, most)
         self.check_apart([buffer for buffer in buffers if buffer.offset is not None])
 
     def check_stage(self, stage: StageOp | CallOp, epoch: int) -> None:
@@ -117,7 +119,8 @@ class _Check:
         uses.parts.append((part, stage, epoch))
         uses.last = epoch
 
-    def check_buffer(self, buffer: BufferOp) -> None:
+    def check_buffer(self, buffer: BufferOp, most: int) -> None:
+        """``most`` is the largest offset that a plan could need."""
         first, last = buffer.lives
         if not 0 <= first <= last < max(len(self.epochs), 1):
             raise OperationError(
@@ -137,6 +140,8 @@ class _Check:
             raise OperationError(f"offset {offset}: expected a multiple of {ALIGNMENT}, and 0 or more", buffer)
         if not dims.is_static([buffer_bytes(buffer.type)]):
             raise OperationError(f"offset {offset} is given for a buffer whose size is not known", buffer)
+        if offset > most:
+            raise OperationError(f"offset {offset}: all buffers one after another take {most} bytes", buffer)
 
     def check_apart(self, buffers: Sequence[BufferOp]) -> None:
         ranges = []

@@ -54,6 +54,7 @@ def test_the_schedule_is_right() -> None:
         ("@second %b", "@second %a", "%a is written after it was read"),
         ("offset 64", "offset 32", "expected a multiple of 64"),
         ("offset 64", "offset -64", "expected a multiple of 64, and 0 or more"),
+        ("offset 64", "offset 6400", "offset 6400: all buffers one after another take 128 bytes"),
         ("offset 64", "offset 0", "%b shares bytes 0 to 64 of the arena with %a, and both live at stage 1"),
         ("lives 1 to 2", "lives 1 to 1", "%b lives 1 to 1, and stages may touch it from 1 to 2"),
         ("lives 1 to 2", "lives 1 to 7", "%b lives 1 to 7: the stages are numbered 0 to 2"),

@@ -94,3 +94,11 @@ func.func @margins(%x: !layout.tensor<4 x f32, a window [0, -1]>) {
 }
 
 // CHECK: margins [0] and [-1]: expected 0 or more
+
+// -----
+
+func.func @halo_of_channels(%x: !layout.tensor<1 x 32 x 4 x 4 x f32, NCHW16c halo [0, 16, 0, 0, 0, 0, 0, 0]>) {
+  func.return
+}
+
+// CHECK: layout 'aBcd16b' has a halo along an axis that is split in blocks
