@@ -12,6 +12,7 @@ from xdsl.irdl.dominance import DominanceInfo
 from ..dialects import kernel
 from ..dialects.calling_convention import CHECKED_ATTRIBUTE, KERNEL_ATTRIBUTE
 from ..dialects.graph.constants import ConstantOp
+from ..dialects.operand_layouts import layout_mistake
 from ..dialects.schedule import BufferOp
 from ..dialects.storage import dtype_name
 from ..errors import OperationError
@@ -77,6 +78,9 @@ def check_program(module: ModuleOp, context: CompilerContext, phase: str) -> Non
             _check_call(operation, functions)
         _check_constant(operation, context)
         _check_attributes(operation)
+        # Stages verify it; a kernel alone may not have its algorithm yet while passes are at work.
+        if phase == "kernel" and (wrong := layout_mistake(operation)):
+            raise OperationError(wrong, operation)
     _check_names(main)
     check_rules(module, context, phase_named(phase, context.machine_class))
 

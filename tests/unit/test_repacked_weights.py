@@ -103,6 +103,18 @@ def test_a_layout_that_the_kernel_does_not_take_is_refused(
         assert message in failure.message
 
 
+@pytest.mark.parametrize("name", ["product", "direct"])
+def test_kernels_of_a_text_are_held_against_it_too(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    schedule_of(name, monkeypatch, tmp_path)
+    text = (tmp_path / "2-kernel.mlir").read_text()
+    for new, message in CASES[name][3].items():
+        path = tmp_path / "2-kernel.edited.mlir"
+        path.write_text(re.sub(r"(?<=, )(ABcd8b16a|Ba16b)(?=>)", new, text))
+        level = LevelText(path, "kernel", tmp_path / "constants.npz")
+        with pytest.raises(Exception, match=message), level.opened("avx2", 3.0, "flush"):
+            pass
+
+
 @pytest.mark.parametrize(
     ("held", "name", "type_", "message"),
     [
