@@ -18,6 +18,7 @@ from ..dialects.graph import (
     LayerNormOp,
     MatmulOp,
     NonMaxSuppressionOp,
+    PadOp,
     ReshapeOp,
     ReverseSequenceOp,
     RoiAlignOp,
@@ -26,7 +27,7 @@ from ..dialects.graph import (
 )
 from ..dialects.graph.recurrent import DIRECTIONS, RecurrentOp
 from ..dialects.graph.reductions import ArgReduceOp
-from ..dialects.shape import minimum, product
+from ..dialects.shape import add, maximum, minimum, product
 
 if TYPE_CHECKING:
     from ..dialects.graph.types import TensorType
@@ -178,18 +179,30 @@ def _compared(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterato
     yield from _one_where_picked([dims[axis]], dims[:axis] + dims[axis + 1 :])
 
 
+def _repeated(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    """There is an element to repeat, once the pads that cut have done so."""
+    if values["mode"] == "constant":
+        return
+    rank, pads = types[0].rank, values["pads"]
+    for size, before, after in zip(types[0].dims, pads[:rank], pads[rank:]):
+        added = add(maximum(before, 0), maximum(after, 0))
+        if added != 0:
+            yield add(size, add(minimum(before, 0), minimum(after, 0))), minimum(added, 1)
+
+
 _MINIMUMS: Rules = (
     (ArgReduceOp, _compared),
     (GatherOp, _picked),
     (GatherElementsOp, _picked_elements),
     (GatherNdOp, _picked_positions),
+    (PadOp, _repeated),
     (ScatterElementsOp, _picked_elements),
     (ScatterNdOp, _picked_positions),
 )
 
 
 def required_minimums(operation: type, types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
-    """Dimensions, each with the size that it must have at least: one where anything is picked from the axis."""
+    """Dimensions, each with the size that it must have at least: one where anything is taken from the axis."""
     return _apply(_MINIMUMS, operation, types, values)
 
 

@@ -6,6 +6,7 @@ import lamina
 import numpy as np
 import onnx
 import pytest
+from lamina.pipeline import PipelineOptions
 from onnx import TensorProto, helper, numpy_helper
 
 LEAST = -(2**31)
@@ -69,3 +70,29 @@ def test_a_computed_size_is_rounded_towards_zero(divisor):
     for size in (0, 1, 2, 4, 5, 6, 9):
         result = executable.run({"x": np.zeros(size, np.float32)})["y"]
         assert result.tolist() == [int((size - 5) / divisor)]
+
+
+@pytest.mark.parametrize("mode", ["edge", "reflect", "wrap", "constant"])
+@pytest.mark.parametrize("pads", [(2, 0), (0, 1), (0, 0), (-1, 2), (2, -1)], ids=str)
+def test_a_border_of_nothing(mode: str, pads: tuple[int, int]) -> None:
+    """Only numbers can be added to an axis without elements; pads that cut may leave it without."""
+    before, after = pads
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3])
+    tensors = [numpy_helper.from_array(np.array([before, 0, after, 0]), "pads")]
+    nodes = [helper.make_node("Pad", ["x", "pads"], ["y"], mode=mode)]
+    graph = helper.make_graph(nodes, "g", [x], [helper.make_empty_tensor_value_info("y")], tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=9)
+    executable = lamina.compile(model, options=PipelineOptions(checked=True))
+    for size in (0, 1, 3):
+        array = np.arange(3 * size, dtype=np.float32).reshape(size, 3)
+        left = size + min(before, 0) + min(after, 0)
+        if mode == "constant" and left < 0:
+            wanted = np.zeros((size + before + after, 3), np.float32)
+        elif mode != "constant" and left < 1 and max(before, after) > 0:
+            with pytest.raises(lamina.LaminaError):
+                executable.run({"x": array})
+            continue
+        else:
+            cut = array[max(-before, 0) : size - max(-after, 0)]
+            wanted = np.pad(cut, [(max(before, 0), max(after, 0)), (0, 0)], mode)
+        np.testing.assert_array_equal(executable.run({"x": array})["y"], wanted)
