@@ -85,7 +85,6 @@ def test_import_goes_on_with_the_type_that_onnx_infers() -> None:
     found = problems_of(model_of(nodes, [info("x", [2, 8, "L"])], ["y"]))
     assert found["bad"].inputs[0].startswith("f32[2, 8")
     assert "random" in found
-    assert "shapes={'L': ...}" in found["large"].advice
 
 
 def test_nodes_in_bodies_are_named_with_their_path() -> None:
