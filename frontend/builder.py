@@ -16,7 +16,7 @@ from ..dialects.graph import ConstantOp, DimValuesOp, GraphOperation, ReshapeOp
 from ..dialects.graph.attributes import reference_attributes
 from ..dialects.graph.folding import REPEATED_BYTES, distinct_bytes, folding_limit
 from ..dialects.graph.types import TensorType, f32, i64, is_integer, numpy_dtype
-from ..dialects.shape import add, is_static, maximum, multiply, product, same_dimension, subtract
+from ..dialects.shape import add, is_static, maximum, multiply, print_dimension, product, same_dimension, subtract
 from ..runtime.reference import REFERENCE, evaluate
 from .budget import NodeBudget
 from .contents import known_result
@@ -246,7 +246,8 @@ class Builder:
             if not self.symbols.unify(left, right, why):
                 raise VerifyException(f"{operation.name}: dimensions {left} and {right} must be equal")
         for size, least in required_minimums(operation, types, values):
-            if not self.symbols.require_at_least(size, least, why):
+            reason = f"{why}: {print_dimension(size)} must be at least {print_dimension(least)}"
+            if not self.symbols.require_at_least(size, least, reason):
                 raise VerifyException(f"{operation.name}: an axis of {size} must have {least} elements or more")
 
     def _sum_of_nothing(
