@@ -17,7 +17,6 @@ The sums have a type of their own. The atom names the instruction that multiplie
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from xdsl.dialects.builtin import AnyFloat, IntegerType, StringAttr, VectorType
 from xdsl.dialects.vector import Vector
@@ -48,7 +47,6 @@ class ContractOp(IRDLOperation):
     result = result_def(VectorType)
     atom_name = opt_prop_def(StringAttr, prop_name="atom")
     traits = traits_def(Pure())
-    ATTRIBUTES: ClassVar = ("atom",)
 
     def __init__(self, lhs: SSAValue, rhs: SSAValue, acc: SSAValue, atom: str = GENERAL_ATOM):
         super().__init__(
@@ -101,7 +99,7 @@ class ContractOp(IRDLOperation):
     @classmethod
     def parse(cls, parser: Parser) -> ContractOp:
         given = parser.parse_optional_attr_dict()
-        for name in given.keys() - set(cls.ATTRIBUTES):
+        for name in given.keys() - {"atom"}:
             parser.raise_error(f"no attribute of vector.contract is called '{name}': expected atom")
         atom = given.get("atom", StringAttr(GENERAL_ATOM))
         if not isinstance(atom, StringAttr):

@@ -191,7 +191,8 @@ class Symbols:
             return self.unify(size, wanted, why)
         if _is_part(size, wanted):
             return True
-        self._check(multiply(subtract(size, wanted), subtract(size, 1)), 0, why)
+        reason = f"{why}: {print_dimension(size)} must be {print_dimension(wanted)} or 1"
+        self._check(multiply(subtract(size, wanted), subtract(size, 1)), 0, reason)
         return True
 
     def decides(self, left: Dim, right: Dim) -> bool:

@@ -13,7 +13,7 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Block, Operation, Region
 
 from ...backend.targets import Target
-from ...dialects.calling_convention import KERNEL_ATTRIBUTE, SHARE_PARAMETERS, SLOT_BYTES
+from ...dialects.calling_convention import KERNEL_ATTRIBUTE, SHARE_PARAMETERS, SLOT_BYTES, is_kernel
 from . import arithmetic, contractions, control_flow, floats, integers, memory, transfers, vectors
 from .builder import POINTER, Builder
 from .index import IndexMath
@@ -49,7 +49,7 @@ def lower_function(function: func.FuncOp, target: Target) -> list[llvm.FuncOp]:
 
     Any other function keeps its name and is visible in its module only.
     """
-    if KERNEL_ATTRIBUTE not in function.attributes:
+    if not is_kernel(function):
         return [_lower_body(function, function.sym_name.data, target, {})]
     name = function.sym_name.data
     return [_lower_body(function, name + BODY_SUFFIX, target, _KERNEL_BODY), _entry(function, name)]

@@ -253,14 +253,20 @@ def lower_store(state: State, op: Operation) -> None:
 
 
 def _row_pointers(
-    state: State, op: Operation, view: View, indices: Sequence[SSAValue], shape: tuple[int, ...]
+    state: State, op: Operation, view: View, indices: Sequence[SSAValue], shape: tuple[int, ...], word: int = 1
 ) -> list[list[SSAValue]]:
-    """For every row of a tile the pointers to its pieces; the tile covers the view's last dimensions."""
+    """For every row of a tile the pointers to its pieces; the tile covers the view's last dimensions.
+
+    Its elements are words of so many of the view; these lie along a last dimension that ``shape`` then lacks.
+    """
     cut = cut_of(shape, state.target.lanes)
-    strides = view.strides[len(view.strides) - len(shape) :]
+    strides = view.strides if word == 1 else view.strides[:-1]
+    strides = strides[len(strides) - len(shape) :]
     if len(strides) < len(shape):
         raise fail(op, f"a vector of rank {len(shape)} does not fit a memref of rank {len(view.strides)}")
-    if shape[-1] > 1 and not (strides[-1].is_constant and strides[-1].constant == 1):
+    if shape[-1] > 1 and not (strides[-1].is_constant and strides[-1].constant == word):
+        if word > 1:
+            raise fail(op, "the columns of an atom must lie side by side")
         raise fail(op, "the innermost stride must be 1: use vector.transfer_read or vector.transfer_write")
     start = state.indices(indices)
     result: list[list[SSAValue]] = []
@@ -270,7 +276,7 @@ def _row_pointers(
             advance = state.index.add(advance, stride, digit)
         result.append(
             [
-                state.element_pointer(view, start, state.index.add(advance, Index(piece_start)))
+                state.element_pointer(view, start, state.index.add(advance, Index(piece_start * word)))
                 for piece_start in cut.starts
             ]
         )
@@ -300,21 +306,15 @@ def lower_vector_load(state: State, op: Operation) -> None:
 def _load_words(state: State, op: vector.LoadOp, view: View, word: IntegerType) -> Tile:
     """What lies along the last dimension as one word each; words side by side are read together."""
     shape = op.result.type.get_shape()  # pyright: ignore[reportAttributeAccessIssue]
-    *outer, depth = shape
-    *strides, last = view.strides[len(view.strides) - len(shape) :]
+    last = view.strides[-1]
     if not (last.is_constant and last.constant == 1):
         raise fail(op, "what an atom takes side by side must lie side by side")
-    if outer[-1] > 1 and not (strides[-1].is_constant and strides[-1].constant == depth):
-        raise fail(op, "the columns of an atom must lie side by side")
-    cut, start = cut_of(tuple(outer), state.target.lanes), state.indices(op.indices)
-    pieces: list[SSAValue] = []
-    for position in cut.row_positions:
-        advance = ZERO
-        for digit, stride in zip(position, strides):
-            advance = state.index.add(advance, stride, digit)
-        for first, width in zip(cut.starts, cut.widths, strict=True):
-            pointer = state.element_pointer(view, start, state.index.add(advance, Index(first * depth)))
-            pieces.append(state.builder.load(pointer, vector_type(word, width), element_bytes(view.element)))
+    cut = cut_of(shape[:-1], state.target.lanes)
+    pieces = [
+        state.builder.load(pointer, vector_type(word, width), element_bytes(view.element))
+        for row in _row_pointers(state, op, view, op.indices, shape[:-1], shape[-1])
+        for pointer, width in zip(row, cut.widths, strict=True)
+    ]
     return Tile(cut, word, pieces)
 
 

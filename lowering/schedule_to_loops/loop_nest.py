@@ -125,13 +125,13 @@ class LoopNest(IndexArithmetic):
         if key in self._constants:
             return self._constants[key]
         element = type_.element_type if isinstance(type_, VectorType) else type_
-        if isinstance(element, IntegerType | IndexType):
-            attribute: Attribute = IntegerAttr(int(value), element)
-        else:  # pyright: ignore
-            attribute = FloatAttr(float(value), element)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        number = int(value) if isinstance(element, IntegerType | IndexType) else float(value)
         if isinstance(type_, VectorType):
-            number = int(value) if isinstance(element, IntegerType | IndexType) else value
-            attribute = DenseIntOrFPElementsAttr.from_list(type_, [number])  # pyright: ignore[reportArgumentType, reportCallIssue]
+            attribute: Attribute = DenseIntOrFPElementsAttr.from_list(type_, [number])  # pyright: ignore[reportArgumentType, reportCallIssue]
+        elif isinstance(number, int):
+            attribute = IntegerAttr(number, element)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        else:
+            attribute = FloatAttr(number, element)  # pyright: ignore[reportCallIssue, reportArgumentType]
         op = arith.ConstantOp.create(properties={"value": attribute}, result_types=[type_])
         self._insert_at_top(op)
         self._constants[key] = op.result

@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import IntegerAttr, ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
-from ...dialects.calling_convention import KERNEL_ATTRIBUTE, SHARE_PARAMETERS
+from ...dialects.calling_convention import SHARE_PARAMETERS, is_kernel
 from ...dialects.index_arithmetic import INDEX, Index, IndexArithmetic
 from ...dialects.parallel import FirstTurnOp, ForallOp, OwnPartOp
 
@@ -44,7 +44,7 @@ class LoopsMapThreadsPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for function in op.body.block.ops:
-            if isinstance(function, func.FuncOp) and KERNEL_ATTRIBUTE in function.attributes:
+            if isinstance(function, func.FuncOp) and is_kernel(function):
                 _Mapping(function).run()
 
 
