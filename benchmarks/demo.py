@@ -107,7 +107,7 @@ def _print_times(
     def runner(engine: Engine):
         return lambda: [engine(name, pixels) for name, pixels in calls]
 
-    times = measure_in_turn({name: runner(engine) for name, engine in engines.items()}, seconds=4.0)
+    times = measure_in_turn({name: runner(engine) for name, engine in engines.items()}, seconds=4.0).statistics
     table = Table("engine")
     table.add_column(f"ms for the {len(calls)} network runs of this picture, on {threads} threads", justify="right")
     for name, row in times.items():

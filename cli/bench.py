@@ -1,9 +1,10 @@
-"""``lamina bench``: how long a model takes, and beside another engine if wanted."""
+"""``lamina bench``: how long a model takes, beside another engine or model if wanted."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,14 +33,12 @@ from .common import (
     sizes_explained,
 )
 from .progress import shown_progress
+from .rivals import Agreement, Rival, agreement, names_of, onnxruntime_rival, rival_path, with_sizes_of
 from .timing import measure_in_turn, warm_up
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ..runtime.executable import Executable
 
-_OTHER_ENGINES = ("onnxruntime",)
 _SLOW_TO_OPEN_MS = 1000
 # The slowest percent of runs, compared with the usual one: beyond this something else is using the processors.
 _NOISY = 3.0
@@ -50,7 +49,10 @@ def bench(
     vs: Annotated[
         str | None,
         typer.Option(
-            "--vs", metavar="ENGINE", help="Run 'onnxruntime' in turn, on as many threads and the same inputs."
+            "--vs",
+            metavar="ENGINE|MODEL",
+            help="Run 'onnxruntime' or another model in turn, on as many threads and the same inputs, and compare the "
+            "outputs.",
         ),
     ] = None,
     seconds: Annotated[float, typer.Option("--seconds", min=0.01, help="How long to measure.")] = 3.0,
@@ -70,21 +72,28 @@ def bench(
     Examples:
     lamina bench resnet50.onnx --threads 2 --vs onnxruntime
     lamina bench bert.onnx --dim batch=8 --dim sequence=128
+    lamina bench edited.lamina --vs resnet50.lamina
     """
-    if vs is not None and vs not in _OTHER_ENGINES:
-        raise typer.BadParameter(f"'{vs}': expected {', '.join(_OTHER_ENGINES)}", param_hint="--vs")
-    if vs is not None and is_compiled(model):
-        raise typer.BadParameter(f"{vs} needs the .onnx model", param_hint="--vs")
+    other = None if vs is None else rival_path(vs, model)
+    name, other_name = ("lamina", vs) if other is None else names_of(model, other)
     begin = time.perf_counter()
     with shown_progress(not as_json) as progress:
-        executable, fixed = open_model(
-            model, FixedDims.from_options(shape, dim), threads, progress, winograd_error, denormals=denormals
-        )
+
+        def opened(path: Path) -> tuple[Executable, FixedDims]:
+            dims = FixedDims.from_options(shape, dim)
+            return open_model(path, dims, threads, progress, winograd_error, denormals=denormals)
+
+        executable, fixed = opened(model)
         open_ms = (time.perf_counter() - begin) * 1e3
+        engines = [Rival(name, executable.run)]
+        if other is not None:
+            second, _ = opened(other)
+            fixed = with_sizes_of(fixed, executable, second, (name, str(other_name)))
+            engines.append(Rival(str(other_name), second.run))
+        elif vs is not None:
+            engines.append(onnxruntime_rival(model, executable.threads))
         feeds = random_feeds(executable, fixed, seed)
-        runners: dict[str, Callable[[], Any]] = {"lamina": lambda: executable.run(feeds)}
-        if vs is not None:
-            runners[vs] = _onnxruntime_runner(model, executable.threads, feeds)
+        runners = {engine.name: partial(engine.run, feeds) for engine in engines}
         if progress is not None:
             progress("bench", "warm-up", 0, 0)
         with sizes_explained(executable, fixed):
@@ -94,38 +103,23 @@ def bench(
             if progress is not None:
                 progress("bench", "measuring, seconds", min(round(gone), round(seconds)), round(seconds))
 
-        engines = measure_in_turn(runners, seconds, watch)
+        measured = measure_in_turn(runners, seconds, watch, pause=max(engine.pause for engine in engines))
     report = {
         "model": str(model),
+        "vs": vs,
         "threads": executable.threads,
         "inputs": {name: {"dtype": str(array.dtype), "shape": list(array.shape)} for name, array in feeds.items()},
         "open_ms": open_ms,
         "warm_up": warm,
-        "engines": engines,
-        "advice": _advice(model, executable, free_dims_left(executable, fixed), open_ms, engines["lamina"]),
+        "engines": measured.statistics,
+        "ratio": None if len(engines) == 1 else measured.ratio(engines[1].name, name).report(),
+        "outputs": None if len(engines) == 1 else asdict(agreement(*(run() for run in runners.values()))),
+        "advice": _advice(model, executable, free_dims_left(executable, fixed), open_ms, measured.statistics[name]),
     }
     if as_json:
         print_json(report)
     else:
         _print(report)
-
-
-def _onnxruntime_runner(model: Path, threads: int, feeds: dict[str, np.ndarray]) -> Callable[[], Any]:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise typer.BadParameter("onnxruntime is not installed: pip install onnxruntime", param_hint="--vs") from error
-    from ..runtime.errors import LaminaError
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # Its warnings about a model are not what is asked for.
-    try:
-        session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        session.run(None, feeds)
-    except Exception as error:  # It has a dozen classes of them, and the model is at fault or it is.
-        raise LaminaError(f"onnxruntime does not run this model: {str(error).strip()}") from error
-    return lambda: session.run(None, feeds)
 
 
 def _advice(
@@ -167,21 +161,29 @@ def _print(report: dict[str, Any]) -> None:
     for name, row in report["engines"].items():
         times = [_milliseconds(row[f"{key}_ms"]) for key in ("p50", "p90", "p99", "min")]
         table.add_row(
-            name, *times, f"{row['runs_per_second']:.4g}", _milliseconds(row["cpu_ms_per_run"]), str(row["runs"])
+            escape(name),
+            *times,
+            f"{row['runs_per_second']:.4g}",
+            _milliseconds(row["cpu_ms_per_run"]),
+            str(row["runs"]),
         )
     console.print(table)
-    engines = report["engines"]
-    warm = report["warm_up"]["lamina"]
+    name, *others = report["engines"]
+    warm = report["warm_up"][name]
     plural = "s" if warm["runs"] != 1 else ""
     console.print(
         f"opened in {duration_text(report['open_ms'])}, first run {duration_text(warm['first_ms'])}, warm-up of "
         f"{warm['runs']} run{plural} not timed",
         highlight=False,
     )
-    for name, row in engines.items():
-        if name != "lamina":
-            ratio = row["p50_ms"] / engines["lamina"]["p50_ms"]
-            console.print(f"lamina runs at [bold]{ratio:.2f}x[/] the speed of {name}, by p50", highlight=False)
+    for other in others:
+        ratio, outputs = report["ratio"], Agreement(**report["outputs"])
+        console.print(
+            f"{escape(name)} runs at [bold]{ratio['median']:.3f}x[/] the speed of {escape(other)}: half of "
+            f"{ratio['rounds']} rounds lie between {ratio['lower_quartile']:.3f}x and {ratio['upper_quartile']:.3f}x",
+            highlight=False,
+        )
+        console.print(f"[{'green' if outputs.agree else 'bold red'}]{escape(outputs.text)}[/]", highlight=False)
     for line in report["advice"]:
         console.print(f"[yellow]advice:[/] {escape(line)}", highlight=False, soft_wrap=True)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 _RUNS_A_TURN = 3
-_PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.05
 
 Runners = Mapping[str, Callable[[], Any]]
 
@@ -27,34 +29,79 @@ def warm_up(runners: Runners, seconds: float) -> dict[str, dict[str, float]]:
     return result
 
 
-def measure_in_turn(
-    runners: Runners, seconds: float, progress: Callable[[float], None] | None = None
-) -> dict[str, dict[str, float]]:
-    """Statistics in milliseconds by runner, measured for about ``seconds`` in all; ``progress`` takes those gone.
+@dataclass(frozen=True)
+class Ratio:
+    """How many times as long one runner takes as another, round by round: what half of the rounds lie between."""
 
-    Several runners take turns of a few runs, so that a slower moment of the machine hits all of them. The first run of
-    a turn is not timed then: it finds the caches full of another engine's data. Before it there is a pause, in which
-    the other engine's threads stop spinning: onnxruntime's keep a processor busy for a while after each run.
+    median: float
+    lower_quartile: float
+    upper_quartile: float
+    rounds: int
+
+    def report(self) -> dict[str, float]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Statistics in milliseconds by runner, and the medians of its turns in seconds: one a round."""
+
+    statistics: dict[str, dict[str, float]]
+    turns: dict[str, Sequence[float]]
+
+    def ratio(self, runner: str, other: str) -> Ratio:
+        """The time that ``runner`` takes in units of the time of the ``other``.
+
+        Compared within each round: what slows the machine down for longer than a round touches no ratio.
+        """
+        import numpy as np
+
+        ratios = np.array(self.turns[runner]) / np.array(self.turns[other])
+        lower, median, upper = map(float, np.percentile(ratios, [25, 50, 75]))
+        return Ratio(median, lower, upper, len(ratios))
+
+
+def measure_in_turn(
+    runners: Runners,
+    seconds: float,
+    progress: Callable[[float], None] | None = None,
+    pause: float = PAUSE_SECONDS,
+) -> Measurement:
+    """Measures for about ``seconds`` in all; ``progress`` takes those gone.
+
+    Several runners take turns of a few runs, so that a slower moment of the machine hits all of them; every other
+    round goes through them backwards, so that none is always the one after a certain other. The first run of a turn is
+    not timed then: it finds the caches full of another engine's data. Before it there is a ``pause``, in which the
+    other engine's threads stop spinning: onnxruntime's keep a processor busy for a while after each run.
     """
     times: dict[str, list[float]] = {name: [] for name in runners}
+    turns: dict[str, list[float]] = {name: [] for name in runners}
     cpu_seconds = dict.fromkeys(runners, 0.0)
     for run in runners.values():
         run()
+    order = list(runners)
     begin_all = time.perf_counter()
     while time.perf_counter() < begin_all + seconds or not all(times.values()):
-        for name, run in runners.items():
+        for name in order:
+            run = runners[name]
             if len(runners) > 1:
-                time.sleep(_PAUSE_SECONDS)
+                time.sleep(pause)
                 run()
             begin_cpu = time.process_time()
-            for _ in range(_RUNS_A_TURN):
-                begin = time.perf_counter()
-                run()
-                times[name].append(time.perf_counter() - begin)
+            turn = [_timed(run) for _ in range(_RUNS_A_TURN)]
             cpu_seconds[name] += time.process_time() - begin_cpu
+            times[name] += turn
+            turns[name].append(statistics.median(turn))
+        order.reverse()
         if progress is not None:
             progress(time.perf_counter() - begin_all)
-    return {name: _statistics(times[name], cpu_seconds[name]) for name in runners}
+    return Measurement({name: _statistics(times[name], cpu_seconds[name]) for name in runners}, {**turns})
+
+
+def _timed(run: Callable[[], Any]) -> float:
+    begin = time.perf_counter()
+    run()
+    return time.perf_counter() - begin
 
 
 def _statistics(times: list[float], cpu_seconds: float) -> dict[str, float]:

@@ -50,7 +50,7 @@ def _measure_network(network: Network, seconds: float) -> Row:
         if threads == 1:
             row["error"] = relative_error(executable, session, feeds)
         runners = {"lamina": lambda: executable.run(feeds), "onnxruntime": lambda s=session: s.run(None, feeds)}
-        times = measure_in_turn(runners, seconds)
+        times = measure_in_turn(runners, seconds).statistics
         row["threads"][str(threads)] = {engine: times[engine]["p50_ms"] for engine in runners}
         del session, runners
     return row
