@@ -41,7 +41,7 @@ from .located_parser import Spans, read_text
 from .options import name_the_only_input, onnx_input_names, parse_constants, parse_dims, parse_shapes
 from .outputs import BinaryOutput, ExactText, MachineOutput
 from .progress import shown_progress
-from .text_checks import check_order
+from .text_checks import check_order, check_schedules
 from .text_errors import text_errors
 
 _HELP = """\
@@ -232,6 +232,8 @@ class LaminaOptMain(xDSLOptMain):
             if not self.args.disable_verify:
                 prog.verify()
                 check_order(prog)
+                if self.args.start is None:
+                    check_schedules(prog, self.context, [type(one).name for one in self.pipeline.passes])
             if self.args.start is not None:
                 phase = phase_named(self.args.start, self.context.machine_class)
                 check_legality(prog, phase)

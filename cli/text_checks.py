@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from xdsl.dialects.builtin import ModuleOp, StringAttr
@@ -17,6 +18,7 @@ from ..dialects.schedule import BufferOp
 from ..dialects.storage import dtype_name
 from ..errors import OperationError
 from ..lowering.loops_to_llvm import TARGET_ATTRIBUTE
+from ..passes.schedule.check_memory import ScheduleCheckMemoryPass
 from ..passes.schedule.pack_constants import pack_constants
 from ..pipeline import check_rules, illegal_operations, phase_named
 
@@ -62,6 +64,15 @@ def _is_defined_before(value: SSAValue, user: Operation, positions: dict[Block, 
     if block not in positions:
         positions[block] = {operation: number for number, operation in enumerate(block.ops)}
     return positions[block][value.owner] < positions[block][here]
+
+
+def check_schedules(module: ModuleOp, context: CompilerContext, passes: Sequence[str]) -> None:
+    """That the schedules of a text keep to the rules of memory, as far as none of the passes will see to them.
+
+    The text may be of any level, and a schedule in the making or a piece of one. Raises OperationError.
+    """
+    barriers, arena = (name not in passes for name in ("schedule-place-barriers", "schedule-plan-arena"))
+    ScheduleCheckMemoryPass(whole=False, barriers=barriers, arena=arena).apply(context, module)
 
 
 def check_program(module: ModuleOp, context: CompilerContext, phase: str) -> None:

@@ -55,9 +55,9 @@ BUFFER_KINDS = ("arena", "output", "constant")
 class BufferOp(IRDLOperation):
     """Memory that holds a tensor: a part of the arena, an output of the caller, or a constant.
 
-    ``lives FIRST to LAST`` numbers the stages between which an arena buffer holds its value; ``offset``
-    is its place in bytes, once planned. C1: kind is arena, output or constant. C2: an arena buffer says
-    how long it lives, an output its index, a constant its name. C3: the others say no more than that.
+    ``lives FIRST to LAST`` numbers the stages between which an arena buffer holds its value, ``offset`` is its place
+    in bytes: neither stands there before schedule-plan-arena. C1: kind is arena, output or constant. C2: an output says
+    its index, a constant its name. C3: they say no more than that. C4: a life has both ends, and an offset a life.
     """
 
     name = "schedule.buffer"
@@ -74,8 +74,8 @@ class BufferOp(IRDLOperation):
         return cls.create(properties={"kind": StringAttr(kind), **properties}, result_types=[type_])
 
     @classmethod
-    def arena(cls, type_: TensorType, first: int = 0, last: int = 0) -> BufferOp:
-        return cls._make("arena", type_, first=IntegerAttr(first, i64), last=IntegerAttr(last, i64))
+    def arena(cls, type_: TensorType) -> BufferOp:
+        return cls._make("arena", type_)
 
     @classmethod
     def output(cls, type_: TensorType, index: int) -> BufferOp:
@@ -90,6 +90,11 @@ class BufferOp(IRDLOperation):
         return self.result.type  # pyright: ignore[reportReturnType]
 
     @property
+    def is_planned(self) -> bool:
+        """Whether it is said how long an arena buffer lives; of another there is nothing to say."""
+        return self.kind.data != "arena" or self.first is not None
+
+    @property
     def lives(self) -> tuple[int, int]:
         """First and last stage that needs the buffer's contents."""
         assert self.first is not None and self.last is not None
@@ -102,11 +107,13 @@ class BufferOp(IRDLOperation):
         kind = self.kind.data
         if kind not in BUFFER_KINDS:
             raise VerifyException(f"C1: kind '{kind}' is none of {', '.join(BUFFER_KINDS)}")
-        needed = {"arena": self.first and self.last, "output": self.index, "constant": self.constant}[kind]
+        needed = {"arena": True, "output": self.index, "constant": self.constant}[kind]
         if needed is None:
-            raise VerifyException(f"C2: a buffer of kind {kind} lacks its live range, index or name")
+            raise VerifyException(f"C2: a buffer of kind {kind} lacks its index or name")
         if kind != "arena" and (self.first or self.last or self.offset):
             raise VerifyException(f"C3: a buffer of kind {kind} has a live range or offset, which arena buffers have")
+        if (self.first is None) != (self.last is None) or (self.offset is not None and self.first is None):
+            raise VerifyException("C4: a live range has a first and a last stage, and an offset needs one")
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" {self.kind.data}")

@@ -31,20 +31,24 @@ class ScheduleCheckMemoryPass(ModulePass):
     stage; only buffers of the arena and outputs are written. Buffers: one of the arena lives as long as stages touch
     it; its offset is aligned, and shares no bytes with another that lives at the same time; outputs are numbered as
     they are returned, and all are written. Inputs and outputs are row-major, as the caller takes them to be.
+
+    ``whole``: every function is a schedule that is done. Otherwise one may be in the making, while its arena is not
+    planned: its barriers may be missing. And one that returns nothing may be a piece, which returns no outputs and
+    writes what it is given. ``barriers`` and ``arena`` say whether those rules hold that schedule-place-barriers and
+    schedule-plan-arena see to.
     """
 
     name = "schedule-check-memory"
+    whole: bool = True
+    barriers: bool = True
+    arena: bool = True
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        check_memory(op)
-
-
-def check_memory(module: ModuleOp) -> None:
-    for function in module.ops:
-        if isinstance(function, func.FuncOp) and function.body.blocks:
-            block = function.body.block
-            if any(isinstance(op, StageOp | CallOp | BufferOp) for op in block.ops):
-                _Check(function).run()
+        for function in op.ops:
+            if isinstance(function, func.FuncOp) and function.body.blocks:
+                block = function.body.block
+                if any(isinstance(inner, StageOp | CallOp | BufferOp) for inner in block.ops):
+                    _Check(function, self).run()
 
 
 @dataclass
@@ -59,9 +63,18 @@ class _Uses:
 
 
 class _Check:
-    def __init__(self, function: func.FuncOp):
+    def __init__(self, function: func.FuncOp, rules: ScheduleCheckMemoryPass):
         self.function = function
+        arena = [op for op in function.body.block.ops if isinstance(op, BufferOp) and op.kind.data == "arena"]
+        is_done = rules.whole or all(buffer.is_planned for buffer in arena)
+        self.arena = arena if is_done and rules.arena else []
+        self.needs_barriers = is_done and rules.barriers
+        terminator = function.body.block.last_op
+        assert isinstance(terminator, func.ReturnOp)
+        self.terminator = terminator
+        self.is_piece = not rules.whole and not terminator.operands
         self.uses: dict[SSAValue, _Uses] = {}
+        self.inputs_read: set[SSAValue] = set()
         self.epochs: list[int] = []
         """For each stage the number of barriers before it."""
 
@@ -73,27 +86,28 @@ class _Check:
             elif isinstance(op, StageOp | CallOp):
                 self.epochs.append(epoch)
                 self.check_stage(op, epoch)
-        self.check_outputs()
-        buffers = [op for op in self.function.body.block.ops if isinstance(op, BufferOp) and op.kind.data == "arena"]
-        known = [size for buffer in buffers if isinstance(size := buffer_bytes(buffer.type), int)]
+        if not self.is_piece:
+            self.check_outputs()
+        known = [size for buffer in self.arena if isinstance(size := buffer_bytes(buffer.type), int)]
         most = sum(align_up(size, ALIGNMENT) for size in known)
-        for buffer in buffers:
+        for buffer in self.arena:
             self.check_buffer(buffer, most)
-        self.check_apart([buffer for buffer in buffers if buffer.offset is not None])
+        self.check_apart([buffer for buffer in self.arena if buffer.offset is not None])
 
     def check_stage(self, stage: StageOp | CallOp, epoch: int) -> None:
         for value in stage.ins:
             root = memory_root(value)
-            if not isinstance(root.owner, BufferOp) or root.owner.constant is not None:
-                continue
             uses = self.uses.get(root)
             if uses is None:
-                raise OperationError(f"{_name(root)} is read before a stage has written it", stage)
-            if uses.parts[-1][2] == epoch:
+                if isinstance(root.owner, BufferOp) and root.owner.constant is None:
+                    raise OperationError(f"{_name(root)} is read before a stage has written it", stage)
+                self.inputs_read.add(root)
+                continue
+            if self.needs_barriers and uses.parts[-1][2] == epoch:
                 raise OperationError(
                     f"{_name(root)} is read with no schedule.barrier since the stage that writes it", stage
                 )
-            if uses.read is None:
+            if uses.read is None and isinstance(root.owner, BufferOp):
                 _require_whole(root, uses, f"{_name(root)} is read", stage)
             uses.read = uses.last = epoch
         for value in stage.outs:
@@ -101,10 +115,10 @@ class _Check:
 
     def check_written(self, stage: StageOp | CallOp, value: SSAValue, epoch: int) -> None:
         root = memory_root(value)
-        if not isinstance(root.owner, BufferOp) or root.owner.constant is not None:
+        if not self.may_be_written(root):
             raise OperationError(f"{_name(root)} is written, and only arena and output buffers can be", stage)
         uses = self.uses.setdefault(root, _Uses(epoch, epoch))
-        if uses.read is not None:
+        if uses.read is not None or root in self.inputs_read:
             raise OperationError(
                 f"{_name(root)} is written after it was read: every value has a buffer of its own", stage
             )
@@ -119,8 +133,16 @@ class _Check:
         uses.parts.append((part, stage, epoch))
         uses.last = epoch
 
+    def may_be_written(self, root: SSAValue) -> bool:
+        if isinstance(root.owner, Block):
+            return self.is_piece
+        return isinstance(root.owner, BufferOp) and root.owner.constant is None
+
     def check_buffer(self, buffer: BufferOp, most: int) -> None:
         """``most`` is the largest offset that a plan could need."""
+        if not buffer.is_planned:
+            name = _name(buffer.result)
+            raise OperationError(f"{name} does not say how long it lives: schedule-plan-arena finds out", buffer)
         first, last = buffer.lives
         if not 0 <= first <= last < max(len(self.epochs), 1):
             raise OperationError(
@@ -162,8 +184,7 @@ class _Check:
         )
 
     def check_outputs(self) -> None:
-        terminator = self.function.body.block.last_op
-        assert isinstance(terminator, func.ReturnOp)
+        terminator = self.terminator
         returned = [memory_root(value) for value in terminator.operands]
         outputs = [op for op in self.function.body.block.ops if isinstance(op, BufferOp) and op.kind.data == "output"]
         for buffer in outputs:

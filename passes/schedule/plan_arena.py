@@ -43,13 +43,10 @@ def _plan(function: func.FuncOp) -> None:
             root = memory_root(value)
             first, last = lives.get(root, spans[index])
             lives[root] = (min(first, spans[index][0]), max(last, spans[index][1]))
-    buffers = [
-        op
-        for op in function.body.block.ops
-        if isinstance(op, BufferOp) and op.kind.data == "arena" and op.result in lives
-    ]
+    buffers = [op for op in function.body.block.ops if isinstance(op, BufferOp) and op.kind.data == "arena"]
     for buffer in buffers:
-        buffer.set_lives(*lives[buffer.result])
+        # What no stage touches needs no life of its own.
+        buffer.set_lives(*lives.get(buffer.result, (0, 0)))
     sizes: list[Dim] = [buffer_bytes(buffer.type) for buffer in buffers]
     if not dims.is_static(sizes):
         return

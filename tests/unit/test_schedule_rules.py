@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from lamina.context import CompilerContext
 from lamina.errors import OperationError
-from lamina.passes.schedule.check_memory import check_memory
+from lamina.passes.schedule.check_memory import ScheduleCheckMemoryPass
 from xdsl.parser import Parser
 
 TENSOR = "!layout.tensor<16 x f32>"
@@ -33,10 +35,11 @@ func.func @f(%x: {TENSOR}) -> {TENSOR} {{
 """
 
 
-def check(text: str) -> None:
-    module = Parser(CompilerContext(), text).parse_module()
+def check(text: str, **rules: bool) -> None:
+    context = CompilerContext()
+    module = Parser(context, text).parse_module()
     module.verify()
-    check_memory(module)
+    ScheduleCheckMemoryPass(**rules).apply(context, module)
 
 
 def test_the_schedule_is_right() -> None:
@@ -67,9 +70,53 @@ def test_the_schedule_is_right() -> None:
 )
 def test_a_mistake_is_named(old: str, new: str, message: str) -> None:
     assert SCHEDULE.count(old) == 1
-    with pytest.raises(OperationError) as caught:
-        check(SCHEDULE.replace(old, new))
-    assert message in str(caught.value)
+    # Whole or not: this one could be.
+    for whole in (True, False):
+        with pytest.raises(OperationError) as caught:
+            check(SCHEDULE.replace(old, new), whole=whole)
+        assert message in str(caught.value)
+
+
+# --- in the making --------------------------------------------------------------------------------------
+
+
+UNPLANNED = re.sub(r" lives \d to \d offset \d+", "", SCHEDULE.replace("schedule.barrier", ""))
+
+
+def test_a_schedule_in_the_making_keeps_to_the_other_rules() -> None:
+    check(UNPLANNED, whole=False)
+    with pytest.raises(OperationError, match=r"%a is read with no schedule.barrier"):
+        check(UNPLANNED)
+    with pytest.raises(OperationError, match="%a does not say how long it lives: schedule-plan-arena finds out"):
+        check(UNPLANNED, barriers=False)
+    with pytest.raises(OperationError, match="%a is read before a stage has written it"):
+        check(UNPLANNED.replace(stage("first", "%x", "%a"), ""), whole=False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rules"),
+    [
+        ("schedule.barrier // 1", "", {"barriers": False}),
+        ("offset 64", "offset 0", {"arena": False}),
+        ("lives 1 to 2", "lives 1 to 1", {"arena": False}),
+    ],
+)
+def test_what_a_pass_will_see_to_is_no_mistake_yet(old: str, new: str, rules: dict[str, bool]) -> None:
+    check(SCHEDULE.replace(old, new), **rules)
+
+
+def test_a_piece_writes_what_it_is_given() -> None:
+    def piece(text: str) -> str:
+        return f"func.func @f(%x: {TENSOR}, %y: {TENSOR}, %z: {TENSOR}) {{ {text} func.return }}"
+
+    first, second = stage("first", "%x", "%y"), stage("second", "%y", "%z")
+    check(piece(first + "schedule.barrier" + second), whole=False)
+    with pytest.raises(OperationError, match=r"%y is read with no schedule.barrier since the stage that writes it"):
+        check(piece(first + second), whole=False)
+    with pytest.raises(OperationError, match="%y is written after it was read"):
+        check(piece(second + "schedule.barrier" + first), whole=False)
+    with pytest.raises(OperationError, match="%y is written, and only arena and output buffers can be"):
+        check(piece(first))
 
 
 # --- parts ----------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 // CHECK-LABEL: func.func @segment0(%x: !layout.tensor<2 x 8 x f32>) -> (!layout.tensor<2 x 4 x f32>, !layout.tensor<2 x 8 x f32>) {
 // CHECK-NEXT: %[[W:.*]] = schedule.buffer constant @w : !layout.tensor<8 x 4 x f32>
-// CHECK-NEXT: %[[G:.*]] = schedule.buffer arena lives 0 to 0 : !layout.tensor<2 x 4 x f32>
+// CHECK-NEXT: %[[G:.*]] = schedule.buffer arena : !layout.tensor<2 x 4 x f32>
 // CHECK-NEXT: schedule.stage @gemm0 %[[G]] = kernel.gemm(%x, %[[W]])
 // A reshape costs nothing: the result's memory is the output, and the stage reads the same buffer.
 // CHECK: %[[O:.*]] = schedule.buffer output 0 : !layout.tensor<8 x f32>

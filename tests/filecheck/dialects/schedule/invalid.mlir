@@ -9,12 +9,21 @@ func.func @kind() {
 
 // -----
 
-func.func @live_range() {
-  %0 = schedule.buffer arena : !layout.tensor<4 x f32>
+func.func @no_name() {
+  %0 = "schedule.buffer"() <{kind = "constant"}> : () -> !layout.tensor<4 x f32>
   func.return
 }
 
-// CHECK: C2: a buffer of kind arena lacks its live range, index or name
+// CHECK: C2: a buffer of kind constant lacks its index or name
+
+// -----
+
+func.func @placed_for_no_time() {
+  %0 = schedule.buffer arena offset 64 : !layout.tensor<4 x f32>
+  func.return
+}
+
+// CHECK: C4: a live range has a first and a last stage, and an offset needs one
 
 // -----
 

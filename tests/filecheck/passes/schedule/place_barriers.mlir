@@ -8,7 +8,7 @@
 // CHECK-NEXT: schedule.stage @c
 // CHECK-NOT: schedule.barrier
 func.func @f(%x: !layout.tensor<8 x f32>) {
-  %0 = schedule.buffer arena lives 0 to 0 : !layout.tensor<8 x f32>
+  %0 = schedule.buffer arena : !layout.tensor<8 x f32>
   %1 = schedule.buffer output 0 : !layout.tensor<8 x f32>
   %2 = schedule.buffer output 1 : !layout.tensor<4 x 2 x f32>
   schedule.stage @a %0 = layout.convert %x

@@ -6,9 +6,9 @@
 // CHECK: schedule.buffer arena lives 1 to 2 offset 1024 : !layout.tensor<256 x f32>
 // CHECK: schedule.buffer arena lives 2 to 3 offset 0 : !layout.tensor<256 x f32>
 func.func @chain(%x: !layout.tensor<256 x f32>) {
-  %0 = schedule.buffer arena lives 0 to 0 : !layout.tensor<256 x f32>
-  %1 = schedule.buffer arena lives 0 to 0 : !layout.tensor<256 x f32>
-  %2 = schedule.buffer arena lives 0 to 0 : !layout.tensor<256 x f32>
+  %0 = schedule.buffer arena : !layout.tensor<256 x f32>
+  %1 = schedule.buffer arena : !layout.tensor<256 x f32>
+  %2 = schedule.buffer arena : !layout.tensor<256 x f32>
   %3 = schedule.buffer output 0 : !layout.tensor<256 x f32>
   schedule.stage @a %0 = layout.convert %x
   schedule.barrier
@@ -25,8 +25,8 @@ func.func @chain(%x: !layout.tensor<256 x f32>) {
 // CHECK: schedule.buffer arena lives 0 to 1 offset
 // CHECK: schedule.buffer arena lives 0 to 1 offset
 func.func @no_barrier(%x: !layout.tensor<256 x f32>) {
-  %0 = schedule.buffer arena lives 0 to 0 : !layout.tensor<256 x f32>
-  %1 = schedule.buffer arena lives 0 to 0 : !layout.tensor<256 x f32>
+  %0 = schedule.buffer arena : !layout.tensor<256 x f32>
+  %1 = schedule.buffer arena : !layout.tensor<256 x f32>
   schedule.stage @a %0 = layout.convert %x
   schedule.stage @b %1 = layout.convert %x
   func.return
@@ -36,7 +36,7 @@ func.func @no_barrier(%x: !layout.tensor<256 x f32>) {
 // CHECK-LABEL: @symbolic
 // CHECK: schedule.buffer arena lives 0 to 0 : !layout.tensor<N x f32>
 func.func @symbolic(%x: !layout.tensor<N x f32>) {
-  %0 = schedule.buffer arena lives 0 to 3 : !layout.tensor<N x f32>
+  %0 = schedule.buffer arena : !layout.tensor<N x f32>
   schedule.stage @a %0 = layout.convert %x
   func.return
 }
