@@ -21,15 +21,14 @@ if TYPE_CHECKING:
         ProgramError,
         TargetMismatchError,
     )
-    from .runtime.executable import Executable
-    from .runtime.file_format import load
+    from .runtime.executable import Executable, load
     from .runtime.session import GraphOptimizationLevel, InferenceSession, SessionOptions, replace_onnxruntime
 
 __version__ = "0.1.0"
 
 _EXPORTS = {
     "compile": ".compiler",
-    "load": ".runtime.file_format",
+    "load": ".runtime.executable",
     "Executable": ".runtime.executable",
     "InferenceSession": ".runtime.session",
     "SessionOptions": ".runtime.session",

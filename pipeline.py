@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from xdsl.ir import Operation
     from xdsl.passes import ModulePass
 
-    from .backend.image import Image
     from .context import CompilerContext
+    from .runtime.image import Image
     from .runtime.program import Program
 
 

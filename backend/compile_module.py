@@ -12,7 +12,8 @@ from functools import cache
 from xdsl.dialects import llvm
 from xdsl.dialects.builtin import ModuleOp
 
-from .image import Image, Input, link
+from ..runtime.image import Image
+from .linker import Input, link
 from .llvm_text import print_functions
 from .object_cache import load_object, object_key, store_object
 from .object_code import emit_object

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
+from ..runtime.image import Image
 from .compile_module import compile_module
-from .image import Image
 from .targets import Target, host_target
 
 Argument = np.ndarray | int | float

@@ -27,12 +27,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from ..frontend.external_files import find_beside, open_beside
 from ..runtime import file_format
 from ..runtime.errors import FileFormatError, ProgramError, TargetMismatchError
+from ..runtime.executable import Executable, load
 from . import entries, folder
 from .identity import compiler_identity, machine_identity
 
 if TYPE_CHECKING:
     from ..backend.targets import Target
-    from ..runtime.executable import Executable
 
 _LISTING_SUFFIX = ".files"
 
@@ -59,7 +59,7 @@ class ModelEntry:
         if path is None:
             return None
         try:
-            executable = file_format.load(path, threads=threads)
+            executable = load(path, threads=threads)
         except (TargetMismatchError, OSError):
             return None
         except (FileFormatError, ProgramError):  # Any other error, such as of a setting, says nothing about the entry.
@@ -163,7 +163,7 @@ def is_intact(path: Path) -> bool:
     if path.suffix == _LISTING_SUFFIX:
         return isinstance(_read_listing(path), list)
     try:
-        file_format.load(path, threads=1)
+        load(path, threads=1)
     except TargetMismatchError:  # Of another machine that uses the same folder; its checksums are right.
         return True
     except (FileFormatError, ProgramError):

@@ -181,7 +181,7 @@ def open_model(
     Dims given as numbers are fixed in an ONNX model that is compiled here, which specialises its code.
     """
     if is_compiled(model):
-        from ..runtime.file_format import load
+        from ..runtime.executable import load
 
         executable = load(model, threads=threads)
         _refuse_unknown_dims(executable, fixed)

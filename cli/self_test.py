@@ -79,7 +79,7 @@ class SelfTest:
 
     def save_and_load(self) -> str:
         """A compiled model goes to a file and back."""
-        from ..runtime.file_format import load
+        from ..runtime.executable import load
 
         trial = trials()[-1]
         with tempfile.TemporaryDirectory() as folder:

@@ -6,7 +6,7 @@ Only what surely differs is refused: sizes that depend on symbols may be equal i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Any, ClassVar, Protocol
 
 from xdsl.ir import SSAValue
 from xdsl.utils.exceptions import VerifyException
@@ -15,10 +15,27 @@ from . import shape as dims
 from .layout import TensorType
 from .shape import Dim
 
-if TYPE_CHECKING:
-    from .kernel_operation import KernelOp
-
 Shape = tuple[Dim, ...]
+
+
+class Kernel(Protocol):
+    """What the rules ask of a kernel's operation."""
+
+    name: ClassVar[str]
+
+    @property
+    def ins(self) -> Sequence[SSAValue]: ...
+    @property
+    def epilogue_ins(self) -> Sequence[SSAValue]: ...
+    @property
+    def outs(self) -> Sequence[SSAValue]: ...
+    @property
+    def type(self) -> TensorType: ...
+    @property
+    def has_epilogue(self) -> bool: ...
+    def in_type(self, index: int, /) -> TensorType: ...
+    def get(self, name: str, /) -> Any: ...
+
 
 OPERANDS: dict[str, tuple[int, ...]] = {
     "conv": (2, 3),
@@ -44,7 +61,7 @@ _LIMIT = 1 << 31
 """Of strides, windows and their like."""
 
 
-def check_kernel(op: KernelOp) -> None:
+def check_kernel(op: Kernel) -> None:
     """Raises VerifyException for operands, properties or a result that cannot belong together."""
     name = op.name.removeprefix("kernel.")
     _check_operands(op, name)
@@ -57,7 +74,7 @@ def check_kernel(op: KernelOp) -> None:
         raise VerifyException(f"C3: the result holds {op.type.element_type}, x {op.in_type(0).element_type}")
 
 
-def _check_operands(op: KernelOp, name: str) -> None:
+def _check_operands(op: Kernel, name: str) -> None:
     counts = OPERANDS.get(name, (1,))
     if name in ("map", "concat"):
         counts = (max(len(op.ins), name == "concat"),)
@@ -68,7 +85,7 @@ def _check_operands(op: KernelOp, name: str) -> None:
         raise VerifyException(f"C3: {len(op.outs)} results, expected {results}")
 
 
-def _check_words(op: KernelOp, name: str) -> None:
+def _check_words(op: Kernel, name: str) -> None:
     for (kernel, word), known in WORDS.items():
         if kernel == name and op.get(word) not in known:
             raise VerifyException(f"C3: {word} is '{op.get(word)}', expected one of {', '.join(known)}")
@@ -100,14 +117,14 @@ def _text(shape: Sequence[Dim]) -> str:
     return f"[{', '.join(map(str, shape))}]"
 
 
-def _axis(op: KernelOp, rank: int) -> int:
+def _axis(op: Kernel, rank: int) -> int:
     axis = op.get("axis")
     if not 0 <= axis < rank:
         raise VerifyException(f"C3: axis {axis} of a tensor of {rank} axes")
     return axis
 
 
-def _entries(op: KernelOp, name: str, count: int, lowest: int = -_LIMIT) -> tuple[int, ...]:
+def _entries(op: Kernel, name: str, count: int, lowest: int = -_LIMIT) -> tuple[int, ...]:
     values = op.get(name)
     if len(values) != count:
         raise VerifyException(f"C3: {name} has {len(values)} entries, expected {count}")
@@ -119,7 +136,7 @@ def _entries(op: KernelOp, name: str, count: int, lowest: int = -_LIMIT) -> tupl
 # --- a rule for each kernel: the shape of its result --------------------------------------------------
 
 
-def _conv(op: KernelOp) -> Shape:
+def _conv(op: Kernel) -> Shape:
     x, w = op.in_type(0), op.in_type(1)
     spatial = x.rank - 2
     window = w.dims[2:] if w.rank == x.rank else (3,) * spatial  # Transformed for Winograd, of 3 x 3.
@@ -129,7 +146,7 @@ def _conv(op: KernelOp) -> Shape:
     return (x.dims[0], channels, *_window_places(op, x.dims[2:], window))
 
 
-def _window_places(op: KernelOp, sizes: Sequence[Dim], window: Sequence[Dim]) -> Shape:
+def _window_places(op: Kernel, sizes: Sequence[Dim], window: Sequence[Dim]) -> Shape:
     """How often a window fits along each axis."""
     count = len(sizes)
     strides, dilations = _entries(op, "strides", count, 1), _entries(op, "dilations", count, 1)
@@ -142,7 +159,7 @@ def _window_places(op: KernelOp, sizes: Sequence[Dim], window: Sequence[Dim]) ->
     return tuple(places)
 
 
-def _gemm(op: KernelOp) -> Shape:
+def _gemm(op: Kernel) -> Shape:
     a, b = op.in_type(0), op.in_type(1)
     rows = a.dims[-1 if op.get("transpose_a") else -2]
     columns = b.dims[-2 if op.get("transpose_b") else -1]
@@ -157,20 +174,20 @@ def _broadcast_shape(left: Shape, right: Shape) -> Shape:
     return tuple(two if one == 1 else one for one, two in pairs)
 
 
-def _map(op: KernelOp) -> Shape:
+def _map(op: Kernel) -> Shape:
     for value in op.ins:
         _require_broadcast(_type(value), op.type, "operand")
     return op.type.dims
 
 
-def _reduce(op: KernelOp) -> Shape:
+def _reduce(op: Kernel) -> Shape:
     x, axes = op.in_type(0), op.get("axes")
     if sorted(set(axes)) != sorted(axes) or not all(0 <= axis < x.rank for axis in axes):
         raise VerifyException(f"C3: axes {list(axes)} of a tensor of {x.rank} axes: expected some of them, each once")
     return tuple(1 if axis in axes else size for axis, size in enumerate(x.dims))
 
 
-def _arg_reduce(op: KernelOp) -> Shape:
+def _arg_reduce(op: Kernel) -> Shape:
     x = op.in_type(0)
     return _with_axis(x.dims, _axis(op, x.rank), 1)
 
@@ -179,11 +196,11 @@ def _with_axis(shape: Shape, axis: int, size: Dim) -> Shape:
     return (*shape[:axis], size, *shape[axis + 1 :])
 
 
-def _unchanged(op: KernelOp) -> Shape:
+def _unchanged(op: Kernel) -> Shape:
     return op.in_type(0).dims
 
 
-def _layer_norm(op: KernelOp) -> Shape:
+def _layer_norm(op: Kernel) -> Shape:
     x = op.in_type(0)
     axis = _axis(op, x.rank)
     for index, what in ((1, "scale"), (2, "bias")):
@@ -191,7 +208,7 @@ def _layer_norm(op: KernelOp) -> Shape:
     return x.dims
 
 
-def _pool(op: KernelOp) -> Shape:
+def _pool(op: Kernel) -> Shape:
     """A last window that begins inside of the image and its pads may reach beyond (ONNX's ``ceil_mode``)."""
     x = op.in_type(0)
     count = x.rank - 2
@@ -206,13 +223,13 @@ def _pool(op: KernelOp) -> Shape:
     return (*x.dims[:2], *places)
 
 
-def _pad(op: KernelOp) -> Shape:
+def _pad(op: Kernel) -> Shape:
     x = op.in_type(0)
     lower, upper = _entries(op, "lower", x.rank), _entries(op, "upper", x.rank)
     return tuple(dims.add(size, dims.add(before, after)) for size, before, after in zip(x.dims, lower, upper))
 
 
-def _concat(op: KernelOp) -> Shape:
+def _concat(op: Kernel) -> Shape:
     first = op.in_type(0)
     axis, total = _axis(op, first.rank), 0
     for index in range(len(op.ins)):
@@ -225,7 +242,7 @@ def _concat(op: KernelOp) -> Shape:
     return _with_axis(first.dims, axis, total)
 
 
-def _slice(op: KernelOp) -> Shape:
+def _slice(op: Kernel) -> Shape:
     x, result = op.in_type(0), op.type
     starts, steps = _entries(op, "starts", x.rank), _entries(op, "steps", x.rank)
     if result.rank != x.rank:
@@ -239,18 +256,18 @@ def _slice(op: KernelOp) -> Shape:
     return result.dims
 
 
-def _broadcast(op: KernelOp) -> Shape:
+def _broadcast(op: Kernel) -> Shape:
     _require_broadcast(op.in_type(0), op.type, "operand")
     return op.type.dims
 
 
-def _gather(op: KernelOp) -> Shape:
+def _gather(op: Kernel) -> Shape:
     x, indices = op.in_type(0), op.in_type(1)
     axis = _axis(op, x.rank)
     return (*x.dims[:axis], *indices.dims, *x.dims[axis + 1 :])
 
 
-def _gather_elements(op: KernelOp) -> Shape:
+def _gather_elements(op: Kernel) -> Shape:
     x, indices = op.in_type(0), op.in_type(1)
     axis = _axis(op, x.rank)
     pairs = zip(x.dims, indices.dims) if x.rank == indices.rank else [(0, 1)]
@@ -260,30 +277,30 @@ def _gather_elements(op: KernelOp) -> Shape:
     return indices.dims
 
 
-def _resize(op: KernelOp) -> Shape:
+def _resize(op: Kernel) -> Shape:
     x = op.in_type(0)
     if op.get("scales") and len(op.get("scales")) != x.rank:
         raise VerifyException(f"C3: scales has {len(op.get('scales'))} entries, expected {x.rank}")
     return op.type.dims if op.type.rank == x.rank else x.dims
 
 
-def _dim_values(op: KernelOp) -> Shape:
+def _dim_values(op: Kernel) -> Shape:
     count = len(op.get("values"))
     return () if count == 1 and op.type.rank == 0 else (count,)
 
 
-def _range(op: KernelOp) -> Shape:
+def _range(op: Kernel) -> Shape:
     for index, what in ((0, "start"), (1, "delta")):
         _require_shape(op.in_type(index), (), what)
     return op.type.dims if op.type.rank == 1 else (1,)
 
 
-def _cumulative_sum(op: KernelOp) -> Shape:
+def _cumulative_sum(op: Kernel) -> Shape:
     _axis(op, op.in_type(0).rank)
     return op.in_type(0).dims
 
 
-def _lstm(op: KernelOp) -> Shape:
+def _lstm(op: Kernel) -> Shape:
     projected, recurrence, h, c = (op.in_type(index) for index in range(4))
     if projected.rank != 3 or h.rank != 2:
         raise VerifyException(f"C3: x has {projected.rank} axes and h {h.rank}, expected 3 and 2")
@@ -296,7 +313,7 @@ def _lstm(op: KernelOp) -> Shape:
     return (steps, batch, hidden)
 
 
-_RULES: dict[str, Callable[[KernelOp], Shape]] = {
+_RULES: dict[str, Callable[[Kernel], Shape]] = {
     "conv": _conv,
     "gemm": _gemm,
     "map": _map,

@@ -28,13 +28,15 @@ from ..errors import (
 )
 from .budget import BudgetSpentError, NodeBudget
 from .builder import Builder, name_hint
-from .known_operators import STANDARD_DOMAINS, unknown_operator
+from .known_operators import unknown_operator
 from .narrow_floats import in_f32
 from .node import Node, node_name, type_name
 from .node_checks import check_node
-from .problems import Problems, Unavailable, Unreached, declared_types, inferred_types, stand_in, type_proto
+from .operator_sets import STANDARD_DOMAINS
+from .problems import Problems, Unavailable, Unreached, inferred_types, stand_in, type_proto
 from .registry import find_converter
 from .schema_checks import input_type_problem
+from .scope import Scope
 from .symbols import Symbols
 from .values import Value
 from .vanishing_axes import VanishingAxes
@@ -46,12 +48,8 @@ if TYPE_CHECKING:
 Shapes = Mapping[str, Any]
 
 
-class GraphImporter:
-    """One ONNX graph: the main one, or a body of control flow that sees the names around it.
-
-    ``path`` stands before the names of its nodes in messages, e.g. ``if_3/then_branch/``. A node that cannot be
-    imported is kept in ``problems``, and import goes on as far as it can.
-    """
+class GraphImporter(Scope):
+    """A scope whose nodes are converted. One that cannot be is kept in ``problems``, and import goes on as it can."""
 
     def __init__(
         self,
@@ -61,23 +59,8 @@ class GraphImporter:
         path: str = "",
         problems: Problems | None = None,
     ):
-        self.builder = builder
-        self.opsets = opsets
-        self.outer = outer
-        self.path = path
-        self.problems = problems or Problems()
-        self.values: dict[str, Any] = {}
+        super().__init__(builder, opsets, outer, path, problems)
         self.vanishing = VanishingAxes() if outer is None else outer.vanishing
-        self._graph: onnx.GraphProto | None = None
-
-    def lookup(self, name: str) -> Any:
-        """The value of a name, from here or from around. Raises KeyError."""
-        scope: GraphImporter | None = self
-        while scope is not None:
-            if name in scope.values:
-                return scope.values[name]
-            scope = scope.outer
-        raise KeyError(name)
 
     def child(self, path: str, problems: Problems | None = None) -> GraphImporter:
         """A scope inside this one, on the same builder, at ``path``; its problems are this one's unless given."""
@@ -107,26 +90,6 @@ class GraphImporter:
     def add_nodes(self, nodes: Sequence[onnx.NodeProto]) -> None:
         for proto in nodes:
             self.add_node(proto)
-
-    def results(self, graph: onnx.GraphProto) -> list[Value]:
-        """The graph's outputs. Raises InvalidModelError where one is not computed, Unreached where its nodes failed."""
-        found = []
-        for output in graph.output:
-            try:
-                found.append(self.lookup(output.name))
-            except KeyError:
-                raise InvalidModelError(f"the output '{output.name}' is not computed by any node") from None
-        if any(isinstance(value, Unavailable) for value in found):
-            raise Unreached
-        return found
-
-    def tensors(self, graph: onnx.GraphProto) -> list[Value]:
-        """As results. Raises UnsupportedOperatorError where an output is a sequence."""
-        found = self.results(graph)
-        for output, value in zip(graph.output, found):
-            if not isinstance(value, Value):
-                raise UnsupportedOperatorError(f"the output '{output.name}' is a sequence: only tensors can be outputs")
-        return found
 
     def add_node(self, proto: onnx.NodeProto) -> None:
         self.builder.budget.spend()
@@ -178,9 +141,6 @@ class GraphImporter:
         self.problems.add(Problem(place, reason, advice, proto.op_type, domain, opset, is_invalid=True))
         return Unavailable(place)
 
-    def opset_of(self, domain: str) -> int:
-        return self.opsets.get("" if domain in STANDARD_DOMAINS else domain, 1)
-
     def _convert(self, node: Node) -> Sequence[Value | None]:
         convert = find_converter(node.domain, node.operator, node.opset)
         mistyped = input_type_problem(node.operator, node.opset, node.domain, node.inputs)
@@ -225,10 +185,6 @@ class GraphImporter:
         if any(isinstance(value, Unavailable) for value in outputs):
             raise Unreached
         return outputs
-
-    def declared_types(self) -> dict[str, onnx.TypeProto]:
-        """The types that the graph declares, by the names of values."""
-        return declared_types(self._graph)
 
     # --- going on after a problem ---------------------------------------------------------------------
 

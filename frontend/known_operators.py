@@ -8,10 +8,8 @@ from typing import Any
 
 import onnx
 
-from .registry import MICROSOFT, find_converter, first_opset, registered_operators
-
-# Also the spellings that older models have.
-STANDARD_DOMAINS = ("", "ai.onnx")
+from .operator_sets import MICROSOFT, STANDARD_DOMAINS
+from .registry import find_converter, first_opset, registered_operators
 
 _CLASSICAL = "ai.onnx.ml"
 _RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli")

@@ -12,15 +12,13 @@ from ..errors import InvalidModelError
 from .external_data import load_external_data
 from .functions import inline_functions
 from .limits import MAX_FILE_BYTES
+from .operator_sets import STANDARD_DOMAINS
 from .validate_model import validate_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ModelSource: TypeAlias = "bytes | str | PathLike[str] | onnx.ModelProto"
-
-# Domains whose operators are ONNX's own.
-STANDARD_DOMAINS = ("", "ai.onnx")
 
 
 def load_model(source: ModelSource) -> onnx.ModelProto:

@@ -16,8 +16,7 @@ from .values import Value
 if TYPE_CHECKING:
     from xdsl.ir import Attribute
 
-    from .node import Node
-    from .registry import Converted, Converter
+    from .node import Converted, Converter, Node
 
 _NARROW = (f16, bf16)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, overload
 
 import numpy as np
 import onnx
@@ -13,7 +13,7 @@ from onnx import numpy_helper
 from ..dialects.graph.types import TensorType
 from ..dialects.shape import ceildiv, multiply
 from ..errors import Problem, problem_error
-from .known_operators import STANDARD_DOMAINS
+from .operator_sets import STANDARD_DOMAINS
 from .problems import type_text
 from .values import Value
 
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     from ..dialects.shape import Dim
     from .builder import Builder
-    from .importer import GraphImporter
+    from .scope import Scope
+
+Converted: TypeAlias = "Value | Sequence[Value | None]"
+Converter: TypeAlias = "Callable[[Node], Converted]"
 
 _T = TypeVar("_T")
 _MISSING: Any = object()
@@ -62,13 +65,13 @@ def node_name(proto: onnx.NodeProto) -> str:
 class Node:
     """A node's operator, inputs (None where left out), attributes and the builder to convert it with."""
 
-    def __init__(self, proto: onnx.NodeProto, inputs: list[Value | None], opset: int, importer: GraphImporter):
+    def __init__(self, proto: onnx.NodeProto, inputs: list[Value | None], opset: int, scope: Scope):
         self.proto = proto
-        self.path = importer.path + node_name(proto)
+        self.path = scope.path + node_name(proto)
         self.inputs = inputs
         self.opset = opset
-        self.importer = importer
-        self.b: Builder = importer.builder
+        self.scope = scope
+        self.b: Builder = scope.builder
         self._attributes = {attribute.name: attribute for attribute in proto.attribute}
         self._stated = inputs
 
@@ -97,7 +100,7 @@ class Node:
 
     def declared_rank(self, index: int) -> int | None:
         """The rank that the model says output ``index`` has; None where it says none."""
-        declared = self.importer.declared_types().get(self.proto.output[index])
+        declared = self.scope.declared_types().get(self.proto.output[index])
         if declared is None or not declared.tensor_type.HasField("shape"):
             return None
         return len(declared.tensor_type.shape.dim)
@@ -190,10 +193,10 @@ class Node:
         elements = value.integers()
         return elements[0] if elements is not None and len(elements) == 1 else None
 
-    def body_scope(self, name: str, round_number: int | None = None) -> GraphImporter:
+    def body_scope(self, name: str, round_number: int | None = None) -> Scope:
         """The scope of a graph in attribute ``name``, or of one round of it where a loop is written out."""
         suffix = "" if round_number is None else f"[{round_number}]"
-        return self.importer.child(f"{self.path}/{name}{suffix}")
+        return self.scope.child(f"{self.path}/{name}{suffix}")
 
     def describe(self) -> str:
         """The node in words, for errors."""

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable
 
 from .narrow_floats import in_f32
-from .values import Value
-
-if TYPE_CHECKING:
-    from .node import Node
-
-Converted: TypeAlias = "Value | Sequence[Value | None]"
-Converter: TypeAlias = "Callable[[Node], Converted]"
-
-MICROSOFT = "com.microsoft"
+from .node import Converter
 
 _CONVERTERS: dict[tuple[str, str], dict[int, Converter]] = {}
 

@@ -10,14 +10,15 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
 from .cpus import default_threads, threads_of_environment
 from .errors import InputError, LaminaError
 from .expressions import Dimension
-from .image import MappedImage
+from .file_format import FileContent, read, read_bytes, save, to_bytes
+from .image import Image, MappedImage
 from .inspection import MemoryGuard, Poison, StageTime, StageTimer, observed_by
 from .machine import target_obstacle
 from .memory import address_of, aligned_bytes
@@ -32,16 +33,6 @@ MAXIMUM_SHAPES = 64
 """Combinations of input shapes that a model remembers; the one that was not used for longest goes first."""
 
 _CONSTANT_ALIGNMENT = 64
-
-
-class Image(Protocol):
-    """What the linker gives: position-independent code and the offsets of its functions."""
-
-    @property
-    def data(self) -> bytes: ...
-
-    @property
-    def symbols(self) -> Mapping[str, int]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +76,7 @@ class Executable:
         blob = _as_blob(constants)
         validate(program, image.symbols, blob.size, consistent)
         self.program = program
-        self.image = MappedImage(
-            image.data, image.symbols, target_obstacle(program.target), getattr(image, "driver_version", None)
-        )
+        self.image = MappedImage(image.data, image.symbols, target_obstacle(program.target), image.driver_version)
         self.constants = blob
         self._arenas = ArenaPool()
         base = address_of(blob)
@@ -274,13 +263,9 @@ class Executable:
 
     def save(self, path: str | Path) -> None:
         """Writes the model to one file that ``lamina.load`` reads without the compiler."""
-        from .file_format import save
-
         save(self, path)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        from .file_format import from_bytes, to_bytes
-
         return from_bytes, (to_bytes(self), self._threads_given)
 
     def _constant_arrays(self) -> Values:
@@ -294,6 +279,28 @@ class Executable:
                 array.flags.writeable = False
                 arrays[name] = array
         return arrays
+
+
+def load(path: str | Path, *, threads: int | None = None, verify: bool = True, share: bool = True) -> Executable:
+    """The model in the file ``path``.
+
+    ``threads`` as for Executable. ``verify`` compares the checksum of the constants, which reads them all; header and
+    code are always checked. ``share`` maps the constants from the file, which may be replaced or removed but must not
+    be written to meanwhile: a process that reads what was cut off is ended by the system. Otherwise they are copied
+    into memory of their own.
+    Raises FileFormatError for what is no intact compiled model of this version, ProgramError for one that contradicts
+    itself, TargetMismatchError for one that was compiled for another machine, and OSError.
+    """
+    return _executable(read(path, verify=verify, share=share), threads)
+
+
+def from_bytes(data: bytes, threads: int | None = None) -> Executable:
+    """The model in the content of a file. Raises as ``load`` does."""
+    return _executable(read_bytes(data), threads)
+
+
+def _executable(content: FileContent, threads: int | None) -> Executable:
+    return Executable(content.program, content.image, content.constants, threads)
 
 
 def convert_feed(name: str, value: Any, dtype: np.dtype) -> np.ndarray:

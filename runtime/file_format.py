@@ -29,18 +29,15 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
 from .errors import FileFormatError
-from .image import SUPPORT_VERSION
+from .image import SUPPORT_VERSION, Image, MappedImage
 from .machine import check_target
 from .memory import align_up, aligned_bytes
 from .program import Program
-
-if TYPE_CHECKING:
-    from .executable import Executable
 
 MAGIC = b"LAMINA\r\n"
 FILE_VERSION = 3
@@ -57,33 +54,41 @@ _WEIGHT_FACTOR = (
 )
 
 
+class SavedModel(Protocol):
+    """What a file is written of."""
+
+    @property
+    def program(self) -> Program: ...
+    @property
+    def image(self) -> MappedImage: ...
+    @property
+    def constants(self) -> np.ndarray: ...
+
+
 @dataclass(frozen=True, slots=True)
-class FileImage:
-    """The code of a file, the offsets of its functions, and the version of its thread driver.
+class FileContent:
+    """What a file holds. Nothing of the code runs while it is read."""
 
-    Nothing of the code runs while a file is loaded.
-    """
-
-    data: bytes
-    symbols: dict[str, int]
-    driver_version: int
+    program: Program
+    image: Image
+    constants: np.ndarray
 
 
-def save(executable: Executable, path: str | Path) -> None:
+def save(model: SavedModel, path: str | Path) -> None:
     """Writes the file, which takes its place when it is complete. OSErrors name it."""
     from .files import replaced_file
 
     with replaced_file(Path(path)) as partial, open(partial, "wb") as stream:
-        write(executable, stream)
+        write(model, stream)
 
 
-def write(executable: Executable, stream: BinaryIO) -> None:
+def write(model: SavedModel, stream: BinaryIO) -> None:
     """Writes the content of a file: the same bytes for the same model every time."""
-    code = bytes(executable.image.data)
-    constants = executable.constants
+    code = bytes(model.image.data)
+    constants = model.constants
     header = {
-        "program": executable.program.to_dict(),
-        "symbols": {name: [offset, _mark(name, code, offset)] for name, offset in executable.image.symbols.items()},
+        "program": model.program.to_dict(),
+        "symbols": {name: [offset, _mark(name, code, offset)] for name, offset in model.image.symbols.items()},
         "driver_version": SUPPORT_VERSION,
         "constants_checksum": constants_checksum(constants),
     }
@@ -128,12 +133,12 @@ def constants_checksum(constants: np.ndarray) -> int:
     return int((sums * weights).sum(dtype=np.uint64))
 
 
-def to_bytes(executable: Executable) -> bytes:
+def to_bytes(model: SavedModel) -> bytes:
     """The content of the file that ``save`` would write."""
     import io
 
     stream = io.BytesIO()
-    write(executable, stream)
+    write(model, stream)
     return stream.getvalue()
 
 
@@ -142,16 +147,8 @@ def is_compiled_model(start: bytes) -> bool:
     return start[: len(MAGIC)] == MAGIC
 
 
-def load(path: str | Path, *, threads: int | None = None, verify: bool = True, share: bool = True) -> Executable:
-    """The model in the file ``path``.
-
-    ``threads`` as for Executable. ``verify`` compares the checksum of the constants, which reads them all; header and
-    code are always checked. ``share`` maps the constants from the file, which may be replaced or removed but must not
-    be written to meanwhile: a process that reads what was cut off is ended by the system. Otherwise they are copied
-    into memory of their own.
-    Raises FileFormatError for what is no intact compiled model of this version, ProgramError for one that contradicts
-    itself, TargetMismatchError for one that was compiled for another machine, and OSError.
-    """
+def read(path: str | Path, *, verify: bool = True, share: bool = True) -> FileContent:
+    """What the file ``path`` holds; see ``executable.load``."""
     name = str(path)
     with open(path, "rb") as stream:
         status = os.fstat(stream.fileno())
@@ -162,17 +159,15 @@ def load(path: str | Path, *, threads: int | None = None, verify: bool = True, s
         mapping = mmap.mmap(stream.fileno(), status.st_size, prot=mmap.PROT_READ, flags=mmap.MAP_SHARED)
     if share:
         mapping.madvise(mmap.MADV_WILLNEED)
-    return _read(np.frombuffer(mapping, np.uint8), name, threads, verify, share)
+    return _read(np.frombuffer(mapping, np.uint8), name, verify, share)
 
 
-def from_bytes(data: bytes, threads: int | None = None) -> Executable:
-    """The model in the content of a file. Raises as ``load`` does."""
-    return _read(np.frombuffer(data, np.uint8), "compiled model", threads, verify=True, share=False)
+def read_bytes(data: bytes) -> FileContent:
+    """What the content of a file holds."""
+    return _read(np.frombuffer(data, np.uint8), "compiled model", verify=True, share=False)
 
 
-def _read(content: np.ndarray, name: str, threads: int | None, verify: bool, share: bool) -> Executable:
-    from .executable import Executable
-
+def _read(content: np.ndarray, name: str, verify: bool, share: bool) -> FileContent:
     preamble = _read_preamble(content, name)
     (header_size, code_offset, code_size, constants_offset, constants_size) = preamble
     header_bytes = content[_HEADER_OFFSET : _HEADER_OFFSET + header_size].tobytes()
@@ -194,7 +189,7 @@ def _read(content: np.ndarray, name: str, threads: int | None, verify: bool, sha
     if verify and constants_checksum(constants) != header["constants_checksum"]:
         raise FileFormatError(f"{name}: the file is corrupted: the checksum of the constants differs")
     symbols = _read_symbols(header["symbols"], code, name)
-    return Executable(program, FileImage(code, symbols, header["driver_version"]), constants, threads)
+    return FileContent(program, Image(code, symbols, header["driver_version"]), constants)
 
 
 def _read_preamble(content: np.ndarray, name: str) -> tuple[int, int, int, int, int]:

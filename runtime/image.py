@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import weakref
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from .errors import ProgramError, TargetMismatchError
 from .memory import map_code, unmap_pages
@@ -13,6 +14,18 @@ SUPPORT_VERSION = 1
 """The version of the thread driver's layouts (backend/support/threads.ll) that this runtime speaks."""
 
 _RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """Position-independent code with its constants, and the offset of each function: what the linker gives.
+
+    ``driver_version`` is that of its thread driver, where it is known without running the code.
+    """
+
+    data: bytes
+    symbols: Mapping[str, int]
+    driver_version: int | None = None
 
 
 class MappedImage:

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError, LaminaError
-from .executable import Executable, TensorInfo
+from .executable import Executable, TensorInfo, from_bytes, load
 from .expressions import Dimension, is_symbol
-from .file_format import MAGIC, from_bytes, is_compiled_model, load
+from .file_format import MAGIC, is_compiled_model
 from .shapes import describe_shape
 
 _PROVIDER = "CPUExecutionProvider"

@@ -66,7 +66,7 @@ def _measure_network(network: Network, folder: Path) -> list[dict[str, Any]]:
 
 
 def _weights_mib(compiled: Path) -> float:
-    from ...runtime.file_format import load
+    from ...runtime.executable import load
 
     return load(compiled).constants.nbytes / 2**20
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ...dialects import graph
 from ..node import Node
-from ..registry import MICROSOFT, converter
+from ..operator_sets import MICROSOFT
+from ..registry import converter
 from ..values import Value
 
 

@@ -88,7 +88,7 @@ def _branch(node: Node, name: str) -> _Branch:
     block, problems = Block(), Problems()
     types: list[TensorType] = []
     with node.b.symbols.branch() as checks, node.b.inside(block):
-        scope = node.importer.child(f"{node.path}/{name}", problems)
+        scope = node.scope.child(f"{node.path}/{name}", problems)
         with suppress(Unreached):
             scope.add_graph(graph)
             results = scope.tensors(graph)
@@ -110,7 +110,7 @@ def _possible(node: Node, branches: Sequence[_Branch]) -> Sequence[_Branch]:
     if len(failed) == 1 and all(problem.of_shapes or problem.follows for problem in failed[0].problems.found):
         return [branch if branch not in failed else _refusing(node, branch, branches) for branch in branches]
     for branch in failed:
-        node.importer.problems.merge(branch.problems)
+        node.scope.problems.merge(branch.problems)
     raise Unreached
 
 

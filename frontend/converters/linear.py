@@ -11,7 +11,8 @@ from ...dialects import graph
 from ...dialects.graph.types import is_float
 from ...dialects.shape import add, ceildiv, floordiv, maximum, minimum, multiply, product, subtract
 from ..node import Node
-from ..registry import MICROSOFT, converter
+from ..operator_sets import MICROSOFT
+from ..registry import converter
 from ..values import Value
 from .activations import activation
 

@@ -6,7 +6,8 @@ from ...dialects import graph
 from ...dialects.graph.types import f32
 from ...dialects.shape import add, product
 from ..node import EXPORT_FOR_INFERENCE, Node
-from ..registry import MICROSOFT, converter
+from ..operator_sets import MICROSOFT
+from ..registry import converter
 from ..values import Value
 
 

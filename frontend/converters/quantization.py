@@ -10,7 +10,8 @@ from ...dialects import graph
 from ...dialects.graph.types import element_type_of, f32, i32, ui8
 from ...dialects.shape import ceildiv
 from ..node import Node
-from ..registry import MICROSOFT, converter
+from ..operator_sets import MICROSOFT
+from ..registry import converter
 from ..values import Value
 from .linear import convolve, explicit_pads, matmul, with_known_kernel
 

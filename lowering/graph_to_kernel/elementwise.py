@@ -9,8 +9,9 @@ from xdsl.dialects.builtin import f32, f64
 from xdsl.ir import Attribute, SSAValue
 
 from ...dialects import graph
+from .elements import SHORT_FLOATS, signless
 from .function import FunctionLowering, result_type
-from .rules import SHORT_FLOATS, Obstacle, Rule, signless, unfit_element
+from .rules import Obstacle, Rule, unfit_element
 from .scalar_code import ScalarCode
 from .scalar_rules import ONLY_SINGLE, SCALAR_RULES, Element
 

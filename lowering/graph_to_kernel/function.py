@@ -10,7 +10,7 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ...dialects import graph, kernel, layout
 from ...dialects.graph.types import element_type_of
-from .rules import signless
+from .elements import signless
 from .scalar_code import ScalarCode
 
 if TYPE_CHECKING:

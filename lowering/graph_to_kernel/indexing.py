@@ -12,9 +12,10 @@ from xdsl.ir import SSAValue
 from ...dialects import graph, kernel, layout
 from ...dialects import shape as dims
 from ...dialects.shape import Dim
+from .elements import is_unsigned
 from .function import FunctionLowering, result_type, type_of
 from .movement import count_up
-from .rules import Obstacle, Rule, is_unsigned, no_obstacle
+from .rules import Obstacle, Rule, no_obstacle
 from .scalar_code import ScalarCode
 
 

@@ -14,8 +14,8 @@ from xdsl.passes import ModulePass
 
 from ...dialects import graph
 from ...errors import UnsupportedOperatorError
+from .elements import SHORT_FLOATS
 from .function import FunctionLowering, kernel_type
-from .rules import SHORT_FLOATS
 from .table import RULES, obstacle_of
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from xdsl.ir import Attribute, SSAValue
 
 from ...dialects import graph, kernel, layout
 from ...dialects.graph.types import numpy_dtype
+from .elements import SHORT_FLOATS
 from .function import FunctionLowering, result_type, type_of
-from .rules import SHORT_FLOATS, Obstacle, Rule, no_obstacle, unfit_element
+from .rules import Obstacle, Rule, no_obstacle, unfit_element
 from .scalar_code import ScalarCode
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from xdsl.ir import Attribute, SSAValue
 from ...dialects import graph, kernel, layout
 from ...dialects import shape as dims
 from ...dialects.graph.types import is_bool, is_float
+from .elements import is_unsigned
 from .function import FunctionLowering, result_type, type_of
-from .rules import Obstacle, Rule, is_unsigned, no_obstacle, only_floats, ordered_obstacle, unfit_element
+from .rules import Obstacle, Rule, no_obstacle, only_floats, ordered_obstacle, unfit_element
 
 
 def _kept(type_: layout.TensorType, axes: Sequence[int], element: Attribute) -> layout.TensorType:

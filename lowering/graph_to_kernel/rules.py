@@ -1,4 +1,4 @@
-"""What a rule of this lowering is, and the questions that rules ask about element types."""
+"""What a rule of this lowering is, and why there may be none for an operation."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from xdsl.dialects.builtin import IntegerType, bf16, f16, f32, f64, i32
+from xdsl.dialects.builtin import f32, f64, i32
 from xdsl.ir import Attribute, SSAValue
 
 from ...dialects import graph
-from ...dialects.graph.types import is_bool, is_integer
+from ...dialects.graph.types import is_bool
+from .elements import SHORT_FLOATS, is_unsigned, signless
 
 if TYPE_CHECKING:
     from .function import FunctionLowering
-
-# Element types narrower than the f32 in which arithmetic on them is done.
-SHORT_FLOATS = (f16, bf16)
 
 
 @dataclass(frozen=True)
@@ -67,18 +65,6 @@ def unfit_element(expected: str, element: Attribute, wanted: str = "int32 or flo
         return Obstacle(f"{expected}, this is float64 arithmetic", "cast the model to float32")
     found = "truth values" if is_bool(element) else str(element)
     return Obstacle(f"{expected}, got {found}", f"cast its input to {wanted}")
-
-
-def is_unsigned(element: Attribute) -> bool:
-    """Whether numbers of this type compare, divide and extend as unsigned ones; truth values do."""
-    if is_bool(element):
-        return True
-    return is_integer(element) and element != signless(element)
-
-
-def signless(element: Attribute) -> Attribute:
-    """The element type below the graph level, where the operation says whether an integer has a sign."""
-    return IntegerType(element.width.data) if isinstance(element, IntegerType) else element
 
 
 def ordered_obstacle(op: graph.GraphOperation) -> Obstacle | None:

@@ -17,7 +17,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from ...dialects import graph
 from ...dialects import vector_extension as vectorx
 from ...dialects.graph.types import is_bool, is_float, numpy_dtype
-from .rules import is_unsigned, signless
+from .elements import is_unsigned, signless
 from .scalar_code import ScalarCode
 
 

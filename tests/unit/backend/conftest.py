@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lamina.backend.compile_module import compile_module
-from lamina.backend.image import Image
 from lamina.backend.jit import load_module
 from lamina.backend.targets import Target, host_target, target_by_name
 from lamina.context import CompilerContext
 from lamina.lowering.loops_to_llvm import lower_module
 from lamina.passes.loops.expand_math import LoopsExpandMathPass
+from lamina.runtime.image import Image
 from xdsl.parser import Parser
 
 EMULATOR = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")

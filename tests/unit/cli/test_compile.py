@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from lamina.cli.compile import LEVELS
 from lamina.pipeline import PHASE_NAMES
-from lamina.runtime.file_format import load
+from lamina.runtime.executable import load
 from lamina.runtime.files import replaced_file
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from lamina.backend import targets
 from lamina.backend.compile_module import compile_module
-from lamina.backend.image import Image
 from lamina.runtime.executable import Executable
+from lamina.runtime.image import Image
 from lamina.runtime.program import Block, Buffer, Call, Program, Segment, Stage, Target, TensorType
 
 # Each kernel is void(ptr arguments, i64 thread, i64 threads) over a table of 64-bit slots. A kernel works on the

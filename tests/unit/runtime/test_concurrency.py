@@ -20,8 +20,7 @@ from lamina.runtime import executable as executable_module
 from lamina.runtime import segment as segment_module
 from lamina.runtime import threads as threads_module
 from lamina.runtime.errors import InputError
-from lamina.runtime.executable import Executable
-from lamina.runtime.file_format import load
+from lamina.runtime.executable import Executable, load
 from lamina.runtime.team import Team
 from lamina.runtime.threads import POOL, ThreadPool
 

@@ -15,7 +15,8 @@ import onnx
 import pytest
 from lamina.runtime import file_format
 from lamina.runtime.errors import LaminaError
-from lamina.runtime.file_format import from_bytes, to_bytes
+from lamina.runtime.executable import from_bytes
+from lamina.runtime.file_format import to_bytes
 from lamina.runtime.image import SUPPORT_VERSION
 from lamina.verification.isolation import Crash, run_isolated
 from onnx import TensorProto, helper, numpy_helper

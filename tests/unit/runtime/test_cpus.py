@@ -137,7 +137,7 @@ everything = os.sched_getaffinity(0)
 if sys.argv[2] == "before":
     restrict(1)
 from lamina.runtime import pace, threads
-from lamina.runtime.file_format import load
+from lamina.runtime.executable import load
 from lamina.runtime.threads import POOL
 pace.SUSPICIOUS_RUNS = 1 << 60
 x = np.arange(1000, dtype=np.float32)

@@ -12,8 +12,7 @@ import lamina
 import numpy as np
 import pytest
 from lamina.benchmarks.small_networks import SMALL_NETWORKS, SmallNetwork
-from lamina.runtime.executable import Executable
-from lamina.runtime.file_format import load
+from lamina.runtime.executable import Executable, load
 
 # Larger than what one thread does alone, and with rests that no number of threads and no vector divides.
 SIZES = {

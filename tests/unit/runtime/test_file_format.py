@@ -19,8 +19,8 @@ from lamina.backend.compile_module import compile_module
 from lamina.backend.targets import host_target, target_by_name
 from lamina.runtime import file_format
 from lamina.runtime.errors import FileFormatError, LaminaError, ProgramError, TargetMismatchError
-from lamina.runtime.executable import Executable
-from lamina.runtime.file_format import from_bytes, load, to_bytes
+from lamina.runtime.executable import Executable, from_bytes, load
+from lamina.runtime.file_format import to_bytes
 from lamina.runtime.files import YOUNG_SECONDS
 from lamina.runtime.machine import check_target, processor_flags
 from lamina.runtime.program import Buffer, Constant, Program, Segment, Stage, Target, TensorType

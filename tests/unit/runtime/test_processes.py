@@ -14,8 +14,7 @@ import lamina
 import numpy as np
 import pytest
 from lamina.benchmarks.small_networks import PICTURES
-from lamina.runtime.executable import Executable
-from lamina.runtime.file_format import load
+from lamina.runtime.executable import Executable, load
 
 TIMEOUT = 120
 SIZES = {"N": 2, "H": 96, "W": 96}
@@ -26,7 +25,7 @@ import faulthandler, multiprocessing, os, signal, sys, threading, time
 import numpy as np
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from lamina.runtime import pace
-from lamina.runtime.file_format import load
+from lamina.runtime.executable import load
 from lamina.runtime.threads import POOL
 
 faulthandler.dump_traceback_later(90, exit=True)  # Should it hang, it says where.

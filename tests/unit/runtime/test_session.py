@@ -91,7 +91,7 @@ def test_models_are_compiled(compiled, monkeypatch, tmp_path) -> None:
 
     def compile(model, *, shapes=None, threads=None, target="host"):
         calls.append((model, shapes, threads))
-        executable = lamina.runtime.file_format.from_bytes(compiled, threads)
+        executable = lamina.runtime.executable.from_bytes(compiled, threads)
         executable.program.metadata = {"graph_name": "the graph", "custom": {"key": "text"}}
         return executable
 

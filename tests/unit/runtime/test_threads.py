@@ -210,7 +210,7 @@ def test_fork_while_other_threads_run(kernels) -> None:
 EXIT_SCRIPT = """
 import sys, threading
 import numpy as np
-from lamina.runtime.file_format import load
+from lamina.runtime.executable import load
 executable = load(sys.argv[1], threads=3)
 x = np.arange(1000, dtype=np.float32)
 executable.run({"x": x})

@@ -8,8 +8,8 @@ import struct
 import pytest
 from lamina.backend.compile_module import compile_module, support_objects
 from lamina.backend.elf import Relocation, Symbol, read_object
-from lamina.backend.image import Input, LinkError, link
 from lamina.backend.jit import LoadedImage
+from lamina.backend.linker import Input, LinkError, link
 from lamina.backend.object_code import CodeGenerationError, emit_object
 from lamina.backend.relocations import RelocationError, apply_aarch64, apply_x86_64
 from lamina.backend.targets import TARGETS, host_target

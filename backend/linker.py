@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..runtime.image import Image
 from .elf import EM_AARCH64, EM_X86_64, ObjectFile, Relocation, Section, Symbol, read_object
 from .relocations import RelocationError, apply_aarch64, apply_x86_64
 
@@ -18,14 +19,6 @@ _CODE_ALIGNMENT = 64
 
 class LinkError(Exception):
     """Objects that do not make an image; a defect of the compiler, not of the model. Says which symbol and why."""
-
-
-@dataclass(frozen=True)
-class Image:
-    """Code and constants, and where each function starts."""
-
-    data: bytes
-    symbols: dict[str, int]
 
 
 @dataclass(frozen=True)
