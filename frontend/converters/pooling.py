@@ -58,11 +58,15 @@ def _window(node: Node, x: Value) -> _Window:
 def _require_room(
     node: Node, x: Value, kernel: list[int], strides: list[int], dilations: list[int], pads: Sequence[Any]
 ) -> None:
-    """The number of windows, (padded - reach) floordiv stride + 1, is 0 or more; it is 0 where one nearly fits."""
-    rank = len(kernel)
+    """The number of windows, (padded - reach) floordiv stride + 1, is 0 or more.
+
+    Where one nearly fits, and windows lie further apart than 1, readings of the specification differ: its formula has no
+    window there, ONNX's shape inference one. That is refused.
+    """
+    rank, rounds_up = len(kernel), bool(node.attribute("ceil_mode", 0))
     for axis, (size, width, stride, dilation) in enumerate(zip(x.dims[2:], kernel, strides, dilations)):
         reach = (width - 1) * dilation + 1
-        least = reach - pads[axis] - pads[rank + axis] - stride
+        least = reach - pads[axis] - pads[rank + axis] - (stride if rounds_up or stride == 1 else 0)
         node.at_least(size, max(least, 0), f"dimension {2 + axis}, for windows that reach over {reach} elements,")
 
 

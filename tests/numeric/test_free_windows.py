@@ -65,7 +65,7 @@ def pooled(x: np.ndarray, kernel: int, stride: int, dilation: int, pads: list[in
     count = (-(-room // stride) if ceil else room // stride) + 1
     if ceil and count > 0 and (count - 1) * stride >= size + pads[0]:
         count -= 1  # It would begin in the padding at the end.
-    if count < 0:
+    if count < 0 or (not ceil and stride > 1 and room < 0):
         return None
     result = np.zeros((2, *x.shape[:2], count), np.float32)
     for place in range(count):
@@ -83,7 +83,7 @@ def pooled(x: np.ndarray, kernel: int, stride: int, dilation: int, pads: list[in
 def test_windows_larger_than_what_they_move_over(
     kernel: int, stride: int, dilation: int, pads: list[int], ceil: int
 ) -> None:
-    """There are none where one nearly fits; further from that their number would be below 0, which is refused."""
+    """There are none where one nearly fits, which is refused where strides make that doubtful, and further from it."""
     attributes = {"kernel_shape": [kernel], "strides": [stride], "dilations": [dilation], "pads": pads}
     models = [
         model_of(operator, {"x": [1, 2, "W"]}, opset=19, ceil_mode=ceil, **attributes)
