@@ -9,7 +9,6 @@ import numpy as np
 import onnx
 
 Arrays = dict[str, np.ndarray]
-_EVALUATOR = f"ONNX's reference evaluator {onnx.__version__}"
 
 
 class ReferenceError(Exception):
@@ -30,13 +29,8 @@ class Reference:
         try:
             import onnxruntime
         except ImportError:
-            return Reference(_EVALUATOR, model)
+            return Reference(f"ONNX's reference evaluator {onnx.__version__}", model)
         return Reference(f"onnxruntime {onnxruntime.__version__}", model)
-
-    @property
-    def standard(self) -> Reference:
-        """ONNX's own evaluator, which settles where another engine may depart from the standard."""
-        return Reference(_EVALUATOR, self.model)
 
     def run(self, feeds: Arrays) -> Arrays:
         """The outputs by name. Raises ReferenceError."""
