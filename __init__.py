@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         TargetMismatchError,
     )
     from .runtime.executable import Executable, load
-    from .runtime.session import GraphOptimizationLevel, InferenceSession, SessionOptions, replace_onnxruntime
+    from .session import GraphOptimizationLevel, InferenceSession, SessionOptions, replace_onnxruntime
 
 __version__ = "0.1.0"
 
@@ -30,10 +30,10 @@ _EXPORTS = {
     "compile": ".compiler",
     "load": ".runtime.executable",
     "Executable": ".runtime.executable",
-    "InferenceSession": ".runtime.session",
-    "SessionOptions": ".runtime.session",
-    "GraphOptimizationLevel": ".runtime.session",
-    "replace_onnxruntime": ".runtime.session",
+    "InferenceSession": ".session",
+    "SessionOptions": ".session",
+    "GraphOptimizationLevel": ".session",
+    "replace_onnxruntime": ".session",
     "LaminaError": ".runtime.errors",
     "InputError": ".runtime.errors",
     "ProgramError": ".runtime.errors",

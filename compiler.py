@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import onnx
     from xdsl.dialects.builtin import ModuleOp
 
-    from .backend.targets import Target
     from .context import CompilerContext, Denormals
+    from .machines import Target
     from .pipeline import PipelineOptions
 
 Shapes = Mapping[str, int | Sequence[int | str | None]]
@@ -47,7 +47,8 @@ def compile(
     """
     checked = checks_by_default() if options is None else options.checked
     may_use_cache = options is None or options.may_use_cache
-    entry = find_entry(model, shapes, target, winograd_error, checked, denormals) if may_use_cache else None
+    machine = target if isinstance(target, str) else repr(target)
+    entry = find_entry(model, shapes, machine, winograd_error, checked, denormals) if may_use_cache else None
     executable = entry.load(threads) if entry is not None else None
     if executable is not None:
         return executable

@@ -18,7 +18,7 @@ from .errors import MissingConstantError
 if TYPE_CHECKING:
     from xdsl.ir import Operation
 
-    from .backend.targets import Target
+    from .machines import Target
 
 _DTYPES_ENTRY = "lamina.dtypes"
 _LAYOUTS_ENTRY = "lamina.layouts"
@@ -202,11 +202,11 @@ class CompilerContext(Context):
     def target(self) -> Target:
         """The machine to compile for; to keep denormals, without the instructions that always take them as zero."""
         if self._target is None or self._target == "host":
-            from .backend.targets import host_target
+            from .machines import host_target
 
             self._target = host_target()
         elif isinstance(self._target, str):
-            from .backend.targets import target_by_name
+            from .machines import target_by_name
 
             self._target = target_by_name(self._target)
         if self.denormals == "keep":

@@ -12,13 +12,13 @@ from functools import cache
 from xdsl.dialects import llvm
 from xdsl.dialects.builtin import ModuleOp
 
+from ..machines import Target
 from ..runtime.image import Image
 from .linker import Input, link
 from .llvm_text import print_functions
 from .object_cache import load_object, object_key, store_object
 from .object_code import emit_object
 from .support import support_text
-from .targets import Target
 
 _NEUTRAL_NAME = "kernel"
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
+from ..machines import Target, host_target
 from ..runtime.image import Image
 from .compile_module import compile_module
-from .targets import Target, host_target
 
 Argument = np.ndarray | int | float
 

@@ -24,7 +24,7 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ..dialects import llvm_extension as llvmx
-from .targets import Target
+from ..machines import Target
 
 LOOP_ATTRIBUTE = "llvmx.loop"
 

@@ -13,7 +13,7 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from ..cache import objects
-from .targets import Target
+from ..machines import Target
 
 MEMORY_BYTES = 64 << 20
 """Of objects that a process keeps for the next model it compiles; a large network has some 5 MB."""

@@ -12,8 +12,8 @@ from functools import cache
 import llvmlite.binding as llvm
 from xdsl.dialects.builtin import ModuleOp
 
+from ..machines import Target
 from .llvm_text import print_llvm
-from .targets import Target
 
 _INITIALISED = threading.Event()
 _LOCK = threading.Lock()

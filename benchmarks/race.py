@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from .. import __version__
-from ..backend.targets import host_target
+from ..machines import host_target
 from .networks import NETWORKS, networks
 from .sections import compile_time, overhead, speed, start, widths
 

@@ -22,17 +22,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
-from ..frontend.external_files import find_beside, open_beside
+from ..external_files import find_beside, open_beside
 from ..runtime import file_format
 from ..runtime.errors import FileFormatError, ProgramError, TargetMismatchError
 from ..runtime.executable import Executable, load
 from . import entries, folder
 from .identity import compiler_identity, machine_identity
-
-if TYPE_CHECKING:
-    from ..backend.targets import Target
 
 _LISTING_SUFFIX = ".files"
 
@@ -136,7 +133,7 @@ def checks_by_default() -> bool:
 def find_entry(
     source: Any,
     shapes: Mapping[str, Any] | None,
-    target: str | Target,
+    target: str,
     winograd_error: float = 3.0,
     checked: bool = False,
     denormals: str = "flush",
@@ -192,7 +189,7 @@ def _content(source: Any) -> bytes | bytearray | memoryview | None:
 
 
 def _describe_request(
-    shapes: Mapping[str, Any] | None, target: str | Target, winograd_error: float, checked: bool, denormals: str
+    shapes: Mapping[str, Any] | None, target: str, winograd_error: float, checked: bool, denormals: str
 ) -> str | None:
     """What is asked for besides the model, as text; `None` where that has none that tells it from all others."""
     compiler = compiler_identity()

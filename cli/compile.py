@@ -173,7 +173,7 @@ def _destination(model: Path, output: Path | None, emit: str, as_json: bool) -> 
 
 def _target_name(name: str) -> str:
     """The name of the target itself where this machine is asked for."""
-    from ..backend.targets import target_by_name
+    from ..machines import target_by_name
 
     try:
         return target_by_name(name).name

@@ -126,8 +126,8 @@ def _target() -> Facts:
 
     import llvmlite.binding as llvm
 
-    from ..backend.targets import host_target
-    from ..backend.targets.host import passed_over
+    from ..machines import host_target
+    from ..machines.cpu.host import passed_over
 
     target = host_target()
     better = passed_over(platform.machine(), dict(llvm.get_host_cpu_features()))

@@ -19,8 +19,8 @@ from xdsl.utils.arg_spec import parse_spec
 from xdsl.utils.exceptions import ArgSpecParseError
 from xdsl.xdsl_opt_main import xDSLOptMain
 
-from ..backend.targets import target_by_name
 from ..context import CompilerContext, ConstantStore
+from ..machines import target_by_name
 from ..passes.schedule.pack_constants import pack_constants
 from ..pipeline import (
     PHASE_NAMES,

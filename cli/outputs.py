@@ -21,8 +21,8 @@ from ..dialects.exact_printer import ExactPrinter
 from ..runtime.errors import LaminaError
 
 if TYPE_CHECKING:
-    from ..backend.targets import Target
     from ..context import CompilerContext
+    from ..machines import Target
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class MachineOutput(Output):
     machine: str | None = None
 
     def machine_target(self, context: Context) -> Target:
-        from ..backend.targets import target_by_name
+        from ..machines import target_by_name
 
         return cast("CompilerContext", context).target if self.machine is None else target_by_name(self.machine)
 

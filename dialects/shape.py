@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..runtime import expressions
+from ..reference import dimensions
 
 if TYPE_CHECKING:
     import sympy
@@ -165,7 +165,7 @@ def minimum(left: Dim, right: Dim) -> Dim:
 def scaled(size: Dim, numerator: int, denominator: int) -> Dim:
     """``size * numerator / denominator``, a number that float32 holds, rounded to float32 and then down."""
     if isinstance(size, int):
-        return expressions.scaled(size, numerator, denominator)
+        return dimensions.scaled(size, numerator, denominator)
     return scaled_function()(size, numerator, denominator)
 
 
@@ -181,7 +181,7 @@ def scaled_function() -> Any:
         @classmethod
         def eval(cls, *arguments: Any) -> Any:
             if all(argument.is_Integer for argument in arguments):
-                return sympy.Integer(expressions.scaled(*map(int, arguments)))
+                return sympy.Integer(dimensions.scaled(*map(int, arguments)))
             return None
 
     return Scaled
@@ -190,7 +190,7 @@ def scaled_function() -> Any:
 def broadcast(left: Dim, right: Dim) -> Dim:
     """What two sizes broadcast to that are equal, or one of them 1; which of these is only known at run time."""
     if isinstance(left, int) and isinstance(right, int):
-        return expressions.broadcast(left, right)
+        return dimensions.broadcast(left, right)
     return canonical(broadcast_function()(left, right))
 
 

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from example_model import linear_model, small_model
-from lamina.backend.targets import TARGETS
 from lamina.context import CompilerContext
 from lamina.dialects.decisions import KINDS, Decisions, fields_of, listed, text_of
 from lamina.frontend import import_model
 from lamina.frontend import limits as frontend_limits
+from lamina.machines import TARGETS
 from lamina.pipeline import PHASE_NAMES, PHASES, compile_through, module_text
 from lamina.universe import LOWERINGS, PASSES, UNIVERSE
 
@@ -252,8 +252,8 @@ def _close_fence(output: list[str]) -> None:
 
 def atoms(_: str) -> str:
     """A row an instruction that multiplies and adds narrow numbers."""
-    from lamina.backend.targets import TARGETS
-    from lamina.backend.targets.atoms import ATOMS
+    from lamina.machines import TARGETS
+    from lamina.machines.atoms import ATOMS
 
     rows = ["| atom | products | sums | at once | matrices | targets |", "|---" * 6 + "|"]
     for atom in ATOMS.values():

@@ -17,7 +17,7 @@ from ..dialects.graph.attributes import reference_attributes
 from ..dialects.graph.folding import REPEATED_BYTES, distinct_bytes, folding_limit
 from ..dialects.graph.types import TensorType, f32, i64, is_integer, numpy_dtype
 from ..dialects.shape import add, is_static, maximum, multiply, print_dimension, product, same_dimension, subtract
-from ..runtime.reference import REFERENCE, evaluate
+from ..reference.operations import REFERENCE, evaluate
 from .budget import NodeBudget
 from .contents import known_result
 from .limits import MAX_GROWTH_BYTES, MAX_RANK, MAX_TENSOR_BYTES

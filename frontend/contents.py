@@ -220,7 +220,7 @@ def _gather(operands: Sequence[Known], values: Mapping[str, Any], result: Tensor
 
 
 def _slice(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
-    from ..runtime.reference.movement import take_slice
+    from ..reference.movement import take_slice
 
     bounds = (*values["starts"], *values["ends"])
     if not all(isinstance(bound, int) for bound in bounds):

@@ -15,7 +15,7 @@ from pathlib import Path
 import onnx
 
 from ..errors import InvalidModelError
-from .external_files import NoFileError, OutsideError, find_beside, open_beside
+from ..external_files import NoFileError, OutsideError, find_beside, open_beside
 from .tensor_checks import nbytes
 from .wording import shown
 

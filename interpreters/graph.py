@@ -21,7 +21,7 @@ from ..dialects.graph.control import IfOp, LoopOp, YieldOp
 from ..dialects.graph.operation import GraphOperation
 from ..dialects.graph.types import TensorType
 from ..dialects.shape import substitute
-from ..runtime.reference import evaluate
+from ..reference.operations import evaluate
 from ..runtime.shapes import without_vanishing
 from .kernel import Trace
 from .scalar import scalar_dtype

@@ -16,7 +16,7 @@ from ..dialects import kernel as k
 from ..dialects.layout import ConvertOp, ReshapeOp, TensorType, TransposeOp, WindowOp
 from ..dialects.shape import Dim, substitute
 from ..dialects.winograd import restore_weights, tile_of
-from ..runtime.reference import evaluate
+from ..reference.operations import evaluate
 from .scalar import NoMeaningError, evaluate_region, scalar_dtype
 
 Trace = Callable[[SSAValue, np.ndarray], None]

@@ -22,8 +22,8 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, Operation, Region, SSAValue
 
-from ..runtime.reference import evaluate
-from ..runtime.reference.elementwise import gelu, tanh_gelu
+from ..reference.elementwise import gelu, tanh_gelu
+from ..reference.operations import evaluate
 
 
 class NoMeaningError(ValueError):

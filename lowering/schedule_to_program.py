@@ -20,7 +20,6 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Block, Operation, SSAValue
 
-from ..backend.targets import Target
 from ..context import CompilerContext
 from ..dialects import shape as dims
 from ..dialects.calling_convention import CHECKED_ATTRIBUTE, Arguments
@@ -30,6 +29,7 @@ from ..dialects.layout import TensorType
 from ..dialects.schedule import BarrierOp, BufferOp, StageOp
 from ..dialects.shape import Dim
 from ..dialects.storage import buffer_bytes, dtype_name
+from ..machines import Target
 from ..runtime import program as manifest
 from ..runtime.expressions import symbols_of
 from .kernel_to_schedule import VIEWS
@@ -254,7 +254,7 @@ class _PlanBuilder:
 
 def _host_attributes(op: Operation) -> dict[str, Any]:
     """The operation's fields as plain values; dimensions as expressions, which the runtime evaluates."""
-    from ..runtime.reference import SHAPED_BY_RESULT
+    from ..reference.operations import SHAPED_BY_RESULT
 
     attributes = {name: _plain(value) for name, value in op.values.items()}  # pyright: ignore[reportAttributeAccessIssue]
     if op.name.removeprefix("graph.") in SHAPED_BY_RESULT:

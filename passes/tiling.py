@@ -10,7 +10,7 @@ from ..dialects.kernel import ConvOp
 from ..dialects.shape import Dim
 
 if TYPE_CHECKING:
-    from ..backend.targets import Target
+    from ..machines import Target
 
 # Registers kept free beside the sums and one row of B: LLVM's scheduler loads that many columns of A ahead.
 LOADED_AHEAD = 4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -252,8 +251,9 @@ def own_arrays(results: Sequence[np.ndarray], inputs: Sequence[np.ndarray]) -> l
 
 def host_operation(name: str) -> HostOperation:
     """The NumPy implementation of a graph operation. Raises ExecutionError where there is none."""
-    reference = importlib.import_module(".reference", __package__)
-    operation = reference.REFERENCE.get(name)
+    from ..reference.operations import REFERENCE
+
+    operation = REFERENCE.get(name)
     if operation is None:
         raise ExecutionError(f"this runtime has no operation '{name}' for the host")
     return operation

@@ -124,7 +124,7 @@ class Call:
 
 @dataclass(slots=True)
 class Host:
-    """Runs the NumPy operation ``runtime.reference.REFERENCE[operation]``.
+    """Runs the NumPy operation ``reference.operations.REFERENCE[operation]``.
 
     An empty name among ``inputs`` is an optional operand that is left out. Expressions in attributes that hold
     dimensions (``plan.DIMENSION_ATTRIBUTES``) are evaluated before.

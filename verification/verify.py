@@ -15,7 +15,6 @@ from pathlib import Path
 
 from xdsl.dialects.builtin import ModuleOp
 
-from ..backend.targets import Target
 from ..compiler import compile_module, import_for
 from ..context import CompilerContext
 from ..dialects.calling_convention import function_name
@@ -25,6 +24,7 @@ from ..interpreters.module import interpret_module
 from ..interpreters.scalar import NoMeaningError
 from ..interpreters.schedule import MemoryHazard, ScheduleRules, StageRun
 from ..lowering.loops_to_llvm.lower import code_functions
+from ..machines import Target
 from ..pipeline import PipelineOptions, build_program, emit_code, phase_range, run_phase
 from ..runtime.errors import LaminaError
 from ..runtime.executable import Executable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase
 
-from ...runtime.reference import SHAPED_BY_RESULT
+from ...reference.operations import SHAPED_BY_RESULT
 from ..shape import is_static
 
 if TYPE_CHECKING:

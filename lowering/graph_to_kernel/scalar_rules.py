@@ -342,7 +342,7 @@ def _convert_float(code: ScalarCode, value: SSAValue, target: Attribute) -> SSAV
 
 
 def float_to_integer(code: ScalarCode, value: SSAValue, target: Attribute, unsigned: bool) -> SSAValue:
-    """Towards zero, on every target as ``runtime.reference.elementwise.float_to_integer`` defines it.
+    """Towards zero, on every target as ``reference.elementwise.float_to_integer`` defines it.
 
     Through a signed type, then cut to size. What that type does not hold, NaN included, is its least number; of u64 the
     upper half goes through the lower one.

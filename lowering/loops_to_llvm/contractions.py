@@ -18,8 +18,8 @@ from xdsl.dialects import llvm
 from xdsl.dialects.builtin import AnyFloat, IntegerType, Signedness, VectorType
 from xdsl.ir import Attribute, Operation, SSAValue
 
-from ...backend.targets.atoms import ATOMS, Atom
 from ...dialects.contraction import GENERAL_ATOM, ContractOp
+from ...machines.atoms import ATOMS, Atom
 from .builder import Builder, vector_type
 from .conversions import extend_float
 from .floats import fused_multiply_add

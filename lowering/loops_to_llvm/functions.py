@@ -12,8 +12,8 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, Block, Operation, Region
 
-from ...backend.targets import Target
 from ...dialects.calling_convention import KERNEL_ATTRIBUTE, SHARE_PARAMETERS, SLOT_BYTES, is_kernel
+from ...machines import Target
 from . import arithmetic, contractions, control_flow, floats, integers, memory, transfers, vectors
 from .builder import POINTER, Builder
 from .index import IndexMath

@@ -11,8 +11,8 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.passes import ModulePass
 
-from ...backend.targets import Target, target_by_name
 from ...dialects.calling_convention import is_kernel
+from ...machines import Target, target_by_name
 from .functions import lower_function
 
 TARGET_ATTRIBUTE = "lamina.target"

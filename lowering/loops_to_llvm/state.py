@@ -9,7 +9,7 @@ from typing import TypeAlias
 from xdsl.dialects.builtin import IndexType, IntegerType, MemRefType, Signedness, StringAttr, VectorType, i1, i8, i64
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
-from ...backend.targets import Target
+from ...machines import Target
 from .builder import POINTER, Builder, vector_type
 from .index import ZERO, Index, IndexMath
 from .tiles import Tile, cut_of

@@ -27,7 +27,7 @@ from ...dialects.decisions import Elements
 from ...dialects.kernel import ResizeOp
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim, canonical, maximum
-from ...runtime.reference.coordinates import FIRST_IF_SINGLE, IN_FLOAT32, Line, source_line
+from ...reference.coordinates import FIRST_IF_SINGLE, IN_FLOAT32, Line, source_line
 from .arithmetic import convert, index_as, select
 from .element_loops import Position, for_each_span, outer_loops, walk_elements, walk_origins, walk_space
 from .elementwise import apply_epilogue, operand_positions

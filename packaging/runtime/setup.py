@@ -1,4 +1,4 @@
-"""Builds lamina-runtime out of the repository: `runtime/`, and of the package itself only what imports it lazily."""
+"""Builds lamina-runtime out of the repository: `runtime/`, `reference/`, and what lies above them for users."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class BuildRuntime(build_py):
-    """Leaves out the compiler, whose modules lie beside ``__init__.py``."""
+    """Leaves out the compiler, of which modules lie beside those that a runtime has."""
 
     def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:
         modules = super().find_package_modules(package, package_dir)
-        return [module for module in modules if package != "lamina" or module[1] == "__init__"]
+        return [module for module in modules if package != "lamina" or module[1] in ("__init__", "session")]
 
 
 setup(

@@ -13,7 +13,7 @@ from ...dialects.graph.attributes import reference_attributes
 from ...dialects.graph.folding import distinct_bytes, folding_limit
 from ...dialects.graph.types import TensorType
 from ...dialects.shape import is_static
-from ...runtime.reference import REFERENCE, evaluate
+from ...reference.operations import REFERENCE, evaluate
 from .rewriting import Rewriter, graph_blocks
 
 

@@ -56,7 +56,7 @@ from ..tiling import (
 from .conv_costs import channel_block
 
 if TYPE_CHECKING:
-    from ...backend.targets import Target
+    from ...machines import Target
 
 
 @dataclass(frozen=True)

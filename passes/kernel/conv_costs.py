@@ -17,7 +17,7 @@ from ...dialects.shape import Dim
 from ..tiling import im2col_tile, indirect_columns
 
 if TYPE_CHECKING:
-    from ...backend.targets import Target
+    from ...machines import Target
 
 # What stands for each symbol of an extent that is not known: the side of a small picture, at a model's input.
 TYPICAL_SIZE = 320

@@ -46,7 +46,7 @@ from ..tiling import (
 )
 
 if TYPE_CHECKING:
-    from ...backend.targets import Target
+    from ...machines import Target
 
 Chooser = Callable[[Operation, "Target"], Decisions]
 

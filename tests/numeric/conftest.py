@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from lamina.backend.jit import load_module
-from lamina.backend.targets import host_target
 from lamina.context import CompilerContext
 from lamina.dialects import schedule
 from lamina.dialects.calling_convention import Arguments, Signature
@@ -19,6 +18,7 @@ from lamina.dialects.shape import Dim, substitute
 from lamina.dialects.storage import dtype_name
 from lamina.lowering.loops_to_llvm.lower import lower_module
 from lamina.lowering.schedule_to_loops import lower_stage
+from lamina.machines import host_target
 from lamina.passes.schedule.choose_tiles import choose_tiles
 from lamina.universe import UNIVERSE
 from xdsl.dialects.builtin import ModuleOp

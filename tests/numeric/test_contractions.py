@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from lamina.backend.targets import host_target
 from lamina.dialects import kernel
 from lamina.dialects.layout import TensorType
 from lamina.dialects.layout_algebra import Layout, parse_order
 from lamina.dialects.shape import symbol
 from lamina.dialects.winograd import transform_weights
+from lamina.machines import host_target
 from lamina.passes.kernel.conv_costs import channel_block
 from lamina.passes.schedule.choose_tiles import choose_tiles
 from xdsl.dialects import arith

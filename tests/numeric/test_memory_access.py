@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 import pytest
 from lamina.backend.compile_module import compile_module as generate_code
-from lamina.backend.targets import target_by_name
 from lamina.cache.models import find_entry
 from lamina.context import CompilerContext
+from lamina.machines import target_by_name
 from lamina.runtime.errors import MemoryAccessError
 from lamina.runtime.image import MappedImage
 from lamina.runtime.inspection import run_kernel

@@ -6,7 +6,7 @@ import lamina
 import numpy as np
 import onnx
 import pytest
-from lamina.runtime.reference.elementwise import float_to_integer
+from lamina.reference.elementwise import float_to_integer
 from onnx import TensorProto, helper, numpy_helper
 
 NUMBERS = np.array(

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 from lamina.backend.jit import load_module
-from lamina.backend.targets import host_target, target_by_name
 from lamina.context import CompilerContext
 from lamina.lowering.loops_to_llvm import lower_module
+from lamina.machines import host_target, target_by_name
 from lamina.passes.loops.expand_math import LoopsExpandMathPass, UnsupportedMathError
 from xdsl.parser import Parser
 

@@ -14,9 +14,9 @@ from lamina.dialects.shape import parse_dimension, print_dimension, substitute, 
 from lamina.frontend.contents import known_result
 from lamina.frontend.values import objects
 from lamina.interpreters.graph import GraphExecutionError, interpret_graph
+from lamina.reference.elementwise import erf
+from lamina.reference.operations import REFERENCE, evaluate
 from lamina.runtime import expressions
-from lamina.runtime.reference import REFERENCE, evaluate
-from lamina.runtime.reference.elementwise import erf
 from xdsl.dialects import test
 from xdsl.ir import SSAValue
 from xdsl.parser import Parser

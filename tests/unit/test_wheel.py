@@ -154,8 +154,8 @@ def test_runtime_wheel_is_small_and_holds_the_runtime_alone(wheel: Path, runtime
     assert runtime_wheel.stat().st_size < 1_000_000
     archive, whole = zipfile.ZipFile(runtime_wheel), zipfile.ZipFile(wheel)
     names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    wanted = {name for name in whole.namelist() if name.startswith("lamina/runtime/")}
-    assert names == {"lamina/__init__.py", "lamina/py.typed", *wanted}
+    wanted = {name for name in whole.namelist() if name.startswith(("lamina/runtime/", "lamina/reference/"))}
+    assert names == {"lamina/__init__.py", "lamina/py.typed", "lamina/session.py", *wanted}
     assert all(archive.read(name) == whole.read(name) for name in names)
     metadata = archive.read(next(name for name in archive.namelist() if name.endswith("METADATA"))).decode()
     assert f"Version: {lamina.__version__}\n" in metadata

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from lamina.backend.targets import host_target
 from lamina.context import CompilerContext
 from lamina.dialects import kernel, schedule
 from lamina.dialects.decisions import Decisions, Value, kind_of
 from lamina.dialects.layout import TensorType
 from lamina.dialects.shape import Dim, parse_dimension, substitute
+from lamina.machines import host_target
 from lamina.passes.kernel.choose_layouts import KernelChooseLayoutsPass
 from lamina.passes.schedule.choose_tiles import choose_tiles
 from xdsl.dialects import arith, func

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from lamina.backend.compile_module import compile_module
 from lamina.backend.jit import load_module
-from lamina.backend.targets import Target, host_target, target_by_name
 from lamina.context import CompilerContext
 from lamina.lowering.loops_to_llvm import lower_module
+from lamina.machines import Target, host_target, target_by_name
 from lamina.passes.loops.expand_math import LoopsExpandMathPass
 from lamina.runtime.image import Image
 from xdsl.parser import Parser

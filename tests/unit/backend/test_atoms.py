@@ -8,10 +8,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from lamina.backend.object_code import emit_assembly
-from lamina.backend.targets import TARGETS, Target
-from lamina.backend.targets.atoms import ATOMS, Atom, atoms_of
 from lamina.context import CompilerContext
 from lamina.lowering.loops_to_llvm import LoopsToLLVMError, lower_module
+from lamina.machines import TARGETS, Target
+from lamina.machines.atoms import ATOMS, Atom, atoms_of
 from loops_kernels import flat, kernel
 from xdsl.parser import Parser
 

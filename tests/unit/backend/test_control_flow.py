@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lamina.backend.targets import TARGETS
 from lamina.context import CompilerContext
 from lamina.lowering.loops_to_llvm import LoopsToLLVMError, lower_module
+from lamina.machines import TARGETS
 from loops_kernels import flat, kernel, random
 from xdsl.parser import Parser
 

@@ -12,7 +12,7 @@ from lamina.backend.jit import LoadedImage
 from lamina.backend.linker import Input, LinkError, link
 from lamina.backend.object_code import CodeGenerationError, emit_object
 from lamina.backend.relocations import RelocationError, apply_aarch64, apply_x86_64
-from lamina.backend.targets import TARGETS, host_target
+from lamina.machines import TARGETS, host_target
 
 SYMBOL = Symbol("f", 1, 0, True, True)
 X86, ARM = TARGETS["avx2"], TARGETS["aarch64_neon"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from lamina.backend import compile_module as unit
 from lamina.backend.object_cache import MEMORY, load_object, object_key, store_object
-from lamina.backend.targets import TARGETS
 from lamina.context import CompilerContext
 from lamina.lowering.loops_to_llvm import lower_module
+from lamina.machines import TARGETS
 from xdsl.parser import Parser
 
 TEXT = "define void @f() { ret void }"

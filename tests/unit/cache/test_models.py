@@ -14,9 +14,9 @@ import numpy as np
 import onnx
 import pytest
 from lamina import compiler
-from lamina.backend.targets import TARGETS
 from lamina.cache import entries, models
 from lamina.frontend import registry
+from lamina.machines import TARGETS
 from lamina.pipeline import PipelineOptions
 from onnx import TensorProto, helper, numpy_helper
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lamina.backend.targets.host import passed_over
 from lamina.cli import doctor, machine_facts, self_test
 from lamina.cli.lamina import app
 from lamina.errors import LaminaError
+from lamina.machines.cpu.host import passed_over
 from typer.testing import CliRunner
 
 

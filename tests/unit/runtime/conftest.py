@@ -6,7 +6,7 @@ import platform
 
 import numpy as np
 import pytest
-from lamina.backend import targets
+from lamina import machines
 from lamina.backend.compile_module import compile_module
 from lamina.runtime.executable import Executable
 from lamina.runtime.image import Image
@@ -118,7 +118,7 @@ define void @nothing(ptr %arguments, i64 %thread, i64 %threads) {
 
 def compile_image(text: str) -> Image:
     """Compiles LLVM IR text and links it with the thread driver for this machine."""
-    return compile_module(text, targets.host_target())
+    return compile_module(text, machines.host_target())
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lamina.backend.compile_module import compile_module
-from lamina.backend.targets import host_target, target_by_name
+from lamina.machines import host_target, target_by_name
 from lamina.runtime import file_format
 from lamina.runtime.errors import FileFormatError, LaminaError, ProgramError, TargetMismatchError
 from lamina.runtime.executable import Executable, from_bytes, load

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from lamina.backend.compile_module import compile_module
-from lamina.backend.targets import host_target, target_by_name
+from lamina.machines import host_target, target_by_name
 from lamina.runtime.errors import InputError
 from lamina.runtime.executable import Executable
 from lamina.runtime.memory import map_code

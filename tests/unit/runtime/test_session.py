@@ -7,11 +7,11 @@ import types
 import lamina
 import numpy as np
 import pytest
-from lamina.runtime import session as onnxruntime
+from lamina import session as onnxruntime
 from lamina.runtime.errors import InputError, LaminaError
 from lamina.runtime.file_format import to_bytes
 from lamina.runtime.program import TensorType
-from lamina.runtime.session import InferenceSession, OrtValue, SessionOptions
+from lamina.session import InferenceSession, OrtValue, SessionOptions
 
 
 @pytest.fixture(scope="module")

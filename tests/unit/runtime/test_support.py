@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from lamina.backend.compile_module import compile_module
 from lamina.backend.support import ARCHITECTURES, support_text
-from lamina.backend.targets import TARGETS, target_by_name
+from lamina.machines import TARGETS, target_by_name
 
 EXPORTED = {"lamina_run", "lamina_spin", "lamina_support_version", "lamina_worker"}
 SYSTEM_CALL = {

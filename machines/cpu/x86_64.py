@@ -1,6 +1,6 @@
 """x86-64 with SSE2 only: what every 64-bit x86 runs."""
 
-from .target import Target
+from ..target import Target
 
 X86_64 = Target(
     name="x86_64",

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from .target import Target
+from ..target import Target
 
 AVX2 = Target(
     name="avx2",

@@ -8,12 +8,12 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from ..atoms import atoms_of
+from ..target import Target
 from .aarch64_neon import AARCH64_NEON
-from .atoms import atoms_of
 from .avx2 import AVX2
 from .avx512 import AVX512
 from .avx512_vnni_bf16 import AVX512_VNNI_BF16
-from .target import Target
 from .x86_64 import X86_64
 
 # Families from the most to the least capable, with the LLVM features that each needs.

@@ -7,8 +7,8 @@ import json
 import llvmlite.binding as llvm
 import pytest
 from lamina.backend.object_code import emit_assembly
-from lamina.backend.targets import TARGETS, Target, host_target, target_by_name
-from lamina.backend.targets.host import _parse_size, family_of
+from lamina.machines import TARGETS, Target, host_target, target_by_name
+from lamina.machines.cpu.host import _parse_size, family_of
 
 
 @pytest.mark.parametrize("target", [*TARGETS.values(), host_target()], ids=[*TARGETS, "host"])

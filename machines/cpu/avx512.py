@@ -1,6 +1,6 @@
 """x86-64-v4: AVX-512 F, BW, CD, DQ and VL (Skylake-X and later)."""
 
-from .target import Target
+from ..target import Target
 
 AVX512 = Target(
     name="avx512",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from .aarch64_neon import AARCH64_DOTPROD, AARCH64_I8MM, AARCH64_NEON
-from .avx2 import AVX2, AVX2_VNNI
-from .avx512 import AVX512
-from .avx512_vnni_bf16 import AVX512_VNNI_BF16
-from .host import host_target
+from .cpu.aarch64_neon import AARCH64_DOTPROD, AARCH64_I8MM, AARCH64_NEON
+from .cpu.avx2 import AVX2, AVX2_VNNI
+from .cpu.avx512 import AVX512
+from .cpu.avx512_vnni_bf16 import AVX512_VNNI_BF16
+from .cpu.host import host_target
+from .cpu.x86_64 import X86_64
 from .target import Target
-from .x86_64 import X86_64
 
 _ALL = (X86_64, AVX2, AVX2_VNNI, AVX512, AVX512_VNNI_BF16, AARCH64_NEON, AARCH64_DOTPROD, AARCH64_I8MM)
 TARGETS: dict[str, Target] = {target.name: target for target in _ALL}

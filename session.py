@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from .errors import InputError, LaminaError
-from .executable import Executable, TensorInfo, from_bytes, load
-from .expressions import Dimension, is_symbol
-from .file_format import MAGIC, is_compiled_model
-from .shapes import describe_shape
+from .runtime.errors import InputError, LaminaError
+from .runtime.executable import Executable, TensorInfo, from_bytes, load
+from .runtime.expressions import Dimension, is_symbol
+from .runtime.file_format import MAGIC, is_compiled_model
+from .runtime.shapes import describe_shape
 
 _PROVIDER = "CPUExecutionProvider"
 
@@ -372,7 +372,7 @@ def _without_overrides(executable: Executable, dimensions: Mapping[str, int]) ->
 
 def _compile(model: bytes | Path, threads: int | None, dimensions: Mapping[str, int]) -> Executable:
     try:
-        from ..compiler import compile
+        from .compiler import compile
     except ModuleNotFoundError as error:
         if error.name != f"{__name__.partition('.')[0]}.compiler":
             raise

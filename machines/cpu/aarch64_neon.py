@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from .target import Target
+from ..target import Target
 
 AARCH64_NEON = Target(
     name="aarch64_neon",

@@ -1,0 +1,1 @@
+"""Processors: the families of their instruction sets, a file each, and this machine."""
