@@ -162,7 +162,6 @@ class Binding:
     ):
         self.key = key
         self.instances: list[Instance] = []
-        self.pace = Pace()
         self.input_shapes = values.input_shapes
         self.outputs = [
             (shape, dtype, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
@@ -170,6 +169,7 @@ class Binding:
         ]
         total = sum(values.sizes.values())
         self.participants = _participants(segment, values.work, total, threads)
+        self.pace = Pace(self.participants)
         self.eager = total >= EAGER_BYTES if values.work is None else values.work >= EAGER_NANOSECONDS
         self.stage_count = len(segment.stages)
         self.sizes = values.sizes

@@ -180,7 +180,7 @@ class SegmentRunner:
 
     def _execute_together(self, binding: Binding, instance: Instance) -> None:
         pace = binding.pace
-        wanted = pace.threads(binding.participants)
+        wanted = pace.threads()
         grant = POOL.acquire(self.image, wanted, binding.eager, self.asked)
         try:
             team, participants = grant.team, grant.participants

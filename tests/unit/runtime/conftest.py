@@ -125,7 +125,7 @@ def compile_image(text: str) -> Image:
 def all_threads_always():
     """These tests are about several threads, however busy the machine is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lamina.runtime.pace.SUSPICIOUS_RUNS", 1 << 60)
+        patch.setattr("lamina.runtime.pace.WARM_UP_RUNS", 1 << 60)
         yield
 
 

@@ -139,7 +139,7 @@ if sys.argv[2] == "before":
 from lamina.runtime import pace, threads
 from lamina.runtime.executable import load
 from lamina.runtime.threads import POOL
-pace.SUSPICIOUS_RUNS = 1 << 60
+pace.WARM_UP_RUNS = 1 << 60
 x = np.arange(1000, dtype=np.float32)
 def participants(executable):
     seen = []

@@ -29,7 +29,7 @@ from lamina.runtime.executable import load
 from lamina.runtime.threads import POOL
 
 faulthandler.dump_traceback_later(90, exit=True)  # Should it hang, it says where.
-pace.SUSPICIOUS_RUNS = 1 << 60
+pace.WARM_UP_RUNS = 1 << 60
 x = np.random.default_rng(0).standard_normal((2, 3, 96, 96), np.float32)
 
 def correct(times=1, model=None):
