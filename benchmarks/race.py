@@ -18,9 +18,10 @@ from rich.console import Console
 from .. import __version__
 from ..machines import host_target
 from .networks import NETWORKS, networks
-from .sections import compile_time, overhead, speed, start, widths
+from .sections import compile_time, overhead, speed, start, threads, widths
+from .zoo import ZOO
 
-SECTIONS = ("overhead", "compile", "start", "widths", "speed")
+SECTIONS = ("overhead", "compile", "start", "widths", "speed", "threads")
 _COMPILED = ("resnet50", "mobilenet_v2")
 
 
@@ -57,6 +58,12 @@ def race(
                 networks(names or ()), seconds, lambda row: status.update(f"racing: {row['network']} done")
             )
         console.print(speed.table(report["speed"]))
+    if "threads" in wanted:
+        with console.status("counting threads") as status:
+            report["threads"] = threads.measure(
+                networks(names or ZOO), seconds, lambda row: status.update(f"counting threads: {row['network']} done")
+            )
+        console.print(threads.table(report["threads"]))
     if json_file is not None:
         json_file.write_text(json.dumps(report, indent=2))
 
