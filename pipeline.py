@@ -98,7 +98,7 @@ class Phase:
     rules: tuple[str, ...] = ()
 
 
-_CALLS = _legal(*_FUNCTION, *_VIEWS, "schedule.buffer", "schedule.call", "schedule.barrier")
+_CALLS = _legal(*_FUNCTION, *_VIEWS, "schedule.buffer", "schedule.call", "schedule.batches", "schedule.barrier")
 
 _CPU_PHASES = (
     Phase(
@@ -156,6 +156,8 @@ _CPU_PHASES = (
         "stages in order, buffers in the arena, tiles, the split among threads, barriers",
         (
             "lower-kernel-to-schedule",
+            # Before tiles are chosen, which depend on how many images a stage sees.
+            "schedule-choose-batches",
             "schedule-choose-tiles",
             "schedule-place-barriers",
             "schedule-plan-arena",

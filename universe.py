@@ -57,6 +57,7 @@ PASSES: dict[str, str] = {
     "loops-expand-math": "passes.loops.expand_math:LoopsExpandMathPass",
     "loops-map-threads": "passes.loops.map_threads:LoopsMapThreadsPass",
     "schedule-check-memory": "passes.schedule.check_memory:ScheduleCheckMemoryPass",
+    "schedule-choose-batches": "passes.schedule.choose_batches:ScheduleChooseBatchesPass",
     "schedule-choose-tiles": "passes.schedule.choose_tiles:ScheduleChooseTilesPass",
     "schedule-place-barriers": "passes.schedule.place_barriers:SchedulePlaceBarriersPass",
     "schedule-pack-constants": "passes.schedule.pack_constants:SchedulePackConstantsPass",

@@ -343,4 +343,7 @@ def window_type(source: TensorType, starts: Sequence[Dim], shape: Sequence[Dim])
     return TensorType.of(shape, source.element_type, source.layout.with_margins(lower, upper))
 
 
+VIEWS = (ReshapeOp, TransposeOp, WindowOp)
+"""Ops that see the memory of another value in another way."""
+
 LayoutDialect = Dialect("layout", [ConvertOp, TransposeOp, ReshapeOp, WindowOp], [LayoutAttr, TensorType])

@@ -8,6 +8,7 @@ import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 
+from ..dialects.batches import BatchesOp
 from ..dialects.kernel_call import CallOp
 from ..dialects.schedule import BufferOp, StageOp
 from .graph import interpret_graph
@@ -31,7 +32,7 @@ def interpret_module(
     """
 
     def run_segment(function: FuncOp, arguments: list[np.ndarray], symbols: dict[str, int]) -> list[np.ndarray]:
-        if any(isinstance(op, StageOp | CallOp | BufferOp) for op in function.body.block.ops):
+        if any(isinstance(op, StageOp | CallOp | BatchesOp | BufferOp) for op in function.body.block.ops):
             return interpret_schedule(
                 function, arguments, constants, symbols, trace=trace, rules=rules, observe=observe
             )

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from xdsl.dialects import func
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.traits import SymbolTable
 
+from ..dialects.batches import BatchesOp
 from ..dialects.calling_convention import Arguments
 from ..dialects.kernel_call import CallOp
 from ..dialects.layout import ReshapeOp, TensorType, TransposeOp, WindowOp
@@ -27,6 +28,8 @@ from ..runtime.program import INDEX_REPORT_BYTES
 from .kernel import KernelInterpreter, Trace, as_signed
 from .loops import LoopsFunction, translate
 from .scalar import NoMeaningError, scalar_dtype
+
+Stage = StageOp | CallOp | BatchesOp
 
 POISON = 0xFF
 LOOP_THREADS = 2
@@ -109,47 +112,85 @@ class _ScheduleInterpreter:
         """The bytes of each input and buffer."""
         self.written: dict[SSAValue, tuple[str, int]] = {}
         """Who wrote a buffer of the arena last, and a digest of what."""
-        self.stages = [op for op in function.body.block.ops if isinstance(op, StageOp | CallOp)]
+        self.numbers = {op: number for number, op in enumerate(o for o in function.walk() if isinstance(o, StageOp))}
+        self.steps: dict[SSAValue, list[np.ndarray]] | None = None
+        """Inside of batches, what each value was in the steps so far."""
         self.loops: dict[str, LoopsFunction] = {}
+        self.observed: set[StageOp] = set()
 
     def run(self, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
         block = self.function.body.block
         for parameter, array in zip(block.args, arguments, strict=True):
             self.kernels.bind(tensor_type(parameter), array)
             self.memory[parameter] = pack_tensor(tensor_type(parameter), as_signed(array), self.kernels)
-        self.place_buffers([op for op in block.ops if isinstance(op, BufferOp)])
-        numbers = {stage: number for number, stage in enumerate(self.stages)}
-        for stages in self.epochs():
+        self.run_block(block)
+        terminator = block.last_op
+        assert isinstance(terminator, func.ReturnOp)
+        return [self.read(value) for value in terminator.operands]
+
+    def run_block(self, block: Block) -> None:
+        """A function's stages, or those of one step of a batch."""
+        self.place_buffers(block)
+        for stages in self.epochs(block):
             if self.rules.barriers:
                 check_apart(stages, self.memory)
             for stage in stages:
                 for value in stage.ins:
                     self.check_contents(stage, memory_root(value))
-                if isinstance(stage, CallOp):
+                if isinstance(stage, BatchesOp):
+                    self.run_batches(stage)
+                elif isinstance(stage, CallOp):
                     self.run_call(stage)
                 else:
-                    self.run_stage(numbers[stage], stage)
-        terminator = block.last_op
-        assert isinstance(terminator, func.ReturnOp)
-        return [self.read(value) for value in terminator.operands]
+                    self.run_stage(stage)
 
-    def epochs(self) -> list[list[StageOp | CallOp]]:
+    def run_batches(self, batches: BatchesOp) -> None:
+        """Each step on the memory of its images. What a value is for all of them is told when all have run."""
+        (images,) = self.kernels.sizes([batches.images.data])
+        self.steps = {}
+        for begin in range(0, images, batches.images_at_once):
+            taken = min(batches.images_at_once, images - begin)
+            if batches.symbol is not None:
+                self.kernels.symbols[batches.symbol.data] = taken
+            for value, part in zip((*batches.ins, *batches.outs), batches.body.block.args, strict=True):
+                whole = self.memory[memory_root(value)]
+                each = whole.size // images
+                self.memory[part] = whole[begin * each : (begin + taken) * each]
+            for part in batches.written_parts:
+                self.written.pop(part, None)
+            self.run_block(batches.body.block)
+        steps, self.steps = self.steps, None
+        for value in batches.outs:
+            self.note_written(batches, value)
+        for value, arrays in steps.items():
+            if self.trace is not None:
+                self.trace(value, np.concatenate(arrays))
+
+    def tell(self, value: SSAValue, array: np.ndarray) -> None:
+        """Tells of a value, or keeps it until all images have theirs."""
+        if self.steps is not None:
+            self.steps.setdefault(value, []).append(array)
+        elif self.trace is not None:
+            self.trace(value, array)
+
+    def epochs(self, block: Block) -> list[list[Stage]]:
         """The stages between barriers, each time backwards; before barriers are placed all of them in order."""
         if not self.rules.barriers:
-            return [self.stages]
-        epochs: list[list[StageOp | CallOp]] = [[]]
-        for op in self.function.body.block.ops:
+            return [[op for op in block.ops if isinstance(op, Stage)]]
+        epochs: list[list[Stage]] = [[]]
+        for op in block.ops:
             if isinstance(op, BarrierOp):
                 epochs.append([])
-            elif isinstance(op, StageOp | CallOp):
+            elif isinstance(op, Stage):
                 epochs[-1].insert(0, op)
         return epochs
 
     # --- memory ---------------------------------------------------------------------------------
 
-    def place_buffers(self, buffers: list[BufferOp]) -> None:
+    def place_buffers(self, block: Block) -> None:
         in_arena = []
-        for buffer in buffers:
+        for buffer in [op for op in block.ops if isinstance(op, BufferOp)]:
+            self.written.pop(buffer.result, None)
             if buffer.constant is not None:
                 array = np.ascontiguousarray(self.constants[buffer.constant.data])
                 self.memory[buffer.result] = array.reshape(-1).view(np.uint8)
@@ -157,14 +198,14 @@ class _ScheduleInterpreter:
                 in_arena.append(buffer)
             else:
                 self.memory[buffer.result] = np.full(self.bytes_of(buffer.type), POISON, np.uint8)
-        offsets, total = self.plan_arena(in_arena)
+        offsets, total = self.plan_arena(in_arena, self.barriers_after(block))
         arena = np.full(total, POISON, np.uint8)
         for buffer, offset in zip(in_arena, offsets, strict=True):
             self.memory[buffer.result] = arena[offset : offset + self.bytes_of(buffer.type)]
 
-    def plan_arena(self, buffers: list[BufferOp]) -> tuple[Sequence[int], int]:
+    def plan_arena(self, buffers: list[BufferOp], barriers: list[bool]) -> tuple[Sequence[int], int]:
         """Offsets as the runtime finds them: those in the text, and all others planned for these sizes."""
-        epochs = barrier_epochs(self.barriers_after())
+        epochs = barrier_epochs(barriers)
         ranges = []
         for buffer in buffers:
             first, last = (epochs[stage] for stage in buffer.lives)
@@ -173,10 +214,10 @@ class _ScheduleInterpreter:
         arena = plan(ranges)
         return arena.offsets, arena.total
 
-    def barriers_after(self) -> list[bool]:
+    def barriers_after(self, block: Block) -> list[bool]:
         barriers: list[bool] = []
-        for op in self.function.body.block.ops:
-            if isinstance(op, StageOp | CallOp):
+        for op in block.ops:
+            if isinstance(op, Stage):
                 barriers.append(False)
             elif isinstance(op, BarrierOp) and barriers:
                 barriers[-1] = True
@@ -214,7 +255,7 @@ class _ScheduleInterpreter:
         for target in call.outs:
             self.note_written(call, target)
             if self.trace is not None:
-                self.trace(target, self.read(target))
+                self.tell(target, self.read(target))
 
     def loops_of(self, call: CallOp) -> LoopsFunction:
         name = call.signature.function
@@ -225,11 +266,11 @@ class _ScheduleInterpreter:
             self.loops[name] = translate(kernel)
         return self.loops[name]
 
-    def note_written(self, stage: StageOp | CallOp, target: SSAValue) -> None:
+    def note_written(self, stage: Stage, target: SSAValue) -> None:
         root = memory_root(target)
         self.written[root] = (stage.stage_name.data, hash(self.memory[root].tobytes()))
 
-    def run_stage(self, number: int, stage: StageOp) -> None:
+    def run_stage(self, stage: StageOp) -> None:
         inputs = [self.memory[memory_root(value)].copy() for value in stage.ins]
         values = self.kernels.values = {
             argument: unpack_tensor(tensor_type(argument), memory, self.kernels)
@@ -242,14 +283,18 @@ class _ScheduleInterpreter:
             self.write(target, values[result])
             self.note_written(stage, target)
             if self.trace is not None:
-                self.trace(target, values[result])
+                self.tell(target, values[result])
         outputs = [self.memory[memory_root(target)].copy() for target in stage.outs]
-        if self.observe is not None:
-            self.observe(StageRun(self.function, number, stage, dict(self.kernels.symbols), inputs, outputs))
+        # Of a batch, the first step is like the others.
+        if self.observe is not None and stage not in self.observed:
+            self.observed.add(stage)
+            self.observe(
+                StageRun(self.function, self.numbers[stage], stage, dict(self.kernels.symbols), inputs, outputs)
+            )
 
-    def check_contents(self, stage: StageOp | CallOp, root: SSAValue) -> None:
+    def check_contents(self, stage: Stage, root: SSAValue) -> None:
         """That a buffer of the arena, or an output, holds what its writer left."""
-        if not isinstance(root.owner, BufferOp) or root.owner.constant is not None:
+        if not _is_written(root):
             return
         name, buffer = stage.stage_name.data, f"%{root.name_hint or 'buffer'}"
         if root not in self.written:
@@ -275,7 +320,7 @@ class _ScheduleInterpreter:
         return f" (it shares bytes with {', '.join(overlapping)})" if overlapping else ""
 
 
-def check_apart(stages: Sequence[StageOp | CallOp], memory: Mapping[SSAValue, np.ndarray]) -> None:
+def check_apart(stages: Sequence[Stage], memory: Mapping[SSAValue, np.ndarray]) -> None:
     """That no stage writes over what it, or another stage that runs at the same time, reads or writes."""
     touched = {memory_root(value): stage for stage in stages for value in (*stage.ins, *stage.outs)}
     for stage in stages:
@@ -289,6 +334,15 @@ def check_apart(stages: Sequence[StageOp | CallOp], memory: Mapping[SSAValue, np
                         "they share bytes of the arena",
                         name,
                     )
+
+
+def _is_written(root: SSAValue) -> bool:
+    """Whether stages write it: neither a constant nor what the function, or a step of a batch, is given."""
+    owner = root.owner
+    if isinstance(owner, Block):
+        batches = owner.parent_op()
+        return isinstance(batches, BatchesOp) and root in batches.written_parts
+    return isinstance(owner, BufferOp) and owner.constant is None
 
 
 def memory_root(value: SSAValue) -> SSAValue:

@@ -11,10 +11,8 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
 from ..dialects.kernel import ConstantOp, KernelOp
-from ..dialects.layout import ConvertOp, ReshapeOp, TensorType, TransposeOp, WindowOp
+from ..dialects.layout import VIEWS, ConvertOp, ReshapeOp, TensorType
 from ..dialects.schedule import BufferOp, StageOp, YieldOp
-
-VIEWS = (ReshapeOp, TransposeOp, WindowOp)
 
 
 @dataclass(frozen=True)

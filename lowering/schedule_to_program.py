@@ -22,17 +22,17 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ..context import CompilerContext
 from ..dialects import shape as dims
+from ..dialects.batches import BatchesOp
 from ..dialects.calling_convention import CHECKED_ATTRIBUTE, Arguments
 from ..dialects.graph.attributes import vanishing_axes
 from ..dialects.kernel_call import CallOp, signature_of
-from ..dialects.layout import TensorType
+from ..dialects.layout import VIEWS, TensorType
 from ..dialects.schedule import BarrierOp, BufferOp, StageOp
 from ..dialects.shape import Dim
 from ..dialects.storage import buffer_bytes, dtype_name
 from ..machines import Target
 from ..runtime import program as manifest
 from ..runtime.expressions import symbols_of
-from .kernel_to_schedule import VIEWS
 
 _REPORT = "report"
 
@@ -82,6 +82,9 @@ class _SegmentBuilder:
         self.names: dict[SSAValue, str] = {}
         self.buffers: list[manifest.Buffer] = []
         self.stages: list[manifest.Stage] = []
+        self.batches: list[manifest.Batches] = []
+        self.inside: int | None = None
+        """The number of the batches whose body is walked."""
         self.symbols: set[str] = set()
         self.writes: dict[str, list[int]] = {}
         """By name of a native function, which of its buffers it writes."""
@@ -99,15 +102,7 @@ class _SegmentBuilder:
         block = self.function.body.block
         for index, argument in enumerate(block.args):
             self._add(argument, "input", index=index)
-        for op in block.ops:
-            if isinstance(op, BufferOp):
-                self._add_buffer(op)
-            elif isinstance(op, StageOp | CallOp):
-                self._add_stage(op)
-            elif isinstance(op, BarrierOp) and self.stages:
-                self.stages[-1].barrier = True
-            elif isinstance(op, VIEWS):
-                self.names[op.result] = self.names[op.source]
+        self._number_lives(self._walk(block))
         terminator = block.last_op
         assert isinstance(terminator, func.ReturnOp)
         return manifest.Segment(
@@ -117,7 +112,48 @@ class _SegmentBuilder:
             buffers=self.buffers,
             stages=self.stages,
             symbols=sorted(self.symbols),
+            batches=self.batches,
         )
+
+    def _walk(self, block: Block) -> list[tuple[int, int]]:
+        """Adds what a block holds. For each of its stages, the numbers of the first and last one that it becomes."""
+        numbers: list[tuple[int, int]] = []
+        for op in block.ops:
+            first = len(self.stages)
+            if isinstance(op, BufferOp):
+                self._add_buffer(op)
+            elif isinstance(op, StageOp | CallOp):
+                self._add_stage(op)
+            elif isinstance(op, BatchesOp):
+                self._add_batches(op)
+            elif isinstance(op, BarrierOp) and self.stages:
+                self.stages[-1].barrier = True
+            elif isinstance(op, VIEWS):
+                self.names[op.result] = self.names[op.source]
+            if len(self.stages) > first:
+                numbers.append((first, len(self.stages) - 1))
+        return numbers
+
+    def _number_lives(self, numbers: Sequence[tuple[int, int]]) -> None:
+        """In the text a buffer lives between stages of its block; in the program those of all blocks are numbered."""
+        for buffer in self.buffers:
+            if buffer.kind == "arena" and buffer.inside == self.inside:
+                buffer.first_stage, buffer.last_stage = numbers[buffer.first_stage][0], numbers[buffer.last_stage][1]
+
+    def _add_batches(self, op: BatchesOp) -> None:
+        """The stages inside run from the same list; parts of what is outside are buffers of their own."""
+        first, self.inside = len(self.stages), len(self.batches)
+        known = set(self.symbols) | dims.symbols_of(op.images.data)
+        for value, part in zip((*op.ins, *op.outs), op.body.block.args, strict=True):
+            self._add(part, "part", whole=self.names[value])
+        symbol = "" if op.symbol is None else op.symbol.data
+        steps = manifest.Batches(first, first, dims.to_python_expression(op.images.data), op.images_at_once, symbol)
+        self.batches.append(steps)
+        self._number_lives(self._walk(op.body.block))
+        steps.last_stage = len(self.stages) - 1
+        self.stages[-1].barrier = True
+        self.symbols = known | (self.symbols - {symbol})
+        self.inside = None
 
     def _add(self, value: SSAValue, kind: manifest.BufferKind, **fields: Any) -> None:
         type_ = value.type
@@ -126,7 +162,8 @@ class _SegmentBuilder:
         name = f"{kind}{len(self.buffers)}"
         self.names[value] = name
         nbytes = dims.to_python_expression(buffer_bytes(type_))
-        self.buffers.append(manifest.Buffer(name=name, nbytes=nbytes, kind=kind, **fields))
+        inside = None if kind in ("input", "output", "constant") else self.inside
+        self.buffers.append(manifest.Buffer(name=name, nbytes=nbytes, kind=kind, inside=inside, **fields))
 
     def _add_buffer(self, op: BufferOp) -> None:
         match op.kind.data:
@@ -169,7 +206,13 @@ class _SegmentBuilder:
         number = len(self.stages)
         nbytes = dims.to_python_expression(size)
         buffer = manifest.Buffer(
-            f"scratch{number}", nbytes, "scratch", first_stage=number, last_stage=number, per_thread=True
+            f"scratch{number}",
+            nbytes,
+            "scratch",
+            first_stage=number,
+            last_stage=number,
+            per_thread=True,
+            inside=self.inside,
         )
         self.buffers.append(buffer)
         return buffer.name

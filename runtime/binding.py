@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from .arena import LiveRange, barrier_epochs, plan
 from .consistency import check_bytes
-from .errors import InputError
+from .errors import InputError, ProgramError
 from .expressions import compile_dimensions
-from .memory import ALIGNMENT, address_of
+from .memory import address_of
 from .pace import Pace
-from .program import Segment, Stage
+from .program import Segment
+from .segment_arena import SegmentArena
 from .shapes import describe_shape
+from .tables import SHARED, WORD_BYTES, StepValues, Tables
 
 NANOSECONDS_PER_PARTICIPANT = 15_000
 """A further thread joins a segment for each so many nanoseconds of work."""
@@ -26,21 +27,20 @@ alone, unless the runs follow each other so closely that the workers are still a
 EAGER_BYTES = 512 << 10
 """The same, in bytes of buffers, where the compiler has not estimated the work."""
 
-WORD_BYTES = 8
-RECORD_WORDS = 4
-_BARRIER_FLAG, _SERIAL_FLAG = 1, 2
-_WORD_MASK = (1 << 64) - 1
-
 
 @dataclass(slots=True)
 class SegmentValues:
-    """All expressions of a segment, evaluated: in the order of its inputs, outputs, buffers and stages."""
+    """All expressions of a segment, evaluated: in the order of its inputs, outputs, buffers and stages.
+
+    Sizes and arguments inside of batches are those of a step that has all its images; ``steps`` says the rest of each.
+    """
 
     input_shapes: list[tuple[int, ...]]
     output_shapes: list[tuple[int, ...]]
     sizes: dict[str, int]
     arguments: list[list[int]]
     work: int | None
+    steps: list[StepValues]
 
 
 class SegmentEvaluator:
@@ -48,11 +48,15 @@ class SegmentEvaluator:
 
     def __init__(self, segment: Segment):
         self._segment = segment
+        self._outside = [buffer for buffer in segment.buffers if buffer.inside is None]
+        self._plain = [number for number in range(len(segment.stages)) if segment.batches_of(number) is None]
+        self._inside = [_BatchesEvaluator(segment, number) for number in range(len(segment.batches))]
         dimensions: list[int | str] = []
         for tensor in [*segment.inputs, *segment.outputs]:
             dimensions += tensor.shape
-        dimensions += [buffer.nbytes for buffer in segment.buffers]
-        dimensions += [argument[-1] for stage in segment.stages for argument in stage.arguments]
+        dimensions += [buffer.nbytes for buffer in self._outside]
+        dimensions += [argument[-1] for stage in self._plain for argument in segment.stages[stage].arguments]
+        dimensions += [batches.images for batches in segment.batches]
         if segment.work is not None:
             dimensions.append(segment.work)
         self._function: Callable[..., tuple[int, ...]] = compile_dimensions(dimensions, segment.symbols)
@@ -64,10 +68,17 @@ class SegmentEvaluator:
         result = SegmentValues(
             input_shapes=[tuple([next(values) for _ in tensor.shape]) for tensor in segment.inputs],
             output_shapes=[tuple([next(values) for _ in tensor.shape]) for tensor in segment.outputs],
-            sizes={buffer.name: next(values) for buffer in segment.buffers},
-            arguments=[[next(values) for _ in stage.arguments] for stage in segment.stages],
-            work=None if segment.work is None else next(values),
+            sizes={buffer.name: next(values) for buffer in self._outside},
+            arguments=[[] for _ in segment.stages],
+            work=None,
+            steps=[],
         )
+        for number in self._plain:
+            result.arguments[number] = [next(values) for _ in segment.stages[number].arguments]
+        for inside, images in zip(self._inside, [next(values) for _ in segment.batches], strict=True):
+            inside.evaluate(key, images, result)
+        if segment.work is not None:
+            result.work = next(values)
         for shape in (*result.input_shapes, *result.output_shapes):
             if any(dimension < 0 for dimension in shape):
                 raise InputError(
@@ -92,38 +103,43 @@ class SegmentEvaluator:
         return " with " + ", ".join(f"{name} = {value}" for name, value in zip(self._segment.symbols, key, strict=True))
 
 
-class Tables:
-    """The 64-bit words that native code reads: the argument tables of all stages, then the stage records.
+class _BatchesEvaluator:
+    """The expressions inside of batches, which may depend on how many images a step has."""
 
-    ``words`` holds addresses of buffers as distances from the beginning of each buffer's memory, which may be negative;
-    ``places`` says which words belong to which buffer.
-    """
+    def __init__(self, segment: Segment, number: int):
+        self._segment, self._batches = segment, segment.batches[number]
+        self._buffers = [buffer for buffer in segment.buffers if buffer.inside == number]
+        self._stages = range(self._batches.first_stage, self._batches.last_stage + 1)
+        dimensions: list[int | str] = [buffer.nbytes for buffer in self._buffers]
+        dimensions += [argument[-1] for stage in self._stages for argument in segment.stages[stage].arguments]
+        symbols = [*segment.symbols, self._batches.symbol] if self._batches.symbol else segment.symbols
+        self._function: Callable[..., tuple[int, ...]] = compile_dimensions(dimensions, symbols)
 
-    __slots__ = ("places", "pointers", "records_start", "words")
+    def evaluate(self, key: tuple[int, ...], images: int, result: SegmentValues) -> None:
+        """Adds the sizes and arguments of a step, and how many there are. Raises ProgramError for images in between."""
+        step = min(self._batches.images_at_once, max(images, 1))
+        count = -(-images // step)
+        sizes, arguments = self._of_step(key, step)
+        result.sizes |= sizes
+        for stage, values in arguments.items():
+            result.arguments[stage] = values
+        last = images - (count - 1) * step
+        result.steps.append(StepValues(count, self._of_step(key, last)[1] if count and last < step else {}))
+        if last < step and not self._batches.symbol and count:
+            raise ProgramError(f"segment '{self._segment.name}': {images} images in steps of {step}")
+        for buffer in self._buffers:
+            if buffer.whole is not None and sizes[buffer.name] * images != result.sizes[buffer.whole] * step:
+                raise ProgramError(
+                    f"segment '{self._segment.name}': '{buffer.name}' has {sizes[buffer.name]} bytes for {step} of "
+                    f"{images} images, '{buffer.whole}' {result.sizes[buffer.whole]} for all"
+                )
 
-    def __init__(self, segment: Segment, arguments: Sequence[Sequence[int]], address: Callable[[str], int]):
-        self.words: list[int] = []
-        self.places: dict[str, list[int]] = {buffer.name: [] for buffer in segment.buffers}
-        starts = []
-        for stage, values in zip(segment.stages, arguments, strict=True):
-            starts.append(len(self.words))
-            for argument, value in zip(stage.arguments, values, strict=True):
-                if argument[0] == "buffer":
-                    self.places[argument[1]].append(len(self.words))
-                self.words.append(value)
-        self.records_start = len(self.words)
-        self.pointers: list[int] = []
-        for stage, start in zip(segment.stages, starts, strict=True):
-            self.pointers.append(len(self.words) + 1)
-            self.words += [address(stage.function), start * WORD_BYTES, _flags(stage), 0]
-
-    def as_array(self) -> np.ndarray:
-        """The words as they lie in memory; addresses within the tables are still distances from their beginning."""
-        return np.array([word & _WORD_MASK for word in self.words], dtype=np.uint64)
-
-
-def _flags(stage: Stage) -> int:
-    return (_BARRIER_FLAG if stage.barrier else 0) | (_SERIAL_FLAG if stage.serial else 0)
+    def _of_step(self, key: tuple[int, ...], images: int) -> tuple[dict[str, int], dict[int, list[int]]]:
+        given = (*key, images) if self._batches.symbol else key
+        values = iter(self._function(*given))
+        sizes = {buffer.name: next(values) for buffer in self._buffers}
+        arguments = {s: [next(values) for _ in self._segment.stages[s].arguments] for s in self._stages}
+        return sizes, arguments
 
 
 class Binding:
@@ -143,10 +159,10 @@ class Binding:
         "outputs",
         "pace",
         "participants",
+        "record_stages",
         "records_start",
         "report_patches",
         "sizes",
-        "stage_count",
         "table_pointers",
         "template",
     )
@@ -171,28 +187,21 @@ class Binding:
         self.participants = _participants(segment, values.work, total, threads)
         self.pace = Pace(self.participants)
         self.eager = total >= EAGER_BYTES if values.work is None else values.work >= EAGER_NANOSECONDS
-        self.stage_count = len(segment.stages)
         self.sizes = values.sizes
-        tables = Tables(segment, values.arguments, address)
+        tables = Tables.of(segment, values.arguments, values.steps, values.sizes, self.participants, address)
+        self.record_stages = tables.record_stages
         self.records_start = tables.records_start
         self.table_pointers = np.array(tables.pointers, dtype=np.intp)
-        arena_offsets = self._plan_arena(segment, values.sizes)
-        self._place_buffers(segment, tables, arena_offsets, constant_address)
-
-    def _plan_arena(self, segment: Segment, sizes: dict[str, int]) -> dict[str, int]:
-        """Offsets of the buffers that lie in the arena; sets the size of the arena."""
-        buffers = [buffer for buffer in segment.buffers if buffer.kind in ("arena", "scratch")]
-        epochs = barrier_epochs([stage.barrier for stage in segment.stages])
-        ranges = []
-        for buffer in buffers:
-            size = sizes[buffer.name] * (self.participants if buffer.per_thread else 1)
-            ranges.append(LiveRange(size, epochs[buffer.first_stage], epochs[buffer.last_stage], buffer.offset))
-        arena = plan(ranges, ALIGNMENT)
+        arena = SegmentArena.of(segment, values.sizes, values.steps, self.participants)
         self.arena_bytes = arena.total
-        return {buffer.name: offset for buffer, offset in zip(buffers, arena.offsets, strict=True)}
+        self._place_buffers(segment, tables, arena.offsets, constant_address)
 
     def _place_buffers(
-        self, segment: Segment, tables: Tables, arena_offsets: dict[str, int], constant_address: Callable[[str], int]
+        self,
+        segment: Segment,
+        tables: Tables,
+        arena_offsets: dict[tuple[str, int], int],
+        constant_address: Callable[[str], int],
     ) -> None:
         words = tables.words
         arena_slots: list[int] = []
@@ -200,8 +209,9 @@ class Binding:
         self.output_patches: list[tuple[int, int, int]] = []
         self.report_patches: list[tuple[int, int]] = []
         self.empty_report = b""
-        for buffer in segment.buffers:
-            slots = tables.places[buffer.name]
+        buffers = {buffer.name: buffer for buffer in segment.buffers}
+        for (name, owner), slots in tables.places.items():
+            buffer = segment.whole_of(buffers[name])
             if buffer.kind == "input":
                 self.input_patches += [(buffer.index, slot, words[slot]) for slot in slots]
             elif buffer.kind == "output":
@@ -214,7 +224,7 @@ class Binding:
                 for slot in slots:
                     words[slot] += base
             else:
-                offset = arena_offsets[buffer.name]
+                offset = arena_offsets[buffer.name, SHARED if buffer.inside is None else owner]
                 for slot in slots:
                     words[slot] += offset
                 arena_slots += slots

@@ -48,7 +48,10 @@ def check_consistency(program: Program) -> None:
         buffers = {buffer.name: buffer for buffer in segment.buffers}
         for stage in segment.stages:
             if stage.function in program.functions:
-                _check_signature(buffers, stage, program.functions[stage.function], f"{where} stage '{stage.name}'")
+                _check_signature(
+                    segment, buffers, stage, program.functions[stage.function], f"{where} stage '{stage.name}'"
+                )
+        _check_steps(segment, where)
         _check_lives(segment, where)
         _check_places(segment, where)
         if all(stage.function in program.functions for stage in segment.stages):
@@ -115,8 +118,11 @@ def check_bytes(segment: Segment, buffer: Buffer, nbytes: int | str, shape: Sequ
         )
 
 
-def _check_signature(buffers: dict[str, Buffer], stage: Stage, function: Function, where: str) -> None:
+def _check_signature(
+    segment: Segment, buffers: dict[str, Buffer], stage: Stage, function: Function, where: str
+) -> None:
     """A function is handed what it was compiled for."""
+    wholes = _wholes(segment)
     given = [argument for argument in stage.arguments if len(argument) == 3]
     values = [argument[1] for argument in stage.arguments if len(argument) == 2]
     if len(given) != len(function.buffers) or values != function.dims or stage.serial:
@@ -131,7 +137,7 @@ def _check_signature(buffers: dict[str, Buffer], stage: Stage, function: Functio
                 f"{where}: argument {position} is '{name}' of {buffer.nbytes} bytes from {offset} on, "
                 f"'{stage.function}' works on {needed}"
             )
-        if position in function.writes and buffer.kind in ("input", "constant"):
+        if position in function.writes and wholes[buffer.name].kind in ("input", "constant"):
             raise ProgramError(f"{where}: it writes to the {buffer.kind} '{name}'")
 
 
@@ -144,30 +150,65 @@ def _holds(buffer: Buffer, offset: Dimension, needed: Dimension) -> bool:
     return offset + needed <= buffer.nbytes
 
 
+def _check_steps(segment: Segment, where: str) -> None:
+    """Stages inside of batches write, and read of what others write, only what is theirs and their images' parts."""
+    buffers = {buffer.name: buffer for buffer in segment.buffers}
+    for number, stage in enumerate(segment.stages):
+        around = segment.batches_of(number)
+        inside = None if around is None else segment.batches.index(around)
+        for name in _buffers_of(stage):
+            buffer = buffers[name]
+            everybodys = buffer.kind in ("input", "constant", "report")
+            if buffer.inside != inside and not (everybodys and buffer.inside is None):
+                raise ProgramError(f"{where} stage '{stage.name}' uses buffer '{name}', which is not of its steps")
+
+
+def _wholes(segment: Segment) -> dict[str, Buffer]:
+    """By the name of each buffer the one that it is a part of, or itself."""
+    buffers = {buffer.name: buffer for buffer in segment.buffers}
+    return {name: buffers[buffer.whole or name] for name, buffer in buffers.items()}
+
+
 def _buffers_of(stage: Stage) -> list[str]:
     return [str(argument[1]) for argument in stage.arguments if argument[0] == "buffer"]
 
 
 def _check_lives(segment: Segment, where: str) -> None:
-    """A buffer of the arena lives, with the stages that run at the same time, as long as a stage is handed it."""
+    """A buffer of the arena lives, with the stages that run at the same time, as long as a stage is handed it.
+
+    One that is not inside of batches lives as long as all their stages, which come again with each step.
+    """
     epochs = barrier_epochs([stage.barrier for stage in segment.stages])
-    buffers = {buffer.name: buffer for buffer in segment.buffers if buffer.kind in ("arena", "scratch")}
+    wholes = _wholes(segment)
     for number, stage in enumerate(segment.stages):
+        around = segment.batches_of(number)
         for name in _buffers_of(stage):
-            buffer = buffers.get(name)
-            if buffer is None:
+            buffer, first, last = wholes[name], number, number
+            if buffer.kind not in ("arena", "scratch"):
                 continue
-            if not epochs[buffer.first_stage] <= epochs[number] <= epochs[buffer.last_stage]:
+            if around is not None and buffer.inside is None:
+                first, last = around.first_stage, around.last_stage
+            if not (epochs[buffer.first_stage] <= epochs[first] and epochs[last] <= epochs[buffer.last_stage]):
                 raise ProgramError(
-                    f"{where} stage '{stage.name}' uses buffer '{name}', which is live from stage "
+                    f"{where} stage '{stage.name}' uses buffer '{buffer.name}', which is live from stage "
                     f"{buffer.first_stage} to {buffer.last_stage}"
                 )
 
 
 def _check_places(segment: Segment, where: str) -> None:
-    """Offsets that are decided are aligned, and no two buffers that live at the same time share bytes."""
+    """Offsets that are decided are aligned, and no two buffers that live at the same time share bytes.
+
+    Those inside of batches are in an arena of their own.
+    """
     epochs = barrier_epochs([stage.barrier for stage in segment.stages])
-    placed = [buffer for buffer in segment.buffers if buffer.offset is not None]
+    for inside in (None, *range(len(segment.batches))):
+        placed = [buffer for buffer in segment.buffers if buffer.offset is not None and buffer.inside == inside]
+        if inside is not None:  # The sizes of others are known when the steps are.
+            placed = [buffer for buffer in placed if not isinstance(buffer.nbytes, str)]
+        _check_apart(placed, epochs, where)
+
+
+def _check_apart(placed: list[Buffer], epochs: list[int], where: str) -> None:
     ranges = []
     for buffer in placed:
         if buffer.kind != "arena" or not isinstance(buffer.nbytes, int) or (buffer.offset or 0) % ALIGNMENT:
@@ -185,11 +226,12 @@ def _check_places(segment: Segment, where: str) -> None:
 def _check_order(segment: Segment, functions: dict[str, Function], where: str) -> None:
     """What a stage reads was written before the last barrier; nobody writes what another reads at the same time."""
     epochs = barrier_epochs([stage.barrier for stage in segment.stages])
+    wholes = {name: whole.name for name, whole in _wholes(segment).items()}
     kinds = {buffer.name: buffer.kind for buffer in segment.buffers}
     written: dict[str, int] = {}
     read: dict[str, int] = {}
     for stage, epoch in zip(segment.stages, epochs, strict=True):
-        names, writes = _buffers_of(stage), functions[stage.function].writes
+        names, writes = [wholes[name] for name in _buffers_of(stage)], functions[stage.function].writes
         for position, name in enumerate(names):
             if kinds[name] not in ("arena", "output"):
                 continue

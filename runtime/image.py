@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .errors import ProgramError, TargetMismatchError
 from .memory import map_code, unmap_pages
 
-SUPPORT_VERSION = 1
+SUPPORT_VERSION = 2
 """The version of the thread driver's layouts (backend/support/threads.ll) that this runtime speaks."""
 
 _RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t)

@@ -7,18 +7,19 @@ import ctypes
 import mmap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter_ns
 from typing import TextIO
 
 import numpy as np
 
-from .binding import RECORD_WORDS, WORD_BYTES, Binding, Instance, Tables
+from .binding import Binding, Instance
 from .errors import ExecutionError
 from .image import MappedImage
 from .memory import ALIGNMENT, address_of, align_up, aligned_bytes, map_pages, protect_pages, unmap_pages
 from .program import Buffer, Segment, Stage
 from .segment import OBSERVER, Observer, SegmentRunner
+from .tables import RECORD_WORDS, WORD_BYTES, Tables
 from .team import Team
 from .threads import POOL
 from .violations import raise_violation
@@ -41,6 +42,12 @@ class StageTime:
     nanoseconds: int
     waiting_share: float = 0.0
 
+    def and_also(self, other: StageTime) -> StageTime:
+        """Both times together."""
+        total = self.nanoseconds + other.nanoseconds
+        waited = self.waiting_share * self.nanoseconds + other.waiting_share * other.nanoseconds
+        return replace(self, nanoseconds=total, waiting_share=waited / total if total else 0.0)
+
 
 @contextmanager
 def observed_by(observer: Observer) -> Iterator[None]:
@@ -53,24 +60,28 @@ def observed_by(observer: Observer) -> Iterator[None]:
 
 
 class StageTimer:
-    """Runs the stages one by one, and records how long each takes."""
+    """Runs the stages one by one, and records how long each takes: one of a batch, all its steps together."""
 
     def __init__(self) -> None:
         self.times: list[StageTime] = []
 
     def run(self, runner: SegmentRunner, binding: Binding, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         def execute(_binding: Binding, instance: Instance) -> None:
-            name = runner.segment.name
+            segment = runner.segment
+            times: dict[int, StageTime] = {}
             with _team(runner.image, binding.participants) as (team, participants):
                 address = None if team is None else team.address
-                for number, stage in enumerate(runner.segment.stages):
+                for number, index in enumerate(binding.record_stages):
+                    stage = segment.stages[index]
                     threads = 1 if stage.serial else participants
                     record = instance.records_address + number * _RECORD_BYTES
                     begin = perf_counter_ns()
                     runner.image.run(address, record, 1, threads)
                     elapsed = perf_counter_ns() - begin
                     share = team.waiting_share() if team is not None and threads > 1 else 0.0
-                    self.times.append(StageTime(name, stage.name, stage.function, threads, elapsed, share))
+                    time = StageTime(segment.name, stage.name, stage.function, threads, elapsed, share)
+                    times[index] = time if index not in times else times[index].and_also(time)
+            self.times += [times[index] for index in sorted(times)]
 
         return runner.run_with(binding, arrays, execute)
 
@@ -102,7 +113,7 @@ class Poison:
                 ctypes.memset(instance.arena_base, 0xFF, binding.arena_bytes)
             with _team(runner.image, binding.participants) as (team, participants):
                 address = None if team is None else team.address
-                runner.image.run(address, instance.records_address, binding.stage_count, participants)
+                runner.image.run(address, instance.records_address, len(binding.record_stages), participants)
 
         return runner.run_with(binding, arrays, execute)
 
@@ -141,19 +152,24 @@ class MemoryGuard:
 
     def run(self, runner: SegmentRunner, binding: Binding, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         values = runner.evaluator.evaluate(binding.key)
-        tables = Tables(runner.segment, values.arguments, runner.image.address)
+        segment = runner.segment
+        # For one thread all steps of a batch are in the same memory, which all threads may share.
+        tables = Tables.of(segment, values.arguments, values.steps, values.sizes, 1, runner.image.address)
         regions: dict[str, _Region] = {}
         try:
-            for buffer in runner.segment.buffers:
-                size = values.sizes[buffer.name] * (runner.threads if buffer.per_thread else 1)
-                regions[buffer.name] = region = _map_region(buffer, size)
-                self._fill(runner, buffer, region, arrays)
-                for slot in tables.places[buffer.name]:
-                    tables.words[slot] += region.address
+            for buffer in segment.buffers:
+                if buffer.kind != "part":
+                    size = values.sizes[buffer.name] * (runner.threads if buffer.per_thread else 1)
+                    regions[buffer.name] = region = _map_region(buffer, size)
+                    self._fill(runner, buffer, region, arrays)
+            wholes = {buffer.name: segment.whole_of(buffer).name for buffer in segment.buffers}
+            for (name, _), slots in tables.places.items():
+                for slot in slots:
+                    tables.words[slot] += regions[wholes[name]].address
             words = tables.as_array()
             words[tables.pointers] += np.uint64(address_of(words))
             records = address_of(words) + tables.records_start * WORD_BYTES
-            self._run_stages(runner, records, regions)
+            self._run_stages(runner, records, tables.record_stages, regions)
             _look_at_reports(runner.segment, values.sizes, regions)
             return _outputs(runner, binding, regions)
         finally:
@@ -169,15 +185,17 @@ class MemoryGuard:
         else:
             ctypes.memset(region.address, 0 if buffer.kind == "report" else 0xFF, region.size)
 
-    def _run_stages(self, runner: SegmentRunner, records: int, regions: dict[str, _Region]) -> None:
+    def _run_stages(
+        self, runner: SegmentRunner, records: int, record_stages: Sequence[int], regions: dict[str, _Region]
+    ) -> None:
         with _team(runner.image, runner.threads) as (team, participants):
             address = None if team is None else team.address
-            for number, stage in enumerate(runner.segment.stages):
+            for number, stage in enumerate(runner.segment.stages[index] for index in record_stages):
                 if self._trace is not None:
                     print(f"{runner.segment.name} {stage.name} {stage.function}", file=self._trace, flush=True)
                 threads = 1 if stage.serial else participants
                 runner.image.run(address, records + number * _RECORD_BYTES, 1, threads)
-                _check_surroundings(stage, regions)
+                _check_surroundings(runner.segment, stage, regions)
 
 
 def _map_region(buffer: Buffer, size: int) -> _Region:
@@ -192,8 +210,9 @@ def _map_region(buffer: Buffer, size: int) -> _Region:
     return _Region(buffer.name, mapping, mapped, end - occupied, size)
 
 
-def _check_surroundings(stage: Stage, regions: dict[str, _Region]) -> None:
-    names = {argument[1] for argument in stage.arguments if argument[0] == "buffer"}
+def _check_surroundings(segment: Segment, stage: Stage, regions: dict[str, _Region]) -> None:
+    wholes = {buffer.name: segment.whole_of(buffer).name for buffer in segment.buffers}
+    names = {wholes[argument[1]] for argument in stage.arguments if argument[0] == "buffer"}
     for region in (regions[str(name)] for name in sorted(names, key=str)):
         for where, canaries in zip(("before", "after"), region.surroundings(), strict=True):
             if (canaries != _CANARY).any():

@@ -27,8 +27,8 @@ from .expressions import Dimension, evaluate, symbols_of
 
 PROGRAM_VERSION = 1
 
-BufferKind = Literal["input", "output", "constant", "arena", "scratch", "report"]
-BUFFER_KINDS = ("input", "output", "constant", "arena", "scratch", "report")
+BufferKind = Literal["input", "output", "constant", "arena", "scratch", "report", "part"]
+BUFFER_KINDS = ("input", "output", "constant", "arena", "scratch", "report", "part")
 ACCESS_REPORT_BYTES, INDEX_REPORT_BYTES = 8, 16
 REPORT_BYTES = ACCESS_REPORT_BYTES + INDEX_REPORT_BYTES
 """Of each stage, in a buffer of kind ``report``: what violations.py reads."""
@@ -57,6 +57,10 @@ class Buffer:
     ``thread * nbytes`` itself. ``report`` is REPORT_BYTES for each stage, zero before a run,
     in which code tells of indices out of range, and checked code of accesses outside of buffers (violations.py).
     ``offset`` is the place in the arena where the compiler has decided it.
+
+    ``inside`` is the number of the `Batches` for whose steps the buffer is, anew for each; its size is that of a step,
+    and its place in the arena is counted from where that of the steps begins. A ``part`` is the images of the step in
+    the buffer ``whole``.
     """
 
     name: str
@@ -68,6 +72,24 @@ class Buffer:
     last_stage: int = 0
     offset: int | None = None
     per_thread: bool = False
+    inside: int | None = None
+    whole: str | None = None
+
+
+@dataclass(slots=True)
+class Batches:
+    """Stages that run once for each step of a batch: from ``first_stage`` to ``last_stage``, both included.
+
+    Each step takes ``images_at_once`` of the ``images``, the last one what is left. Sizes inside may depend on their
+    number, which is called ``symbol``. The last stage has a barrier. Threads may take steps of their own, in memory of
+    their own.
+    """
+
+    first_stage: int
+    last_stage: int
+    images: Dimension
+    images_at_once: int
+    symbol: str = ""
 
 
 @dataclass(slots=True)
@@ -111,6 +133,17 @@ class Segment:
     stages: list[Stage]
     symbols: list[str]
     work: Dimension | None = None
+    batches: list[Batches] = field(default_factory=list)
+
+    def batches_of(self, stage: int) -> Batches | None:
+        """The steps that a stage is part of."""
+        return next((one for one in self.batches if one.first_stage <= stage <= one.last_stage), None)
+
+    def whole_of(self, buffer: Buffer) -> Buffer:
+        """The buffer that one is a part of, or itself."""
+        if buffer.whole is None:
+            return buffer
+        return next(other for other in self.buffers if other.name == buffer.whole)
 
 
 @dataclass(slots=True)
@@ -435,7 +468,13 @@ def _segment(data: Any, where: str) -> Segment:
         outputs=_types(_part(data, "outputs", list, where), f"{where} outputs"),
         buffers=[_build(Buffer, entry, f"{where} buffers") for entry in _part(data, "buffers", list, where)],
         stages=[_stage(entry, f"{where} stages") for entry in _part(data, "stages", list, where)],
+        batches=_batches(data, where),
     )
+
+
+def _batches(data: dict[str, Any], where: str) -> list[Batches]:
+    listed = _part({"batches": [], **data}, "batches", list, where)
+    return [_build(Batches, entry, f"{where} batches") for entry in listed]
 
 
 def _block(data: Any, where: str) -> Block:

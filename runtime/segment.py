@@ -174,7 +174,7 @@ class SegmentRunner:
 
     def _execute(self, binding: Binding, instance: Instance) -> None:
         if binding.participants == 1:
-            self.image.run(None, instance.records_address, binding.stage_count, 1)
+            self.image.run(None, instance.records_address, len(binding.record_stages), 1)
         else:
             self._execute_together(binding, instance)
 
@@ -187,7 +187,7 @@ class SegmentRunner:
             woke = team is not None and team.parked
             begin = perf_counter_ns()
             address = None if team is None else team.address
-            self.image.run(address, instance.records_address, binding.stage_count, participants)
+            self.image.run(address, instance.records_address, len(binding.record_stages), participants)
             elapsed = perf_counter_ns() - begin
             if team is not None:
                 pace.report(participants, elapsed, team.waiting_share(), woke)

@@ -97,17 +97,61 @@ def _check_segment(program: Program, segment: Segment, functions: set[str]) -> N
         _check_type(tensor, where)
         _check_symbols(segment, tensor.shape, f"{where} types")
     _check_unique([buffer.name for buffer in segment.buffers], f"{where} buffers")
+    _check_batches(segment, where)
     for buffer in segment.buffers:
         _check_buffer(program, segment, buffer, f"{where} buffer '{buffer.name}'")
+        _check_inside(segment, buffer, f"{where} buffer '{buffer.name}'")
     sizes = {buffer.name: buffer.nbytes for buffer in segment.buffers}
-    for stage in segment.stages:
-        _check_stage(segment, stage, sizes, functions, f"{where} stage '{stage.name}'")
+    for number, stage in enumerate(segment.stages):
+        around = segment.batches_of(number)
+        inside = None if around is None else segment.batches.index(around)
+        _check_stage(segment, stage, sizes, functions, f"{where} stage '{stage.name}'", inside)
     if segment.work is not None:
         _check_symbols(segment, [segment.work], f"{where} work")
 
 
-def _check_symbols(segment: Segment, dimensions: Iterable[int | str], where: str) -> None:
+def _check_batches(segment: Segment, where: str) -> None:
+    """Each of some stages of their own, the last with a barrier, in steps of one image or more."""
+    before = -1
+    for number, batches in enumerate(segment.batches):
+        place = f"{where} batches {number}"
+        if not before < batches.first_stage <= batches.last_stage < len(segment.stages):
+            raise ProgramError(
+                f"{place}: from stage {batches.first_stage} to {batches.last_stage} of {len(segment.stages)} stages"
+            )
+        before = batches.last_stage
+        if not segment.stages[before].barrier:
+            raise ProgramError(f"{place}: no barrier is after its last stage '{segment.stages[before].name}'")
+        if batches.images_at_once < 1:
+            raise ProgramError(f"{place}: {batches.images_at_once} images in a step")
+        if batches.symbol and (not batches.symbol.isidentifier() or batches.symbol in segment.symbols):
+            raise ProgramError(f"{place}: '{batches.symbol}' cannot name the images of a step")
+        _check_symbols(segment, [batches.images], place)
+
+
+def _check_inside(segment: Segment, buffer: Buffer, where: str) -> None:
+    """What is inside of batches lives there; parts are of what is outside, as one of whole images is."""
+    if buffer.inside is None:
+        if buffer.kind == "part":
+            raise ProgramError(f"{where}: a part that is not inside of batches")
+        return
+    if not 0 <= buffer.inside < len(segment.batches) or buffer.kind not in ("arena", "scratch", "part"):
+        raise ProgramError(f"{where}: of kind {buffer.kind} inside of batches {buffer.inside}")
+    batches = segment.batches[buffer.inside]
+    if buffer.kind == "part":
+        whole = next((other for other in segment.buffers if other.name == buffer.whole), None)
+        if whole is None or whole.inside is not None or whole.kind not in ("input", "output", "arena"):
+            raise ProgramError(f"{where}: a part of '{buffer.whole}', which is no buffer outside of batches")
+    elif not batches.first_stage <= buffer.first_stage <= buffer.last_stage <= batches.last_stage:
+        raise ProgramError(
+            f"{where}: live from stage {buffer.first_stage} to {buffer.last_stage}, outside of its batches"
+        )
+
+
+def _check_symbols(segment: Segment, dimensions: Iterable[int | str], where: str, inside: int | None = None) -> None:
     unknown = symbols_of(*dimensions) - set(segment.symbols)
+    if inside is not None:
+        unknown -= {segment.batches[inside].symbol}
     if unknown:
         raise ProgramError(f"{where} use {sorted(unknown)}; the symbols of the segment are {segment.symbols}")
 
@@ -115,7 +159,8 @@ def _check_symbols(segment: Segment, dimensions: Iterable[int | str], where: str
 def _check_buffer(program: Program, segment: Segment, buffer: Buffer, where: str) -> None:
     if buffer.kind not in BUFFER_KINDS:
         raise ProgramError(f"{where}: unknown kind '{buffer.kind}': expected one of {', '.join(BUFFER_KINDS)}")
-    _check_symbols(segment, [buffer.nbytes], where)
+    known = buffer.inside is not None and 0 <= buffer.inside < len(segment.batches)
+    _check_symbols(segment, [buffer.nbytes], where, buffer.inside if known else None)
     if isinstance(buffer.nbytes, int) and buffer.nbytes < 0:
         raise ProgramError(f"{where}: {buffer.nbytes} bytes")
     if buffer.kind == "constant":
@@ -140,7 +185,12 @@ def _check_buffer(program: Program, segment: Segment, buffer: Buffer, where: str
 
 
 def _check_stage(
-    segment: Segment, stage: Stage, sizes: Mapping[str, Dimension], functions: set[str], where: str
+    segment: Segment,
+    stage: Stage,
+    sizes: Mapping[str, Dimension],
+    functions: set[str],
+    where: str,
+    inside: int | None,
 ) -> None:
     if stage.function not in functions:
         raise ProgramError(f"{where}: the code defines no function '{stage.function}'")
@@ -149,9 +199,9 @@ def _check_stage(
             if argument[1] not in sizes:
                 raise ProgramError(f"{where}: no buffer '{argument[1]}'")
             _check_within(argument[2], sizes[argument[1]], f"{where}: argument in buffer '{argument[1]}'")
-            _check_symbols(segment, [argument[2]], where)
+            _check_symbols(segment, [argument[2]], where, inside)
         elif len(argument) == 2 and argument[0] == "dim":
-            _check_symbols(segment, [argument[1]], where)
+            _check_symbols(segment, [argument[1]], where, inside)
         else:
             raise ProgramError(f"{where}: {list(argument)} is no argument: expected buffer, name, offset or dim, value")
 

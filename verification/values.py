@@ -10,6 +10,7 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, SSAValue
 
+from ..dialects.batches import BatchesOp
 from ..dialects.schedule import BufferOp, StageOp
 from ..frontend.builder import name_hint
 from ..interpreters.kernel import as_signed
@@ -114,11 +115,15 @@ class _Edges:
         self.functions = {function.sym_name.data: function for function in functions}
         self.calls: dict[func.FuncOp, list[func.CallOp]] = {}
         self.writers: dict[SSAValue, StageOp] = {}
+        self.parts: dict[SSAValue, SSAValue] = {}
+        """What stands inside of batches for a value that they write."""
         for op in module.walk():
             if isinstance(op, func.CallOp):
                 self.calls.setdefault(self.functions[op.callee.string_value()], []).append(op)
             elif isinstance(op, StageOp):
                 self.writers |= dict.fromkeys(op.outs, op)
+            elif isinstance(op, BatchesOp):
+                self.parts |= dict(zip(op.outs, op.written_parts, strict=True))
 
     def outputs(self, names: set[str]) -> list[SSAValue]:
         from ..interpreters.graph import result_names
@@ -135,7 +140,10 @@ class _Edges:
             return
         if isinstance(owner, BufferOp):
             writer = self.writers.get(value)
-            yield from () if writer is None else writer.ins
+            if writer is not None:
+                yield from writer.ins
+            elif value in self.parts:
+                yield self.parts[value]
             return
         yield from owner.operands
         if isinstance(owner, func.CallOp):
@@ -149,6 +157,12 @@ class _Edges:
 
     def argument_sources(self, value: SSAValue, block: Block) -> Iterator[SSAValue]:
         parent = block.parent_op()
+        if isinstance(parent, BatchesOp):
+            # A part that a stage inside has written comes from what that reads, another one from outside.
+            writer = self.writers.get(value)
+            outside = parent.operands[block.args.index(value)]  # pyright: ignore[reportArgumentType]
+            yield from (outside,) if writer is None else writer.ins
+            return
         if isinstance(parent, func.FuncOp):
             for call in self.calls.get(parent, []):
                 yield call.operands[block.args.index(value)]  # pyright: ignore[reportArgumentType]

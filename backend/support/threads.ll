@@ -20,8 +20,9 @@
 ;   264     i64   elapsed       ticks of the last job
 ;
 ; A worker record (64 bytes): {ptr team, i64 participant number, i32 number of the last job it need not join}.
-; A stage record (32 bytes): {ptr function, ptr arguments, i64 flags, i64 reserved}; flag 1: barrier after the
-; stage; flag 2: only participant 0 runs it. A stage function is void(ptr arguments, i64 thread, i64 threads).
+; A stage record (32 bytes): {ptr function, ptr arguments, i64 flags, i64 owner}; flag 1: barrier after the stage;
+; flag 2: only participant 0 runs it; flag 4: only participant `owner` modulo the participants runs it, as if it were
+; alone. A stage function is void(ptr arguments, i64 thread, i64 threads).
 ;
 ; Barrier number k of a job (from 0) is passed when there are (k + 1) * threads arrivals. The end of the job is one
 ; more barrier, at which only the caller waits; it sets the arrivals to zero before the next job, when nobody can
@@ -38,7 +39,7 @@ declare i64 @llvm.readcyclecounter()
 
 ; The version of the layouts above; the runtime refuses an image that has another one.
 define i64 @lamina_support_version() nounwind {
-  ret i64 1
+  ret i64 2
 }
 
 ; Pauses `count` times, so that the runtime can measure how long a pause takes.
@@ -182,13 +183,25 @@ body:
   %serial_bit = and i64 %flags, 2
   %serial = icmp ne i64 %serial_bit, 0
   %skips = and i1 %serial, %is_worker
-  br i1 %skips, label %meet, label %execute
+  %own_bit = and i64 %flags, 4
+  %is_own = icmp ne i64 %own_bit, 0
+  br i1 %skips, label %meet, label %choose
+choose:
+  br i1 %is_own, label %own, label %execute
+own:
+  %owner_field = getelementptr inbounds %Stage, ptr %stages, i64 %index, i32 3
+  %owner = load i64, ptr %owner_field, align 8
+  %turn = urem i64 %owner, %threads
+  %is_mine = icmp eq i64 %turn, %thread
+  br i1 %is_mine, label %execute, label %meet
 execute:
+  %share = select i1 %is_own, i64 0, i64 %thread
+  %shares = select i1 %is_own, i64 1, i64 %threads
   %function_field = getelementptr inbounds %Stage, ptr %stages, i64 %index, i32 0
   %function = load ptr, ptr %function_field, align 8
   %arguments_field = getelementptr inbounds %Stage, ptr %stages, i64 %index, i32 1
   %arguments = load ptr, ptr %arguments_field, align 8
-  call void %function(ptr %arguments, i64 %thread, i64 %threads)
+  call void %function(ptr %arguments, i64 %share, i64 %shares)
   br label %meet
 meet:
   %barrier_bit = and i64 %flags, 1

@@ -12,15 +12,20 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects import shape as dims
+from ...dialects.batches import BatchesOp
 from ...dialects.kernel_call import CallOp
 from ...dialects.layout import ReshapeOp, TensorType
 from ...dialects.schedule import BarrierOp, BufferOp, StageOp
+from ...dialects.shape import Dim
 from ...dialects.storage import buffer_bytes
 from ...errors import OperationError
 from ...runtime.arena import LiveRange, shared_bytes
 from ...runtime.memory import ALIGNMENT, align_up
 from .place_barriers import memory_root
 from .written_parts import Part, are_whole, written_part
+
+Stage = StageOp | CallOp | BatchesOp
+"""What is numbered; from outside a schedule.batches is one stage."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,8 @@ class ScheduleCheckMemoryPass(ModulePass):
     Stages: what is read was written before, all of it, with a barrier in between; every element is written by one
     stage; only buffers of the arena and outputs are written. Buffers: one of the arena lives as long as stages touch
     it; its offset is aligned, and shares no bytes with another that lives at the same time; outputs are numbered as
-    they are returned, and all are written. Inputs and outputs are row-major, as the caller takes them to be.
+    they are returned, and all are written. Inputs and outputs are row-major, as the caller takes them to be. Inside of
+    a schedule.batches the same holds for the images of a step: it writes all of those that it says it does.
 
     ``whole``: every function is a schedule that is done. Otherwise one may be in the making, while its arena is not
     planned: its barriers may be missing. And one that returns nothing may be a piece, which returns no outputs and
@@ -47,8 +53,8 @@ class ScheduleCheckMemoryPass(ModulePass):
         for function in op.ops:
             if isinstance(function, func.FuncOp) and function.body.blocks:
                 block = function.body.block
-                if any(isinstance(inner, StageOp | CallOp | BufferOp) for inner in block.ops):
-                    _Check(function, self).run()
+                if any(isinstance(inner, Stage | BufferOp) for inner in block.ops):
+                    _FunctionCheck(function, self).run()
 
 
 @dataclass
@@ -57,22 +63,18 @@ class _Uses:
 
     first: int
     last: int
-    parts: list[tuple[Part, StageOp | CallOp, int]] = field(default_factory=list)
+    parts: list[tuple[Part, Stage, int]] = field(default_factory=list)
     """With the stage that writes the part, and its epoch."""
     read: int | None = None
 
 
 class _Check:
-    def __init__(self, function: func.FuncOp, rules: ScheduleCheckMemoryPass):
-        self.function = function
-        arena = [op for op in function.body.block.ops if isinstance(op, BufferOp) and op.kind.data == "arena"]
-        is_done = rules.whole or all(buffer.is_planned for buffer in arena)
-        self.arena = arena if is_done and rules.arena else []
-        self.needs_barriers = is_done and rules.barriers
-        terminator = function.body.block.last_op
-        assert isinstance(terminator, func.ReturnOp)
-        self.terminator = terminator
-        self.is_piece = not rules.whole and not terminator.operands
+    """Of a block: a function's, or the inside of a schedule.batches."""
+
+    def __init__(self, block: Block, needs_arena: bool, needs_barriers: bool):
+        self.block, self.needs_arena, self.needs_barriers = block, needs_arena, needs_barriers
+        arena = [op for op in block.ops if isinstance(op, BufferOp) and op.kind.data == "arena"]
+        self.arena = arena if needs_arena else []
         self.uses: dict[SSAValue, _Uses] = {}
         self.inputs_read: set[SSAValue] = set()
         self.epochs: list[int] = []
@@ -80,26 +82,41 @@ class _Check:
 
     def run(self) -> None:
         epoch = 0
-        for op in self.function.body.block.ops:
+        for op in self.block.ops:
             if isinstance(op, BarrierOp):
                 epoch += 1
-            elif isinstance(op, StageOp | CallOp):
+            elif isinstance(op, Stage):
                 self.epochs.append(epoch)
                 self.check_stage(op, epoch)
-        if not self.is_piece:
-            self.check_outputs()
-        known = [size for buffer in self.arena if isinstance(size := buffer_bytes(buffer.type), int)]
+                if isinstance(op, BatchesOp):
+                    _BatchesCheck(op, self.needs_arena, self.needs_barriers).run()
+        self.check_results()
+        known = [size for buffer in self.arena if isinstance(size := self.bytes_of(buffer), int)]
         most = sum(align_up(size, ALIGNMENT) for size in known)
         for buffer in self.arena:
             self.check_buffer(buffer, most)
         self.check_apart([buffer for buffer in self.arena if buffer.offset is not None])
 
-    def check_stage(self, stage: StageOp | CallOp, epoch: int) -> None:
+    def check_results(self) -> None:
+        """That all is written that whoever runs the block takes from it."""
+        raise NotImplementedError
+
+    def may_be_written(self, root: SSAValue) -> bool:
+        return isinstance(root.owner, BufferOp) and root.owner.constant is None
+
+    def must_be_written(self, root: SSAValue) -> bool:
+        """Whether it holds nothing before a stage of the block has written it."""
+        return isinstance(root.owner, BufferOp) and root.owner.constant is None
+
+    def bytes_of(self, buffer: BufferOp) -> Dim:
+        return buffer_bytes(buffer.type)
+
+    def check_stage(self, stage: Stage, epoch: int) -> None:
         for value in stage.ins:
             root = memory_root(value)
             uses = self.uses.get(root)
             if uses is None:
-                if isinstance(root.owner, BufferOp) and root.owner.constant is None:
+                if self.must_be_written(root):
                     raise OperationError(f"{_name(root)} is read before a stage has written it", stage)
                 self.inputs_read.add(root)
                 continue
@@ -107,13 +124,13 @@ class _Check:
                 raise OperationError(
                     f"{_name(root)} is read with no schedule.barrier since the stage that writes it", stage
                 )
-            if uses.read is None and isinstance(root.owner, BufferOp):
+            if uses.read is None and self.must_be_written(root):
                 _require_whole(root, uses, f"{_name(root)} is read", stage)
             uses.read = uses.last = epoch
         for value in stage.outs:
             self.check_written(stage, value, epoch)
 
-    def check_written(self, stage: StageOp | CallOp, value: SSAValue, epoch: int) -> None:
+    def check_written(self, stage: Stage, value: SSAValue, epoch: int) -> None:
         root = memory_root(value)
         if not self.may_be_written(root):
             raise OperationError(f"{_name(root)} is written, and only arena and output buffers can be", stage)
@@ -132,11 +149,6 @@ class _Check:
                 raise OperationError(f"{_name(root)} is written twice: @{name} writes it or a part of it, too", stage)
         uses.parts.append((part, stage, epoch))
         uses.last = epoch
-
-    def may_be_written(self, root: SSAValue) -> bool:
-        if isinstance(root.owner, Block):
-            return self.is_piece
-        return isinstance(root.owner, BufferOp) and root.owner.constant is None
 
     def check_buffer(self, buffer: BufferOp, most: int) -> None:
         """``most`` is the largest offset that a plan could need."""
@@ -160,7 +172,7 @@ class _Check:
         offset = buffer.offset.value.data
         if offset < 0 or offset % ALIGNMENT:
             raise OperationError(f"offset {offset}: expected a multiple of {ALIGNMENT}, and 0 or more", buffer)
-        if not dims.is_static([buffer_bytes(buffer.type)]):
+        if not dims.is_static([self.bytes_of(buffer)]):
             raise OperationError(f"offset {offset} is given for a buffer whose size is not known", buffer)
         if offset > most:
             raise OperationError(f"offset {offset}: all buffers one after another take {most} bytes", buffer)
@@ -170,7 +182,7 @@ class _Check:
         for buffer in buffers:
             assert buffer.offset is not None
             first, last = (self.epochs[stage] if self.epochs else 0 for stage in buffer.lives)
-            ranges.append(LiveRange(int(buffer_bytes(buffer.type)), first, last, buffer.offset.value.data))
+            ranges.append(LiveRange(int(self.bytes_of(buffer)), first, last, buffer.offset.value.data))
         shared = shared_bytes(ranges)
         if shared is None:
             return
@@ -183,10 +195,54 @@ class _Check:
             other,
         )
 
-    def check_outputs(self) -> None:
+
+class _BatchesCheck(_Check):
+    """Of the inside of a schedule.batches, for one step."""
+
+    def __init__(self, batches: BatchesOp, needs_arena: bool, needs_barriers: bool):
+        super().__init__(batches.body.block, needs_arena, needs_barriers)
+        self.batches = batches
+
+    def may_be_written(self, root: SSAValue) -> bool:
+        return root in self.batches.written_parts or super().may_be_written(root)
+
+    def must_be_written(self, root: SSAValue) -> bool:
+        return root in self.batches.written_parts or super().must_be_written(root)
+
+    def bytes_of(self, buffer: BufferOp) -> Dim:
+        return self.batches.of_whole_step(buffer_bytes(buffer.type))
+
+    def check_results(self) -> None:
+        for value, part in zip(self.batches.outs, self.batches.written_parts, strict=True):
+            if part not in self.uses:
+                raise OperationError(f"no stage inside writes the images of {_name(value)}", self.batches)
+            _require_whole(part, self.uses[part], f"{_name(value)} is written by this", self.batches)
+
+
+class _FunctionCheck(_Check):
+    """Of a function, whose inputs and outputs are the caller's."""
+
+    def __init__(self, function: func.FuncOp, rules: ScheduleCheckMemoryPass):
+        arena = (op for op in function.walk() if isinstance(op, BufferOp) and op.kind.data == "arena")
+        is_done = rules.whole or all(buffer.is_planned for buffer in arena)
+        super().__init__(function.body.block, is_done and rules.arena, is_done and rules.barriers)
+        self.function = function
+        terminator = function.body.block.last_op
+        assert isinstance(terminator, func.ReturnOp)
+        self.terminator = terminator
+        self.is_piece = not rules.whole and not terminator.operands
+
+    def may_be_written(self, root: SSAValue) -> bool:
+        if isinstance(root.owner, Block):
+            return self.is_piece
+        return super().may_be_written(root)
+
+    def check_results(self) -> None:
+        if self.is_piece:
+            return
         terminator = self.terminator
         returned = [memory_root(value) for value in terminator.operands]
-        outputs = [op for op in self.function.body.block.ops if isinstance(op, BufferOp) and op.kind.data == "output"]
+        outputs = [op for op in self.block.ops if isinstance(op, BufferOp) and op.kind.data == "output"]
         for buffer in outputs:
             assert buffer.index is not None
             index = buffer.index.value.data
@@ -203,7 +259,7 @@ class _Check:
 
     def check_ends(self, terminator: func.ReturnOp) -> None:
         """Whoever calls the function knows of no layouts."""
-        for value in (*self.function.body.block.args, *terminator.operands):
+        for value in (*self.block.args, *terminator.operands):
             whole = value
             while isinstance(whole.owner, ReshapeOp):
                 whole = whole.owner.source

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from xdsl.context import Context
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import SSAValue
+from xdsl.ir import Block, SSAValue
 from xdsl.passes import ModulePass
 
+from ...dialects.batches import BatchesOp
 from ...dialects.layout import ReshapeOp, TransposeOp, WindowOp
 from ...dialects.schedule import BarrierOp, StageOp
 
@@ -23,7 +24,7 @@ def memory_root(value: SSAValue) -> SSAValue:
 
 @dataclass(frozen=True)
 class SchedulePlaceBarriersPass(ModulePass):
-    """Threads run freely through stages that do not depend on each other.
+    """Threads run freely through stages that do not depend on each other, those inside of schedule.batches, too.
 
     before::
 
@@ -44,17 +45,18 @@ class SchedulePlaceBarriersPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for function in op.ops:
             if isinstance(function, func.FuncOp) and function.body.blocks:
-                _place(function)
+                _place(function.body.block)
 
 
-def _place(function: func.FuncOp) -> None:
+def _place(block: Block) -> None:
     written: set[SSAValue] = set()
-    block = function.body.block
     for op in list(block.ops):
         if isinstance(op, BarrierOp):
             op.detach()
             op.erase()
-        if not isinstance(op, StageOp):
+        if isinstance(op, BatchesOp):
+            _place(op.body.block)
+        elif not isinstance(op, StageOp):
             continue
         touched = {memory_root(value) for value in (*op.ins, *op.outs)}
         if touched & written:

@@ -40,3 +40,25 @@ func.func @symbolic(%x: !layout.tensor<N x f32>) {
   schedule.stage @a %0 = layout.convert %x
   func.return
 }
+
+// Inside of batches stages are numbered from 0, in an arena of their own, for a step with all its images.
+// CHECK-LABEL: @batches
+// CHECK: %h = schedule.buffer arena lives 0 to 1 offset 0 : !layout.tensor<8 x 16 x f32>
+// CHECK: %[[I:.*]] = schedule.buffer arena lives 0 to 1 offset 0 : !layout.tensor<n x 16 x f32>
+// CHECK: %[[J:.*]] = schedule.buffer arena lives 1 to 2 offset 192 : !layout.tensor<n x 16 x f32>
+func.func @batches(%x: !layout.tensor<8 x 16 x f32>) {
+  %h = schedule.buffer arena : !layout.tensor<8 x 16 x f32>
+  %y = schedule.buffer output 0 : !layout.tensor<8 x 16 x f32>
+  schedule.stage @a %h = layout.convert %x
+  schedule.barrier
+  schedule.batches @b reads(%p = %h) writes(%q = %y) 3 as n of 8 {
+    %i = schedule.buffer arena : !layout.tensor<n x 16 x f32>
+    %j = schedule.buffer arena : !layout.tensor<n x 16 x f32>
+    schedule.stage @c %i = layout.convert %p
+    schedule.barrier
+    schedule.stage @d %j = layout.convert %i
+    schedule.barrier
+    schedule.stage @e %q = layout.convert %j
+  }
+  func.return
+}
