@@ -238,8 +238,8 @@ class LaminaOptMain(xDSLOptMain):
                 phase = phase_named(self.args.start, self.context.machine_class)
                 check_legality(prog, phase)
                 check_rules(prog, self.context, phase)
-                if self.given_constants:
-                    pack_constants(prog, self.context.constants)
+            if self.given_constants:
+                pack_constants(prog, self.context.constants, need_all=self.args.start is not None)
             if self.args.start is not None or self.args.stop is not None:
                 self._run_phases(prog)
             self._pass_start = time.perf_counter()

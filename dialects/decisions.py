@@ -12,13 +12,14 @@ import dataclasses
 import difflib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Attribute, Operation
 
 from . import shape as dims
 from .kernel import ConvOp, GemmOp
+from .operand_layouts import panel_width
 from .shape import Dim
 from .storage import element_bytes
 from .winograd import tile_of, transforms, winograd_scratch
@@ -40,10 +41,20 @@ def _decision(meaning: str, choices: Choices, default: Any = MISSING) -> Any:
 class Decisions:
     """What is decided of a stage; a kernel whose decisions these are has none."""
 
+    PANEL: ClassVar[str] = ""
+    """The decision that says how wide the panels are in which weights are packed."""
+
+    @classmethod
+    def panel_unit(cls, kernel: Operation) -> int:
+        """Columns or output channels that PANEL counts as one."""
+        return 1
+
     @classmethod
     def implied(cls, kernel: Operation) -> dict[str, Value]:
-        """The decisions that are made already, by how the kernel's weights are packed. They are not said again."""
-        return {}
+        """The decision that is made already, by how the kernel's weights are packed."""
+        packed = panel_width(kernel) if cls.PANEL else 0
+        unit = cls.panel_unit(kernel) if packed else 0
+        return {cls.PANEL: packed // unit} if unit and packed % unit == 0 else {}
 
     def conflict(self, kernel: Operation) -> str | None:
         """Why the kernel cannot run so, if it cannot: how its operands lie in memory may leave no choice."""
@@ -63,16 +74,11 @@ class Decisions:
 class Gemm(Decisions):
     """Tiles of rows by columns of the product; panels of B are as wide as a tile."""
 
+    PANEL = "columns"
+
     rows: int = _decision("rows of a register tile", _REGISTERS)
     columns: int = _decision("columns of a register tile and of a panel of B", _COLUMNS)
     row_chunks: int = _decision("pieces of the rows that threads share beside panels", _MANY, 1)
-
-    @classmethod
-    def implied(cls, kernel: Operation) -> dict[str, Value]:
-        """B is packed in panels as wide as a tile."""
-        assert isinstance(kernel, GemmOp)
-        columns = kernel.in_type(1).layout.pieces[-1:] if len(kernel.ins) > 1 else ()
-        return {"columns": columns[0].block} if columns and columns[0].block else {}
 
     def scratch(self, kernel: Operation) -> Dim | None:
         """A panel of B, where B's columns do not lie side by side."""
@@ -87,18 +93,17 @@ class Gemm(Decisions):
 
 @dataclass(frozen=True, kw_only=True)
 class Direct(Decisions):
-    """Tiles of neighbouring pixels by blocks of output channels."""
+    """Tiles of neighbouring pixels by blocks of output channels; panels of w are as wide as a tile."""
+
+    PANEL = "channel_blocks"
 
     channel_blocks: int = _decision("blocks of output channels in a register tile", _REGISTERS)
     columns: int = _decision("output pixels in a register tile", _COLUMNS)
     along: Literal["width", "height"] = _decision("the way that tiles run over the image", ("width", "height"), "width")
 
     @classmethod
-    def implied(cls, kernel: Operation) -> dict[str, Value]:
-        """w is packed in blocks of as many channels."""
-        assert isinstance(kernel, ConvOp)
-        lanes, packed = kernel.type.layout.block_of(1) if kernel.type.rank > 1 else 0, _packed_channels(kernel)
-        return {"channel_blocks": packed // lanes} if lanes and packed and packed % lanes == 0 else {}
+    def panel_unit(cls, kernel: Operation) -> int:
+        return _block_of_result(kernel)
 
     def conflict(self, kernel: Operation) -> str | None:
         assert isinstance(kernel, ConvOp)
@@ -108,10 +113,10 @@ class Direct(Decisions):
         return None
 
 
-def _packed_channels(kernel: ConvOp) -> int:
-    """Output channels in a block of the weights; 0 where they are not packed, or the convolution does not verify."""
-    has_weights = len(kernel.ins) > 1 and kernel.in_type(1).rank > 0
-    return kernel.in_type(1).layout.block_of(0) if has_weights else 0
+def _block_of_result(kernel: Operation) -> int:
+    """Output channels in a block of the result; 0 where it is in none, or the convolution does not verify."""
+    assert isinstance(kernel, ConvOp)
+    return kernel.type.layout.block_of(1) if kernel.type.rank > 1 else 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,13 +136,23 @@ class Depthwise(Decisions):
 
 @dataclass(frozen=True, kw_only=True)
 class Winograd(Decisions):
-    """Blocks of tiles are transformed, multiplied point by point, and transformed back."""
+    """Blocks of tiles are transformed, multiplied point by point, and transformed back.
 
+    Panels of w are as wide as a register tile.
+    """
+
+    PANEL = "channel_blocks"
+
+    channel_blocks: int = _decision("blocks of output channels in a register tile", _REGISTERS)
     rows: int = _decision("tiles of the image in a register tile", _REGISTERS)
     tiles: int = _decision("tiles of the image in a block that stays in L2", _MANY)
     split: Literal["tiles", "channels"] = _decision(
         "what threads share: blocks of tiles, or output channels", ("tiles", "channels"), "tiles"
     )
+
+    @classmethod
+    def panel_unit(cls, kernel: Operation) -> int:
+        return _block_of_result(kernel)
 
     def scratch(self, kernel: Operation) -> Dim | None:
         """V, M and an output tile."""
@@ -151,20 +166,18 @@ class Winograd(Decisions):
 
 @dataclass(frozen=True, kw_only=True)
 class Im2col(Decisions):
-    """Tiles of output channels by pixels; the pixels' columns are packed into panels, or read where they lie."""
+    """Tiles of output channels by pixels; the pixels' columns are packed into panels, or read where they lie.
+
+    Panels of w, where it is packed, are as wide as a tile.
+    """
+
+    PANEL = "rows"
 
     rows: int = _decision("output channels in a register tile", _REGISTERS)
     columns: int = _decision("pixels in a register tile", _COLUMNS)
     lanes: int = _decision("elements of a vector when packing", _REGISTERS)
     pack: bool = _decision("whether columns are packed first", _FLAG, True)
     row_chunks: int = _decision("pieces of the output channels that threads share beside panels", _MANY, 1)
-
-    @classmethod
-    def implied(cls, kernel: Operation) -> dict[str, Value]:
-        """w is packed in tiles of as many channels."""
-        assert isinstance(kernel, ConvOp)
-        packed = _packed_channels(kernel)
-        return {"rows": packed} if packed else {}
 
     def conflict(self, kernel: Operation) -> str | None:
         assert isinstance(kernel, ConvOp)
@@ -182,9 +195,12 @@ class Im2col(Decisions):
 
 @dataclass(frozen=True, kw_only=True)
 class Indirect(Decisions):
-    """Tiles of pixels by output channels; a table says where each pixel's window lies."""
+    """Tiles of pixels by output channels, as wide as panels of w; a table says where each pixel's window lies."""
+
+    PANEL = "columns"
 
     rows: int = _decision("pixels in a register tile", _REGISTERS)
+    columns: int = _decision("output channels in a register tile and in a panel of w", _COLUMNS)
     block: int = _decision("pixels that share a table and go through a panel of weights together", _MANY)
     lanes: int = _decision("elements of a vector", _REGISTERS)
     table: bool = _decision("whether windows are found by a table rather than by strides", _FLAG, True)

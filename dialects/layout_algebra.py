@@ -329,6 +329,11 @@ _NAMES = {"abcd": "NCHW", "acdb": "NHWC"}
 _CHANNEL_BLOCKED = re.compile(r"aBcd(\d+)b\Z")
 
 
+def storage_name(layout: Layout) -> str:
+    """What an array is called in this layout, beside the same in another: how wide blocks are is no part of a name."""
+    return "blocked" if any(piece.block for piece in layout.pieces) else print_order(layout.order)
+
+
 def print_order(order: str) -> str:
     """The name people use, where there is one: NCHW, NHWC, NCHW16c; the letters otherwise."""
     blocked = _CHANNEL_BLOCKED.match(order)

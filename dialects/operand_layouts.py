@@ -1,6 +1,7 @@
 """In which layouts the kernels that are written for certain ones read and write their operands.
 
-Other kernels take any layout. What is said here holds whatever the decisions are (``decisions.py``).
+Other kernels take any layout. Weights are packed in panels, whose width is a decision (``decisions.py``); what else is
+said here holds whatever the decisions are.
 """
 
 from __future__ import annotations
@@ -24,9 +25,49 @@ def layout_mistake(kernel: Operation) -> str | None:
     return None
 
 
+def panel_layout(kernel: Operation, width: int) -> Layout | None:
+    """How the weights, the second operand, lie in panels of so many columns or output channels.
+
+    None where the kernel takes them in no panels, or only in one width.
+    """
+    if not isinstance(kernel, GemmOp | ConvOp) or len(kernel.ins) < 2:
+        return None
+    x, w = kernel.in_type(0), kernel.in_type(1)
+    if isinstance(kernel, GemmOp):
+        if w.rank != 2:
+            return None
+        return Layout(f"Ab{width}a" if kernel.get("transpose_b") else f"Ba{width}b")
+    match kernel.get("algorithm"):
+        case "direct" if x.rank == w.rank == 4:
+            block = x.layout.block_of(1)
+            return Layout(f"ABcd{block}b{width}a" if block else f"Acdb{width}a")
+        case "im2col":
+            return Layout(f"A{Layout.row_major(w.rank).order[1:]}{width}a")
+        case "indirect" if w.rank == 4:
+            return Layout(f"Acdb{width}a")
+        case "winograd2" | "winograd4" if w.rank == 3:
+            return Layout(f"Cab{width}c")
+    return None
+
+
+def panel_width(kernel: Operation) -> int:
+    """How wide the panels are in which the weights lie; 0 where they lie in none."""
+    if not isinstance(kernel, GemmOp | ConvOp) or len(kernel.ins) < 2 or not kernel.in_type(1).rank:
+        return 0
+    layout = kernel.in_type(1).layout
+    if isinstance(kernel, GemmOp):
+        return layout.pieces[-1].block
+    return layout.block_of(2 if tile_of(kernel.get("algorithm")) and layout.rank == 3 else 0)
+
+
 def _lies(what: str, type_: TensorType, expected: str) -> str | None:
     order = type_.layout.order
     return None if order == expected else f"{what} lies in {print_order(order)}, expected {print_order(expected)}"
+
+
+def _lies_in_panels(kernel: ConvOp, width: int) -> str | None:
+    expected = panel_layout(kernel, width)
+    return None if expected is None else _lies("w", kernel.in_type(1), expected.order)
 
 
 def _is_whole(type_: TensorType) -> bool:
@@ -47,10 +88,12 @@ def _gemm(kernel: GemmOp) -> str | None:
     b = kernel.in_type(1)
     if _is_whole(b):
         return None
-    block = b.layout.pieces[-1].block
-    expected = f"Ab{block}a" if kernel.get("transpose_b") else f"Ba{block}b"
-    if b.rank != 2 or b.layout.order != expected:
-        return f"B lies in {print_order(b.layout.order)}, expected panels of columns such as {expected} or no blocks"
+    expected = panel_layout(kernel, panel_width(kernel))
+    if expected is None:
+        return f"B lies in {print_order(b.layout.order)}, expected no blocks"
+    if b.layout.order != expected.order:
+        lies = f"B lies in {print_order(b.layout.order)}"
+        return f"{lies}, expected panels of columns such as {expected.order} or no blocks"
     return None
 
 
@@ -106,11 +149,10 @@ def _direct(kernel: ConvOp) -> str | None:
     block, pieces = x.layout.block_of(1), w.layout.pieces
     if any(piece.block and piece.axis != 1 for piece in x.layout.pieces):
         return f"x lies in {print_order(x.layout.order)}, expected blocks of channels or none"
-    if mistake := _parts(kernel, w.layout.block_of(0), lanes):
+    if mistake := _parts(kernel, panel_width(kernel), lanes):
         return mistake
     if pieces[-1].axis != 0 or w.layout.block_of(1) != block or any(piece.block for piece in pieces if piece.axis > 1):
-        expected = f"ABcd{block}b{w.layout.block_of(0)}a" if block else f"Acdb{w.layout.block_of(0)}a"
-        return _lies("w", w, expected)
+        return _lies_in_panels(kernel, panel_width(kernel))
     if block and kernel.get("groups") > 1 and int(w.dims[1]) % block:
         return f"x lies in blocks of {block} channels, and a group has {w.dims[1]}"
     return None
@@ -133,11 +175,11 @@ def _winograd(kernel: ConvOp) -> str | None:
         return "Winograd's transforms are for strides, dilations and groups of 1"
     if u.rank != 3:
         return f"winograd{tile_of(kernel.get('algorithm'))} takes transformed weights, w has shape {list(u.dims)}"
-    packed = u.layout.block_of(2)
+    packed = panel_width(kernel)
     return _first(
         _lies("x", x, Layout.channel_blocked(4, lanes).order),
         _parts(kernel, packed, lanes),
-        _lies("w", u, f"Cab{packed}c"),
+        _lies_in_panels(kernel, packed),
     )
 
 
@@ -150,24 +192,23 @@ def _whole_panels(kernel: ConvOp, packed: int) -> str | None:
 
 def _im2col(kernel: ConvOp) -> str | None:
     x, w, y = kernel.in_type(0), kernel.in_type(1), kernel.type
-    plain, packed = Layout.row_major(w.rank).order, w.layout.block_of(0)
+    plain, packed = Layout.row_major(w.rank).order, panel_width(kernel)
     if not _is_whole(x):
         return f"x lies in {print_order(x.layout.order)}, expected no blocks"
     return _first(
         _lies("y", y, plain),
-        _lies("w", w, f"A{plain[1:]}{packed}a" if packed else plain),
+        _lies_in_panels(kernel, packed) if packed else _lies("w", w, plain),
         _whole_panels(kernel, packed),
     )
 
 
 def _indirect(kernel: ConvOp) -> str | None:
-    x, w, y = kernel.in_type(0), kernel.in_type(1), kernel.type
-    packed = w.layout.block_of(0)
+    x, y, packed = kernel.in_type(0), kernel.type, panel_width(kernel)
     return _first(
         _two_dimensional(kernel),
         _lies("x", x, "acdb"),
         _lies("y", y, "acdb"),
-        _lies("w", w, f"Acdb{packed or 16}a"),
+        _lies_in_panels(kernel, packed or 16),
         _whole_panels(kernel, packed),
     )
 

@@ -4,7 +4,7 @@ A function at this level is a list of buffers and stages; its arguments are the 
 printed, edited and read back it compiles to a running model::
 
     %b3 = schedule.buffer arena lives 2 to 5 offset 401408 : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
-    %w9 = schedule.buffer constant @conv.weight : !layout.tensor<64 x 64 x 3 x 3 x f32, ABcd16b32a>
+    %w9 = schedule.buffer constant @conv.weight packed : !layout.tensor<64 x 64 x 3 x 3 x f32>
     schedule.stage @conv7 %b3 = kernel.conv direct(%b1, %w9) pads [1, 1, 1, 1] tile {channel_blocks = 2, columns = 14}
     schedule.barrier
 
@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import Field
 from typing import Any, TypeVar
 
-from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, StringAttr, i1, i64
+from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, StringAttr, UnitAttr, i1, i64
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
@@ -39,7 +39,8 @@ from . import shape as dims
 from .decisions import Decisions, Value, fields_of, kernel_kind, kind_name, kind_of, left_open, mistake, text_of
 from .kernel_operation import KernelOp
 from .layout import ConvertOp, TensorType
-from .operand_layouts import layout_mistake
+from .layout_algebra import Layout
+from .operand_layouts import layout_mistake, panel_layout, panel_width
 from .operand_text import parse_value, refuse_word
 from .shape import Dim
 
@@ -56,8 +57,11 @@ class BufferOp(IRDLOperation):
     """Memory that holds a tensor: a part of the arena, an output of the caller, or a constant.
 
     ``lives FIRST to LAST`` numbers the stages between which an arena buffer holds its value, ``offset`` is its place
-    in bytes: neither stands there before schedule-plan-arena. C1: kind is arena, output or constant. C2: an output says
-    its index, a constant its name. C3: they say no more than that. C4: a life has both ends, and an offset a life.
+    in bytes: neither stands there before schedule-plan-arena. ``packed`` weights lie in panels that are as wide as a
+    decision of the stages which read them: its text says the width, and the type has the layout that follows.
+
+    C1: kind is arena, output or constant. C2: an output says its index, a constant its name. C3: they say no more than
+    that. C4: a life has both ends, and an offset a life. C5: a stage says how packed weights lie.
     """
 
     name = "schedule.buffer"
@@ -67,6 +71,8 @@ class BufferOp(IRDLOperation):
     first = opt_prop_def(IntegerAttr)
     last = opt_prop_def(IntegerAttr)
     offset = opt_prop_def(IntegerAttr)
+    # Only until the stage has been read that says how.
+    packed = opt_prop_def(UnitAttr)
     result = result_def(TensorType)
 
     @classmethod
@@ -88,6 +94,12 @@ class BufferOp(IRDLOperation):
     @property
     def type(self) -> TensorType:
         return self.result.type  # pyright: ignore[reportReturnType]
+
+    @property
+    def is_packed_as_read(self) -> bool:
+        """Whether decisions of all stages that read the buffer say how it is packed."""
+        users = [use.operation for use in self.result.uses]
+        return self.constant is not None and bool(users) and all(_packs(user, self.result) for user in users)
 
     @property
     def is_planned(self) -> bool:
@@ -114,6 +126,8 @@ class BufferOp(IRDLOperation):
             raise VerifyException(f"C3: a buffer of kind {kind} has a live range or offset, which arena buffers have")
         if (self.first is None) != (self.last is None) or (self.offset is not None and self.first is None):
             raise VerifyException("C4: a live range has a first and a last stage, and an offset needs one")
+        if self.packed is not None:
+            raise VerifyException("C5: packed for a stage that multiplies with it, and none does")
 
     def print(self, printer: Printer) -> None:
         printer.print_string(f" {self.kind.data}")
@@ -126,8 +140,10 @@ class BufferOp(IRDLOperation):
             printer.print_string(" lives {} to {}".format(*self.lives))
         if self.offset is not None:
             printer.print_string(f" offset {self.offset.value.data}")
-        printer.print_string(" : ")
-        printer.print_attribute(self.result.type)
+        as_read = self.is_packed_as_read
+        printer.print_string(" packed : " if as_read else " : ")
+        type_ = self.type
+        printer.print_attribute(type_.with_layout(Layout.row_major(type_.rank)) if as_read else type_)
 
     @classmethod
     def parse(cls, parser: Parser) -> BufferOp:
@@ -147,6 +163,8 @@ class BufferOp(IRDLOperation):
             integer("last")
         if parser.parse_optional_keyword("offset") is not None:
             integer("offset")
+        if parser.parse_optional_keyword("packed") is not None:
+            properties["packed"] = UnitAttr()
         parser.parse_punctuation(":")
         return cls._make(kind, parser.parse_type(), **properties)  # pyright: ignore[reportArgumentType]
 
@@ -264,7 +282,7 @@ class StageOp(IRDLOperation):
         for name, packed in kind.implied(self.kernel).items():
             if self.decisions.get(name, packed) != packed:
                 given = f"{name} = {self.decisions[name]}"
-                raise VerifyException(f"C5: {given}, and the weights' layout says {packed}: change it there")
+                raise VerifyException(f"C5: {given}, and the weights are packed for {name} = {packed}")
         if not self.left_open:
             self.decided(kind)
 
@@ -279,12 +297,20 @@ class StageOp(IRDLOperation):
         printer.print_list(self.outs, printer.print_ssa_value)
         printer.print_string(f" = {kernel.name}")
         kernel.print_head(printer, buffers)
-        if self.tile.data:
+        if printed := self.printed_decisions():
             printer.print_string(" tile {")
-            decisions = [f"{name} = {text_of(value)}" for name, value in self.decisions.items()]
+            decisions = [f"{name} = {text_of(value)}" for name, value in printed.items()]
             printer.print_list(decisions, printer.print_string)
             printer.print_string("}")
         kernel.print_epilogue(printer, buffers)
+
+    def printed_decisions(self) -> dict[str, Value]:
+        """The decisions of the tile, and with them how wide the panels of weights are that are packed for it."""
+        kind = kind_of(self.kernel)
+        if not any(isinstance(value.owner, BufferOp) and value.owner.is_packed_as_read for value in self.ins):
+            return self.decisions
+        decisions = kind.implied(self.kernel) | self.decisions
+        return {name: decisions[name] for name in fields_of(kind) if name in decisions}
 
     @classmethod
     def parse(cls, parser: Parser) -> StageOp:
@@ -305,8 +331,50 @@ class StageOp(IRDLOperation):
         inside = dict(zip(buffers, body.args, strict=True))
         own, others = ([inside[value] for value in values] for values in (ins, extras))
         inner = kernel.of_parts(own, others, results, properties, region)
+        _settle_panels(inner, ins, tile)
         body.add_ops([inner, YieldOp(inner.results)])
         return cls(name.data, buffers, outs, Region(body), tile)
+
+
+_WEIGHTS = 1
+"""Which operand of a kernel lies in panels."""
+
+
+def _packs(user: Operation, value: SSAValue) -> bool:
+    """Whether a stage reads the value as weights, in panels as a decision of it has them."""
+    if not isinstance(user, StageOp) or value not in user.ins:
+        return False
+    kernel, argument = user.kernel, user.body.block.args[list(user.ins).index(value)]
+    reads = [index for index, operand in enumerate(kernel.operands) if operand is argument]
+    kind = kind_of(kernel)
+    if reads != [_WEIGHTS] or not kind.implied(kernel):
+        return False
+    assert isinstance(value.type, TensorType)
+    return value.type.layout == panel_layout(kernel, panel_width(kernel))
+
+
+def _settle_panels(kernel: KernelOp | ConvertOp, ins: Sequence[SSAValue], tile: Mapping[str, Value]) -> None:
+    """Gives packed weights, which the text has as row-major, the layout that follows from the tile.
+
+    Raises VerifyException where the tile does not say how wide the panels are, or the kernel takes none.
+    """
+    buffer = ins[_WEIGHTS].owner if len(ins) > _WEIGHTS else None
+    if not isinstance(buffer, BufferOp) or buffer.packed is None:
+        return
+    kind = kind_of(kernel)
+    if not kind.PANEL:
+        return
+    width = tile.get(kind.PANEL)
+    if not isinstance(width, int):
+        raise VerifyException(f"%{buffer.result.name_hint} is packed, and the tile does not say '{kind.PANEL}'")
+    unit = kind.panel_unit(kernel)
+    layout = panel_layout(kernel, width * unit) if unit else None
+    if layout is None:
+        kernel.verify()
+        raise VerifyException(f"C6: {layout_mistake(kernel) or 'a batch of matrices is not packed'}")
+    buffer.packed = None
+    for value in (buffer.result, kernel.operands[_WEIGHTS]):
+        value._type = buffer.type.with_layout(layout)
 
 
 def _parse_kernel_name(parser: Parser) -> type[KernelOp] | type[ConvertOp]:

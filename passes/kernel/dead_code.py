@@ -23,12 +23,12 @@ class KernelDeadCodePass(ModulePass):
     before::
 
         %0 = kernel.constant @weight : !layout.tensor<64 x 64 x 1 x 1 x f32>
-        %1 = kernel.constant @weight.ABcd16b64a : !layout.tensor<64 x 64 x 1 x 1 x f32, ABcd16b64a>
+        %1 = kernel.constant @weight.blocked : !layout.tensor<64 x 64 x 1 x 1 x f32, ABcd16b64a>
         %2 = kernel.conv(%x, %1) : ...
 
     after::
 
-        %1 = kernel.constant @weight.ABcd16b64a : !layout.tensor<64 x 64 x 1 x 1 x f32, ABcd16b64a>
+        %1 = kernel.constant @weight.blocked : !layout.tensor<64 x 64 x 1 x 1 x f32, ABcd16b64a>
         %2 = kernel.conv(%x, %1) : ...
 
     and ``weight`` is gone from the store.

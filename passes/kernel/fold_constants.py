@@ -14,7 +14,7 @@ from xdsl.passes import ModulePass
 
 from ...dialects.kernel import ConstantOp
 from ...dialects.layout import ConvertOp, ReshapeOp, TensorType, TransposeOp, WindowOp
-from ...dialects.layout_algebra import print_order
+from ...dialects.layout_algebra import storage_name
 from ...dialects.shape import is_static
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class KernelFoldConstantsPass(ModulePass):
 
     after::
 
-        %1 = kernel.constant @weight.ABcd16b32a : !layout.tensor<64 x 64 x 3 x 3 x f32, ABcd16b32a>
+        %1 = kernel.constant @weight.blocked : !layout.tensor<64 x 64 x 3 x 3 x f32, ABcd16b32a>
 
     The old constant stays in the store for ``kernel-dead-code`` to remove.
     """
@@ -104,4 +104,4 @@ def _viewed(op: ConvertOp | ReshapeOp | TransposeOp | WindowOp, tensor: np.ndarr
 
 
 def _name(name: str, op: ConvertOp | ReshapeOp | TransposeOp | WindowOp, after: TensorType) -> str:
-    return f"{name}.{print_order(after.layout.order)}" if isinstance(op, ConvertOp) else name
+    return f"{name}.{storage_name(after.layout)}" if isinstance(op, ConvertOp) else name

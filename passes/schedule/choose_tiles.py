@@ -203,7 +203,7 @@ def _conv_winograd(kernel: Operation, target: Target) -> Decisions:
     rows, tiles = winograd_block(count, largest, rows_in_registers(target, max(1, columns // target.lanes)))
     # With few blocks it is the output channels that can be shared evenly.
     split = "channels" if isinstance(count, int) and -(-count // tiles) < 6 else "tiles"
-    return Winograd(rows=rows, tiles=tiles, split=split)
+    return Winograd(channel_blocks=columns // lanes, rows=rows, tiles=tiles, split=split)
 
 
 def winograd_block(count: Dim, largest: int, most_rows: int) -> tuple[int, int]:
@@ -255,7 +255,7 @@ def _conv_indirect(kernel: Operation, target: Target) -> Decisions:
     block = rows * max(1, PIXELS_IN_BLOCK // rows)
     blocks = kernel.get("groups") * -(-_at_least(dims.product(kernel.type.dims[2:])) // block) * _at_least(batch)
     chunks = min(panels, -(-PIECES_TO_SHARE // blocks)) if panels > 1 and blocks < PIECES_TO_SHARE else 1
-    return Indirect(rows=rows, block=block, lanes=target.lanes, table=table, panel_chunks=chunks)
+    return Indirect(rows=rows, columns=columns, block=block, lanes=target.lanes, table=table, panel_chunks=chunks)
 
 
 def _at_least(size: Dim) -> int:

@@ -12,7 +12,7 @@ from xdsl.passes import ModulePass
 
 from ...dialects.kernel import ConstantOp
 from ...dialects.layout import TensorType
-from ...dialects.layout_algebra import print_order
+from ...dialects.layout_algebra import print_order, storage_name
 from ...dialects.schedule import BufferOp
 from ...dialects.shape import is_static
 from ...errors import OperationError
@@ -23,18 +23,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SchedulePackConstantsPass(ModulePass):
-    """The layout of a constant in the text decides how wide the panels of packed weights are, and nothing else does.
+    """Weights lie in panels as wide as the decision of the stages that read them says: edited, it packs them anew.
 
-    before (the store holds @w.Ba64b in panels of 64)::
+    before (the store holds @w.blocked in panels of 64)::
 
-        %w = schedule.buffer constant @w.Ba64b : !layout.tensor<64 x 128 x f32, Ba32b>
+        %w = schedule.buffer constant @w.blocked packed : !layout.tensor<64 x 128 x f32>
+        schedule.stage @gemm0 %y = kernel.gemm(%x, %w) tile {rows = 4, columns = 32}
 
-    after::
+    after (and in panels of 32 as @w.blocked_1)::
 
-        %w = schedule.buffer constant @w.Ba32b : !layout.tensor<64 x 128 x f32, Ba32b>
+        %w = schedule.buffer constant @w.blocked_1 packed : !layout.tensor<64 x 128 x f32>
+        schedule.stage @gemm0 %y = kernel.gemm(%x, %w) tile {rows = 4, columns = 32}
 
-    The first may also be written as the second: where no array has the name, it is packed from one whose name begins
-    alike. Raises OperationError where there is no array, or one of other sizes.
+    The same for any other layout that the type of a constant has. Raises OperationError where there is no array, or one
+    of other sizes.
     """
 
     name = "schedule-pack-constants"
@@ -43,11 +45,12 @@ class SchedulePackConstantsPass(ModulePass):
         pack_constants(op, ctx.constants)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def pack_constants(module: ModuleOp, constants: ConstantStore) -> None:
+def pack_constants(module: ModuleOp, constants: ConstantStore, *, need_all: bool = True) -> None:
+    """``need_all``: whether every constant of the module must be in the store; those that are not stay as they are."""
     made: dict[tuple[str, TensorType], str] = {}
     for op in module.walk():
         constant = op.constant if isinstance(op, BufferOp | ConstantOp) else None
-        if constant is None:
+        if constant is None or (constant.data not in constants and not need_all):
             continue
         type_ = op.results[0].type
         assert isinstance(type_, TensorType)
@@ -60,38 +63,20 @@ def pack_constants(module: ModuleOp, constants: ConstantStore) -> None:
 def _packed(op: Operation, name: str, type_: TensorType, constants: ConstantStore) -> str:
     """The name of the array that the type asks for, made where it is not there."""
     wanted = type_.layout
-    held = _held_as(name, type_, constants)
     if not is_static(type_.dims):
         raise OperationError(f"constant @{name} has a size that is not known, in {type_}", op)
     try:
-        array, layout = constants[held], constants.layout_of(held)
+        array, layout = constants[name], constants.layout_of(name)
     except LookupError as error:
         raise OperationError(str(error), op) from error
     sizes = [int(size) for size in type_.dims]
     if layout.rank != len(sizes) or layout.physical_shape(sizes) != array.shape:
         lies = "" if layout.is_row_major else f" in layout {print_order(layout.order)}"
         raise OperationError(
-            f"the array '{held}' is {array.dtype}{list(array.shape)}{lies}, which does not fit {type_}", op
+            f"the array '{name}' is {array.dtype}{list(array.shape)}{lies}, which does not fit {type_}", op
         )
     if layout == wanted:
-        return held
-    return constants.add(wanted.pack(layout.unpack(array, sizes)), _name_of(held, type_, constants), wanted)
-
-
-def _held_as(name: str, type_: TensorType, constants: ConstantStore) -> str:
-    """The array of this name, or one that is called alike but for the layout that the name ends in."""
-    stem, _, end = name.rpartition(".")
-    if name in constants or end not in (type_.layout.order, print_order(type_.layout.order)):
         return name
-    alike = (other for other in constants if other == stem or _stem(other, constants) == stem)
-    return next(alike, name)
-
-
-def _stem(name: str, constants: ConstantStore) -> str:
-    """The name without the layout at its end."""
-    return name.removesuffix(f".{print_order(constants.layout_of(name).order)}")
-
-
-def _name_of(held: str, type_: TensorType, constants: ConstantStore) -> str:
-    stem = _stem(held, constants)
-    return stem if type_.layout.is_row_major else f"{stem}.{print_order(type_.layout.order)}"
+    stem = name.removesuffix(f".{storage_name(layout)}")
+    new = stem if wanted.is_row_major else f"{stem}.{storage_name(wanted)}"
+    return constants.add(wanted.pack(layout.unpack(array, sizes)), new, wanted)

@@ -156,7 +156,7 @@ func.func @packed(%x: !layout.tensor<8 x 8 x f32>, %w: !layout.tensor<8 x 32 x f
   func.return
 }
 
-// CHECK: C5: columns = 32, and the weights' layout says 16: change it there
+// CHECK: C5: columns = 32, and the weights are packed for columns = 16
 
 // -----
 
@@ -175,3 +175,64 @@ func.func @without_a_table(%x: !layout.tensor<1 x 4 x 8 x 8 x f32, NHWC>, %w: !l
 }
 
 // CHECK: C5: table = false, but pixels read padding that is not in a halo of x
+
+// -----
+
+func.func @two_widths(%x: !layout.tensor<8 x 8 x f32>, %y: !layout.tensor<8 x 32 x f32>, %z: !layout.tensor<8 x 32 x f32>) {
+  %w = schedule.buffer constant @w packed : !layout.tensor<8 x 32 x f32>
+  schedule.stage @gemm0 %y = kernel.gemm(%x, %w) tile {rows = 4, columns = 16}
+  schedule.stage @gemm1 %z = kernel.gemm(%x, %w) tile {rows = 4, columns = 32}
+  func.return
+}
+
+// CHECK: C5: columns = 32, and the weights are packed for columns = 16
+
+// -----
+
+func.func @no_width(%x: !layout.tensor<8 x 8 x f32>, %y: !layout.tensor<8 x 32 x f32>) {
+  %w = schedule.buffer constant @w packed : !layout.tensor<8 x 32 x f32>
+  schedule.stage @gemm0 %y = kernel.gemm(%x, %w) tile {rows = 4}
+  func.return
+}
+
+// CHECK: %w is packed, and the tile does not say 'columns'
+
+// -----
+
+func.func @no_weights(%w: !layout.tensor<8 x 8 x f32>, %y: !layout.tensor<8 x 32 x f32>) {
+  %x = schedule.buffer constant @w packed : !layout.tensor<8 x 32 x f32>
+  schedule.stage @softmax0 %y = kernel.softmax(%x)
+  func.return
+}
+
+// CHECK: C5: packed for a stage that multiplies with it, and none does
+
+// -----
+
+func.func @batch(%x: !layout.tensor<2 x 8 x 8 x f32>, %y: !layout.tensor<2 x 8 x 32 x f32>) {
+  %w = schedule.buffer constant @w packed : !layout.tensor<2 x 8 x 32 x f32>
+  schedule.stage @gemm0 %y = kernel.gemm(%x, %w) tile {rows = 4, columns = 16}
+  func.return
+}
+
+// CHECK: C6: a batch of matrices is not packed
+
+// -----
+
+func.func @plain_result(%x: !layout.tensor<1 x 16 x 8 x 8 x f32>, %y: !layout.tensor<1 x 64 x 8 x 8 x f32>) {
+  %w = schedule.buffer constant @w packed : !layout.tensor<64 x 16 x 1 x 1 x f32>
+  schedule.stage @conv0 %y = kernel.conv direct(%x, %w) tile {channel_blocks = 2, columns = 8}
+  func.return
+}
+
+// CHECK: C6: y lies in NCHW, expected blocks of channels such as NCHW16c
+
+// -----
+
+func.func @too_wide(%x: !layout.tensor<1 x 16 x 8 x 8 x f32, NCHW16c>, %y: !layout.tensor<1 x 64 x 8 x 8 x f32, NCHW16c>) {
+  %w = schedule.buffer constant @w packed : !layout.tensor<64 x 16 x 1 x 1 x f32>
+  schedule.stage @conv0 %y = kernel.conv direct(%x, %w) tile {channel_blocks = 3, columns = 8}
+  func.return
+}
+
+// CHECK: C6: w is packed in blocks of 48 output channels, which do not divide the 64 of y in 16s

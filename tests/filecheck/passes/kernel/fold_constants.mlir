@@ -27,8 +27,8 @@ func.func @symbolic() -> !layout.tensor<N x f32, a window [0, 4 - N]> {
 }
 
 // CHECK:      func.func @packed() -> (!layout.tensor<4 x 4 x f32, Ba16b>, !layout.tensor<4 x 4 x f32, Ba16b>) {
-// CHECK-NEXT:   %w = kernel.constant @square.Ba16b : !layout.tensor<4 x 4 x f32, Ba16b>
-// CHECK-NEXT:   %w_1 = kernel.constant @square.Ba16b : !layout.tensor<4 x 4 x f32, Ba16b>
+// CHECK-NEXT:   %w = kernel.constant @square.blocked : !layout.tensor<4 x 4 x f32, Ba16b>
+// CHECK-NEXT:   %w_1 = kernel.constant @square.blocked : !layout.tensor<4 x 4 x f32, Ba16b>
 // CHECK-NEXT:   func.return %w, %w_1 : !layout.tensor<4 x 4 x f32, Ba16b>, !layout.tensor<4 x 4 x f32, Ba16b>
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @views() -> !layout.tensor<2 x f32> {
