@@ -55,7 +55,7 @@ class LayoutAttr(Data[Layout]):
 
 
 def parse_layout(parser: AttrParser) -> Layout:
-    order = parse_order(parser.parse_identifier("a layout such as abcd or NCHW16c"))
+    order = parse_order(parser.parse_identifier(": a layout such as abcd or NCHW16c"))
     for keyword in ("halo", "window"):
         if parser.parse_optional_keyword(keyword) is not None:
             margins = parse_dimensions(parser)

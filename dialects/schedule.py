@@ -147,7 +147,7 @@ class BufferOp(IRDLOperation):
 
     @classmethod
     def parse(cls, parser: Parser) -> BufferOp:
-        kind = parser.parse_identifier("arena, output or constant")
+        kind = parser.parse_identifier(": arena, output or constant")
         properties: dict[str, Attribute] = {}
 
         def integer(name: str) -> None:
@@ -379,7 +379,7 @@ def _settle_panels(kernel: KernelOp | ConvertOp, ins: Sequence[SSAValue], tile: 
 
 def _parse_kernel_name(parser: Parser) -> type[KernelOp] | type[ConvertOp]:
     begin = parser.pos
-    name = parser.parse_identifier("a kernel")
+    name = parser.parse_identifier(": a kernel")
     kernel = parser._get_op_by_name(name)
     if not issubclass(kernel, KernelOp | ConvertOp):
         parser.raise_error(f"a stage runs a kernel or layout.convert, not {name}", begin, begin + len(name))
@@ -389,14 +389,14 @@ def _parse_kernel_name(parser: Parser) -> type[KernelOp] | type[ConvertOp]:
 def _parse_decision(parser: Parser, kind: str, tile: dict[str, Value]) -> None:
     """Reads one decision of that kind of kernel into the others."""
     begin = parser.pos
-    name = parser.parse_identifier("a decision such as columns = 14")
+    name = parser.parse_identifier(": a decision such as columns = 14")
     if wrong := f"'{name}' is decided twice" if name in tile else mistake(kind, name):
         parser.raise_error(wrong, begin, begin + len(name))
     parser.parse_punctuation("=")
     value: Value | None = parser.parse_optional_integer(allow_boolean=False)
     if value is None:
         value = parser.parse_optional_boolean()
-    tile[name] = parser.parse_identifier("a number, a word, true or false") if value is None else value
+    tile[name] = parser.parse_identifier(": a number, a word, true or false") if value is None else value
     if wrong := mistake(kind, name, tile[name]):
         parser.raise_error(wrong, begin, parser.pos)
 

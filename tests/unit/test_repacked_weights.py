@@ -1,9 +1,11 @@
-"""The layout of packed weights decides how wide their panels are: another in the text packs them anew."""
+"""A decision of the stage says how wide the panels of its weights are: another in the text packs them anew."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,25 +23,52 @@ from xdsl.parser import Parser
 IMAGE = np.random.default_rng(1).standard_normal((1, 16, 8, 9)).astype(np.float32)
 MATRIX = np.random.default_rng(2).standard_normal((5, 24)).astype(np.float32)
 
-# Algorithm ("": a matrix product), attributes, layouts of the weights that it takes on AVX2, and what it refuses.
+PADDED = {"pads": [1, 1, 1, 1]}
+
+
+@dataclass
+class Case:
+    """A kernel on AVX2 (algorithm "": a matrix product of 41 columns; others have 48 channels of blocks of 8)."""
+
+    algorithm: str
+    attributes: dict[str, Any]
+    panel: str
+    """The decision that says how wide panels are."""
+    widths: list[int]
+    refused_widths: dict[int, str]
+    layouts: list[str]
+    """That say the same in the type of the weights."""
+    refused_layouts: dict[str, str]
+
+
 CASES = {
-    "product": ("", {}, ["Ba8b", "Ba24b", "Ba3b"], {"Ab16a": "expected panels of columns such as Ba16b"}),
-    "direct": (
-        "direct",
-        {"pads": [1, 1, 1, 1]},
-        ["ABcd8b8a", "ABcd8b48a"],
-        {"ABcd8b32a": "do not divide the 48 of y", "ABcd8b12a": "those of y have 8", "ABcd4b16a": "expected ABcd8b16a"},
+    "product": Case(
+        "", {}, "columns", [8, 24, 3, 64], {0: "columns = 0, expected 1 to 128"}, ["Ba24b", "ab"],
+        {"Ab16a": "expected panels of columns such as Ba16b"},
     ),
-    "im2col": ("im2col", {"pads": [1, 1, 1, 1]}, ["Abcd4a", "Abcd6a", "abcd"], {"Acdb6a": "expected Abcd6a"}),
-    "indirect": ("indirect", {"pads": [1, 1, 1, 1]}, ["Acdb8a", "Acdb16a"], {"Abcd8a": "expected Acdb8a"}),
-    "winograd": ("winograd4", {"pads": [1, 1, 1, 1]}, ["Cab8c", "Cab24c"], {"Cab12c": "those of y have 8"}),
-    "depthwise": ("depthwise", {"group": 16}, ["Abcd8a"], {"Abcd4a": "expected Abcd8a"}),
-}
+    "direct": Case(
+        "direct", PADDED, "channel_blocks", [1, 3, 6], {4: "do not divide the 48 of y", 99: "expected 1 to 64"},
+        ["ABcd8b48a"], {"ABcd8b12a": "those of y have 8", "ABcd4b16a": "expected ABcd8b16a"},
+    ),
+    "im2col": Case(
+        "im2col", PADDED, "rows", [4, 6, 9], {65: "rows = 65, expected 1 to 64"}, ["Abcd4a", "abcd"],
+        {"Acdb6a": "expected Abcd6a"},
+    ),
+    "indirect": Case(
+        "indirect", PADDED, "columns", [8, 16, 48], {-8: "columns = -8, expected 1 to 128"}, ["Acdb8a"],
+        {"Abcd8a": "expected Acdb8a"},
+    ),
+    "winograd": Case(
+        "winograd4", PADDED, "channel_blocks", [1, 3], {5: "do not divide the 48 of y"}, ["Cab24c"],
+        {"Cab12c": "those of y have 8"},
+    ),
+    "depthwise": Case("depthwise", {"group": 16}, "", [], {}, ["Abcd8a"], {"Abcd4a": "expected Abcd8a"}),
+}  # fmt: skip
 
 
 def schedule_of(name: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> tuple[str, dict[str, np.ndarray]]:
     """The text of the schedule; its constants lie beside it, as --dump-phases leaves them."""
-    algorithm, attributes, *_ = CASES[name]
+    algorithm, attributes = CASES[name].algorithm, CASES[name].attributes
     rng = np.random.default_rng(0)
     if algorithm:
         path = "lamina.passes.kernel.choose_algorithms.applicable_algorithms"
@@ -65,38 +94,45 @@ def outputs(text: str, folder: Path, feeds: dict[str, np.ndarray]) -> list[np.nd
         return list(compile_module(module, context, start="schedule", threads=2, options=options).run(feeds).values())
 
 
-def with_layout(text: str, new: str, name_too: bool = False) -> str:
-    """The text with another layout of the weights, in whose layout their name ends as well."""
-    constant = re.search(r"constant @\S+\.(\w+) : !layout.tensor<[^>]*, (\1)>", text)
-    assert constant is not None, text
-    line = constant[0].replace(f", {constant[1]}>", f", {new}>")
-    if name_too:
-        line = line.replace(f".{constant[1]} ", f".{new} ")
-    return text.replace(constant[0], line)
+def with_width(text: str, panel: str, width: int) -> str:
+    edited, count = re.subn(rf"\b{panel} = \d+", f"{panel} = {width}", text)
+    assert count == 1, text
+    return edited
+
+
+def with_layout(text: str, panel: str, layout: str) -> str:
+    """The text with the layout of the weights in their type, and not in the tile; nothing there says row-major."""
+    said = "" if layout in ("ab", "abcd") else f", {layout}"
+    edited, count = re.subn(
+        r"(constant @w\.\S+)(?: packed)? : (!layout.tensor<[^>]*?)(?:, \w+)?>", rf"\1 : \2{said}>", text
+    )
+    assert count == 1, text
+    # Weights that are not packed leave the decision open.
+    return re.sub(rf"\b{panel} = \d+, |, {panel} = \d+", "", edited) if said and panel else edited
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_another_layout_of_the_weights_gives_the_same_bits(
-    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_other_panels_give_the_same_results(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     text, feeds = schedule_of(name, monkeypatch, tmp_path)
+    case = CASES[name]
     (expected,) = outputs(text, tmp_path, feeds)
-    for number, new in enumerate(CASES[name][2]):
-        edited = with_layout(text, new, name_too=number % 2 == 1)
-        if new == "abcd":  # Weights that are not packed leave the decision open.
-            edited = edited.replace("tile {", "tile {rows = 6, ", 1)
+    edits = [with_width(text, case.panel, width) for width in case.widths]
+    for edited in edits + [with_layout(text, case.panel, layout) for layout in case.layouts]:
         (found,) = outputs(edited, tmp_path, feeds)
         np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_layout_that_the_kernel_does_not_take_is_refused(
+def test_panels_that_the_kernel_does_not_take_are_refused(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     text, feeds = schedule_of(name, monkeypatch, tmp_path)
-    for new, message in CASES[name][3].items():
+    case = CASES[name]
+    edits = [(with_width(text, case.panel, width), message) for width, message in case.refused_widths.items()]
+    edits += [(with_layout(text, case.panel, layout), message) for layout, message in case.refused_layouts.items()]
+    for edited, message in edits:
         with pytest.raises(Exception) as caught:
-            outputs(with_layout(text, new), tmp_path, feeds)
+            outputs(edited, tmp_path, feeds)
         failure = describe(caught.value, "lamina")
         assert failure.kind == "failure"
         assert re.match(r".*3-schedule.edited.mlir:\d+:\d+: ", failure.message), failure.message
@@ -107,7 +143,7 @@ def test_a_layout_that_the_kernel_does_not_take_is_refused(
 def test_kernels_of_a_text_are_held_against_it_too(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     schedule_of(name, monkeypatch, tmp_path)
     text = (tmp_path / "2-kernel.mlir").read_text()
-    for new, message in CASES[name][3].items():
+    for new, message in CASES[name].refused_layouts.items():
         path = tmp_path / "2-kernel.edited.mlir"
         path.write_text(re.sub(r"(?<=, )(ABcd8b16a|Ba16b)(?=>)", new, text))
         level = LevelText(path, "kernel", tmp_path / "constants.npz")
