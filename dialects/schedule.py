@@ -165,6 +165,7 @@ class BufferOp(IRDLOperation):
             integer("offset")
         if parser.parse_optional_keyword("packed") is not None:
             properties["packed"] = UnitAttr()
+        refuse_word(parser, "part of a buffer: expected lives, offset, packed")
         parser.parse_punctuation(":")
         return cls._make(kind, parser.parse_type(), **properties)  # pyright: ignore[reportArgumentType]
 
@@ -366,7 +367,7 @@ def _settle_panels(kernel: KernelOp | ConvertOp, ins: Sequence[SSAValue], tile: 
         return
     width = tile.get(kind.PANEL)
     if not isinstance(width, int):
-        raise VerifyException(f"%{buffer.result.name_hint} is packed, and the tile does not say '{kind.PANEL}'")
+        raise VerifyException(f"C5: the weights are packed, and the tile does not say '{kind.PANEL}'")
     unit = kind.panel_unit(kernel)
     layout = panel_layout(kernel, width * unit) if unit else None
     if layout is None:

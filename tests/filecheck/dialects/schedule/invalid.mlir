@@ -195,7 +195,7 @@ func.func @no_width(%x: !layout.tensor<8 x 8 x f32>, %y: !layout.tensor<8 x 32 x
   func.return
 }
 
-// CHECK: %w is packed, and the tile does not say 'columns'
+// CHECK: C5: the weights are packed, and the tile does not say 'columns'
 
 // -----
 
