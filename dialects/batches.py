@@ -53,6 +53,7 @@ def rows_of_an_image(rows: Dim, images: Dim) -> Dim | None:
     return each if each != 0 and dims.same_dimension(dims.multiply(each, images), rows) else None
 
 
+@functools.lru_cache(maxsize=1024)
 def part_type(type_: TensorType, images: Dim, taken: Dim) -> TensorType | None:
     """What ``taken`` of a tensor's images are; None where images do not lie one after another, each in one piece.
 

@@ -1,12 +1,12 @@
 """What it costs to take a batch through stages a few images at a time: bytes that come from beyond the L2 cache.
 
-Of a stage that touches more than L2 holds, all operands come from there; a direct convolution reads its input once for
-each block of output channels, from there too if it is that large. Weights are read once for each step of the batch.
-Costs are for one image, on average.
+What a stage reads was written last, and is in L2 if it fits there; if not, a direct convolution reads it once for each
+block of output channels. Weights are read once for each step of the batch. Costs are for one image, on average.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,18 +17,19 @@ from ...dialects.layout import TensorType
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
 from ...dialects.storage import buffer_bytes
-from ..kernel.conv_costs import TYPICAL_SIZE
 
 if TYPE_CHECKING:
     from ...machines import Target
 
 TYPICAL_BATCHES = (4, 16, 64)
 """Numbers of images that a batch is taken to have where it is not known."""
+TYPICAL_SIZES = (32, 320)
+"""What stands for other sizes that are not known: a short text, and a long one or the side of a small picture."""
 STEPS_OF_ANY_BATCH = (1, 16)
 """How many images a step may take of a batch whose size is not known: one, for which kernels are made, or several."""
 BYTES_OF_A_CALL = 4096
 """What could be read in the time that calling a kernel takes."""
-BYTES_OF_A_CHANGE = 64 << 10
+BYTES_OF_A_CHANGE = 128 << 10
 """The same for what two ways of taking the batch cost where they meet, beside what passes through."""
 CHANNELS_OF_A_PASS = 32
 """Output channels that a direct convolution computes each time it reads its input."""
@@ -45,41 +46,46 @@ class StageBytes:
     """How often what is read is read."""
 
     @staticmethod
-    def of(stage: StageOp, apart: Sequence[bool], images: Dim) -> StageBytes:
-        read = sum(bytes_of_an_image(v.type, images) for v, own in zip(stage.ins, apart, strict=True) if own)
-        written = sum(bytes_of_an_image(value.type, images) for value in stage.outs)
-        whole = [value.type for value, own in zip(stage.ins, apart, strict=True) if not own]
-        picks = isinstance(stage.kernel, GatherOp)
-        weights = 0.0 if picks else sum(_known(buffer_bytes(type_)) for type_ in whole)  # pyright: ignore[reportArgumentType]
-        return StageBytes(read, written, weights, _passes(stage))
+    def of(stage: StageOp, apart: Sequence[bool], images: Dim) -> list[StageBytes]:
+        """For each of the sizes that others may have; one where all are known."""
+        own = [value.type for value, flag in zip(stage.ins, apart, strict=True) if flag]
+        whole = [value.type for value, flag in zip(stage.ins, apart, strict=True) if not flag]
+        # Of a table that it picks from, a stage reads little.
+        weights = sum(bytes_of_an_image(type_, 1)[0] for type_ in whole if not isinstance(stage.kernel, GatherOp))
+        read = [bytes_of_an_image(type_, images) for type_ in own]
+        written = [bytes_of_an_image(value.type, images) for value in stage.outs]
+        sizes = dict.fromkeys(zip(map(sum, zip(*read, strict=True)), map(sum, zip(*written, strict=True)), strict=True))
+        return [StageBytes(reads, writes, weights, _passes(stage)) for reads, writes in sizes]
 
     def cost(self, step: int, target: Target) -> float:
         """Of an image, where so many are taken at once."""
-        touched = step * (self.read + self.written)
-        moved = 0.0
-        if touched > target.l2_bytes / 2:
-            again = self.passes if step * self.read > target.l2_bytes / 2 else 1
-            moved = again * self.read + self.written
+        again = self.passes if step * self.read > target.l2_bytes / 2 else 1
+        moved = _moved(step, again * self.read, target) + _moved(step, self.written, target)
         return moved + (self.weights + BYTES_OF_A_CALL) / step
+
+
+def _moved(step: int, of_an_image: float, target: Target) -> float:
+    """Bytes from beyond L2, those from beyond what is a core's of L3 twice: memory is so much slower."""
+    if step * of_an_image <= target.l2_bytes / 2:
+        return 0.0
+    return of_an_image if step * of_an_image <= target.l3_bytes / 4 else 2 * of_an_image
 
 
 def _passes(stage: StageOp) -> int:
     kernel = stage.kernel
     if not isinstance(kernel, ConvOp) or kernel.get("algorithm") != "direct":
         return 1
-    return max(1, int(_known(kernel.type.dims[1])) // CHANNELS_OF_A_PASS)
+    channels = kernel.type.dims[1]
+    return max(1, channels // CHANNELS_OF_A_PASS) if isinstance(channels, int) else 1
 
 
-def bytes_of_an_image(type_: object, images: Dim) -> float:
-    """Of a tensor in memory, for each of so many images."""
+@functools.lru_cache(maxsize=1024)
+def bytes_of_an_image(type_: object, images: Dim) -> tuple[float, ...]:
+    """Of a tensor in memory, for each of so many images; for each of the sizes that others may have."""
     assert isinstance(type_, TensorType)
-    return _known(dims.floordiv(buffer_bytes(type_), images))
-
-
-def _known(size: Dim) -> float:
-    if isinstance(size, int):
-        return size
-    return float(dims.substitute(size, dict.fromkeys(dims.symbols_of(size), TYPICAL_SIZE)))
+    each = dims.floordiv(buffer_bytes(type_), images)
+    symbols = dims.symbols_of(each)
+    return tuple(float(dims.substitute(each, dict.fromkeys(symbols, size))) for size in TYPICAL_SIZES)
 
 
 def possible_steps(images: Dim) -> list[int]:

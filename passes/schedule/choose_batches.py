@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from ...dialects.shape import Dim
 from .batch_costs import BYTES_OF_A_CHANGE, StageBytes, batches_to_judge, bytes_of_an_image, possible_steps
 from .images import image_operands, is_told_by_sizes
 from .place_barriers import memory_root
-from .take_batches import take_in_steps
+from .take_batches import erase_unused, take_in_steps
 
 if TYPE_CHECKING:
     from ...machines import Target
@@ -65,6 +66,7 @@ class ScheduleChooseBatchesPass(ModulePass):
                     plan = _Plan(stages, images, target)
                     for count, (first, last, step) in enumerate(plan.runs(self.images)):
                         take_in_steps(stages[first : last + 1], plan.apart[first : last + 1], images, step, count)
+                    erase_unused(function.body.block)
 
 
 def _images(function: func.FuncOp) -> Dim | None:
@@ -168,12 +170,11 @@ class _Plan:
     def _costs(self, stage: StageOp, apart: list[bool], choices: Sequence[int], whole: float) -> dict[int, float]:
         if not apart:
             return {choice: _NEVER if choice != _WHOLE else 0.0 for choice in choices}
-        touched = StageBytes.of(stage, apart, self.images)
-        batches = batches_to_judge(self.images)
+        cases = list(itertools.product(StageBytes.of(stage, apart, self.images), batches_to_judge(self.images)))
 
         def cost(choice: int) -> float:
-            total = sum(touched.cost(min(choice or batch, batch), self.target) for batch in batches)
-            return total / len(batches) + (whole if choice == _WHOLE else 0.0)
+            total = sum(touched.cost(min(choice or batch, batch), self.target) for touched, batch in cases)
+            return total / len(cases) + (whole if choice == _WHOLE else 0.0)
 
         return {choice: cost(choice) for choice in choices}
 
@@ -188,7 +189,8 @@ class _Plan:
         for root, end in last_read.items():
             assert isinstance(root.type, TensorType)
             if part_type(root.type, self.images, 1) is not None:
-                size = 2 * bytes_of_an_image(root.type, self.images)
+                sizes = bytes_of_an_image(root.type, self.images)
+                size = 2 * sum(sizes) / len(sizes)
                 change[written[root] + 1] += size
                 change[end + 1] -= size
         live, crossing = 0.0, []

@@ -54,7 +54,6 @@ class _Run:
                 self.move_buffer(root)
         for stage, flags in zip(self.stages, apart, strict=True):
             self.move_stage(stage, flags)
-        _erase_unused_views(block)
         return op
 
     def part_of(self, value: SSAValue) -> TensorType:
@@ -124,7 +123,8 @@ def _is_used_elsewhere(root: SSAValue, members: set[StageOp]) -> bool:
     return False
 
 
-def _erase_unused_views(block: Block) -> None:
+def erase_unused(block: Block) -> None:
+    """Drops buffers and views that nothing uses since their stages are inside."""
     for op in reversed(list(block.ops)):
         unused = isinstance(op, (*VIEWS, BufferOp)) and not any(result.uses for result in op.results)
         if unused and not (isinstance(op, BufferOp) and op.kind.data == "output"):

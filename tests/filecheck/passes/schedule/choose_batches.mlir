@@ -5,17 +5,17 @@
 // CHECK-LABEL: @images
 // CHECK:      %y = schedule.buffer output 0
 // CHECK-NEXT: schedule.batches @batches0 reads(%[[X:.*]] = %x) writes(%[[Y:.*]] = %y) of 8 {
-// CHECK-NEXT:   %h = schedule.buffer arena : !layout.tensor<1 x 32 x 20 x 20 x f32, NCHW8c>
-// CHECK-NEXT:   %i = schedule.buffer arena : !layout.tensor<1 x 32 x 20 x 20 x f32, NCHW8c>
+// CHECK-NEXT:   %h = schedule.buffer arena : !layout.tensor<1 x 32 x 28 x 28 x f32, NCHW8c>
+// CHECK-NEXT:   %i = schedule.buffer arena : !layout.tensor<1 x 32 x 28 x 28 x f32, NCHW8c>
 // CHECK-NEXT:   schedule.stage @conv0 %h = kernel.conv direct(%[[X]], %w)
 // CHECK-NEXT:   schedule.stage @conv1 %i = kernel.conv direct(%h, %w)
 // CHECK-NEXT:   schedule.stage @conv2 %[[Y]] = kernel.conv direct(%i, %w)
 // CHECK-NEXT: }
-func.func @images(%x: !layout.tensor<8 x 32 x 20 x 20 x f32, NCHW8c>) {
+func.func @images(%x: !layout.tensor<8 x 32 x 28 x 28 x f32, NCHW8c>) {
   %w = schedule.buffer constant @w : !layout.tensor<32 x 32 x 1 x 1 x f32, ABcd8b8a>
-  %h = schedule.buffer arena : !layout.tensor<8 x 32 x 20 x 20 x f32, NCHW8c>
-  %i = schedule.buffer arena : !layout.tensor<8 x 32 x 20 x 20 x f32, NCHW8c>
-  %y = schedule.buffer output 0 : !layout.tensor<8 x 32 x 20 x 20 x f32, NCHW8c>
+  %h = schedule.buffer arena : !layout.tensor<8 x 32 x 28 x 28 x f32, NCHW8c>
+  %i = schedule.buffer arena : !layout.tensor<8 x 32 x 28 x 28 x f32, NCHW8c>
+  %y = schedule.buffer output 0 : !layout.tensor<8 x 32 x 28 x 28 x f32, NCHW8c>
   schedule.stage @conv0 %h = kernel.conv direct(%x, %w)
   schedule.stage @conv1 %i = kernel.conv direct(%h, %w)
   schedule.stage @conv2 %y = kernel.conv direct(%i, %w)
