@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..dialects.winograd import DEFAULT_ERROR as DEFAULT_WINOGRAD_ERROR
+from .level_text import SUFFIX, LevelText
 from .options import Shapes, name_the_only_input, onnx_input_names, parse_dims, parse_shapes
 
 if TYPE_CHECKING:
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
 
 ModelArgument = Annotated[
     Path,
-    typer.Argument(exists=True, dir_okay=False, metavar="MODEL", help="An .onnx model or a compiled .lamina file."),
+    typer.Argument(
+        exists=True,
+        dir_okay=False,
+        metavar="MODEL",
+        help="An .onnx model, a compiled .lamina file, or .mlir text that --dump-phases wrote.",
+    ),
 ]
 OnnxArgument = Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="MODEL", help="An .onnx model.")]
 
@@ -183,18 +189,21 @@ def open_model(
     if is_compiled(model):
         from ..runtime.executable import load
 
-        executable = load(model, threads=threads)
-        _refuse_unknown_dims(executable, fixed)
-        return executable, fixed.named([info.name for info in executable.inputs])
-    from ..compiler import compile
+        return _with_dims(load(model, threads=threads), fixed)
+    from ..compiler import compile, compile_module
 
-    fixed = fixed.named_in(model)
     options = None
     if progress is not None or checked:
         from ..pipeline import PipelineOptions
 
         options = PipelineOptions(progress=progress)
         options.checked |= checked
+    if model.suffix == SUFFIX:
+        text = LevelText.from_options(model, None, None)
+        with text.opened("host", winograd_error, denormals.value) as (module, context):
+            executable = compile_module(module, context, start=text.phase, threads=threads, options=options)
+        return _with_dims(executable, fixed)
+    fixed = fixed.named_in(model)
     executable = compile(
         model,
         shapes=fixed.for_import(),
@@ -206,14 +215,15 @@ def open_model(
     return executable, fixed
 
 
-def _refuse_unknown_dims(executable: Executable, fixed: FixedDims) -> None:
-    """Raises BadParameter where --dim names a free dim that no input of a compiled model has."""
+def _with_dims(executable: Executable, fixed: FixedDims) -> tuple[Executable, FixedDims]:
+    """A model whose dims are fixed already. Raises BadParameter where --dim names a free dim that no input has."""
     dims = [dim for info in executable.inputs for dim in info.shape if isinstance(dim, str)]
     free = sorted({name for dim in dims for name in re.findall(r"[A-Za-z_]\w*", dim)} - {"floordiv", "mod"} | set(dims))
     unknown = [name for name in fixed.sizes if name not in free]
     if unknown:
         choices = f"expected one of {', '.join(free)}" if free else "none is left free"
         raise typer.BadParameter(f"no free dim is called '{unknown[0]}': {choices}", param_hint="--dim")
+    return executable, fixed.named([info.name for info in executable.inputs])
 
 
 def shape_text(shape: Sequence[int | str]) -> str:

@@ -11,6 +11,7 @@ import typer
 
 from ..runtime.errors import LaminaError
 from .common import FixedDims, is_compiled, shape_text
+from .level_text import SUFFIX
 from .timing import PAUSE_SECONDS
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Rival:
 def rival_path(vs: str, model: Path) -> Path | None:
     """The other model, or None where ``vs`` names an engine. Raises BadParameter for neither, or without .onnx."""
     if vs in ENGINES:
-        if is_compiled(model):
+        if is_compiled(model) or model.suffix == SUFFIX:
             raise typer.BadParameter(f"{vs} needs the .onnx model", param_hint="--vs")
         return None
     if not Path(vs).is_file():

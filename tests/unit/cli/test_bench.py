@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,6 +82,22 @@ def test_two_models_take_turns_on_the_same_inputs(lamina, one: Path, tmp_path: P
     assert code == 0
     for part in ("one.lamina, again", "the speed of", "rounds lie between", "outputs are the same to the last digit"):
         assert part in output
+
+
+def test_a_text_is_a_model_too(lamina, one: Path, tmp_path: Path) -> None:
+    assert lamina("compile", one, "-o", tmp_path / "one.lamina", "--dump-phases", tmp_path)[0] == 0
+    text = tmp_path / "3-schedule.mlir"
+    edited = tmp_path / "3-schedule.edited.mlir"
+    edited.write_text(re.sub(r"lanes = \d+", "lanes = 4", text.read_text()))
+    report = json.loads(lamina("bench", edited, "--vs", tmp_path / "one.lamina", *SHORT, "--json")[1])
+    assert list(report["engines"]) == ["3-schedule.edited.mlir", "one.lamina"]
+    assert report["outputs"]["greatest_difference"] == 0.0
+    assert lamina("run", edited)[0] == 0
+    code, _, errors = lamina("bench", edited, "--vs", "onnxruntime", *SHORT)
+    assert code == 2 and "onnxruntime needs the .onnx model" in errors
+    edited.write_text(text.read_text().replace("tile {lanes", "tile {lans"))
+    code, _, errors = lamina("bench", edited, *SHORT)
+    assert code == 1 and re.search(r"3-schedule.edited.mlir:\d+:\d+: .*did you mean 'lanes'\?", errors), errors
 
 
 @pytest.mark.parametrize(
