@@ -161,6 +161,7 @@ _CPU_PHASES = (
             "schedule-choose-tiles",
             "schedule-place-barriers",
             "schedule-plan-arena",
+            "schedule-estimate-work",
         ),
         _legal(*_FUNCTION, *_VIEWS, "schedule", without=["schedule.call", "schedule.yield"]),
         stages=_legal(*_SCALAR, "kernel", "layout.convert", "schedule.yield", without=["kernel.constant"]),

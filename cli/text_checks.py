@@ -11,7 +11,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.irdl.dominance import DominanceInfo
 
 from ..dialects import kernel
-from ..dialects.calling_convention import CHECKED_ATTRIBUTE, KERNEL_ATTRIBUTE
+from ..dialects.calling_convention import CHECKED_ATTRIBUTE, KERNEL_ATTRIBUTE, WORK_ATTRIBUTE
 from ..dialects.graph.constants import ConstantOp
 from ..dialects.operand_layouts import layout_mistake
 from ..dialects.schedule import BufferOp
@@ -28,6 +28,7 @@ _ATTRIBUTES = (
     CHECKED_ATTRIBUTE,
     KERNEL_ATTRIBUTE,
     TARGET_ATTRIBUTE,
+    WORK_ATTRIBUTE,
     "lamina.checks",
     "lamina.may_alias",
     "lamina.unroll",

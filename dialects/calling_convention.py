@@ -51,6 +51,8 @@ KERNEL_ATTRIBUTE = "lamina.kernel"
 """Marks the functions that are called in this way."""
 CHECKED_ATTRIBUTE = "lamina.checked"
 """Marks a module whose machine code is checked."""
+WORK_ATTRIBUTE = "lamina.work"
+"""Of a function of stages: the nanoseconds that it is thought to take on one thread, a `#graph.dim`."""
 SHARE_PARAMETERS = 2
 SLOT_BYTES = 8
 SCRATCH_TYPE = MemRefType(i8, [DYNAMIC_INDEX], memory_space=THREAD_SPACE)

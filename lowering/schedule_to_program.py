@@ -23,13 +23,15 @@ from xdsl.ir import Block, Operation, SSAValue
 from ..context import CompilerContext
 from ..dialects import shape as dims
 from ..dialects.batches import BatchesOp
-from ..dialects.calling_convention import CHECKED_ATTRIBUTE, Arguments
+from ..dialects.calling_convention import CHECKED_ATTRIBUTE, WORK_ATTRIBUTE, Arguments
+from ..dialects.dimension_attribute import DimensionAttr
 from ..dialects.graph.attributes import vanishing_axes
 from ..dialects.kernel_call import CallOp, signature_of
 from ..dialects.layout import VIEWS, TensorType
 from ..dialects.schedule import BarrierOp, BufferOp, StageOp
 from ..dialects.shape import Dim
 from ..dialects.storage import buffer_bytes, dtype_name
+from ..errors import OperationError
 from ..machines import Target
 from ..runtime import program as manifest
 from ..runtime.expressions import symbols_of
@@ -105,6 +107,7 @@ class _SegmentBuilder:
         self._number_lives(self._walk(block))
         terminator = block.last_op
         assert isinstance(terminator, func.ReturnOp)
+        work = self._work()
         return manifest.Segment(
             name=self.function.sym_name.data,
             inputs=[manifest_type(argument.type) for argument in block.args],
@@ -113,6 +116,7 @@ class _SegmentBuilder:
             stages=self.stages,
             symbols=sorted(self.symbols),
             batches=self.batches,
+            work=work,
         )
 
     def _walk(self, block: Block) -> list[tuple[int, int]]:
@@ -154,6 +158,16 @@ class _SegmentBuilder:
         self.stages[-1].barrier = True
         self.symbols = known | (self.symbols - {symbol})
         self.inside = None
+
+    def _work(self) -> int | str | None:
+        """What schedule-estimate-work has found, if it could tell."""
+        attribute = self.function.attributes.get(WORK_ATTRIBUTE)
+        if attribute is None:
+            return None
+        if not isinstance(attribute, DimensionAttr):
+            raise OperationError(f"{WORK_ATTRIBUTE} is {attribute}: expected #graph.dim<...>", self.function)
+        self.symbols |= dims.symbols_of(attribute.data)
+        return dims.to_python_expression(attribute.data)
 
     def _add(self, value: SSAValue, kind: manifest.BufferKind, **fields: Any) -> None:
         type_ = value.type

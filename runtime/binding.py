@@ -19,6 +19,9 @@ from .tables import SHARED, WORD_BYTES, StepValues, Tables
 
 NANOSECONDS_PER_PARTICIPANT = 15_000
 """A further thread joins a segment for each so many nanoseconds of work."""
+ESTIMATE_ERROR = 2
+"""The estimate may be off by this factor: a segment begins with a further thread where even then it has the work for
+it, and finds out by itself (pace.py) where that is not sure."""
 BYTES_PER_PARTICIPANT = 32 << 10
 """The same, in bytes of buffers, where the compiler has not estimated the work."""
 EAGER_NANOSECONDS = 150_000
@@ -185,7 +188,7 @@ class Binding:
         ]
         total = sum(values.sizes.values())
         self.participants = _participants(segment, values.work, total, threads)
-        self.pace = Pace(self.participants)
+        self.pace = Pace(self.participants, _first_participants(values.work, self.participants))
         self.eager = total >= EAGER_BYTES if values.work is None else values.work >= EAGER_NANOSECONDS
         self.sizes = values.sizes
         tables = Tables.of(segment, values.arguments, values.steps, values.sizes, self.participants, address)
@@ -238,6 +241,11 @@ def _participants(segment: Segment, work: int | None, buffer_bytes: int, threads
         return 1
     useful = buffer_bytes // BYTES_PER_PARTICIPANT if work is None else work // NANOSECONDS_PER_PARTICIPANT
     return max(1, min(threads, useful))
+
+
+def _first_participants(work: int | None, most: int) -> int:
+    """How many threads the first runs have."""
+    return most if work is None else max(1, min(most, work // (ESTIMATE_ERROR * NANOSECONDS_PER_PARTICIPANT)))
 
 
 class Instance:

@@ -6,6 +6,7 @@ reaches; it ranks algorithms, and is not a promise of time.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -77,7 +78,7 @@ def estimate_seconds(kernel: ConvOp, algorithm: str, target: Target) -> float:
             channels = _known(kernel.type.dims[1])
             padded = -(-channels // block) * block
             # Lanes without a channel are computed and stored like the others.
-            copied = 4 * (padded - channels) * _pixels(kernel) / CONVERTED_BYTES
+            copied = 4 * (padded - channels) * pixels(kernel) / CONVERTED_BYTES
             return operations / peak * padded / max(channels, 1) + copied
         case "depthwise":
             return operations / (0.6 * peak)
@@ -104,7 +105,7 @@ def _conversion_seconds(kernel: ConvOp, target: Target) -> float:
 
 def direct_operations(kernel: ConvOp) -> float:
     """Floating-point operations of the definition."""
-    return 2.0 * _pixels(kernel) * math.prod(_known(size) for size in kernel.in_type(1).dims)
+    return 2.0 * pixels(kernel) * math.prod(_known(size) for size in kernel.in_type(1).dims)
 
 
 def _winograd_seconds(kernel: ConvOp, tile: int, peak: float, target: Target) -> float:
@@ -121,7 +122,7 @@ def _winograd_seconds(kernel: ConvOp, tile: int, peak: float, target: Target) ->
     return max(products, weight_bytes / bandwidth) + transforms
 
 
-def _pixels(kernel: ConvOp) -> float:
+def pixels(kernel: ConvOp) -> float:
     batch, _, *spatial = _extents(kernel.type.dims)
     return math.prod([batch, *spatial])
 
@@ -131,6 +132,7 @@ def _extents(dims: Sequence[Dim]) -> list[int]:
     return [_known(size, TYPICAL_BATCH if axis == 0 else None) for axis, size in enumerate(dims)]
 
 
+@functools.lru_cache(maxsize=4096)
 def _known(size: Dim, otherwise: int | None = None) -> int:
     """A dimension; an unknown one is what its expression gives for typical sizes."""
     if isinstance(size, int):
