@@ -412,14 +412,14 @@ def emit_code(
 
     Raises LaminaError where the module was lowered for another target.
     """
-    from .backend.compile_module import compile_module
+    from .backend.compile_image import compile_image
 
     options = options or PipelineOptions()
     step = (phases_of(context.machine_class)[-1].name, "emit machine code")
     with options.timed(*step):
         _check_target(module, context)
         progress = partial(options.report, *step)
-        return compile_module(
+        return compile_image(
             module,
             context.target,
             denormals=context.denormals,

@@ -11,7 +11,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from ..machines import Target, host_target
 from ..runtime.image import Image
-from .compile_module import compile_module
+from .compile_image import compile_image
 
 Argument = np.ndarray | int | float
 
@@ -69,4 +69,4 @@ def argument_table(arguments: tuple[Argument, ...]) -> np.ndarray:
 
 def load_module(module: ModuleOp | str, target: Target | None = None) -> LoadedImage:
     """Compiles and maps an llvm-level module."""
-    return LoadedImage(compile_module(module, target or host_target(), support=False))
+    return LoadedImage(compile_image(module, target or host_target(), support=False))

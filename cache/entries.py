@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from .folder import KINDS, Kind, effective_limit_bytes, readable_folder, root_folder, writable_folder
+from .folder import KINDS, EntryKind, effective_limit_bytes, readable_folder, root_folder, writable_folder
 
 SUFFIXES = (".lamina", ".files", ".o")
 TEMPORARY_PREFIX = ".new."
@@ -34,7 +34,7 @@ class Entry:
     """A file of the cache: its kind, size in bytes, and when it was last used (seconds since 1970)."""
 
     path: Path
-    kind: Kind
+    kind: EntryKind
     size: int
     used: float
 
@@ -43,7 +43,7 @@ _uncounted_bytes: list[int] = []
 """What this process has written, by entry, since it last looked at the size of the whole cache."""
 
 
-def find(kind: Kind, name: str) -> Path | None:
+def find(kind: EntryKind, name: str) -> Path | None:
     """The entry of that name, where there is one."""
     folder = readable_folder(kind)
     path = folder / name if folder is not None else None
@@ -62,7 +62,7 @@ def discard(path: Path) -> None:
         path.unlink()
 
 
-def publish(kind: Kind, name: str, write: Callable[[BinaryIO], None], size: int = 0) -> bool:
+def publish(kind: EntryKind, name: str, write: Callable[[BinaryIO], None], size: int = 0) -> bool:
     """Keeps what ``write`` writes, about ``size`` bytes, under a name; other processes see all of it or nothing.
 
     Gives False, and leaves nothing behind, where that is not possible. It is not forced to the disk: what a power
@@ -114,7 +114,7 @@ def temporary_files() -> list[Entry]:
     return [entry for kind in KINDS for entry in _scan(kind) if entry.path.name.startswith(TEMPORARY_PREFIX)]
 
 
-def _scan(kind: Kind) -> Iterator[Entry]:
+def _scan(kind: EntryKind) -> Iterator[Entry]:
     root = root_folder()
     if root is None:
         return

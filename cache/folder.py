@@ -15,8 +15,8 @@ import warnings
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["models", "objects"]
-KINDS: tuple[Kind, ...] = ("models", "objects")
+EntryKind = Literal["models", "objects"]
+KINDS: tuple[EntryKind, ...] = ("models", "objects")
 
 DEFAULT_LIMIT_BYTES = 4 << 30
 
@@ -26,7 +26,7 @@ _UNITS |= {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _UNITS |= {"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
 
 
-def is_on(kind: Kind) -> bool:
+def is_on(kind: EntryKind) -> bool:
     """Whether entries of this kind are kept."""
     wanted = os.environ.get("LAMINA_CACHE", "").strip().lower()
     if wanted in _OFF:
@@ -71,7 +71,7 @@ def root_folder() -> Path | None:
     return folder if folder.is_absolute() else None
 
 
-def readable_folder(kind: Kind) -> Path | None:
+def readable_folder(kind: EntryKind) -> Path | None:
     """The folder of the entries of this kind, where it is on, exists and may be trusted."""
     root = root_folder() if is_on(kind) else None
     if root is None:
@@ -80,7 +80,7 @@ def readable_folder(kind: Kind) -> Path | None:
     return folder if _is_trusted(root, folder) else None
 
 
-def writable_folder(kind: Kind) -> Path | None:
+def writable_folder(kind: EntryKind) -> Path | None:
     """The same, made if absent. Others than the user can neither read nor write it."""
     root = root_folder() if is_on(kind) else None
     if root is None:

@@ -12,7 +12,7 @@ import typer
 
 from .common import (
     DEFAULT_WINOGRAD_ERROR,
-    Denormals,
+    DenormalsMode,
     DenormalsOption,
     DimOption,
     FixedDims,
@@ -63,7 +63,7 @@ def bench(
     dim: DimOption = None,
     threads: ThreadsOption = None,
     winograd_error: WinogradErrorOption = DEFAULT_WINOGRAD_ERROR,
-    denormals: DenormalsOption = Denormals.FLUSH,
+    denormals: DenormalsOption = DenormalsMode.FLUSH,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:

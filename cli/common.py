@@ -55,7 +55,7 @@ ConstantsOption = Annotated[
 ]
 
 
-class Denormals(StrEnum):
+class DenormalsMode(StrEnum):
     """What a run does with numbers below the smallest normal one."""
 
     FLUSH = "flush"
@@ -94,7 +94,7 @@ CheckedOption = Annotated[
     ),
 ]
 DenormalsOption = Annotated[
-    Denormals,
+    DenormalsMode,
     typer.Option(
         "--denormals", help="Take numbers below the smallest normal one as zero (flush), or keep them (keep)."
     ),
@@ -180,7 +180,7 @@ def open_model(
     progress: Progress | None = None,
     winograd_error: float = DEFAULT_WINOGRAD_ERROR,
     checked: bool = False,
-    denormals: Denormals = Denormals.FLUSH,
+    denormals: DenormalsMode = DenormalsMode.FLUSH,
 ) -> tuple[Executable, FixedDims]:
     """The model, compiled unless it is already, and the dims by input name.
 

@@ -15,7 +15,7 @@ from .common import (
     DEFAULT_WINOGRAD_ERROR,
     CheckedOption,
     ConstantsOption,
-    Denormals,
+    DenormalsMode,
     DenormalsOption,
     DimOption,
     FixedDims,
@@ -68,7 +68,7 @@ def compile_model(
     shape: ShapeOption = None,
     dim: DimOption = None,
     winograd_error: WinogradErrorOption = DEFAULT_WINOGRAD_ERROR,
-    denormals: DenormalsOption = Denormals.FLUSH,
+    denormals: DenormalsOption = DenormalsMode.FLUSH,
     start: FromOption = None,
     constants: ConstantsOption = None,
     dump_phases: Annotated[
@@ -190,7 +190,7 @@ class _Request:
     fixed: FixedDims
     options: PipelineOptions
     winograd_error: float
-    denormals: Denormals
+    denormals: DenormalsMode
 
     def write(self, path: Path, emit: str) -> None:
         if emit != "lamina":

@@ -62,7 +62,7 @@ def doctor(as_json: JsonOption = False) -> None:
 
 Facts = tuple[bool | None, str, dict[str, Any]]
 """Whether it is as it should be (None: nothing to say), in words, and for programs."""
-Examination = tuple[str, Callable[[], Facts], str]
+_Examination = tuple[str, Callable[[], Facts], str]
 """A subject, what looks at it, and what to do where that fails."""
 
 
@@ -195,7 +195,7 @@ def _executable_memory() -> Facts:
     return True, "may be mapped", {}
 
 
-_EXAMINATIONS: tuple[Examination, ...] = (
+_EXAMINATIONS: tuple[_Examination, ...] = (
     ("versions", _versions, "reinstall: pip install --force-reinstall lamina"),
     ("system", _system, _REPORT_IT),
     ("processor", _processor, _REPORT_IT),
@@ -213,7 +213,7 @@ _EXAMINATIONS: tuple[Examination, ...] = (
 )
 
 
-def _trials() -> list[Examination]:
+def _trials() -> list[_Examination]:
     """Compiling and running; each takes up what the one before has compiled."""
     from .self_test import SelfTest
 

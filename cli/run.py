@@ -11,7 +11,7 @@ import typer
 from .common import (
     DEFAULT_WINOGRAD_ERROR,
     CheckedOption,
-    Denormals,
+    DenormalsMode,
     DenormalsOption,
     DimOption,
     FixedDims,
@@ -88,7 +88,7 @@ def run(
     ] = None,
     threads: ThreadsOption = None,
     winograd_error: WinogradErrorOption = DEFAULT_WINOGRAD_ERROR,
-    denormals: DenormalsOption = Denormals.FLUSH,
+    denormals: DenormalsOption = DenormalsMode.FLUSH,
     checked: CheckedOption = False,
     seed: SeedOption = 0,
     as_json: JsonOption = False,

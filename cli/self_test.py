@@ -25,7 +25,7 @@ _IMAGE = (1, 32, 40, 40)
 
 
 @dataclass(frozen=True)
-class Trial:
+class SelfTestModel:
     """A model of one node, what to feed it, and its result."""
 
     name: str
@@ -43,16 +43,18 @@ class Trial:
             raise ArithmeticError(f"{self.name} is wrong by up to {worst:.3g}")
 
 
-def trials() -> list[Trial]:
+def trials() -> list[SelfTestModel]:
     """A sum, a matrix product and a convolution."""
     random = np.random.default_rng(0)
     a, b = (random.standard_normal((_MATRIX, _MATRIX)).astype(np.float32) for _ in range(2))
     image = random.standard_normal(_IMAGE).astype(np.float32)
     kernel = random.standard_normal((_IMAGE[1], _IMAGE[1], 3, 3)).astype(np.float32)
     return [
-        Trial("sum", lambda: _model("Add", {"a": a.shape, "b": a.shape}), {"a": a, "b": b}, a + b),
-        Trial("matrix product", lambda: _model("MatMul", {"a": a.shape, "b": b.shape}), {"a": a, "b": b}, a @ b),
-        Trial(
+        SelfTestModel("sum", lambda: _model("Add", {"a": a.shape, "b": a.shape}), {"a": a, "b": b}, a + b),
+        SelfTestModel(
+            "matrix product", lambda: _model("MatMul", {"a": a.shape, "b": b.shape}), {"a": a, "b": b}, a @ b
+        ),
+        SelfTestModel(
             "convolution",
             lambda: _model("Conv", {"x": image.shape}, {"w": kernel}, pads=[1, 1, 1, 1]),
             {"x": image},
@@ -89,7 +91,7 @@ class SelfTest:
             trial.check(load(path))
         return f"a compiled model of {size >> 10} KiB was written, read and run"
 
-    def _executable(self, trial: Trial) -> Executable:
+    def _executable(self, trial: SelfTestModel) -> Executable:
         from ..compiler import compile
 
         if trial.name not in self._compiled:

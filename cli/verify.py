@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..runtime.executable import Executable
-    from ..verification import Check, Report
+    from ..verification import PhaseCheck, VerificationReport
 
 
 def verify(
@@ -183,7 +183,7 @@ def _read_expected(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _print(report: Report) -> None:
+def _print(report: VerificationReport) -> None:
     from rich.table import Table
 
     console = report_console()
@@ -203,7 +203,7 @@ def _print(report: Report) -> None:
         console.print(_verdict(report), highlight=False)
 
 
-def _verdict(report: Report) -> str:
+def _verdict(report: VerificationReport) -> str:
     """What was found where nothing is wrong; a reference that did not run has confirmed nothing."""
     took = f"in {duration_text(report.seconds * 1e3)}"
     if report.checks and report.checks[0].status == "skipped":
@@ -211,7 +211,7 @@ def _verdict(report: Report) -> str:
     return f"every phase computes what {report.reference} does, {took}"
 
 
-def _print_first_wrong(console: Console, report: Report, check: Check) -> None:
+def _print_first_wrong(console: Console, report: VerificationReport, check: PhaseCheck) -> None:
     from rich.text import Text
 
     lines = [Text.assemble(("first wrong: ", "bold red"), check.place)]

@@ -24,7 +24,7 @@ from .shape import Dim
 from .storage import element_bytes
 from .winograd import tile_of, transforms, winograd_scratch
 
-Value = int | str | bool
+DecisionValue = int | str | bool
 Choices = range | tuple[str, ...] | tuple[bool, ...]
 
 _REGISTERS = range(1, 65)
@@ -50,7 +50,7 @@ class Decisions:
         return 1
 
     @classmethod
-    def implied(cls, kernel: Operation) -> dict[str, Value]:
+    def implied(cls, kernel: Operation) -> dict[str, DecisionValue]:
         """The decision that is made already, by how the kernel's weights are packed."""
         packed = panel_width(kernel) if cls.PANEL else 0
         unit = cls.panel_unit(kernel) if packed else 0
@@ -64,7 +64,7 @@ class Decisions:
         """Bytes of scratch memory that each thread needs for them."""
         return None
 
-    def said(self) -> dict[str, Value]:
+    def said(self) -> dict[str, DecisionValue]:
         """The decisions that differ from their defaults, in the order of the fields."""
         values = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
         return {name: value for name, value in values.items() if value != fields_of(type(self))[name].default}
@@ -322,12 +322,12 @@ def fields_of(kind: type[Decisions]) -> dict[str, dataclasses.Field[Any]]:
     return {entry.name: entry for entry in dataclasses.fields(kind)}
 
 
-def left_open(kind: type[Decisions], said: Mapping[str, Value]) -> list[str]:
+def left_open(kind: type[Decisions], said: Mapping[str, DecisionValue]) -> list[str]:
     """The decisions that have no default and are not said."""
     return [name for name, entry in fields_of(kind).items() if entry.default is MISSING and name not in said]
 
 
-def mistake(kind: str, name: str, value: Value | None = None) -> str | None:
+def mistake(kind: str, name: str, value: DecisionValue | None = None) -> str | None:
     """What is wrong with a decision of that name (and value) in a stage of such a kernel, if anything is."""
     known = fields_of(KINDS.get(kind, Decisions))
     if name not in known:
@@ -347,6 +347,6 @@ def listed(choices: Choices) -> str:
     return " or ".join(map(text_of, choices))
 
 
-def text_of(value: Value) -> str:
+def text_of(value: DecisionValue) -> str:
     """A value as the text of a schedule has it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -190,7 +190,7 @@ class PoisonOp(IRDLOperation):
         super().__init__(result_types=[result_type])
 
 
-class CastOperation(IRDLOperation):
+class LLVMCastOperation(IRDLOperation):
     """A conversion lane by lane."""
 
     argument = operand_def()
@@ -211,7 +211,7 @@ _FLOATS = AnyFloatConstr | VectorType.constr(AnyFloatConstr)
 
 
 @irdl_op_definition
-class UIToFPOp(CastOperation):
+class UIToFPOp(LLVMCastOperation):
     """Unsigned integer to float."""
 
     name = "llvmx.uitofp"
@@ -220,7 +220,7 @@ class UIToFPOp(CastOperation):
 
 
 @irdl_op_definition
-class FPToSIOp(CastOperation):
+class FPToSIOp(LLVMCastOperation):
     """Float to signed integer, towards zero."""
 
     name = "llvmx.fptosi"
@@ -229,7 +229,7 @@ class FPToSIOp(CastOperation):
 
 
 @irdl_op_definition
-class FPToUIOp(CastOperation):
+class FPToUIOp(LLVMCastOperation):
     """Float to unsigned integer, towards zero."""
 
     name = "llvmx.fptoui"

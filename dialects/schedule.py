@@ -36,7 +36,7 @@ from xdsl.traits import IsTerminator
 from xdsl.utils.exceptions import VerifyException
 
 from . import shape as dims
-from .decisions import Decisions, Value, fields_of, kernel_kind, kind_name, kind_of, left_open, mistake, text_of
+from .decisions import Decisions, DecisionValue, fields_of, kernel_kind, kind_name, kind_of, left_open, mistake, text_of
 from .kernel_operation import KernelOp
 from .layout import ConvertOp, TensorType
 from .layout_algebra import Layout
@@ -209,7 +209,7 @@ class StageOp(IRDLOperation):
         ins: Sequence[SSAValue],
         outs: Sequence[SSAValue],
         body: Region,
-        tile: Mapping[str, Value] | None = None,
+        tile: Mapping[str, DecisionValue] | None = None,
     ):
         super().__init__(
             operands=[ins, outs],
@@ -226,11 +226,11 @@ class StageOp(IRDLOperation):
         return first
 
     @property
-    def decisions(self) -> dict[str, Value]:
+    def decisions(self) -> dict[str, DecisionValue]:
         """The decisions that the tile says, as Python values."""
         return {name: _value(attribute) for name, attribute in self.tile.data.items()}
 
-    def decide(self, said: Mapping[str, Value] | Decisions) -> None:
+    def decide(self, said: Mapping[str, DecisionValue] | Decisions) -> None:
         """Makes these the stage's decisions: some by name, or all."""
         kernel = self.body.block.first_op
         if isinstance(said, Decisions):
@@ -320,7 +320,7 @@ class StageOp(IRDLOperation):
         parser.parse_punctuation("=")
         kernel = _parse_kernel_name(parser)
         ins, properties = kernel.parse_head(parser)
-        tile: dict[str, Value] = {}
+        tile: dict[str, DecisionValue] = {}
         if parser.parse_optional_keyword("tile") is not None:
             kind = kind_name(kernel.name, properties)
             parser.parse_comma_separated_list(parser.Delimiter.BRACES, lambda: _parse_decision(parser, kind, tile))
@@ -387,14 +387,14 @@ def _parse_kernel_name(parser: Parser) -> type[KernelOp] | type[ConvertOp]:
     return kernel
 
 
-def _parse_decision(parser: Parser, kind: str, tile: dict[str, Value]) -> None:
+def _parse_decision(parser: Parser, kind: str, tile: dict[str, DecisionValue]) -> None:
     """Reads one decision of that kind of kernel into the others."""
     begin = parser.pos
     name = parser.parse_identifier(": a decision such as columns = 14")
     if wrong := f"'{name}' is decided twice" if name in tile else mistake(kind, name):
         parser.raise_error(wrong, begin, begin + len(name))
     parser.parse_punctuation("=")
-    value: Value | None = parser.parse_optional_integer(allow_boolean=False)
+    value: DecisionValue | None = parser.parse_optional_integer(allow_boolean=False)
     if value is None:
         value = parser.parse_optional_boolean()
     tile[name] = parser.parse_identifier(": a number, a word, true or false") if value is None else value
@@ -402,7 +402,7 @@ def _parse_decision(parser: Parser, kind: str, tile: dict[str, Value]) -> None:
         parser.raise_error(wrong, begin, parser.pos)
 
 
-def _to_say(kernel: Operation, said: Mapping[str, Value]) -> dict[str, Value]:
+def _to_say(kernel: Operation, said: Mapping[str, DecisionValue]) -> dict[str, DecisionValue]:
     """What is said in the order of the fields, without what packed weights imply; once nothing is open, without
     defaults.
 
@@ -416,18 +416,18 @@ def _to_say(kernel: Operation, said: Mapping[str, Value]) -> dict[str, Value]:
     return {name: value for name, value in ordered.items() if name not in known or not _is_default(known[name], value)}
 
 
-def _is_default(entry: Field[Any], value: Value) -> bool:
+def _is_default(entry: Field[Any], value: DecisionValue) -> bool:
     return type(value) is type(entry.default) and value == entry.default
 
 
-def _value(attribute: Attribute) -> Value:
+def _value(attribute: Attribute) -> DecisionValue:
     if isinstance(attribute, IntegerAttr):
         number = attribute.value.data
         return bool(number) if attribute.type == i1 else number
     return attribute.data  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _attribute(value: Value) -> Attribute:
+def _attribute(value: DecisionValue) -> Attribute:
     if isinstance(value, bool):
         return IntegerAttr.from_bool(value)
     return IntegerAttr(value, i64) if isinstance(value, int) else StringAttr(value)

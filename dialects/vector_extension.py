@@ -127,7 +127,7 @@ class CmpiOp(_CompareOp):
     PREDICATES: ClassVar = tuple(arith.CMPI_COMPARISON_OPERATIONS)
 
 
-class CastOperation(IRDLOperation):
+class VectorCastOperation(IRDLOperation):
     """Base of the conversions element by element: `vectorx.sitofp %a : vector<64xi32> to vector<64xf32>`.
 
     The `arith` ops of the same names convert scalars only. C1: argument and result have one shape.
@@ -154,7 +154,7 @@ _INTEGERS_OR_INDICES = VectorType.constr(SignlessIntegerConstraint | base(IndexT
 
 
 @irdl_op_definition
-class SIToFPOp(CastOperation):
+class SIToFPOp(VectorCastOperation):
     """Signed integers to floats."""
 
     name = "vectorx.sitofp"
@@ -163,7 +163,7 @@ class SIToFPOp(CastOperation):
 
 
 @irdl_op_definition
-class UIToFPOp(CastOperation):
+class UIToFPOp(VectorCastOperation):
     """Unsigned integers to floats."""
 
     name = "vectorx.uitofp"
@@ -172,7 +172,7 @@ class UIToFPOp(CastOperation):
 
 
 @irdl_op_definition
-class FPToSIOp(CastOperation):
+class FPToSIOp(VectorCastOperation):
     """Floats to signed integers, towards zero."""
 
     name = "vectorx.fptosi"
@@ -181,7 +181,7 @@ class FPToSIOp(CastOperation):
 
 
 @irdl_op_definition
-class FPToUIOp(CastOperation):
+class FPToUIOp(VectorCastOperation):
     """Floats to unsigned integers, towards zero."""
 
     name = "vectorx.fptoui"
@@ -190,7 +190,7 @@ class FPToUIOp(CastOperation):
 
 
 @irdl_op_definition
-class ExtSIOp(CastOperation):
+class ExtSIOp(VectorCastOperation):
     """Integers to wider ones, by their sign."""
 
     name = "vectorx.extsi"
@@ -199,7 +199,7 @@ class ExtSIOp(CastOperation):
 
 
 @irdl_op_definition
-class ExtUIOp(CastOperation):
+class ExtUIOp(VectorCastOperation):
     """Integers to wider ones, by zeros."""
 
     name = "vectorx.extui"
@@ -208,7 +208,7 @@ class ExtUIOp(CastOperation):
 
 
 @irdl_op_definition
-class TruncIOp(CastOperation):
+class TruncIOp(VectorCastOperation):
     """Integers to narrower ones."""
 
     name = "vectorx.trunci"
@@ -217,7 +217,7 @@ class TruncIOp(CastOperation):
 
 
 @irdl_op_definition
-class IndexCastOp(CastOperation):
+class IndexCastOp(VectorCastOperation):
     """Integers to indices and back."""
 
     name = "vectorx.index_cast"

@@ -15,7 +15,7 @@ from ..dialects import graph
 from ..dialects.graph import ConstantOp, DimValuesOp, GraphOperation, ReshapeOp
 from ..dialects.graph.attributes import reference_attributes
 from ..dialects.graph.folding import REPEATED_BYTES, distinct_bytes, folding_limit
-from ..dialects.graph.types import TensorType, f32, i64, is_integer, numpy_dtype
+from ..dialects.graph.types import GraphTensorType, f32, i64, is_integer, numpy_dtype
 from ..dialects.shape import add, is_static, maximum, multiply, print_dimension, product, same_dimension, subtract
 from ..reference.operations import REFERENCE, evaluate
 from .budget import NodeBudget
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..dialects.shape import Dim
 
 
-class Trial:
+class BuilderTrial:
     """Whether what was built on trial is kept."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Trial:
         self.kept = True
 
 
-class Builder:
+class GraphBuilder:
     """Appends operations to a block. All methods take and give :class:`Value`."""
 
     def __init__(self, constants: ConstantStore, symbols: Symbols, block: Block):
@@ -68,10 +68,10 @@ class Builder:
         """A tensor with these elements; equal small ones are shared."""
         array = np.asarray(array)
         if array.size > 64 or name:
-            return Value(TensorType.of_array(array), constant=array, name=name)
+            return Value(GraphTensorType.of_array(array), constant=array, name=name)
         key = (array.dtype.name, array.shape, array.tobytes())
         if key not in self._small:
-            self._small[key] = Value(TensorType.of_array(array), constant=array)
+            self._small[key] = Value(GraphTensorType.of_array(array), constant=array)
         return self._small[key]
 
     def scalar(self, value: float | int | bool, element_type: Attribute) -> Value:
@@ -86,7 +86,7 @@ class Builder:
         if all(isinstance(d, int) for d in dims):
             array = np.array(dims, numpy_dtype(element_type)).reshape(shape)
             return self.constant(array)
-        return Value(TensorType.of(shape, element_type), contents=object_array(dims, shape))
+        return Value(GraphTensorType.of(shape, element_type), contents=object_array(dims, shape))
 
     def ssa(self, value: Value) -> SSAValue:
         """The value in IR; a constant is placed once, at the start of the function."""
@@ -97,7 +97,7 @@ class Builder:
             return value.ssa
         assert value.contents is not None
         dims = [self.symbols.resolve(d) for d in value.contents.reshape(-1).tolist()]
-        vector = TensorType.of((len(dims),), value.element_type)
+        vector = GraphTensorType.of((len(dims),), value.element_type)
         placed = DimValuesOp([], [vector if value.rank else value.type], dimensions=dims)
         self.block.add_op(placed)
         result: SSAValue = placed.result
@@ -132,9 +132,9 @@ class Builder:
             self.block = outer
 
     @contextmanager
-    def trial(self, block: Block) -> Iterator[Trial]:
+    def trial(self, block: Block) -> Iterator[BuilderTrial]:
         """Appends to ``block``; its operations move to the current block if the trial is kept, else they go."""
-        trial = Trial()
+        trial = BuilderTrial()
         with self.inside(block):
             yield trial
         operations = list(block.ops)
@@ -156,7 +156,7 @@ class Builder:
         self,
         operation: type[GraphOperation],
         operands: Sequence[Value],
-        result_types: Sequence[TensorType] | None = None,
+        result_types: Sequence[GraphTensorType] | None = None,
         **fields: Any,
     ) -> list[Value]:
         """The results of an operation: folded where all operands are constant, else appended to the block."""
@@ -237,9 +237,9 @@ class Builder:
     def _relate_sizes(
         self,
         operation: type[GraphOperation],
-        types: Sequence[TensorType],
+        types: Sequence[GraphTensorType],
         values: dict[str, Any],
-        results: Sequence[TensorType],
+        results: Sequence[GraphTensorType],
     ) -> None:
         why = f"{operation.name} in {self.name or 'the model'}"
         for left, right in required_equalities(operation, types, values, results):
@@ -255,7 +255,7 @@ class Builder:
         operation: type[GraphOperation],
         operands: Sequence[Value],
         values: dict[str, Any],
-        results: Sequence[TensorType],
+        results: Sequence[GraphTensorType],
     ) -> Value | None:
         """Zeros, or the bias, where a product or a convolution has no terms; no kernel is made for that."""
         if operation is graph.MatmulOp:
@@ -272,7 +272,7 @@ class Builder:
         return self.broadcast_to(start, result.dims)
 
     def _folded(
-        self, name: str, operands: Sequence[Value], values: dict[str, Any], types: Sequence[TensorType]
+        self, name: str, operands: Sequence[Value], values: dict[str, Any], types: Sequence[GraphTensorType]
     ) -> list[Value] | None:
         if name not in REFERENCE or any(operand.constant is None for operand in operands):
             return None
@@ -294,7 +294,7 @@ class Builder:
     def _folded_name(self, result: np.ndarray) -> str:
         return self.name if result.size > 64 else ""
 
-    def _from_known(self, known: np.ndarray | None, result: TensorType) -> Value | None:
+    def _from_known(self, known: np.ndarray | None, result: GraphTensorType) -> Value | None:
         if known is None or any(element is None for element in known.reshape(-1)):
             return None
         if all(isinstance(element, int | float | bool) for element in known.reshape(-1)):
@@ -470,27 +470,27 @@ class Builder:
 
     def iota(self, count: Dim, element_type: Attribute = i64) -> Value:
         """0, 1, 2 ..., so many."""
-        (result,) = self.emit(graph.IotaOp, [], [TensorType.of([count], element_type)])
+        (result,) = self.emit(graph.IotaOp, [], [GraphTensorType.of([count], element_type)])
         return result
 
     def element_count(self, x: Value) -> Dim:
         return product(x.dims)
 
-    def fresh_type(self, x: Value, dims: Sequence[Dim | None], hint: str = "") -> TensorType:
+    def fresh_type(self, x: Value, dims: Sequence[Dim | None], hint: str = "") -> GraphTensorType:
         """A type of x's elements with a symbol of its own wherever a dimension is None."""
         return self.with_fresh(x.element_type, dims, hint)
 
-    def with_fresh(self, element_type: Attribute, dims: Sequence[Dim | None], hint: str = "") -> TensorType:
+    def with_fresh(self, element_type: Attribute, dims: Sequence[Dim | None], hint: str = "") -> GraphTensorType:
         hint = hint or self.name or "dynamic"
-        return TensorType.of([self.symbols.fresh(hint) if d is None else d for d in dims], element_type)
+        return GraphTensorType.of([self.symbols.fresh(hint) if d is None else d for d in dims], element_type)
 
 
-def _nbytes(tensor: TensorType) -> int:
+def _nbytes(tensor: GraphTensorType) -> int:
     count = tensor.element_count if is_static(tensor.dims) else None
     return count * tensor.dtype.itemsize if isinstance(count, int) else 1 << 62
 
 
-def check_size(tensor: TensorType) -> None:
+def check_size(tensor: GraphTensorType) -> None:
     """Raises VerifyException for a tensor that no machine could hold, whatever the sizes that are not known yet."""
     least = math.prod(dimension for dimension in tensor.dims if isinstance(dimension, int)) * tensor.dtype.itemsize
     if least > MAX_TENSOR_BYTES:

@@ -12,21 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from ..dialects.graph.types import TensorType, is_bool, is_float
+from ..dialects.graph.types import GraphTensorType, is_bool, is_float
 from ..dialects.shape import MAX_TERMS, canonical, divide_towards_zero, floordiv, maximum, minimum, multiply, term_count
 from ..dialects.shape import modulo as modulo_dimension
 from .values import MAX_TRACKED_ELEMENTS
 
-Known = np.ndarray
-Rule = Callable[[Sequence[Known], Mapping[str, Any], TensorType], "Known | None"]
+_Known = np.ndarray
+_Rule = Callable[[Sequence[_Known], Mapping[str, Any], GraphTensorType], "_Known | None"]
 
 # A float enters dimension arithmetic only as a fraction this simple: 0.5 does, 0.1 does not.
 MAX_DENOMINATOR = 2**16
 
 
 def known_result(
-    name: str, operands: Sequence[Known | None], values: Mapping[str, Any], result: TensorType
-) -> Known | None:
+    name: str, operands: Sequence[_Known | None], values: Mapping[str, Any], result: GraphTensorType
+) -> _Known | None:
     """What is known of the result of operation ``name`` ("graph." left out); None where nothing is."""
     rule = RULES.get(name)
     if rule is None or not result.is_static or _count(result) > MAX_TRACKED_ELEMENTS:
@@ -68,7 +68,7 @@ def _product(left: Any, right: Any) -> Any:
     return None if sums[0] * sums[1] > MAX_TERMS else canonical(left * right)
 
 
-def _count(tensor: TensorType) -> int:
+def _count(tensor: GraphTensorType) -> int:
     count = tensor.element_count
     return count if isinstance(count, int) else MAX_TRACKED_ELEMENTS + 1
 
@@ -97,8 +97,8 @@ def as_exact(element: Any) -> Any:
     return sympy.Rational(numerator, denominator) if denominator <= MAX_DENOMINATOR else None
 
 
-def _elementwise(function: Callable[..., Any]) -> Rule:
-    def rule(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
+def _elementwise(function: Callable[..., Any]) -> _Rule:
+    def rule(operands: Sequence[_Known], values: Mapping[str, Any], result: GraphTensorType) -> _Known | None:
         def on_elements(*elements: Any) -> Any:
             exact = [as_exact(element) for element in elements]
             return None if any(element is None for element in exact) else function(*exact)
@@ -110,12 +110,12 @@ def _elementwise(function: Callable[..., Any]) -> Rule:
     return rule
 
 
-def _sizes(result: TensorType) -> tuple[int, ...]:
+def _sizes(result: GraphTensorType) -> tuple[int, ...]:
     """The shape of a result, which is known here."""
     return tuple(int(dimension) for dimension in result.dims)  # pyright: ignore[reportArgumentType]
 
 
-def _as_objects(value: Any, shape: tuple[int, ...]) -> Known:
+def _as_objects(value: Any, shape: tuple[int, ...]) -> _Known:
     result = np.empty(shape, object)
     result[...] = value
     return result
@@ -154,7 +154,7 @@ def _difference_sign(left: Any, right: Any) -> int | None:
     return None
 
 
-def _compare(test: Callable[[int], bool]) -> Rule:
+def _compare(test: Callable[[int], bool]) -> _Rule:
     def function(left: Any, right: Any) -> bool | None:
         sign = _difference_sign(left, right)
         return None if sign is None else test(sign)
@@ -170,7 +170,7 @@ def _equal(left: Any, right: Any) -> Any:
     return sympy.Eq(left, right, evaluate=False) if sign is None else sign == 0
 
 
-def _where(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
+def _where(operands: Sequence[_Known], values: Mapping[str, Any], result: GraphTensorType) -> _Known | None:
     def choose(condition: Any, left: Any, right: Any) -> Any:
         if not isinstance(condition, bool):
             return left if left is not None and left is right else None
@@ -179,7 +179,7 @@ def _where(operands: Sequence[Known], values: Mapping[str, Any], result: TensorT
     return _as_objects(np.frompyfunc(choose, 3, 1)(*operands), _sizes(result))
 
 
-def _cast(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
+def _cast(operands: Sequence[_Known], values: Mapping[str, Any], result: GraphTensorType) -> _Known | None:
     def convert(element: Any) -> Any:
         if as_exact(element) is None and not _is_plain(element):
             return None
@@ -192,11 +192,11 @@ def _cast(operands: Sequence[Known], values: Mapping[str, Any], result: TensorTy
     return _as_objects(np.frompyfunc(convert, 1, 1)(operands[0]), _sizes(result))
 
 
-def _round(down: bool) -> Rule:
+def _round(down: bool) -> _Rule:
     return _elementwise(lambda element: floordiv(element, 1) if down else -floordiv(-element, 1))
 
 
-def _reduce(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
+def _reduce(operands: Sequence[_Known], values: Mapping[str, Any], result: GraphTensorType) -> _Known | None:
     combine = {"sum": lambda a, b: canonical(a + b), "prod": multiply, "max": maximum, "min": minimum}
     if values["kind"] not in combine or is_float(result.element_type):
         return None
@@ -211,7 +211,7 @@ def _reduce(operands: Sequence[Known], values: Mapping[str, Any], result: Tensor
     return _as_objects(reduced, ()) if not result.dims else np.asarray(reduced, object).reshape(_sizes(result))
 
 
-def _gather(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
+def _gather(operands: Sequence[_Known], values: Mapping[str, Any], result: GraphTensorType) -> _Known | None:
     x, indices = operands
     if not all(isinstance(index, int) for index in indices.reshape(-1)):
         return None
@@ -219,7 +219,7 @@ def _gather(operands: Sequence[Known], values: Mapping[str, Any], result: Tensor
     return _as_objects(picked, _sizes(result))
 
 
-def _slice(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
+def _slice(operands: Sequence[_Known], values: Mapping[str, Any], result: GraphTensorType) -> _Known | None:
     from ..reference.movement import take_slice
 
     bounds = (*values["starts"], *values["ends"])
@@ -228,23 +228,23 @@ def _slice(operands: Sequence[Known], values: Mapping[str, Any], result: TensorT
     return take_slice(operands[0], values["axes"], values["starts"], values["ends"], values["steps"])
 
 
-def _concat(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
+def _concat(operands: Sequence[_Known], values: Mapping[str, Any], result: GraphTensorType) -> _Known | None:
     return np.concatenate(operands, values["axis"])
 
 
-def _reshape(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
+def _reshape(operands: Sequence[_Known], values: Mapping[str, Any], result: GraphTensorType) -> _Known | None:
     return operands[0].reshape(_sizes(result))
 
 
-def _broadcast_to(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
+def _broadcast_to(operands: Sequence[_Known], values: Mapping[str, Any], result: GraphTensorType) -> _Known | None:
     return np.broadcast_to(operands[0], _sizes(result))
 
 
-def _transpose(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
+def _transpose(operands: Sequence[_Known], values: Mapping[str, Any], result: GraphTensorType) -> _Known | None:
     return np.transpose(operands[0], values["permutation"])
 
 
-def _range(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
+def _range(operands: Sequence[_Known], values: Mapping[str, Any], result: GraphTensorType) -> _Known | None:
     start, _, step = (operand.reshape(()).item() for operand in operands)
     if not isinstance(start, int) or not isinstance(step, int):
         return None
@@ -252,22 +252,22 @@ def _range(operands: Sequence[Known], values: Mapping[str, Any], result: TensorT
     return _as_objects([start + index * step for index in range(count)], (count,))
 
 
-def _logical(function: Callable[[int, int], int]) -> Rule:
+def _logical(function: Callable[[int, int], int]) -> _Rule:
     return _elementwise(lambda a, b: function(a, b) if isinstance(a, int) and isinstance(b, int) else None)
 
 
-def _divide_rule(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
+def _divide_rule(operands: Sequence[_Known], values: Mapping[str, Any], result: GraphTensorType) -> _Known | None:
     function = _divide_float if is_float(result.element_type) else _divide
     return _elementwise(function)(operands, values, result)
 
 
-def _modulo_rule(operands: Sequence[Known], values: Mapping[str, Any], result: TensorType) -> Known | None:
+def _modulo_rule(operands: Sequence[_Known], values: Mapping[str, Any], result: GraphTensorType) -> _Known | None:
     if values.get("fmod") or is_float(result.element_type):
         return None
     return _elementwise(lambda a, b: None if b == 0 else modulo_dimension(a, b))(operands, values, result)
 
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, _Rule] = {
     "add": _elementwise(lambda a, b: canonical(a + b)),
     "sub": _elementwise(lambda a, b: canonical(a - b)),
     "mul": _elementwise(_product),

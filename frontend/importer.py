@@ -16,7 +16,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from ..dialects.dimension_attribute import DimensionAttr
 from ..dialects.graph.operation import GraphOperation
-from ..dialects.graph.types import TensorType, element_type_of
+from ..dialects.graph.types import GraphTensorType, element_type_of
 from ..errors import (
     InvalidModelError,
     LaminaError,
@@ -27,7 +27,7 @@ from ..errors import (
     problem_error,
 )
 from .budget import BudgetSpentError, NodeBudget
-from .builder import Builder, name_hint
+from .builder import GraphBuilder, name_hint
 from .known_operators import unknown_operator
 from .narrow_floats import in_f32
 from .node import Node, node_name, type_name
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from ..context import CompilerContext
     from ..dialects.shape import Dim
 
-Shapes = Mapping[str, Any]
+_Shapes = Mapping[str, Any]
 
 
 class GraphImporter(Scope):
@@ -53,7 +53,7 @@ class GraphImporter(Scope):
 
     def __init__(
         self,
-        builder: Builder,
+        builder: GraphBuilder,
         opsets: Mapping[str, int],
         outer: GraphImporter | None = None,
         path: str = "",
@@ -303,7 +303,7 @@ def _dense(sparse: onnx.SparseTensorProto) -> Any:
 
 
 def import_graph(
-    graph: onnx.GraphProto, opsets: Mapping[str, int], shapes: Shapes | None, context: CompilerContext
+    graph: onnx.GraphProto, opsets: Mapping[str, int], shapes: _Shapes | None, context: CompilerContext
 ) -> ModuleOp:
     """@main of a module from the main graph of a model."""
     symbols = Symbols()
@@ -313,7 +313,7 @@ def import_graph(
     inputs = [info for info in graph.input if info.name not in given]
     _bind_sizes(inputs, symbols, shapes or {})
     block = Block()
-    builder = Builder(context.constants, symbols, block)
+    builder = GraphBuilder(context.constants, symbols, block)
     builder.budget = NodeBudget.for_graph(graph)
     builder.keeps_denormals = context.denormals == "keep"
     importer = GraphImporter(builder, opsets)
@@ -382,7 +382,7 @@ def add_checks(operation: Operation, name: str, checks: Sequence[tuple[str, str,
         operation.attributes[name] = ArrayAttr([ArrayAttr([StringAttr(text) for text in c]) for c in checks])
 
 
-def _bind_sizes(inputs: Sequence[onnx.ValueInfoProto], symbols: Symbols, shapes: Shapes) -> None:
+def _bind_sizes(inputs: Sequence[onnx.ValueInfoProto], symbols: Symbols, shapes: _Shapes) -> None:
     """Gives named dimensions the sizes that are wanted. Raises UnknownDimensionError for a name that nothing has."""
     known = {info.name for info in inputs}
     names = {d.dim_param for info in inputs for d in info.type.tensor_type.shape.dim if d.dim_param}
@@ -418,7 +418,7 @@ def _unusable(info: onnx.ValueInfoProto, what: str, advice: str) -> ModelError:
     return problem_error([Problem(f"input '{info.name}'", what, advice)])
 
 
-def _input_type(info: onnx.ValueInfoProto, symbols: Symbols, wanted: Sequence[Any] | None) -> TensorType:
+def _input_type(info: onnx.ValueInfoProto, symbols: Symbols, wanted: Sequence[Any] | None) -> GraphTensorType:
     if not info.type.HasField("tensor_type"):
         kind = info.type.WhichOneof("value")
         advice = "split what it holds into inputs of their own"
@@ -436,11 +436,11 @@ def _input_type(info: onnx.ValueInfoProto, symbols: Symbols, wanted: Sequence[An
             raise InvalidModelError(
                 f"the shape given for '{info.name}' has {len(wanted)} dimensions, the model says {len(declared)}"
             )
-        return TensorType.of([_fixed(info.name, i, d, declared, symbols) for i, d in enumerate(wanted)], element)
+        return GraphTensorType.of([_fixed(info.name, i, d, declared, symbols) for i, d in enumerate(wanted)], element)
     if not tensor.HasField("shape"):
         advice = f"give one, e.g. --shape {info.name}=1x3, or shapes={{'{info.name}': [1, 3]}} in Python"
         raise _unusable(info, "has no shape in the model", advice)
-    return TensorType.of([_declared(info.name, i, d, symbols) for i, d in enumerate(declared)], element)
+    return GraphTensorType.of([_declared(info.name, i, d, symbols) for i, d in enumerate(declared)], element)
 
 
 def _declared(name: str, axis: int, dimension: Any, symbols: Symbols) -> Dim:
@@ -533,8 +533,8 @@ def _set_type(value: Any, new_type: Attribute) -> None:
 
 
 def _replaced(attribute: Attribute, symbols: Symbols) -> Attribute:
-    if isinstance(attribute, TensorType):
-        return TensorType.of([symbols.resolve(d) for d in attribute.dims], attribute.element_type)
+    if isinstance(attribute, GraphTensorType):
+        return GraphTensorType.of([symbols.resolve(d) for d in attribute.dims], attribute.element_type)
     if isinstance(attribute, DimensionAttr):
         return DimensionAttr(symbols.resolve(attribute.data))
     if isinstance(attribute, ArrayAttr):

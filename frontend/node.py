@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from ..dialects.graph.types import TensorType
+from ..dialects.graph.types import GraphTensorType
 from ..dialects.shape import ceildiv, multiply
 from ..errors import Problem, problem_error
 from .operator_sets import STANDARD_DOMAINS
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from xdsl.ir import Attribute
 
     from ..dialects.shape import Dim
-    from .builder import Builder
+    from .builder import GraphBuilder
     from .scope import Scope
 
 Converted: TypeAlias = "Value | Sequence[Value | None]"
@@ -71,7 +71,7 @@ class Node:
         self.inputs = inputs
         self.opset = opset
         self.scope = scope
-        self.b: Builder = scope.builder
+        self.b: GraphBuilder = scope.builder
         self._attributes = {attribute.name: attribute for attribute in proto.attribute}
         self._stated = inputs
 
@@ -247,5 +247,5 @@ class Node:
         (result,) = self.b.emit(operation, operands, [result_type], **fields)
         return result
 
-    def fresh_type(self, element_type: Attribute, dims: Sequence[Any]) -> TensorType:
+    def fresh_type(self, element_type: Attribute, dims: Sequence[Any]) -> GraphTensorType:
         return self.b.with_fresh(element_type, dims, f"{self.operator.lower()}_size")

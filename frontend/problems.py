@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import onnx
 from xdsl.ir import Block
 
-from ..dialects.graph.types import TensorType, element_type_of
+from ..dialects.graph.types import GraphTensorType, element_type_of
 from ..dialects.shape import print_dimension
 from ..errors import InvalidModelError, ModelError, Problem, problem_error
 from .values import Value
@@ -109,7 +109,7 @@ def stand_in(name: str, types: Sequence[Mapping[str, onnx.TypeProto]], symbols: 
     return None
 
 
-def _tensor_type(proto: onnx.TypeProto | None, name: str, symbols: Symbols) -> TensorType | None:
+def _tensor_type(proto: onnx.TypeProto | None, name: str, symbols: Symbols) -> GraphTensorType | None:
     if proto is None or not proto.HasField("tensor_type") or not proto.tensor_type.HasField("shape"):
         return None
     tensor = proto.tensor_type
@@ -118,7 +118,7 @@ def _tensor_type(proto: onnx.TypeProto | None, name: str, symbols: Symbols) -> T
     except KeyError:
         return None
     sizes = [d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else None for d in tensor.shape.dim]
-    return TensorType.of([symbols.fresh(name) if size is None else size for size in sizes], element)
+    return GraphTensorType.of([symbols.fresh(name) if size is None else size for size in sizes], element)
 
 
 def type_proto(value: Value | None) -> onnx.TypeProto:

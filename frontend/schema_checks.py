@@ -16,7 +16,7 @@ _A = onnx.AttributeProto
 
 
 @dataclass(frozen=True)
-class Signature:
+class OperatorSignature:
     """A schema as plain data; reading it from C++ for each node would take longer than everything else."""
 
     min_inputs: int
@@ -33,7 +33,7 @@ class Signature:
 
 
 @lru_cache(maxsize=1024)
-def signature_of(operator: str, opset: int, domain: str) -> Signature | None:
+def signature_of(operator: str, opset: int, domain: str) -> OperatorSignature | None:
     """The definition of an operator, or None where ONNX has none of that name at that opset."""
     try:
         schema: Any = onnx.defs.get_schema(operator, opset, domain)
@@ -42,7 +42,7 @@ def signature_of(operator: str, opset: int, domain: str) -> Signature | None:
     option = onnx.defs.OpSchema.FormalParameterOption
     last = schema.inputs[-1] if schema.inputs else None
     variadic = last is not None and last.option == option.Variadic
-    return Signature(
+    return OperatorSignature(
         schema.min_input,
         schema.max_input,
         schema.min_output,
@@ -95,7 +95,7 @@ class Schemas:
                 )
 
 
-def _count_problems(node: onnx.NodeProto, signature: Signature) -> Iterator[str]:
+def _count_problems(node: onnx.NodeProto, signature: OperatorSignature) -> Iterator[str]:
     given = len(node.input)
     if not signature.min_inputs <= given <= signature.max_inputs:
         yield f"it has {given} inputs, the operator takes {_range(signature.min_inputs, signature.max_inputs)}"
@@ -113,7 +113,7 @@ def _range(least: int, most: int) -> str:
     return f"{least} or more" if most > 10**6 else f"{least} to {most}"
 
 
-def _schema_problems(node: onnx.NodeProto, signature: Signature) -> Iterator[str]:
+def _schema_problems(node: onnx.NodeProto, signature: OperatorSignature) -> Iterator[str]:
     given = set()
     for attribute in node.attribute:
         given.add(attribute.name)
@@ -136,7 +136,7 @@ def _kind(code: int) -> str:
     return names.get(code, f"of type {code}")
 
 
-def type_problem(signature: Signature, types: Sequence[str | None]) -> str | None:
+def type_problem(signature: OperatorSignature, types: Sequence[str | None]) -> str | None:
     """What is wrong with the element types of a node's inputs, given as in ``tensor(float)``; None where nothing is.
 
     An input of type None is left out, or no tensor.

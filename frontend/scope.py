@@ -9,7 +9,7 @@ from typing import Any
 import onnx
 
 from ..errors import InvalidModelError, UnsupportedOperatorError
-from .builder import Builder
+from .builder import GraphBuilder
 from .operator_sets import STANDARD_DOMAINS
 from .problems import Problems, Unavailable, Unreached, declared_types
 from .values import Value
@@ -22,7 +22,12 @@ class Scope(ABC):
     """
 
     def __init__(
-        self, builder: Builder, opsets: Mapping[str, int], outer: Scope | None, path: str, problems: Problems | None
+        self,
+        builder: GraphBuilder,
+        opsets: Mapping[str, int],
+        outer: Scope | None,
+        path: str,
+        problems: Problems | None,
     ):
         self.builder = builder
         self.opsets = opsets

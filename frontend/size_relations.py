@@ -30,38 +30,38 @@ from ..dialects.graph.reductions import ArgReduceOp
 from ..dialects.shape import add, maximum, minimum, product
 
 if TYPE_CHECKING:
-    from ..dialects.graph.types import TensorType
+    from ..dialects.graph.types import GraphTensorType
     from ..dialects.shape import Dim
 
 Pair: TypeAlias = "tuple[Dim, Dim]"
-Rules: TypeAlias = "Sequence[tuple[type, Callable[[Sequence[TensorType], Mapping[str, Any]], Iterator[Pair]]]]"
+Rules: TypeAlias = "Sequence[tuple[type, Callable[[Sequence[GraphTensorType], Mapping[str, Any]], Iterator[Pair]]]]"
 
 
-def _conv(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+def _conv(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     x, w = types[0].dims, types[1].dims
     yield x[1], w[1] * values["group"]
     if len(types) > 2:
         yield w[0], types[2].dims[0]
 
 
-def _matmul(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+def _matmul(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     a, b = types[0].dims, types[1].dims
     yield a[-2 if values["transpose_a"] else -1], b[-1 if values["transpose_b"] else -2]
 
 
-def _concat(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+def _concat(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     for part in types[1:]:
         for axis, (left, right) in enumerate(zip(types[0].dims, part.dims)):
             if axis != values["axis"]:
                 yield left, right
 
 
-def _layer_norm(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+def _layer_norm(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     for operand in types[1:]:
         yield from zip(types[0].dims[values["axis"] :], operand.dims)
 
 
-def _recurrent(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+def _recurrent(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     x, w, r, b = (t.dims for t in types[:4])
     yield x[2], w[2]
     yield w[1], r[1]
@@ -80,34 +80,34 @@ def _recurrent(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterat
             yield state.dims[2], r[2]
 
 
-def _gather_nd(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+def _gather_nd(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     return zip(types[0].dims[: values["batch_dims"]], types[1].dims)
 
 
-def _scatter_elements(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+def _scatter_elements(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     return zip(types[1].dims, types[2].dims)
 
 
-def _scatter_nd(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+def _scatter_nd(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     x, indices, updates = (t.dims for t in types)
     depth = indices[-1]
     if isinstance(depth, int):
         yield from zip((*indices[:-1], *x[depth:]), updates)
 
 
-def _grid_sample(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+def _grid_sample(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     yield types[0].dims[0], types[1].dims[0]
 
 
-def _reverse_sequence(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+def _reverse_sequence(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     yield types[0].dims[values["batch_axis"]], types[1].dims[0]
 
 
-def _roi_align(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+def _roi_align(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     yield types[1].dims[0], types[2].dims[0]
 
 
-def _non_max_suppression(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+def _non_max_suppression(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     boxes, scores = types[0].dims, types[1].dims
     yield boxes[0], scores[0]
     yield boxes[1], scores[2]
@@ -133,7 +133,7 @@ _EQUALITIES: Rules = (
 
 
 def required_equalities(
-    operation: type, types: Sequence[TensorType], values: Mapping[str, Any], results: Sequence[TensorType]
+    operation: type, types: Sequence[GraphTensorType], values: Mapping[str, Any], results: Sequence[GraphTensorType]
 ) -> Iterator[Pair]:
     """Pairs of dimensions that must be equal for the operation to make sense."""
     if operation is ReshapeOp:
@@ -141,7 +141,7 @@ def required_equalities(
     return _apply(_EQUALITIES, operation, types, values)
 
 
-def _reshape(x: TensorType, result: TensorType) -> Iterator[Pair]:
+def _reshape(x: GraphTensorType, result: GraphTensorType) -> Iterator[Pair]:
     if not x.is_static or not result.is_static:
         yield product(x.dims), product(result.dims)
 
@@ -149,7 +149,7 @@ def _reshape(x: TensorType, result: TensorType) -> Iterator[Pair]:
 # --- minimums ---------------------------------------------------------------------------------------
 
 
-def _picked(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+def _picked(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     yield from _one_where_picked([types[0].dims[values["axis"]]], types[1].dims)
 
 
@@ -159,27 +159,27 @@ def _one_where_picked(sizes: Sequence[Dim], positions: Sequence[Dim]) -> Iterato
             yield size, minimum(product(positions), 1)
 
 
-def _picked_elements(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+def _picked_elements(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     yield from _picked(types, values)
     for axis, (size, least) in enumerate(zip(types[0].dims, types[1].dims)):
         if axis != values["axis"]:
             yield size, least
 
 
-def _picked_positions(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+def _picked_positions(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     positions, depth = types[1].dims[:-1], types[1].dims[-1]
     if isinstance(depth, int):
         batch = values.get("batch_dims", 0)
         yield from _one_where_picked(types[0].dims[batch : batch + depth], positions)
 
 
-def _compared(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+def _compared(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     """There is no largest element of none."""
     dims, axis = types[0].dims, values["axis"]
     yield from _one_where_picked([dims[axis]], dims[:axis] + dims[axis + 1 :])
 
 
-def _repeated(types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+def _repeated(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     """There is an element to repeat, once the pads that cut have done so."""
     if values["mode"] == "constant":
         return
@@ -201,12 +201,14 @@ _MINIMUMS: Rules = (
 )
 
 
-def required_minimums(operation: type, types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+def required_minimums(operation: type, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     """Dimensions, each with the size that it must have at least: one where anything is taken from the axis."""
     return _apply(_MINIMUMS, operation, types, values)
 
 
-def _apply(rules: Rules, operation: type, types: Sequence[TensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+def _apply(
+    rules: Rules, operation: type, types: Sequence[GraphTensorType], values: Mapping[str, Any]
+) -> Iterator[Pair]:
     for base, rule in rules:
         if issubclass(operation, base):
             yield from rule(types, values)

@@ -20,7 +20,7 @@ from .wording import node_name, shown
 
 def validate_model(model: onnx.ModelProto) -> None:
     """Raises InvalidModelError that lists what is wrong, and where."""
-    report = Report()
+    report = FoundProblems()
     _check_versions(model, report)
     report.stop_if_any()
     _check_nesting(model)
@@ -33,7 +33,7 @@ def validate_model(model: onnx.ModelProto) -> None:
     report.stop_if_any()
 
 
-class Report:
+class FoundProblems:
     """Problems, at most so many as one wants to read."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ def _domain(domain: str) -> str:
 # --- versions -------------------------------------------------------------------------------------
 
 
-def _check_versions(model: onnx.ModelProto, report: Report) -> None:
+def _check_versions(model: onnx.ModelProto, report: FoundProblems) -> None:
     if not 1 <= model.ir_version <= onnx.IR_VERSION:
         found = f"is {model.ir_version}" if model.HasField("ir_version") else "is missing"
         report.add(
@@ -69,7 +69,7 @@ def _check_versions(model: onnx.ModelProto, report: Report) -> None:
     _check_opsets(model.opset_import, "the model", report)
 
 
-def _check_opsets(imports: Sequence[onnx.OperatorSetIdProto], where: str, report: Report) -> None:
+def _check_opsets(imports: Sequence[onnx.OperatorSetIdProto], where: str, report: FoundProblems) -> None:
     seen: dict[str, int] = {}
     for opset in imports:
         if not isinstance(opset.domain, str):
@@ -167,7 +167,7 @@ class Functions:
         return total
 
 
-def _check_function(function: onnx.FunctionProto, functions: Functions, report: Report) -> None:
+def _check_function(function: onnx.FunctionProto, functions: Functions, report: FoundProblems) -> None:
     where = f" in the function {shown(f'{function.domain}.{function.name}')}"
     before = len(report.problems)
     _check_opsets(function.opset_import, where.removeprefix(" in "), report)
@@ -202,7 +202,7 @@ class GraphChecker:
     from a graph, a set for each graph around it.
     """
 
-    def __init__(self, report: Report, schemas: Schemas):
+    def __init__(self, report: FoundProblems, schemas: Schemas):
         self.report = report
         self.schemas = schemas
 

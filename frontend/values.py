@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from xdsl.ir import SSAValue
 
-from ..dialects.graph.types import TensorType, is_integer
+from ..dialects.graph.types import GraphTensorType, is_integer
 
 if TYPE_CHECKING:
     from ..dialects.shape import Dim
@@ -28,7 +28,7 @@ class Value:
 
     def __init__(
         self,
-        type: TensorType,
+        type: GraphTensorType,
         *,
         ssa: SSAValue | None = None,
         constant: np.ndarray | None = None,

@@ -20,7 +20,7 @@ Axes = frozenset[int]
 _NONE: Axes = frozenset()
 
 # From a node and the axes that vanish in each of its inputs, those of its first result; None where it cannot be told.
-Rule = Callable[["Node", Sequence[Axes]], "Axes | None"]
+_Rule = Callable[["Node", Sequence[Axes]], "Axes | None"]
 
 
 class VanishingAxes:
@@ -112,7 +112,7 @@ def _right_of(vanishing: Axes, listed: Sequence[int], rank: int) -> Axes | None:
     return vanishing if all(axis < 0 and axis + rank > max(vanishing) for axis in listed) else None
 
 
-def _along(default: int) -> Rule:
+def _along(default: int) -> _Rule:
     """Operators that work along the attribute ``axis``."""
 
     def rule(node: Node, given: Sequence[Axes]) -> Axes | None:
@@ -241,7 +241,7 @@ _REDUCTIONS = [
     "ReduceSumSquare",
 ]
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, _Rule] = {
     **dict.fromkeys(_UNARY, _same),
     **dict.fromkeys(_BROADCASTING, _broadcast),
     **dict.fromkeys(_REDUCTIONS, _reduce),

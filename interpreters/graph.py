@@ -19,7 +19,7 @@ from ..dialects.graph.attributes import reference_attributes, vanishing_axes
 from ..dialects.graph.constants import ConstantOp
 from ..dialects.graph.control import IfOp, LoopOp, YieldOp
 from ..dialects.graph.operation import GraphOperation
-from ..dialects.graph.types import TensorType
+from ..dialects.graph.types import GraphTensorType
 from ..dialects.shape import substitute
 from ..reference.operations import evaluate
 from ..runtime.shapes import without_vanishing
@@ -104,10 +104,10 @@ class _Interpreter:
         environment: Environment = {}
         for argument, array in zip(block.args, arguments, strict=True):
             environment[argument] = np.asarray(array)
-            self.bind(cast(TensorType, argument.type), environment[argument], "an argument")
+            self.bind(cast(GraphTensorType, argument.type), environment[argument], "an argument")
         return self.run(block, environment)
 
-    def bind(self, tensor: TensorType | layout.TensorType, array: np.ndarray, what: str) -> None:
+    def bind(self, tensor: GraphTensorType | layout.TensorType, array: np.ndarray, what: str) -> None:
         """Checks an array against its type; a symbol seen for the first time takes its value from it."""
         if array.dtype != _array_dtype(tensor) or array.ndim != tensor.rank:
             raise GraphExecutionError(f"{what}: expected {tensor}, got {array.dtype} of shape {array.shape}")
@@ -136,7 +136,7 @@ class _Interpreter:
                 return [environment[operand] for operand in operation.operands]
             results = self.execute(operation, environment)
             for result, array in zip(operation.results, results, strict=True):
-                self.bind(cast(TensorType, result.type), array, operation.name)
+                self.bind(cast(GraphTensorType, result.type), array, operation.name)
                 environment[result] = array
                 if self.trace is not None:
                     self.trace(result, array)
@@ -156,7 +156,7 @@ class _Interpreter:
                 return self.call_function(operation, [environment[operand] for operand in operation.operands])
             case UnrealizedConversionCastOp():
                 # Below the graph integers have no sign; the bits stay.
-                types = [cast(TensorType, result.type) for result in operation.results]
+                types = [cast(GraphTensorType, result.type) for result in operation.results]
                 return [environment[v].view(_array_dtype(t)) for v, t in zip(operation.operands, types, strict=True)]
             case GraphOperation():
                 return self.reference(operation, environment)
@@ -164,9 +164,9 @@ class _Interpreter:
 
     def call_function(self, operation: CallOp, arguments: list[np.ndarray]) -> list[np.ndarray]:
         function = self.functions[operation.callee.string_value()]
-        if all(isinstance(type_, TensorType) for type_ in function.function_type.inputs):
+        if all(isinstance(type_, GraphTensorType) for type_ in function.function_type.inputs):
             types = function.function_type.outputs.data
-            if all(isinstance(type_, TensorType) for type_ in types):
+            if all(isinstance(type_, GraphTensorType) for type_ in types):
                 return self.call(function, arguments)
         if self.run_segment is None:
             raise GraphExecutionError(f"@{function.sym_name.data} is below the graph level")
@@ -203,7 +203,7 @@ class _Interpreter:
             self.symbols = dict(outer)
             arguments = [np.array(round_number, np.int64), np.array(going), *carried]
             for argument, array in zip(operation.block.args, arguments, strict=True):
-                self.bind(cast(TensorType, argument.type), array, "a loop's argument")
+                self.bind(cast(GraphTensorType, argument.type), array, "a loop's argument")
                 environment[argument] = array
             condition, *values = self.run(operation.block, environment)
             going = bool(condition.reshape(()))
@@ -212,10 +212,10 @@ class _Interpreter:
                 parts.append(array)
             round_number += 1
         self.symbols = outer
-        types = [cast(TensorType, output.type) for output in operation.outputs[len(carried) :]]
+        types = [cast(GraphTensorType, output.type) for output in operation.outputs[len(carried) :]]
         return [*carried, *(self.stacked(parts, t) for parts, t in zip(scanned, types))]
 
-    def stacked(self, parts: list[np.ndarray], tensor: TensorType) -> np.ndarray:
+    def stacked(self, parts: list[np.ndarray], tensor: GraphTensorType) -> np.ndarray:
         """Elements of all rounds; of none, an empty tensor whose sizes are 0 where only a round would tell them."""
         if parts:
             return np.stack(parts)
@@ -223,5 +223,5 @@ class _Interpreter:
         return np.zeros([0, *(size if isinstance(size, int) else 0 for size in sizes)], tensor.dtype)
 
 
-def _array_dtype(tensor: TensorType | layout.TensorType) -> np.dtype:
-    return tensor.dtype if isinstance(tensor, TensorType) else scalar_dtype(tensor.element_type)
+def _array_dtype(tensor: GraphTensorType | layout.TensorType) -> np.dtype:
+    return tensor.dtype if isinstance(tensor, GraphTensorType) else scalar_dtype(tensor.element_type)

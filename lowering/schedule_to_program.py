@@ -39,9 +39,9 @@ from ..runtime.expressions import symbols_of
 _REPORT = "report"
 
 
-def manifest_type(type_: Any) -> manifest.TensorType:
+def manifest_type(type_: Any) -> manifest.ArrayType:
     """The manifest's type of a graph or layout tensor."""
-    return manifest.TensorType(dtype_name(type_.element_type), [dims.to_python_expression(d) for d in type_.dims])
+    return manifest.ArrayType(dtype_name(type_.element_type), [dims.to_python_expression(d) for d in type_.dims])
 
 
 def signatures(segments: Iterable[manifest.Segment], writes: Mapping[str, list[int]]) -> dict[str, manifest.Function]:
@@ -331,10 +331,10 @@ def _plain(value: Any) -> Any:
 # --- the whole ------------------------------------------------------------------------------------------
 
 
-def describe_target(target: Target) -> manifest.Target:
+def describe_target(target: Target) -> manifest.RequiredMachine:
     """What a compiled model says of the machine that it needs."""
     features = [feature[1:] for feature in target.features if feature.startswith("+")]
-    return manifest.Target(target.name, target.triple, target.cpu, features)
+    return manifest.RequiredMachine(target.name, target.triple, target.cpu, features)
 
 
 def build_program(module: ModuleOp, context: CompilerContext) -> tuple[manifest.Program, np.ndarray]:
@@ -407,7 +407,7 @@ def _restore_signs(main: func.FuncOp, segments: dict[str, manifest.Segment]) -> 
 
 def _named(
     main: func.FuncOp, attribute: str, values: Sequence[SSAValue], fallback: str
-) -> list[tuple[str, manifest.TensorType]]:
+) -> list[tuple[str, manifest.ArrayType]]:
     """Names and types of @main's inputs or outputs."""
     entries: Any = main.properties.get(attribute)
     given = [entry.data for entry in entries] if isinstance(entries, ArrayAttr) else [{}] * len(values)

@@ -24,7 +24,7 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray, float, float], np.ndarray]] = {
     "thresholdedrelu": lambda x, a, b: np.where(x >= a, x, 0),
 }
 
-Step = Callable[[np.ndarray, tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]
+_Step = Callable[[np.ndarray, tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]
 
 
 def _activations(attributes: Attributes, direction: int, count: int) -> list[Callable[[np.ndarray], np.ndarray]]:
@@ -48,7 +48,7 @@ def _clipped(x: np.ndarray, limit: float) -> np.ndarray:
 
 
 def _run(
-    x: np.ndarray, states: tuple[np.ndarray, ...], step: Step, reverse: bool, lengths: np.ndarray | None
+    x: np.ndarray, states: tuple[np.ndarray, ...], step: _Step, reverse: bool, lengths: np.ndarray | None
 ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
     """All steps of one direction: y [T, N, H] and the last states."""
     outputs = np.zeros((len(x), *states[0].shape), x.dtype)
@@ -65,7 +65,7 @@ def _run(
 
 
 def _layer(
-    inputs: Arrays, attributes: Attributes, state_count: int, make_step: Callable[..., Step], lengths_at: int
+    inputs: Arrays, attributes: Attributes, state_count: int, make_step: Callable[..., _Step], lengths_at: int
 ) -> Arrays:
     arrays = [widened(a) for a in inputs]
     x, w, r, b = arrays[:4]
@@ -88,7 +88,7 @@ def _lstm(inputs: Arrays, attributes: Attributes) -> Arrays:
     limit = attributes.get("clip", 0.0)
     peepholes = widened(inputs[7]) if len(inputs) > 7 else None
 
-    def make_step(w: np.ndarray, r: np.ndarray, b: np.ndarray, direction: int) -> Step:
+    def make_step(w: np.ndarray, r: np.ndarray, b: np.ndarray, direction: int) -> _Step:
         f, g, h = _activations(attributes, direction, 3)
         bias = b[: len(b) // 2] + b[len(b) // 2 :]
         peep_i, peep_o, peep_f = np.split(peepholes[direction], 3) if peepholes is not None else (0.0, 0.0, 0.0)
@@ -110,7 +110,7 @@ def _lstm(inputs: Arrays, attributes: Attributes) -> Arrays:
 def _gru(inputs: Arrays, attributes: Attributes) -> Arrays:
     limit = attributes.get("clip", 0.0)
 
-    def make_step(w: np.ndarray, r: np.ndarray, b: np.ndarray, direction: int) -> Step:
+    def make_step(w: np.ndarray, r: np.ndarray, b: np.ndarray, direction: int) -> _Step:
         f, g = _activations(attributes, direction, 2)
         wz, wr, wh = np.split(w, 3)
         rz, rr, rh = np.split(r, 3)
@@ -135,7 +135,7 @@ def _gru(inputs: Arrays, attributes: Attributes) -> Arrays:
 def _rnn(inputs: Arrays, attributes: Attributes) -> Arrays:
     limit = attributes.get("clip", 0.0)
 
-    def make_step(w: np.ndarray, r: np.ndarray, b: np.ndarray, direction: int) -> Step:
+    def make_step(w: np.ndarray, r: np.ndarray, b: np.ndarray, direction: int) -> _Step:
         (f,) = _activations(attributes, direction, 1)
         bias = b[: len(b) // 2] + b[len(b) // 2 :]
 

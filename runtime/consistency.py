@@ -16,6 +16,7 @@ from .errors import ProgramError
 from .expressions import Dimension
 from .memory import ALIGNMENT
 from .program import (
+    ArrayType,
     Block,
     Buffer,
     Call,
@@ -26,11 +27,10 @@ from .program import (
     Repeat,
     Segment,
     Stage,
-    TensorType,
     names_read,
 )
 
-Types = dict[str, TensorType]
+Types = dict[str, ArrayType]
 
 
 def check_consistency(program: Program) -> None:
@@ -57,7 +57,7 @@ def check_consistency(program: Program) -> None:
         if all(stage.function in program.functions for stage in segment.stages):
             _check_order(segment, program.functions, where)
     types = dict(program.inputs)
-    types |= {f"@{name}": TensorType(place.dtype, list(place.shape)) for name, place in program.constants.items()}
+    types |= {f"@{name}": ArrayType(place.dtype, list(place.shape)) for name, place in program.constants.items()}
     _check_types(
         program, program.body, types, "body", [] if program.vanishing else [tensor for _, tensor in program.outputs]
     )
@@ -252,7 +252,7 @@ def _check_order(segment: Segment, functions: dict[str, Function], where: str) -
 # --- the plan -------------------------------------------------------------------------------------
 
 
-def _check_types(program: Program, block: Block, outer: Types, where: str, results: Sequence[TensorType]) -> None:
+def _check_types(program: Program, block: Block, outer: Types, where: str, results: Sequence[ArrayType]) -> None:
     """That every value is of the type that whoever takes it asks for, as far as types are given."""
     types = dict(outer)
     for index, step in enumerate(block.steps):
@@ -275,7 +275,7 @@ def _check_types(program: Program, block: Block, outer: Types, where: str, resul
         _require_type(types.get(name), tensor, f"{where} result '{name}'")
 
 
-def _require_type(found: TensorType | None, wanted: TensorType, where: str) -> None:
+def _require_type(found: ArrayType | None, wanted: ArrayType, where: str) -> None:
     if found is None:
         return
     differs = found.dtype != wanted.dtype or len(found.shape) != len(wanted.shape)

@@ -23,7 +23,7 @@ from .inspection import MemoryGuard, Poison, StageTime, StageTimer, observed_by
 from .machine import target_obstacle
 from .memory import address_of, aligned_bytes
 from .plan import PlanRunner, Values
-from .program import Call, Program, TensorType
+from .program import ArrayType, Call, Program
 from .segment import ArenaPool, SegmentRunner
 from .shapes import Binder, describe_shape, without_vanishing
 from .threads import POOL
@@ -344,7 +344,7 @@ def _describe_value(value: Any) -> str:
     return f"a {type(value).__name__}"
 
 
-def _info(name: str, tensor: TensorType) -> TensorInfo:
+def _info(name: str, tensor: ArrayType) -> TensorInfo:
     return TensorInfo(name, np.dtype(tensor.dtype), tuple(tensor.shape))
 
 

@@ -7,7 +7,7 @@ import platform
 import sys
 
 from .errors import TargetMismatchError
-from .program import Target
+from .program import RequiredMachine
 
 # LLVM's names of features where /proc/cpuinfo spells them otherwise.
 _X86_NAMES = {
@@ -57,14 +57,14 @@ def architecture() -> str:
     return {"amd64": "x86_64", "arm64": "aarch64"}.get(machine, machine)
 
 
-def check_target(target: Target) -> None:
+def check_target(target: RequiredMachine) -> None:
     """Raises TargetMismatchError where this machine lacks what code for ``target`` may use."""
     obstacle = target_obstacle(target)
     if obstacle is not None:
         raise obstacle
 
 
-def target_obstacle(target: Target) -> TargetMismatchError | None:
+def target_obstacle(target: RequiredMachine) -> TargetMismatchError | None:
     """Why this machine cannot run code for ``target``, or None where it can."""
     wanted = target.triple.split("-")[0]
     if sys.byteorder != "little":

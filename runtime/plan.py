@@ -10,7 +10,7 @@ import numpy as np
 
 from .errors import ExecutionError, InputError, LaminaError, ProgramError
 from .expressions import evaluate, symbols_of
-from .program import Block, Call, Check, Conditional, Host, Repeat, Step, TensorType
+from .program import ArrayType, Block, Call, Check, Conditional, Host, Repeat, Step
 from .segment import SegmentRunner
 from .shapes import Binder, describe_shape
 
@@ -219,7 +219,7 @@ def _bind_results(
     what: str,
     names: Sequence[str],
     results: Sequence[np.ndarray],
-    types: Sequence[TensorType],
+    types: Sequence[ArrayType],
     symbols: dict[str, int],
 ) -> None:
     """Checks results against their declared types, where there are any, and binds symbols that are new in them."""

@@ -40,7 +40,7 @@ DimensionArgument = tuple[Literal["dim"], Dimension]
 
 
 @dataclass(slots=True)
-class TensorType:
+class ArrayType:
     """A NumPy dtype name and the shape."""
 
     dtype: str
@@ -127,8 +127,8 @@ class Segment:
     """
 
     name: str
-    inputs: list[TensorType]
-    outputs: list[TensorType]
+    inputs: list[ArrayType]
+    outputs: list[ArrayType]
     buffers: list[Buffer]
     stages: list[Stage]
     symbols: list[str]
@@ -168,7 +168,7 @@ class Host:
     attributes: dict[str, Any]
     inputs: list[str]
     outputs: list[str]
-    output_types: list[TensorType]
+    output_types: list[ArrayType]
 
 
 @dataclass(slots=True)
@@ -228,7 +228,7 @@ class Conditional:
     then_block: Block
     else_block: Block
     outputs: list[str]
-    output_types: list[TensorType] = field(default_factory=list)
+    output_types: list[ArrayType] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -248,8 +248,8 @@ class Repeat:
     body: Block
     body_inputs: list[str]
     outputs: list[str]
-    body_input_types: list[TensorType] = field(default_factory=list)
-    output_types: list[TensorType] = field(default_factory=list)
+    body_input_types: list[ArrayType] = field(default_factory=list)
+    output_types: list[ArrayType] = field(default_factory=list)
 
 
 Step = Call | Host | Conditional | Repeat
@@ -266,7 +266,7 @@ class Constant:
 
 
 @dataclass(slots=True)
-class Target:
+class RequiredMachine:
     """The machine that the code is for. ``features`` are LLVM's names, e.g. ``avx512f``, without a sign."""
 
     name: str
@@ -284,10 +284,10 @@ class Program:
     version, and custom (a dict of text).
     """
 
-    target: Target
+    target: RequiredMachine
     symbols: list[str]
-    inputs: list[tuple[str, TensorType]]
-    outputs: list[tuple[str, TensorType]]
+    inputs: list[tuple[str, ArrayType]]
+    outputs: list[tuple[str, ArrayType]]
     segments: dict[str, Segment]
     body: Block
     constants: dict[str, Constant] = field(default_factory=dict)
@@ -430,18 +430,18 @@ def _part(data: Any, key: str, kind: type, where: str) -> Any:
     return value
 
 
-def _types(data: Any, where: str) -> list[TensorType]:
+def _types(data: Any, where: str) -> list[ArrayType]:
     if not isinstance(data, list):
         raise ProgramError(f"{where}: expected a list of types, found {type(data).__name__}")
-    return [_build(TensorType, entry, where) for entry in data]
+    return [_build(ArrayType, entry, where) for entry in data]
 
 
-def _named_types(data: list[Any], where: str) -> list[tuple[str, TensorType]]:
+def _named_types(data: list[Any], where: str) -> list[tuple[str, ArrayType]]:
     named = []
     for entry in data:
         if not isinstance(entry, list) or len(entry) != 2 or not isinstance(entry[0], str):
             raise ProgramError(f"{where}: expected pairs of a name and a type, found {entry!r}")
-        named.append((entry[0], _build(TensorType, entry[1], f"{where} '{entry[0]}'")))
+        named.append((entry[0], _build(ArrayType, entry[1], f"{where} '{entry[0]}'")))
     return named
 
 
@@ -517,7 +517,7 @@ def _program(data: Any) -> Program:
         Program,
         data,
         where,
-        target=_build(Target, _part(data, "target", dict, where), f"{where} target"),
+        target=_build(RequiredMachine, _part(data, "target", dict, where), f"{where} target"),
         inputs=_named_types(_part(data, "inputs", list, where), f"{where} inputs"),
         outputs=_named_types(_part(data, "outputs", list, where), f"{where} outputs"),
         segments={name: _segment(entry, f"segment '{name}'") for name, entry in segments.items()},

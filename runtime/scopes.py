@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from .errors import ProgramError
 from .expressions import is_symbol, symbols_of
-from .program import Block, Call, Conditional, Host, Program, Repeat, TensorType
+from .program import ArrayType, Block, Call, Conditional, Host, Program, Repeat
 
 
 def check_scopes(program: Program) -> None:
@@ -17,7 +17,7 @@ def check_scopes(program: Program) -> None:
     _check_block(program, program.body, bound, "body")
 
 
-def _bound_by(types: Iterable[TensorType]) -> set[str]:
+def _bound_by(types: Iterable[ArrayType]) -> set[str]:
     return {size for tensor in types for size in tensor.shape if isinstance(size, str) and is_symbol(size)}
 
 

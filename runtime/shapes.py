@@ -8,7 +8,7 @@ import numpy as np
 
 from .errors import InputError
 from .expressions import Dimension, evaluate, is_symbol
-from .program import TensorType
+from .program import ArrayType
 
 
 def describe_shape(shape: Sequence[Dimension]) -> str:
@@ -23,7 +23,7 @@ class Binder:
         self._sources: dict[str, str] = {}
         self._waiting: list[tuple[str, int, str, int, Sequence[Dimension]]] = []
 
-    def match(self, what: str, shape: Sequence[int], tensor: TensorType) -> None:
+    def match(self, what: str, shape: Sequence[int], tensor: ArrayType) -> None:
         """Raises InputError where rank or a dimension differs; ``what`` names the array in the message."""
         declared = tensor.shape
         if len(shape) != len(declared):

@@ -12,6 +12,7 @@ from .expressions import Dimension, symbols_of
 from .program import (
     BUFFER_KINDS,
     REPORT_BYTES,
+    ArrayType,
     Block,
     Buffer,
     Call,
@@ -21,7 +22,6 @@ from .program import (
     Repeat,
     Segment,
     Stage,
-    TensorType,
 )
 from .scopes import check_scopes
 
@@ -74,7 +74,7 @@ def _check_vanishing(program: Program) -> None:
             raise ProgramError(f"the output '{name}' has no axes {axes}: its rank is {len(tensor.shape)}")
 
 
-def _check_type(tensor: TensorType, where: str) -> None:
+def _check_type(tensor: ArrayType, where: str) -> None:
     _check_dtype(tensor.dtype, where)
     symbols_of(*tensor.shape)
 

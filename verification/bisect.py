@@ -20,23 +20,23 @@ from ..runtime.image import MappedImage
 from .comparison import Deviation, Tolerance
 from .isolation import Crash, run_isolated
 from .phases import Snapshot, steps
-from .report import Check
+from .report import PhaseCheck
 from .stages import compare_stage, run_loops, run_machine_code
 
-CheckModule = Callable[[Snapshot, ScheduleRules], Check]
-Progress = Callable[[str], None]
+CheckModule = Callable[[Snapshot, ScheduleRules], PhaseCheck]
+_Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class WrongPass:
     """The first pass after which a phase is wrong, with the module before and after it."""
 
-    check: Check
+    check: PhaseCheck
     before: Snapshot
     after: Snapshot
 
 
-def bisect_phase(start: Snapshot, check_module: CheckModule, progress: Progress) -> WrongPass | None:
+def bisect_phase(start: Snapshot, check_module: CheckModule, progress: _Progress) -> WrongPass | None:
     """The first pass of the phase after ``start`` that ``check_module`` finds wrong."""
     phase = phase_range(start.phase, None)[0]
     for module_pass, before, after, rules in steps(phase, start):
@@ -56,8 +56,8 @@ class StageFiles:
 
 
 def bisect_stage(
-    schedule: Snapshot, run: StageRun, tolerance: Tolerance, seconds: float, progress: Progress
-) -> tuple[Check, StageFiles]:
+    schedule: Snapshot, run: StageRun, tolerance: Tolerance, seconds: float, progress: _Progress
+) -> tuple[PhaseCheck, StageFiles]:
     """The first pass below the schedule that makes this stage wrong.
 
     After each pass of the loops phase its function is interpreted, after each of the llvm phase compiled and run. Where
@@ -74,7 +74,7 @@ class _StageSearch:
         self.name = function_name(run.stage)
         self.files = StageFiles()
 
-    def find(self, progress: Progress) -> Check:
+    def find(self, progress: _Progress) -> PhaseCheck:
         for phase in phase_range("schedule", None):
             for number, module_pass in enumerate(phase_passes(phase)):
                 progress(f"stage @{self.run.stage.stage_name.data} after {module_pass}")
@@ -99,9 +99,9 @@ class _StageSearch:
                 op.detach()
                 op.erase(safe_erase=False)
 
-    def result(self, status, deviation: Deviation | None = None, value: str = "", note: str = "") -> Check:
+    def result(self, status, deviation: Deviation | None = None, value: str = "", note: str = "") -> PhaseCheck:
         phase = "loops" if any(isinstance(op, func.FuncOp) for op in self.module.ops) else "llvm"
-        return Check(
+        return PhaseCheck(
             phase,
             "",
             status,
@@ -113,11 +113,11 @@ class _StageSearch:
             note=note,
         )
 
-    def compared(self, found: list) -> Check:
+    def compared(self, found: list) -> PhaseCheck:
         value, deviation = compare_stage(self.run, found, self.tolerance)
         return self.result("ok" if deviation.ok else "wrong", deviation, value)
 
-    def check_loops(self) -> Check:
+    def check_loops(self) -> PhaseCheck:
         (function,) = (op for op in self.module.ops if isinstance(op, func.FuncOp) and op.sym_name.data == self.name)
         try:
             return self.compared(run_loops(translate(function), self.run, self.deadline))
@@ -126,7 +126,7 @@ class _StageSearch:
         except LoopsError as error:
             return self.result("wrong", note=str(error))
 
-    def check_code(self, optimization_level: int) -> Check:
+    def check_code(self, optimization_level: int) -> PhaseCheck:
         image = emit_code(self.module, self.context, optimization_level=optimization_level)
         mapped = MappedImage(image.data, image.symbols)
         try:

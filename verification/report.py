@@ -11,7 +11,7 @@ Status = Literal["ok", "wrong", "skipped"]
 
 
 @dataclass
-class Check:
+class PhaseCheck:
     """One comparison, of one phase (``pass_name`` one pass of it, where the search went that far).
 
     ``subject`` is what was compared with what. Where it is wrong, ``operation`` and ``value`` name the first op
@@ -46,12 +46,12 @@ class Check:
 
 
 @dataclass
-class Report:
+class VerificationReport:
     """All checks in the order of the phases. ``reference`` is the engine that the import was compared with."""
 
     model: str
     reference: str
-    checks: list[Check] = field(default_factory=list)
+    checks: list[PhaseCheck] = field(default_factory=list)
     seconds: float = 0.0
     reproducer: str = ""
 
@@ -60,7 +60,7 @@ class Report:
         return self.first_wrong is None
 
     @property
-    def first_wrong(self) -> Check | None:
+    def first_wrong(self) -> PhaseCheck | None:
         """What a search found is more exact than the check that began it, so that the last of a phase counts."""
         wrong = [check for check in self.checks if check.status == "wrong"]
         if not wrong:

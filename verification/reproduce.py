@@ -17,7 +17,7 @@ from ..interpreters.schedule import StageRun, tensor_type, unpack_tensor
 from ..pipeline import module_text
 from ..runtime.arrays import write_npz
 from .reference import Arrays
-from .report import Check
+from .report import PhaseCheck
 from .stages import StageCall
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def write_pass(folder: Path, found: WrongPass, feeds: Arrays, expected: Arrays) 
     return str(folder)
 
 
-def write_stage(folder: Path, run: StageRun, check: Check, files: StageFiles) -> str:
+def write_stage(folder: Path, run: StageRun, check: PhaseCheck, files: StageFiles) -> str:
     """stage.mlir, its function after each pass, inputs.npz, expected.npz (tensors, and memory as bytes), README.md."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "stage.mlir").write_text(module_text(stage_module(run)))
@@ -95,7 +95,7 @@ def stage_module(run: StageRun) -> ModuleOp:
     return ModuleOp([func.FuncOp("segment0", type_, Region(block))])
 
 
-def _write_readme(folder: Path, check: Check, commands: list[str]) -> None:
+def _write_readme(folder: Path, check: PhaseCheck, commands: list[str]) -> None:
     lines = [f"# {check.place}", "", check.note, "" if check.deviation is None else str(check.deviation), ""]
     lines += ["```console", *(f"$ {command}" for command in commands), "```", ""]
     (folder / "README.md").write_text("\n".join(lines))

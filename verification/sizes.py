@@ -20,7 +20,7 @@ from ..runtime.expressions import is_symbol
 from .comparison import Tolerance, worst_output
 from .isolation import Announce, Crash, OvertimeError, run_isolated
 from .reference import Arrays, Reference, ReferenceError
-from .report import Check
+from .report import PhaseCheck
 
 SIZES = (0, 1, 7, 67)
 NOTE_WIDTH = 160
@@ -50,13 +50,13 @@ class SizesCheck:
     reference: Reference
     tolerance: Tolerance
 
-    def run(self, wanted: SizesToTry) -> Iterator[Check]:
+    def run(self, wanted: SizesToTry) -> Iterator[PhaseCheck]:
         """A check for each size, small inputs first. One that the model refuses is skipped, with the reason."""
         deadline = time.monotonic() + wanted.seconds
         left_out = []
         for subject, feeds in self._cases(wanted.feeds_at):
             if isinstance(feeds, str):
-                yield Check("run", f"a checked build at {subject}", "skipped", note=feeds)
+                yield PhaseCheck("run", f"a checked build at {subject}", "skipped", note=feeds)
                 continue
             try:
                 yield self._compare(subject, feeds, deadline - time.monotonic())
@@ -64,7 +64,7 @@ class SizesCheck:
                 left_out.append(subject)
         if left_out:
             note = f"left out: all sizes together take longer than the {wanted.seconds:g} s given"
-            yield Check("run", f"a checked build at {'; '.join(left_out)}", "skipped", note=note)
+            yield PhaseCheck("run", f"a checked build at {'; '.join(left_out)}", "skipped", note=note)
 
     def _cases(self, feeds_at: FeedsAt) -> list[tuple[str, Arrays | str]]:
         """What is tried and its inputs, or why there are none; small ones first."""
@@ -79,8 +79,8 @@ class SizesCheck:
                 cases.append((sum(array.size for array in feeds.values()), subject, feeds))
         return [case[1:] for case in sorted(cases, key=lambda case: case[0])]
 
-    def _compare(self, subject: str, feeds: Arrays, seconds: float) -> Check:
-        check = Check("run", f"a checked build at {subject}", "skipped")
+    def _compare(self, subject: str, feeds: Arrays, seconds: float) -> PhaseCheck:
+        check = PhaseCheck("run", f"a checked build at {subject}", "skipped")
         found = run_isolated(lambda announce: self._compare_here(check, feeds, announce), seconds)
         if not isinstance(found, Crash):
             return found
@@ -89,7 +89,7 @@ class SizesCheck:
         ours = found.during != self.reference.name and found.signal != "SIGKILL"
         return replace(check, status="wrong" if ours else "skipped", note=note)
 
-    def _compare_here(self, check: Check, feeds: Arrays, announce: Announce) -> Check:
+    def _compare_here(self, check: PhaseCheck, feeds: Arrays, announce: Announce) -> PhaseCheck:
         try:
             announce("the checked build")
             found = self.checked.run(feeds)
@@ -103,7 +103,7 @@ class SizesCheck:
         except MemoryError:
             return replace(check, note="there is not enough memory")
 
-    def _compare_with_others(self, check: Check, feeds: Arrays, found: Arrays, announce: Announce) -> Check:
+    def _compare_with_others(self, check: PhaseCheck, feeds: Arrays, found: Arrays, announce: Announce) -> PhaseCheck:
         others = {"the schedule": self.interpret, self.reference.name: self.reference.run}
         agreed, missing = [], []
         for name, evaluate in others.items():

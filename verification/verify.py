@@ -33,7 +33,7 @@ from .comparison import Deviation, Tolerance, compare_arrays, worst_output
 from .isolation import Announce, Crash, run_isolated
 from .phases import Snapshot, snapshots
 from .reference import Arrays, Reference, ReferenceError
-from .report import Check, Report
+from .report import PhaseCheck, VerificationReport
 from .reproduce import write_pass, write_stage
 from .sizes import SizesCheck, SizesToTry
 from .stages import compare_stage, run_loops, run_machine_code
@@ -82,7 +82,7 @@ def verify_model(
     *,
     shapes: dict | None = None,
     target: str | Target = "host",
-) -> Report:
+) -> VerificationReport:
     """Checks an .onnx model. Raises LaminaError where it cannot be compiled, or not be evaluated for these inputs."""
     verification = _Verification(str(model), model, options or VerifyOptions())
     verification.compile(*import_for(model, shapes=shapes, target=target))
@@ -97,7 +97,7 @@ def verify_text(
     options: VerifyOptions | None = None,
     *,
     source: Path | None = None,
-) -> Report:
+) -> VerificationReport:
     """Checks a text that ``phase`` wrote (at most ``schedule``), from there on; it is compiled while it is ``opened``.
 
     ``source`` is the ONNX model that it comes from, whose numbers the text is compared with. Raises as verify_model.
@@ -117,7 +117,7 @@ class _Verification:
         self.tolerance = options.tolerance
         self.reference = Reference.of(source)
         known = options.expected is not None
-        self.report = Report(name, "the expected outputs" if known else self.reference.name)
+        self.report = VerificationReport(name, "the expected outputs" if known else self.reference.name)
         self.pipeline = PipelineOptions(progress=options.progress)
         self.loops: dict[str, LoopsFunction] = {}
         self.loops_skipped: dict[str, str] = {}
@@ -137,7 +137,7 @@ class _Verification:
         # A schedule that contradicts itself is found below, and the pass that made it.
         self.executable = Executable(program, image, constants, threads=1, consistent=False)
 
-    def run(self, feeds_of: FeedsOf) -> Report:
+    def run(self, feeds_of: FeedsOf) -> VerificationReport:
         self.feeds = feeds_of(self.executable)
         final = self.check_interpreted()
         if final is not None:
@@ -159,7 +159,7 @@ class _Verification:
     def progress(self, step: str, done: int = 0, total: int = 0) -> None:
         self.pipeline.report("verify", step, done, total)
 
-    def add(self, check: Check, begin: float) -> Check:
+    def add(self, check: PhaseCheck, begin: float) -> PhaseCheck:
         check.seconds = time.perf_counter() - begin
         self.report.checks.append(check)
         return check
@@ -190,7 +190,7 @@ class _Verification:
         """The first phase's evaluation, compared with the reference; None where a schedule has a hazard."""
         begin = time.perf_counter()
         self.progress(f"interpret {first.phase}")
-        check = Check(first.phase, f"{first.phase}, interpreted, against {self.report.reference}", "wrong")
+        check = PhaseCheck(first.phase, f"{first.phase}, interpreted, against {self.report.reference}", "wrong")
         try:
             evaluation = self.evaluate(first, observe=first is self.taken[-1])
         except MemoryHazard as hazard:
@@ -225,9 +225,9 @@ class _Verification:
 
     def evaluate_against(
         self, snapshot: Snapshot, before: Evaluation, subject: str, rules: ScheduleRules | None = None
-    ) -> tuple[Evaluation | None, Check]:
+    ) -> tuple[Evaluation | None, PhaseCheck]:
         """A phase, or what a pass of it left, compared with the phase before."""
-        check = Check(snapshot.phase, subject, "wrong")
+        check = PhaseCheck(snapshot.phase, subject, "wrong")
         observe = snapshot is self.taken[-1]
         try:
             evaluation = self.evaluate(snapshot, rules, observe)
@@ -246,7 +246,7 @@ class _Verification:
 
     def name_culprit(
         self,
-        check: Check,
+        check: PhaseCheck,
         snapshot: Snapshot,
         evaluation: Evaluation,
         expected: NamedArrays,
@@ -260,7 +260,7 @@ class _Verification:
             check.operation, check.value, check.stage = culprit.operation, culprit.value, culprit.stage
             check.deviation = culprit.deviation
 
-    def compare_first(self, check: Check, evaluation: Evaluation, begin: float) -> None:
+    def compare_first(self, check: PhaseCheck, evaluation: Evaluation, begin: float) -> None:
         try:
             known = self.options.expected
             expected = self.reference.run(self.feeds) if known is None else known
@@ -276,7 +276,7 @@ class _Verification:
             self.name_wrong_node(check, evaluation, expected, tolerance)
         self.add(check, begin)
 
-    def name_wrong_node(self, check: Check, evaluation: Evaluation, outputs: Arrays, tolerance: Tolerance) -> None:
+    def name_wrong_node(self, check: PhaseCheck, evaluation: Evaluation, outputs: Arrays, tolerance: Tolerance) -> None:
         try:
             everything = self.reference.run_all(self.feeds)
         except ReferenceError as reason:
@@ -332,13 +332,14 @@ class _Verification:
             note += f"; {next(iter(self.loops_skipped.values()))}"
         status = "ok" if done else "skipped"
         self.add(
-            Check("loops", "loops, interpreted, against schedule", status, worst if done else None, note=note), begin
+            PhaseCheck("loops", "loops, interpreted, against schedule", status, worst if done else None, note=note),
+            begin,
         )
         return None
 
-    def check_loops_of(self, run: StageRun, deadline: float) -> Check:
+    def check_loops_of(self, run: StageRun, deadline: float) -> PhaseCheck:
         name = function_name(run.stage)
-        check = Check("loops", "loops, interpreted, against schedule", "skipped")
+        check = PhaseCheck("loops", "loops, interpreted, against schedule", "skipped")
         check.stage, check.function, check.operation = run.stage.stage_name.data, name, run.stage.kernel.name
         if name not in self.loops:
             return check
@@ -358,7 +359,7 @@ class _Verification:
         self.progress("run stages")
         runs = self.stage_runs
         result = run_isolated(self.first_wrong_stage)
-        check = Check("llvm", "machine code of each stage against schedule", "ok", note=f"{len(runs)} stages")
+        check = PhaseCheck("llvm", "machine code of each stage against schedule", "ok", note=f"{len(runs)} stages")
         if isinstance(result, Crash):
             position = int(result.during or 0)
             check.status, check.note = "wrong", f"the machine code ended with {result.signal}"
@@ -402,7 +403,7 @@ class _Verification:
         begin = time.perf_counter()
         self.progress("run the model")
         result = run_isolated(self.run_whole)
-        check = Check("run", "the compiled model against schedule", "wrong")
+        check = PhaseCheck("run", "the compiled model against schedule", "wrong")
         if isinstance(result, Crash):
             self.add(replace(check, note=f"it ended with {result.signal} while {result.during}"), begin)
             return
@@ -412,7 +413,7 @@ class _Verification:
         self.add(check, begin)
         for subject, names in differing.items():
             note = f"differs in {', '.join(names)}" if names else ""
-            self.report.checks.append(Check("run", subject, "wrong" if names else "ok", note=note))
+            self.report.checks.append(PhaseCheck("run", subject, "wrong" if names else "ok", note=note))
 
     def run_whole(self, announce: Announce) -> tuple[Arrays, dict[str, list[str]]]:
         """Outputs on one thread, and for each other way to run the outputs that have other bits."""

@@ -102,7 +102,7 @@ from .operation import GraphOperation
 from .pooling import AvgPoolOp, MaxPoolOp, MaxPoolWithIndicesOp, ResizeOp
 from .recurrent import GruOp, LstmOp, RnnOp
 from .reductions import ArgMaxOp, ArgMinOp, CumsumOp, LayerNormOp, ReduceOp, SoftmaxOp
-from .types import TensorType
+from .types import GraphTensorType
 
 Graph = Dialect(
     "graph",
@@ -119,7 +119,7 @@ Graph = Dialect(
         DynamicReshapeOp, DynamicExpandOp, DynamicTileOp, DynamicSliceOp, DynamicPadOp, DynamicResizeOp,
         IfOp, LoopOp, YieldOp,
     ],
-    [TensorType, DimensionAttr],
+    [GraphTensorType, DimensionAttr],
 )  # fmt: skip
 
 __all__ = [
@@ -170,6 +170,7 @@ __all__ = [
     "GeluOp",
     "Graph",
     "GraphOperation",
+    "GraphTensorType",
     "GreaterEqualOp",
     "GreaterOp",
     "GridSampleOp",
@@ -224,7 +225,6 @@ __all__ = [
     "SubOp",
     "TanOp",
     "TanhOp",
-    "TensorType",
     "TopKOp",
     "TransposeOp",
     "TriluOp",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from xdsl.dialects.func import FuncOp
 
     from ..shape import Dim
-    from .types import TensorType
+    from .types import GraphTensorType
 
 # Fields that hold dimensions.
 DIMENSION_FIELDS = ("starts", "ends", "pads", "dimensions", "common_scale")
@@ -23,7 +23,7 @@ DIMENSION_FIELDS = ("starts", "ends", "pads", "dimensions", "common_scale")
 def reference_attributes(
     name: str,
     values: Mapping[str, Any],
-    result_types: Sequence[TensorType],
+    result_types: Sequence[GraphTensorType],
     evaluate: Callable[[Dim], int] | None = None,
 ) -> dict[str, Any] | None:
     """What ``REFERENCE[name]`` takes as attributes, dimensions as integers.

@@ -22,7 +22,7 @@ from xdsl.traits import IsTerminator, Pure, RecursiveMemoryEffect
 from xdsl.utils.exceptions import VerifyException
 
 from .operation import compatible, parse_signature, print_signature
-from .types import TensorType, i64
+from .types import GraphTensorType, i64
 
 
 @irdl_op_definition
@@ -30,7 +30,7 @@ class YieldOp(IRDLOperation):
     """``graph.yield %a, %b : A, B`` ends a region and gives its results."""
 
     name = "graph.yield"
-    arguments = var_operand_def(TensorType)
+    arguments = var_operand_def(GraphTensorType)
     traits = traits_def(IsTerminator(), Pure())
 
     def __init__(self, arguments: Sequence[SSAValue]):
@@ -77,8 +77,8 @@ class IfOp(IRDLOperation):
     """
 
     name = "graph.if"
-    condition = operand_def(TensorType)
-    outputs = var_result_def(TensorType)
+    condition = operand_def(GraphTensorType)
+    outputs = var_result_def(GraphTensorType)
     then_region = region_def("single_block")
     else_region = region_def("single_block")
     traits = traits_def(RecursiveMemoryEffect())
@@ -90,7 +90,7 @@ class IfOp(IRDLOperation):
 
     def verify_(self) -> None:
         condition = self.condition.type
-        if not isinstance(condition, TensorType) or condition.element_type != i1:
+        if not isinstance(condition, GraphTensorType) or condition.element_type != i1:
             raise VerifyException(f"C3: the condition must have elements of i1, got {condition}")
         for name, region in (("then", self.then_region), ("else", self.else_region)):
             check_yielded(f"the {name} region", terminator_of(region).arguments, self.outputs)
@@ -135,10 +135,10 @@ class LoopOp(IRDLOperation):
     """
 
     name = "graph.loop"
-    trips = operand_def(TensorType)
-    condition = operand_def(TensorType)
-    carried = var_operand_def(TensorType)
-    outputs = var_result_def(TensorType)
+    trips = operand_def(GraphTensorType)
+    condition = operand_def(GraphTensorType)
+    carried = var_operand_def(GraphTensorType)
+    outputs = var_result_def(GraphTensorType)
     body = region_def("single_block")
     traits = traits_def(RecursiveMemoryEffect())
 
@@ -158,9 +158,9 @@ class LoopOp(IRDLOperation):
 
     def verify_(self) -> None:
         trips, condition = self.trips.type, self.condition.type
-        if not isinstance(trips, TensorType) or trips.element_type != i64:
+        if not isinstance(trips, GraphTensorType) or trips.element_type != i64:
             raise VerifyException(f"C4: trips must have elements of i64, got {trips}")
-        if not isinstance(condition, TensorType) or condition.element_type != i1:
+        if not isinstance(condition, GraphTensorType) or condition.element_type != i1:
             raise VerifyException(f"C4: the condition must have elements of i1, got {condition}")
         if len(self.block.args) != 2 + len(self.carried):
             raise VerifyException(f"C2: the region must take {2 + len(self.carried)} values")
@@ -197,5 +197,9 @@ def check_yielded(where: str, yielded: Sequence[SSAValue], outputs: Sequence[SSA
         raise VerifyException(f"C2: {where} yields {len(yielded)} values for {len(outputs)} results")
     for index, (value, output) in enumerate(zip(yielded, outputs)):
         actual, expected = value.type, output.type
-        if isinstance(actual, TensorType) and isinstance(expected, TensorType) and not compatible(expected, actual):
+        if (
+            isinstance(actual, GraphTensorType)
+            and isinstance(expected, GraphTensorType)
+            and not compatible(expected, actual)
+        ):
             raise VerifyException(f"C2: {where} yields {actual} as result #{index}, expected {expected}")

@@ -15,14 +15,16 @@ from xdsl.utils.exceptions import VerifyException
 
 from .indexing import require_integer
 from .operation import GraphOperation, flag, graph_operation, integers, number, numbers, word
-from .types import TensorType
+from .types import GraphTensorType
 
 
 class DynamicOp(GraphOperation):
     """Base. C1: the result has x's element type; C2: operands after the first are integers."""
 
     @classmethod
-    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
+    def check(
+        cls, types: Sequence[GraphTensorType], values: Mapping[str, Any], result_types: Sequence[GraphTensorType]
+    ) -> None:
         if result_types[0].element_type != types[0].element_type:
             raise VerifyException(f"C1: the result must have elements of {types[0].element_type}")
         for index, operand in enumerate(types[1:], 1):
@@ -34,9 +36,9 @@ class DynamicReshapeOp(DynamicOp):
     """Reshape; in ``shape`` -1 stands for what remains, 0 for the same axis of x unless ``allow_zero``."""
 
     name = "graph.dynamic_reshape"
-    x = operand_def(TensorType)
-    shape = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    shape = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     allow_zero: bool = flag()
 
 
@@ -45,9 +47,9 @@ class DynamicExpandOp(DynamicOp):
     """x broadcast together with ``shape``, as ONNX's Expand."""
 
     name = "graph.dynamic_expand"
-    x = operand_def(TensorType)
-    shape = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    shape = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
 
 
 @graph_operation
@@ -55,9 +57,9 @@ class DynamicTileOp(DynamicOp):
     """x repeated along each axis as often as ``repeats`` says."""
 
     name = "graph.dynamic_tile"
-    x = operand_def(TensorType)
-    repeats = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    repeats = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
 
 
 @graph_operation
@@ -65,12 +67,12 @@ class DynamicSliceOp(DynamicOp):
     """Slice with ONNX's rules: bounds from the end where negative, clamped to the axis."""
 
     name = "graph.dynamic_slice"
-    x = operand_def(TensorType)
-    starts = operand_def(TensorType)
-    ends = operand_def(TensorType)
-    axes = operand_def(TensorType)
-    steps = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    starts = operand_def(GraphTensorType)
+    ends = operand_def(GraphTensorType)
+    axes = operand_def(GraphTensorType)
+    steps = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
 
 
 @graph_operation
@@ -78,14 +80,16 @@ class DynamicPadOp(GraphOperation):
     """Pad by ``pads``: for every axis the elements before, then for every axis those after."""
 
     name = "graph.dynamic_pad"
-    x = operand_def(TensorType)
-    value = operand_def(TensorType)
-    pads = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    value = operand_def(GraphTensorType)
+    pads = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     mode: str = word("constant")
 
     @classmethod
-    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
+    def check(
+        cls, types: Sequence[GraphTensorType], values: Mapping[str, Any], result_types: Sequence[GraphTensorType]
+    ) -> None:
         if result_types[0].element_type != types[0].element_type or result_types[0].rank != types[0].rank:
             raise VerifyException(f"C1: the result must have rank and elements of x {types[0]}")
         require_integer("C2", "operand #2", types[2])
@@ -99,9 +103,9 @@ class DynamicResizeOp(GraphOperation):
     """
 
     name = "graph.dynamic_resize"
-    x = operand_def(TensorType)
-    sizes = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    sizes = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     mode: str = word(leading=True)
     coordinates: str = word("half_pixel")
     nearest: str = word("round_prefer_floor")
@@ -114,6 +118,8 @@ class DynamicResizeOp(GraphOperation):
     policy: str = word("stretch")
 
     @classmethod
-    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
+    def check(
+        cls, types: Sequence[GraphTensorType], values: Mapping[str, Any], result_types: Sequence[GraphTensorType]
+    ) -> None:
         if result_types[0].element_type != types[0].element_type or result_types[0].rank != types[0].rank:
             raise VerifyException(f"C1: the result must have rank and elements of x {types[0]}")

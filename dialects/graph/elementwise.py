@@ -27,7 +27,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from .broadcasting import BroadcastError, broadcast_shapes
 from .operation import GraphOperation, flag, graph_operation
-from .types import TensorType, i1, is_bool, is_float, is_integer
+from .types import GraphTensorType, i1, is_bool, is_float, is_integer
 
 
 def is_number(element: Attribute) -> bool:
@@ -45,7 +45,7 @@ class ElementwiseOp(GraphOperation):
     EXPECTED: ClassVar[str] = ""
 
     @classmethod
-    def common_shape(cls, types: Sequence[TensorType]) -> tuple[Any, ...]:
+    def common_shape(cls, types: Sequence[GraphTensorType]) -> tuple[Any, ...]:
         """C2: the broadcast of all operand shapes."""
         try:
             return broadcast_shapes(*(t.dims for t in types))
@@ -54,7 +54,7 @@ class ElementwiseOp(GraphOperation):
             raise VerifyException(f"C2: the operands {shapes} don't broadcast: {error}") from None
 
     @classmethod
-    def common_element(cls, types: Sequence[TensorType], first: int = 0) -> Attribute:
+    def common_element(cls, types: Sequence[GraphTensorType], first: int = 0) -> Attribute:
         """C1: the element type of all operands from ``first`` on."""
         element = types[first].element_type
         if not cls.ACCEPTS(element):
@@ -67,9 +67,9 @@ class ElementwiseOp(GraphOperation):
         return element
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         element = cls.common_element(types)
-        return [TensorType.of(cls.common_shape(types), cls.result_element(element))]
+        return [GraphTensorType.of(cls.common_shape(types), cls.result_element(element))]
 
     @classmethod
     def result_element(cls, element: Attribute) -> Attribute:
@@ -81,8 +81,8 @@ class UnaryOp(ElementwiseOp):
 
     ACCEPTS = staticmethod(is_float)
     EXPECTED: ClassVar[str] = "floating-point"
-    x = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
 
 
 class NumberUnaryOp(UnaryOp):
@@ -105,9 +105,9 @@ class BinaryOp(ElementwiseOp):
 
     ACCEPTS = staticmethod(is_number)
     EXPECTED: ClassVar[str] = "numeric"
-    a = operand_def(TensorType)
-    b = operand_def(TensorType)
-    result = result_def(TensorType)
+    a = operand_def(GraphTensorType)
+    b = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
 
 
 class CompareOp(BinaryOp):
@@ -450,7 +450,7 @@ class PowOp(BinaryOp):
     name = "graph.pow"
 
     @classmethod
-    def common_element(cls, types: Sequence[TensorType], first: int = 0) -> Attribute:
+    def common_element(cls, types: Sequence[GraphTensorType], first: int = 0) -> Attribute:
         for index, operand in enumerate(types):
             if not is_number(operand.element_type):
                 raise VerifyException(f"C1: operand #{index} must have numeric elements, got {operand.element_type}")
@@ -472,8 +472,8 @@ class NotOp(ElementwiseOp):
     name = "graph.not"
     ACCEPTS = staticmethod(lambda element: is_bool(element) or is_integer(element))
     EXPECTED: ClassVar[str] = "i1 or integer"
-    x = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
 
 
 @graph_operation
@@ -481,16 +481,16 @@ class WhereOp(ElementwiseOp):
     """``a`` where the condition holds, else ``b``. C4: the condition has elements of i1."""
 
     name = "graph.where"
-    condition = operand_def(TensorType)
-    a = operand_def(TensorType)
-    b = operand_def(TensorType)
-    result = result_def(TensorType)
+    condition = operand_def(GraphTensorType)
+    a = operand_def(GraphTensorType)
+    b = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         if not is_bool(types[0].element_type):
             raise VerifyException(f"C4: operand #0, the condition, must have elements of i1, got {types[0]}")
-        return [TensorType.of(cls.common_shape(types), cls.common_element(types, 1))]
+        return [GraphTensorType.of(cls.common_shape(types), cls.common_element(types, 1))]
 
 
 @graph_operation
@@ -502,12 +502,14 @@ class CastOp(ElementwiseOp):
     """
 
     name = "graph.cast"
-    x = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     saturate: bool = flag()
 
     @classmethod
-    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
+    def check(
+        cls, types: Sequence[GraphTensorType], values: Mapping[str, Any], result_types: Sequence[GraphTensorType]
+    ) -> None:
         if types[0].shape != result_types[0].shape and not types[0].same_shape(result_types[0]):
             raise VerifyException(f"C4: the result must have the shape of operand #0 {types[0]}, got {result_types[0]}")
 

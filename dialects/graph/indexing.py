@@ -14,12 +14,12 @@ from xdsl.utils.exceptions import VerifyException
 
 from .operation import GraphOperation, flag, graph_operation, integer, integers, number, word
 from .reductions import check_axes
-from .types import TensorType, i64, is_integer
+from .types import GraphTensorType, i64, is_integer
 
 SCATTER_REDUCTIONS = ("none", "add", "mul", "max", "min")
 
 
-def require_integer(constraint: str, name: str, operand: TensorType) -> None:
+def require_integer(constraint: str, name: str, operand: GraphTensorType) -> None:
     if not is_integer(operand.element_type):
         raise VerifyException(f"{constraint}: {name} must have integer elements, got {operand}")
 
@@ -32,13 +32,13 @@ class GatherOp(GraphOperation):
     """
 
     name = "graph.gather"
-    x = operand_def(TensorType)
-    indices = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    indices = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     axis: int = integer(0)
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         x, indices = types
         axis = values["axis"]
         check_axes("C1", [axis], x.rank)
@@ -51,13 +51,13 @@ class GatherElementsOp(GraphOperation):
     """result[i, j] = x[indices[i, j], j] for axis 0, and so on. C1: same rank, axis in it; C2: integer indices."""
 
     name = "graph.gather_elements"
-    x = operand_def(TensorType)
-    indices = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    indices = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     axis: int = integer(0)
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         x, indices = types
         if x.rank != indices.rank:
             raise VerifyException(f"C1: x {x} and indices {indices} must have the same rank")
@@ -74,13 +74,13 @@ class GatherNdOp(GraphOperation):
     """
 
     name = "graph.gather_nd"
-    x = operand_def(TensorType)
-    indices = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    indices = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     batch_dims: int = integer(0)
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         x, indices = types
         require_integer("C2", "indices", indices)
         depth = indices.dims[-1] if indices.rank else None
@@ -98,15 +98,15 @@ class ScatterElementsOp(GraphOperation):
     """
 
     name = "graph.scatter_elements"
-    x = operand_def(TensorType)
-    indices = operand_def(TensorType)
-    updates = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    indices = operand_def(GraphTensorType)
+    updates = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     axis: int = integer(0)
     reduction: str = word("none")
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         x, indices, updates = types
         if not x.rank == indices.rank == updates.rank:
             raise VerifyException(f"C1: x {x}, indices {indices} and updates {updates} must have the same rank")
@@ -124,14 +124,14 @@ class ScatterNdOp(GraphOperation):
     """
 
     name = "graph.scatter_nd"
-    x = operand_def(TensorType)
-    indices = operand_def(TensorType)
-    updates = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    indices = operand_def(GraphTensorType)
+    updates = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     reduction: str = word("none")
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         require_integer("C2", "indices", types[1])
         check_reduction(values["reduction"])
         return [types[0]]
@@ -151,13 +151,15 @@ class OneHotOp(GraphOperation):
     """
 
     name = "graph.one_hot"
-    indices = operand_def(TensorType)
-    hot_values = operand_def(TensorType)
-    result = result_def(TensorType)
+    indices = operand_def(GraphTensorType)
+    hot_values = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     axis: int = integer()
 
     @classmethod
-    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
+    def check(
+        cls, types: Sequence[GraphTensorType], values: Mapping[str, Any], result_types: Sequence[GraphTensorType]
+    ) -> None:
         indices, hot_values = types
         if hot_values.dims != (2,):
             raise VerifyException(f"C1: operand #1 must have shape [2], got {hot_values}")
@@ -174,15 +176,17 @@ class TopKOp(GraphOperation):
     """
 
     name = "graph.topk"
-    x = operand_def(TensorType)
-    k = operand_def(TensorType)
-    top = result_def(TensorType)
-    indices = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    k = operand_def(GraphTensorType)
+    top = result_def(GraphTensorType)
+    indices = result_def(GraphTensorType)
     axis: int = integer()
     smallest: bool = flag()
 
     @classmethod
-    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
+    def check(
+        cls, types: Sequence[GraphTensorType], values: Mapping[str, Any], result_types: Sequence[GraphTensorType]
+    ) -> None:
         check_axes("C1", [values["axis"]], types[0].rank)
         require_integer("C2", "k", types[1])
 
@@ -195,11 +199,13 @@ class NonzeroOp(GraphOperation):
     """
 
     name = "graph.nonzero"
-    x = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
 
     @classmethod
-    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
+    def check(
+        cls, types: Sequence[GraphTensorType], values: Mapping[str, Any], result_types: Sequence[GraphTensorType]
+    ) -> None:
         rows = max(types[0].rank, 1)
         if result_types[0].rank != 2 or result_types[0].dims[0] not in (rows, types[0].rank):
             raise VerifyException(f"C1: the result must have {rows} rows, got {result_types[0]}")
@@ -213,16 +219,18 @@ class UniqueOp(GraphOperation):
     """
 
     name = "graph.unique"
-    x = operand_def(TensorType)
-    distinct = result_def(TensorType)
-    indices = result_def(TensorType)
-    inverse = result_def(TensorType)
-    counts = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    distinct = result_def(GraphTensorType)
+    indices = result_def(GraphTensorType)
+    inverse = result_def(GraphTensorType)
+    counts = result_def(GraphTensorType)
     axes: tuple[int, ...] = integers(())
     unsorted: bool = flag()
 
     @classmethod
-    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
+    def check(
+        cls, types: Sequence[GraphTensorType], values: Mapping[str, Any], result_types: Sequence[GraphTensorType]
+    ) -> None:
         check_axes("C1", values["axes"], types[0].rank)
 
 
@@ -236,16 +244,18 @@ class NonMaxSuppressionOp(GraphOperation):
     """
 
     name = "graph.non_max_suppression"
-    boxes = operand_def(TensorType)
-    scores = operand_def(TensorType)
-    max_boxes = operand_def(TensorType)
-    iou_threshold = operand_def(TensorType)
-    score_threshold = opt_operand_def(TensorType)
-    result = result_def(TensorType)
+    boxes = operand_def(GraphTensorType)
+    scores = operand_def(GraphTensorType)
+    max_boxes = operand_def(GraphTensorType)
+    iou_threshold = operand_def(GraphTensorType)
+    score_threshold = opt_operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     center_point_box: bool = flag()
 
     @classmethod
-    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
+    def check(
+        cls, types: Sequence[GraphTensorType], values: Mapping[str, Any], result_types: Sequence[GraphTensorType]
+    ) -> None:
         if types[0].rank != 3 or types[1].rank != 3:
             raise VerifyException(f"C1: boxes and scores must have rank 3, got {types[0]} and {types[1]}")
         if result_types[0].rank != 2 or result_types[0].dims[1] != 3 or result_types[0].element_type != i64:
@@ -260,15 +270,15 @@ class GridSampleOp(GraphOperation):
     """
 
     name = "graph.grid_sample"
-    x = operand_def(TensorType)
-    grid = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    grid = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     mode: str = word("linear")
     padding: str = word("zeros")
     align_corners: bool = flag()
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         x, grid = types
         if x.rank != grid.rank or x.rank < 3 or grid.dims[-1] != x.rank - 2:
             raise VerifyException(f"C1: grid {grid} does not fit x {x}")
@@ -284,10 +294,10 @@ class RoiAlignOp(GraphOperation):
     """
 
     name = "graph.roi_align"
-    x = operand_def(TensorType)
-    rois = operand_def(TensorType)
-    batch_indices = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    rois = operand_def(GraphTensorType)
+    batch_indices = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     size: tuple[int, ...] = integers((1, 1))
     mode: str = word("avg")
     sampling_ratio: int = integer(0)
@@ -295,7 +305,7 @@ class RoiAlignOp(GraphOperation):
     half_pixel: bool = flag()
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         x, rois, _ = types
         if x.rank != 4 or rois.rank != 2 or rois.dims[1] != 4:
             raise VerifyException(f"C1: x must have rank 4 and rois shape [R, 4], got {x} and {rois}")

@@ -11,7 +11,7 @@ from xdsl.utils.exceptions import VerifyException
 from ..shape import add, floordiv
 from .broadcasting import BroadcastError, broadcast_shapes
 from .operation import GraphOperation, flag, graph_operation, integer, integers
-from .types import TensorType
+from .types import GraphTensorType
 
 if TYPE_CHECKING:
     from ..shape import Dim
@@ -50,17 +50,17 @@ class ConvOp(GraphOperation):
     """
 
     name = "graph.conv"
-    x = operand_def(TensorType)
-    w = operand_def(TensorType)
-    bias = opt_operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    w = operand_def(GraphTensorType)
+    bias = opt_operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     strides: tuple[int, ...] = integers(lambda types: (1,) * (types[0].rank - 2))
     pads: tuple[int, ...] = integers(lambda types: (0,) * 2 * (types[0].rank - 2))
     dilations: tuple[int, ...] = integers(lambda types: (1,) * (types[0].rank - 2))
     group: int = integer(1)
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         x, w = types[:2]
         if x.rank != w.rank or x.rank < 3:
             raise VerifyException(f"C1: x and w must have the same rank, 3 or more, got {x} and {w}")
@@ -98,14 +98,14 @@ class MatmulOp(GraphOperation):
     """
 
     name = "graph.matmul"
-    a = operand_def(TensorType)
-    b = operand_def(TensorType)
-    result = result_def(TensorType)
+    a = operand_def(GraphTensorType)
+    b = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     transpose_a: bool = flag()
     transpose_b: bool = flag()
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         a, b = types
         if a.element_type != b.element_type:
             raise VerifyException(f"C1: b has elements of {b.element_type}, a of {a.element_type}")

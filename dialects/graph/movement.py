@@ -13,7 +13,7 @@ from .broadcasting import broadcasts_to
 from .linear import may_differ
 from .operation import GraphOperation, dimensions, flag, graph_operation, integer, integers, word
 from .reductions import check_axes
-from .types import TensorType
+from .types import GraphTensorType
 
 if TYPE_CHECKING:
     from ..shape import Dim
@@ -27,11 +27,13 @@ class ReshapeOp(GraphOperation):
     """
 
     name = "graph.reshape"
-    x = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
 
     @classmethod
-    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
+    def check(
+        cls, types: Sequence[GraphTensorType], values: Mapping[str, Any], result_types: Sequence[GraphTensorType]
+    ) -> None:
         x, result = types[0], result_types[0]
         if x.element_type != result.element_type:
             raise VerifyException(f"C1: the result must have elements of {x.element_type}, got {result}")
@@ -44,12 +46,12 @@ class TransposeOp(GraphOperation):
     """Axes reordered: axis i of the result is axis ``permutation[i]`` of x. C1: it is a permutation of x's axes."""
 
     name = "graph.transpose"
-    x = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     permutation: tuple[int, ...] = integers()
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         permutation = values["permutation"]
         if sorted(permutation) != list(range(types[0].rank)):
             raise VerifyException(f"C1: expected a permutation of {types[0].rank} axes, got {list(permutation)}")
@@ -64,11 +66,13 @@ class BroadcastToOp(GraphOperation):
     """
 
     name = "graph.broadcast_to"
-    x = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
 
     @classmethod
-    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
+    def check(
+        cls, types: Sequence[GraphTensorType], values: Mapping[str, Any], result_types: Sequence[GraphTensorType]
+    ) -> None:
         x, result = types[0], result_types[0]
         if x.element_type != result.element_type:
             raise VerifyException(f"C1: the result must have elements of {x.element_type}, got {result}")
@@ -86,21 +90,21 @@ class SliceOp(GraphOperation):
     """
 
     name = "graph.slice"
-    x = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     axes: tuple[int, ...] = integers()
     starts: tuple[Dim, ...] = dimensions()
     ends: tuple[Dim, ...] = dimensions()
     steps: tuple[int, ...] = integers(())
 
     @classmethod
-    def complete(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> dict[str, Any]:
+    def complete(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> dict[str, Any]:
         complete = super().complete(types, values)
         complete["steps"] = complete["steps"] or (1,) * len(complete["axes"])
         return complete
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         x, axes = types[0], values["axes"]
         steps = values["steps"] or (1,) * len(axes)
         check_axes("C1", axes, x.rank)
@@ -136,12 +140,12 @@ class ConcatOp(GraphOperation):
     """
 
     name = "graph.concat"
-    parts = var_operand_def(TensorType)
-    result = result_def(TensorType)
+    parts = var_operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     axis: int = integer()
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         if not types:
             raise VerifyException("C1: expected one operand or more")
         first, axis = types[0], values["axis"]
@@ -171,14 +175,14 @@ class PadOp(GraphOperation):
     """
 
     name = "graph.pad"
-    x = operand_def(TensorType)
-    value = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    value = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     mode: str = word("constant")
     pads: tuple[Dim, ...] = dimensions()
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         x, value = types
         pads = values["pads"]
         if values["mode"] not in PAD_MODES:
@@ -198,14 +202,14 @@ class ReverseSequenceOp(GraphOperation):
     """
 
     name = "graph.reverse_sequence"
-    x = operand_def(TensorType)
-    lengths = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    lengths = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     time_axis: int = integer(0)
     batch_axis: int = integer(1)
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         check_axes("C1", [values["time_axis"], values["batch_axis"]], types[0].rank)
         if types[1].rank != 1:
             raise VerifyException(f"C2: lengths must be a vector, got {types[1]}")
@@ -220,13 +224,13 @@ class TriluOp(GraphOperation):
     """
 
     name = "graph.trilu"
-    x = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     upper: bool = flag()
     diagonal: int = integer(0)
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         if types[0].rank < 2:
             raise VerifyException(f"C1: x must have rank 2 or more, got {types[0]}")
         return [types[0]]

@@ -43,7 +43,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from ..dimension_attribute import DimensionAttr, dimension_array, parse_dimensions, print_dimensions
-from .types import TensorType, i64
+from .types import GraphTensorType, i64
 
 if TYPE_CHECKING:
     from ..shape import Dim
@@ -166,7 +166,7 @@ class Field:
     def required(self) -> bool:
         return self.default is REQUIRED
 
-    def default_for(self, types: Sequence[TensorType]) -> Any:
+    def default_for(self, types: Sequence[GraphTensorType]) -> Any:
         return self.default(types) if callable(self.default) else self.default
 
 
@@ -218,7 +218,7 @@ class GraphOperation(IRDLOperation, ABC):
     ):
         """Fields by name; result types are inferred where not given. Raises VerifyException where they can't be."""
         ssa_values = [SSAValue.get(operand) for operand in operands]
-        types = [cast(TensorType, value.type) for value in ssa_values]
+        types = [cast(GraphTensorType, value.type) for value in ssa_values]
         for name in values:
             if name not in self.FIELDS:
                 raise TypeError(f"{self.name} has no field '{name}'")
@@ -232,7 +232,7 @@ class GraphOperation(IRDLOperation, ABC):
         Operation.__init__(self, operands=ssa_values, result_types=result_types, properties=properties)
 
     @classmethod
-    def complete(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> dict[str, Any]:
+    def complete(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> dict[str, Any]:
         """All fields of an operation on ``types``: the values given, the rest at their defaults."""
         complete = {}
         for name, field in cls.FIELDS.items():
@@ -243,7 +243,7 @@ class GraphOperation(IRDLOperation, ABC):
         return complete
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         """The result types from operand types and complete fields.
 
         Raises VerifyException, citing the constraint's number, where the operands don't fit.
@@ -251,7 +251,9 @@ class GraphOperation(IRDLOperation, ABC):
         raise VerifyException(f"{cls.name}: the result type does not follow from the operands; give it")
 
     @classmethod
-    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
+    def check(
+        cls, types: Sequence[GraphTensorType], values: Mapping[str, Any], result_types: Sequence[GraphTensorType]
+    ) -> None:
         """Raises VerifyException where the result types don't agree with what is inferred."""
         inferred = cls.infer(types, values)
         for index, (expected, actual) in enumerate(zip(inferred, result_types, strict=True)):
@@ -260,12 +262,12 @@ class GraphOperation(IRDLOperation, ABC):
                 raise VerifyException(f"{which} must have type {expected}, got {actual}")
 
     @property
-    def operand_types(self) -> list[TensorType]:
-        return [cast(TensorType, operand.type) for operand in self.operands]
+    def operand_types(self) -> list[GraphTensorType]:
+        return [cast(GraphTensorType, operand.type) for operand in self.operands]
 
     @property
-    def result_types(self) -> list[TensorType]:
-        return [cast(TensorType, result.type) for result in self.results]
+    def result_types(self) -> list[GraphTensorType]:
+        return [cast(GraphTensorType, result.type) for result in self.results]
 
     @property
     def values(self) -> dict[str, Any]:
@@ -373,7 +375,7 @@ def _same_value(left: Any, right: Any) -> bool:
     return type(left) is type(right) and left == right
 
 
-def compatible(expected: TensorType, actual: TensorType) -> bool:
+def compatible(expected: GraphTensorType, actual: GraphTensorType) -> bool:
     """Same element type and rank, and no dimension that is known to differ.
 
     Two symbolic dimensions may be written differently and still be equal at run time: import records

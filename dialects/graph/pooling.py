@@ -10,7 +10,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from .linear import require_length, window_output
 from .operation import GraphOperation, dimensions, flag, graph_operation, integers, number, numbers, word
-from .types import TensorType, i64
+from .types import GraphTensorType, i64
 
 if TYPE_CHECKING:
     from ..shape import Dim
@@ -25,10 +25,10 @@ class PoolOp(GraphOperation):
     C1: rank 3 or more; C2: list fields fit the spatial rank.
     """
 
-    x = operand_def(TensorType)
+    x = operand_def(GraphTensorType)
 
     @classmethod
-    def pooled(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> TensorType:
+    def pooled(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> GraphTensorType:
         x = types[0]
         if x.rank < 3:
             raise VerifyException(f"C1: x must have rank 3 or more, got {x}")
@@ -47,14 +47,14 @@ class MaxPoolOp(PoolOp):
     """The largest element of each window; padding never wins."""
 
     name = "graph.max_pool"
-    result = result_def(TensorType)
+    result = result_def(GraphTensorType)
     kernel: tuple[int, ...] = integers()
     strides: tuple[int, ...] = integers(lambda types: (1,) * (types[0].rank - 2))
     pads: tuple[int, ...] = integers(lambda types: (0,) * 2 * (types[0].rank - 2))
     dilations: tuple[int, ...] = integers(lambda types: (1,) * (types[0].rank - 2))
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         return [cls.pooled(types, values)]
 
 
@@ -66,8 +66,8 @@ class MaxPoolWithIndicesOp(PoolOp):
     """
 
     name = "graph.max_pool_with_indices"
-    result = result_def(TensorType)
-    indices = result_def(TensorType)
+    result = result_def(GraphTensorType)
+    indices = result_def(GraphTensorType)
     kernel: tuple[int, ...] = integers()
     strides: tuple[int, ...] = integers(lambda types: (1,) * (types[0].rank - 2))
     pads: tuple[int, ...] = integers(lambda types: (0,) * 2 * (types[0].rank - 2))
@@ -75,7 +75,7 @@ class MaxPoolWithIndicesOp(PoolOp):
     column_major: bool = flag()
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         pooled = cls.pooled(types, values)
         return [pooled, pooled.with_element(i64)]
 
@@ -87,7 +87,7 @@ class AvgPoolOp(PoolOp):
     the number of windows: it never counts."""
 
     name = "graph.avg_pool"
-    result = result_def(TensorType)
+    result = result_def(GraphTensorType)
     kernel: tuple[int, ...] = integers()
     strides: tuple[int, ...] = integers(lambda types: (1,) * (types[0].rank - 2))
     pads: tuple[int, ...] = integers(lambda types: (0,) * 2 * (types[0].rank - 2))
@@ -96,7 +96,7 @@ class AvgPoolOp(PoolOp):
     count_include_pad: bool = flag()
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         return [cls.pooled(types, values)]
 
 
@@ -119,8 +119,8 @@ class ResizeOp(GraphOperation):
     """
 
     name = "graph.resize"
-    x = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     mode: str = word(leading=True)
     coordinates: str = word("half_pixel")
     nearest: str = word("round_prefer_floor")
@@ -133,7 +133,9 @@ class ResizeOp(GraphOperation):
     antialias: bool = flag()
 
     @classmethod
-    def check(cls, types: Sequence[TensorType], values: Mapping[str, Any], result_types: Sequence[TensorType]) -> None:
+    def check(
+        cls, types: Sequence[GraphTensorType], values: Mapping[str, Any], result_types: Sequence[GraphTensorType]
+    ) -> None:
         known = (("mode", RESIZE_MODES), ("coordinates", COORDINATE_MODES), ("nearest", NEAREST_MODES))
         for name, choices in known:
             if values[name] not in choices:

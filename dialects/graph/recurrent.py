@@ -28,7 +28,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from .linear import may_differ
 from .operation import GraphOperation, flag, graph_operation, number, numbers, word
-from .types import TensorType, is_float
+from .types import GraphTensorType, is_float
 
 DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}
 
@@ -40,7 +40,7 @@ class RecurrentOp(GraphOperation):
     STATES: ClassVar[int] = 1
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         x, w, r, b = types[:4]
         states = types[4 : 4 + cls.STATES]
         for name, operand, rank in (("x", x, 3), ("w", w, 3), ("r", r, 3), ("b", b, 2)):
@@ -80,16 +80,16 @@ class LstmOp(RecurrentOp):
     name = "graph.lstm"
     GATES: ClassVar[int] = 4
     STATES: ClassVar[int] = 2
-    x = operand_def(TensorType)
-    w = operand_def(TensorType)
-    r = operand_def(TensorType)
-    b = operand_def(TensorType)
-    initial_h = operand_def(TensorType)
-    initial_c = operand_def(TensorType)
-    extra = var_operand_def(TensorType)
-    y = result_def(TensorType)
-    y_h = result_def(TensorType)
-    y_c = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    w = operand_def(GraphTensorType)
+    r = operand_def(GraphTensorType)
+    b = operand_def(GraphTensorType)
+    initial_h = operand_def(GraphTensorType)
+    initial_c = operand_def(GraphTensorType)
+    extra = var_operand_def(GraphTensorType)
+    y = result_def(GraphTensorType)
+    y_h = result_def(GraphTensorType)
+    y_c = result_def(GraphTensorType)
     direction: str = word("forward")
     activations: str = word("sigmoid_tanh_tanh")
     alphas: tuple[float, ...] = numbers(())
@@ -105,14 +105,14 @@ class GruOp(RecurrentOp):
 
     name = "graph.gru"
     GATES: ClassVar[int] = 3
-    x = operand_def(TensorType)
-    w = operand_def(TensorType)
-    r = operand_def(TensorType)
-    b = operand_def(TensorType)
-    initial_h = operand_def(TensorType)
-    lengths = opt_operand_def(TensorType)
-    y = result_def(TensorType)
-    y_h = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    w = operand_def(GraphTensorType)
+    r = operand_def(GraphTensorType)
+    b = operand_def(GraphTensorType)
+    initial_h = operand_def(GraphTensorType)
+    lengths = opt_operand_def(GraphTensorType)
+    y = result_def(GraphTensorType)
+    y_h = result_def(GraphTensorType)
     direction: str = word("forward")
     activations: str = word("sigmoid_tanh")
     alphas: tuple[float, ...] = numbers(())
@@ -126,14 +126,14 @@ class RnnOp(RecurrentOp):
     """h = tanh(W x + R h + b)."""
 
     name = "graph.rnn"
-    x = operand_def(TensorType)
-    w = operand_def(TensorType)
-    r = operand_def(TensorType)
-    b = operand_def(TensorType)
-    initial_h = operand_def(TensorType)
-    lengths = opt_operand_def(TensorType)
-    y = result_def(TensorType)
-    y_h = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    w = operand_def(GraphTensorType)
+    r = operand_def(GraphTensorType)
+    b = operand_def(GraphTensorType)
+    initial_h = operand_def(GraphTensorType)
+    lengths = opt_operand_def(GraphTensorType)
+    y = result_def(GraphTensorType)
+    y_h = result_def(GraphTensorType)
     direction: str = word("forward")
     activations: str = word("tanh")
     alphas: tuple[float, ...] = numbers(())

@@ -10,7 +10,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from .linear import may_differ
 from .operation import GraphOperation, flag, graph_operation, integer, integers, number, word
-from .types import TensorType, i64, is_float
+from .types import GraphTensorType, i64, is_float
 
 REDUCE_KINDS = ("sum", "mean", "max", "min", "prod")
 
@@ -21,7 +21,7 @@ def check_axes(constraint: str, axes: Sequence[int], rank: int) -> None:
         raise VerifyException(f"{constraint}: axes must be different ones of 0 ... {rank - 1}, got {list(axes)}")
 
 
-def reduced_shape(x: TensorType, axes: Sequence[int], keepdims: bool) -> TensorType:
+def reduced_shape(x: GraphTensorType, axes: Sequence[int], keepdims: bool) -> GraphTensorType:
     if keepdims:
         return x.with_dims([1 if axis in axes else dimension for axis, dimension in enumerate(x.dims)])
     return x.with_dims([dimension for axis, dimension in enumerate(x.dims) if axis not in axes])
@@ -35,14 +35,14 @@ class ReduceOp(GraphOperation):
     """
 
     name = "graph.reduce"
-    x = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     kind: str = word(leading=True)
     axes: tuple[int, ...] = integers()
     keepdims: bool = flag()
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         if values["kind"] not in REDUCE_KINDS:
             raise VerifyException(f"C1: expected one of {', '.join(REDUCE_KINDS)}, got '{values['kind']}'")
         check_axes("C2", values["axes"], types[0].rank)
@@ -53,11 +53,11 @@ class ArgReduceOp(GraphOperation):
     """Index, as i64, of the largest or smallest element along ``axis``; of several the first, or the last
     with ``select_last``. C1: the axis is one of x's."""
 
-    x = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         check_axes("C1", [values["axis"]], types[0].rank)
         return [reduced_shape(types[0], [values["axis"]], values["keepdims"]).with_element(i64)]
 
@@ -87,12 +87,12 @@ class SoftmaxOp(GraphOperation):
     """exp(x - max(x)) / sum of those, along ``axis``. C1: floating point; C2: the axis is one of x's."""
 
     name = "graph.softmax"
-    x = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     axis: int = integer()
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         if not is_float(types[0].element_type):
             raise VerifyException(f"C1: x must have floating-point elements, got {types[0]}")
         check_axes("C2", [values["axis"]], types[0].rank)
@@ -108,15 +108,15 @@ class LayerNormOp(GraphOperation):
     """
 
     name = "graph.layer_norm"
-    x = operand_def(TensorType)
-    scale = operand_def(TensorType)
-    bias = opt_operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    scale = operand_def(GraphTensorType)
+    bias = opt_operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     axis: int = integer()
     epsilon: float = number(1e-5)
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         x = types[0]
         if not is_float(x.element_type):
             raise VerifyException(f"C1: x must have floating-point elements, got {x}")
@@ -138,13 +138,13 @@ class CumsumOp(GraphOperation):
     """
 
     name = "graph.cumsum"
-    x = operand_def(TensorType)
-    result = result_def(TensorType)
+    x = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
     axis: int = integer()
     exclusive: bool = flag()
     reverse: bool = flag()
 
     @classmethod
-    def infer(cls, types: Sequence[TensorType], values: Mapping[str, Any]) -> Sequence[TensorType]:
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         check_axes("C1", [values["axis"]], types[0].rank)
         return [types[0]]

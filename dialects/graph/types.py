@@ -78,7 +78,7 @@ def is_integer(element: Attribute) -> bool:
 
 
 @irdl_attr_definition
-class TensorType(ParametrizedAttribute, TypeAttribute):
+class GraphTensorType(ParametrizedAttribute, TypeAttribute):
     """``!graph.tensor<N x 64 x (H floordiv 2) x f32>``; a scalar is ``!graph.tensor<f32>``.
 
     Signless integers are signed; unsigned ones say so (``ui8``); ``i1`` is a truth value.
@@ -90,14 +90,14 @@ class TensorType(ParametrizedAttribute, TypeAttribute):
     element_type: Attribute
 
     @staticmethod
-    def of(dimensions: Sequence[Dim], element_type: Attribute) -> TensorType:
+    def of(dimensions: Sequence[Dim], element_type: Attribute) -> GraphTensorType:
         """The type with these dimensions (integers or expressions) and element type."""
-        return TensorType(dimension_array(dimensions), element_type)
+        return GraphTensorType(dimension_array(dimensions), element_type)
 
     @staticmethod
-    def of_array(array: np.ndarray) -> TensorType:
+    def of_array(array: np.ndarray) -> GraphTensorType:
         """The type of a NumPy array."""
-        return TensorType.of([int(d) for d in array.shape], element_type_of(array.dtype))
+        return GraphTensorType.of([int(d) for d in array.shape], element_type_of(array.dtype))
 
     @property
     def dims(self) -> tuple[Dim, ...]:
@@ -120,13 +120,13 @@ class TensorType(ParametrizedAttribute, TypeAttribute):
     def dtype(self) -> np.dtype:
         return numpy_dtype(self.element_type)
 
-    def with_dims(self, dimensions: Sequence[Dim]) -> TensorType:
-        return TensorType.of(dimensions, self.element_type)
+    def with_dims(self, dimensions: Sequence[Dim]) -> GraphTensorType:
+        return GraphTensorType.of(dimensions, self.element_type)
 
-    def with_element(self, element_type: Attribute) -> TensorType:
-        return TensorType(self.shape, element_type)
+    def with_element(self, element_type: Attribute) -> GraphTensorType:
+        return GraphTensorType(self.shape, element_type)
 
-    def same_shape(self, other: TensorType) -> bool:
+    def same_shape(self, other: GraphTensorType) -> bool:
         """Whether all dimensions are equal for every value of the symbols."""
         return self.shape == other.shape or (
             self.rank == other.rank and all(map(same_dimension, self.dims, other.dims))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xdsl.ir import Block, Region
 
 from ...dialects.graph import IfOp, LoopOp, YieldOp
-from ...dialects.graph.types import TensorType, i1, i64
+from ...dialects.graph.types import GraphTensorType, i1, i64
 from ...dialects.shape import same_dimension, subtract, symbols_of
 from ..importer import add_checks
 from ..node import Node
@@ -77,7 +77,7 @@ class _Branch:
     """
 
     block: Block
-    types: list[TensorType]
+    types: list[GraphTensorType]
     checks: list[Check]
     symbols: set[str]
     problems: Problems
@@ -86,7 +86,7 @@ class _Branch:
 def _branch(node: Node, name: str) -> _Branch:
     graph: onnx.GraphProto = node.attribute(name)
     block, problems = Block(), Problems()
-    types: list[TensorType] = []
+    types: list[GraphTensorType] = []
     with node.b.symbols.branch() as checks, node.b.inside(block):
         scope = node.scope.child(f"{node.path}/{name}", problems)
         with suppress(Unreached):
@@ -126,7 +126,7 @@ def _refusing(node: Node, failed: _Branch, branches: Sequence[_Branch]) -> _Bran
     return _Branch(block, types, [("0", "1", f"this branch cannot run: {problem.text}")], set(), Problems())
 
 
-def _common_type(node: Node, left: TensorType, right: TensorType) -> TensorType:
+def _common_type(node: Node, left: GraphTensorType, right: GraphTensorType) -> GraphTensorType:
     """A type for either: a fresh symbol where the dimensions differ."""
     if left.element_type != right.element_type or left.rank != right.rank:
         node.unsupported(
@@ -253,7 +253,7 @@ def _loop(
     return [Value(t, ssa=result) for t, result in zip(results, operation.results)]
 
 
-def _carried_type(node: Node, before: TensorType, after: TensorType, initial: Value) -> TensorType:
+def _carried_type(node: Node, before: GraphTensorType, after: GraphTensorType, initial: Value) -> GraphTensorType:
     """The type of a carried value: a dimension that a round changes becomes a symbol, and stays the one it became."""
     if before.element_type != after.element_type or before.rank != after.rank:
         node.unsupported(
@@ -272,8 +272,10 @@ def _of_loop(dimension: Dim, before: Dim) -> Dim | None:
     return dimension if same_dimension(dimension, before) else None
 
 
-def _loop_body(node: Node, one_round: Callable[..., list[Value]], types: list[TensorType]) -> tuple[Block, list[Value]]:
-    scalars = [TensorType.of((), i64), TensorType.of((), i1)]
+def _loop_body(
+    node: Node, one_round: Callable[..., list[Value]], types: list[GraphTensorType]
+) -> tuple[Block, list[Value]]:
+    scalars = [GraphTensorType.of((), i64), GraphTensorType.of((), i1)]
     block = Block(arg_types=[*scalars, *types])
     with node.b.inside(block):
         arguments = [Value(argument.type, ssa=argument) for argument in block.args]  # pyright: ignore[reportArgumentType]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...dialects import graph
-from ...dialects.graph.types import TensorType, i64
+from ...dialects.graph.types import GraphTensorType, i64
 from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
 from ..values import Value
@@ -79,7 +79,7 @@ def convert_one_hot(node: Node) -> Value:
         node.unsupported("the depth (input #1) must be known when the model is compiled", MAKE_CONSTANT)
     indices = b.cast(indices, i64)
     dims = (*indices.dims[:axis], size[0], *indices.dims[axis:])
-    (result,) = b.emit(graph.OneHotOp, [indices, values], [TensorType.of(dims, values.element_type)], axis=axis)
+    (result,) = b.emit(graph.OneHotOp, [indices, values], [GraphTensorType.of(dims, values.element_type)], axis=axis)
     return result
 
 
@@ -92,7 +92,7 @@ def convert_topk(node: Node) -> list[Value]:
     dims = list(x.dims)
     size = known[0] if known is not None else b.symbols.fresh("topk")
     dims[axis] = size
-    types = [x.type.with_dims(dims), TensorType.of(dims, i64)]
+    types = [x.type.with_dims(dims), GraphTensorType.of(dims, i64)]
     return b.emit(graph.TopKOp, [x, count], types, axis=axis, smallest=not node.attribute("largest", 1))
 
 
@@ -130,8 +130,8 @@ def convert_unique(node: Node) -> list[Value]:
         axes = [node.axis(axis, x.rank)]
         dims = [count if a == axes[0] else d for a, d in enumerate(x.dims)]
         inverse = x.dims[axes[0]]
-    vector = TensorType.of([count], i64)
-    types = [x.type.with_dims(dims), vector, TensorType.of([inverse], i64), vector]
+    vector = GraphTensorType.of([count], i64)
+    types = [x.type.with_dims(dims), vector, GraphTensorType.of([inverse], i64), vector]
     return b.emit(graph.UniqueOp, [x], types, axes=axes, unsorted=not node.attribute("sorted", 1))
 
 

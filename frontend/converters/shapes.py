@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from ...dialects import graph
-from ...dialects.graph.types import TensorType, element_type_of
+from ...dialects.graph.types import GraphTensorType, element_type_of
 from ...dialects.shape import canonical, ceildiv, floordiv, multiply, product, same_dimension, subtract
 from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
@@ -211,7 +211,7 @@ def convert_range(node: Node) -> Value:
         (result,) = node.b.emit(graph.RangeOp, parts, [node.fresh_type(element, [None])])
         return result
     if isinstance(count, int):
-        (result,) = node.b.emit(graph.RangeOp, parts, [TensorType.of([count], element)])
+        (result,) = node.b.emit(graph.RangeOp, parts, [GraphTensorType.of([count], element)])
         return result
     result = node.b.iota(count, element)
     if step != 1:
@@ -251,7 +251,7 @@ def convert_eye_like(node: Node) -> Value:
     element = x.element_type if code is None else element_type_of(onnx.helper.tensor_dtype_to_np_dtype(code))
     rows, columns = x.dims
     if isinstance(rows, int) and isinstance(columns, int):
-        eye = np.eye(rows, columns, node.attribute("k", 0), dtype=TensorType.of((), element).dtype)
+        eye = np.eye(rows, columns, node.attribute("k", 0), dtype=GraphTensorType.of((), element).dtype)
         return b.constant(eye)
     shifted = b.add_scalar(b.unsqueeze(b.iota(rows), [1]), node.attribute("k", 0))
     return b.cast(b.op(graph.EqualOp, shifted, b.iota(columns)), element)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ...dialects.shape import Dim
 
 
-def kernel_type(type_: graph.TensorType) -> layout.TensorType:
+def kernel_type(type_: graph.GraphTensorType) -> layout.TensorType:
     """The row-major tensor that holds what a graph tensor does; integers lose their sign."""
     return layout.TensorType.of(type_.dims, signless(type_.element_type))
 

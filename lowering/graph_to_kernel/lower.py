@@ -108,7 +108,7 @@ def _lower_in_f32(lowering: FunctionLowering, op: graph.GraphOperation) -> None:
 
 def _widened(lowering: FunctionLowering, operand: SSAValue) -> SSAValue:
     type_ = operand.type
-    assert isinstance(type_, graph.TensorType)
+    assert isinstance(type_, graph.GraphTensorType)
     wide = _wide_type(type_)
     if wide == type_:
         return operand
@@ -122,12 +122,12 @@ def _widened(lowering: FunctionLowering, operand: SSAValue) -> SSAValue:
     return cast.result
 
 
-def _wide_type(type_: graph.TensorType) -> graph.TensorType:
+def _wide_type(type_: graph.GraphTensorType) -> graph.GraphTensorType:
     return type_.with_element(f32) if type_.element_type in SHORT_FLOATS else type_
 
 
 def _lowered_type(type_: Attribute) -> Attribute:
-    return kernel_type(type_) if isinstance(type_, graph.TensorType) else type_
+    return kernel_type(type_) if isinstance(type_, graph.GraphTensorType) else type_
 
 
 def cast_around_calls(plan: func.FuncOp, lowered: dict[str, func.FuncOp]) -> None:

@@ -18,11 +18,11 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from ...dialects import llvm_extension as llvmx
 from ...dialects import vector_extension as vectorx
 from .conversions import extend_float, truncate_float
+from .cut_vectors import CutVector, cut_of, lanes_of
 from .elementwise import element_of, elementwise
 from .floats import is_narrow
-from .index import Index
+from .index import SymbolicIndex
 from .state import Handler, State, fail, llvm_element
-from .tiles import Tile, cut_of, lanes_of
 
 
 def lower_select(state: State, op: Operation) -> None:
@@ -45,7 +45,7 @@ def lower_constant(state: State, op: Operation) -> None:
     result_type = op.result.type
     if isinstance(value, IntegerAttr):
         if isinstance(result_type, IndexType):
-            state.values[op.result] = Index(value.value.data)
+            state.values[op.result] = SymbolicIndex(value.value.data)
         else:
             state.values[op.result] = state.builder.constant(value.value.data, llvm_element(result_type))
         return
@@ -59,14 +59,14 @@ def lower_constant(state: State, op: Operation) -> None:
     numbers: list[Any] = list(value.get_values())
     if _are_alike(numbers):
         row = [state.builder.constant(numbers[0], element, width) for width in cut.widths]
-        state.values[op.result] = Tile(cut, element, row * cut.rows)
+        state.values[op.result] = CutVector(cut, element, row * cut.rows)
         return
     pieces: list[SSAValue] = []
     for row_number in range(cut.rows):
         for start, width in zip(cut.starts, cut.widths, strict=True):
             first = row_number * cut.shape[-1] + start
             pieces.append(_piece_constant(state, numbers[first : first + width], element))
-    state.values[op.result] = Tile(cut, element, pieces)
+    state.values[op.result] = CutVector(cut, element, pieces)
 
 
 def _are_alike(numbers: list[Any]) -> bool:

@@ -22,9 +22,9 @@ from ...dialects.contraction import GENERAL_ATOM, ContractOp
 from ...machines.atoms import ATOMS, Atom
 from .builder import Builder, vector_type
 from .conversions import extend_float
+from .cut_vectors import CutVector, concatenate, lanes_of, recut, slice_piece, widen
 from .floats import fused_multiply_add
 from .state import Handler, State, fail, llvm_element
-from .tiles import Tile, concatenate, lanes_of, recut, slice_piece, widen
 
 
 def lower_contract(state: State, op: Operation) -> None:
@@ -68,7 +68,7 @@ def word_of(value: SSAValue) -> IntegerType | None:
     return IntegerType(element.bitwidth * value.type.get_shape()[-1])  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _dot_products(state: State, op: ContractOp, sums: Tile, step: int, atom: Atom) -> Tile:
+def _dot_products(state: State, op: ContractOp, sums: CutVector, step: int, atom: Atom) -> CutVector:
     """Each word of a column of the left, in all lanes, with the words of a row of the right."""
     left, right = state.tile(op.lhs), _part(state.tile(op.rhs), step)
     column = [_element(state.builder, left, row, step) for row in range(sums.shape[0])]
@@ -77,7 +77,7 @@ def _dot_products(state: State, op: ContractOp, sums: Tile, step: int, atom: Ato
         for row, word in enumerate(column)
         for piece, total in zip(right, _part(sums, row), strict=True)
     ]
-    return Tile(sums.cut, sums.element, pieces)
+    return CutVector(sums.cut, sums.element, pieces)
 
 
 def _in_a_register(
@@ -103,7 +103,7 @@ def _instruction(state: State, atom: Atom, sums: SSAValue, left: SSAValue, right
     return builder.int_binary(llvm.AddOp, sums, builder.intrinsic(name, (a, b), sums.type))
 
 
-def _matrix_products(state: State, op: ContractOp, sums: Tile, step: int, atom: Atom) -> Tile:
+def _matrix_products(state: State, op: ContractOp, sums: CutVector, step: int, atom: Atom) -> CutVector:
     """Two rows of the left at a time with two columns of the right: the sums of the four lie in one register.
 
     A row alone is paired with itself, and so is a column alone; what that computes twice is left out.
@@ -128,7 +128,7 @@ def _matrix_products(state: State, op: ContractOp, sums: Tile, step: int, atom: 
         for row in rows
         for piece in recut(builder, row, sums.cut.widths * (len(_part(sums, 0)) // len(sums.cut.widths)))
     ]
-    return Tile(sums.cut, sums.element, pieces)
+    return CutVector(sums.cut, sums.element, pieces)
 
 
 def _elements(builder: Builder, piece: SSAValue) -> list[SSAValue]:
@@ -136,7 +136,7 @@ def _elements(builder: Builder, piece: SSAValue) -> list[SSAValue]:
     return [piece] if lanes == 1 else [builder.extract(piece, lane) for lane in range(lanes)]
 
 
-def _outer_product(state: State, op: ContractOp, sums: Tile, step: int) -> Tile:
+def _outer_product(state: State, op: ContractOp, sums: CutVector, step: int) -> CutVector:
     """The sums plus column ``step`` of the left times row ``step`` of the right, widened to the type of the sums.
 
     Widening is exact; floats are multiplied and added in one rounding.
@@ -152,16 +152,16 @@ def _outer_product(state: State, op: ContractOp, sums: Tile, step: int) -> Tile:
         for row in range(sums.shape[0])
         for piece, total in zip(pieces, _part(sums, row), strict=True)
     ]
-    return Tile(sums.cut, sums.element, products)
+    return CutVector(sums.cut, sums.element, products)
 
 
-def _part(tile: Tile, number: int) -> Sequence[SSAValue]:
+def _part(tile: CutVector, number: int) -> Sequence[SSAValue]:
     """The pieces below a position in the first dimension."""
     count = len(tile.pieces) // tile.shape[0]
     return tile.pieces[number * count : (number + 1) * count]
 
 
-def _element(builder: Builder, left: Tile, row: int, step: int) -> SSAValue:
+def _element(builder: Builder, left: CutVector, row: int, step: int) -> SSAValue:
     column = max(number for number, start in enumerate(left.cut.starts) if start <= step)
     piece = left.row(row)[column]
     return piece if lanes_of(piece) == 1 else builder.extract(piece, step - left.cut.starts[column])

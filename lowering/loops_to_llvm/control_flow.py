@@ -8,7 +8,7 @@ from xdsl.dialects import func, llvm, scf
 from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, UnitAttr, i64
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
-from .index import Index
+from .index import SymbolicIndex
 from .state import Handler, State, fail
 
 UNROLL_ATTRIBUTE = "lamina.unroll"
@@ -55,18 +55,18 @@ def lower_for(state: State, op: Operation) -> None:
     trips = max(0, -(-span.constant // step.constant))
     rounds, rest = divmod(trips, factor)
     if rounds > 1:
-        middle = state.index.add(lower, Index(rounds * factor * step.constant))
+        middle = state.index.add(lower, SymbolicIndex(rounds * factor * step.constant))
         values = _emit_loop(state, op, lower, middle, step, factor, values)
     elif rounds == 1:
         rest = trips
     start = trips - rest
     for trip in range(start, trips):
-        position = state.index.add(lower, Index(trip * step.constant))
+        position = state.index.add(lower, SymbolicIndex(trip * step.constant))
         values = _emit_body(state, op, position, values)
     state.bind_all(op.res, values)
 
 
-def _emit_body(state: State, op: scf.ForOp, position: Index, values: Sequence[SSAValue]) -> list[SSAValue]:
+def _emit_body(state: State, op: scf.ForOp, position: SymbolicIndex, values: Sequence[SSAValue]) -> list[SSAValue]:
     """One trip at the current place; returns the values it yields."""
     body = op.body.block
     state.values[body.args[0]] = position
@@ -78,9 +78,9 @@ def _emit_body(state: State, op: scf.ForOp, position: Index, values: Sequence[SS
 def _emit_loop(
     state: State,
     op: scf.ForOp,
-    lower: Index,
-    upper: Index,
-    step: Index,
+    lower: SymbolicIndex,
+    upper: SymbolicIndex,
+    step: SymbolicIndex,
     factor: int,
     values: Sequence[SSAValue],
 ) -> list[SSAValue]:
@@ -90,14 +90,14 @@ def _emit_loop(
     head = builder.new_block([i64, *types])
     start = state.index.materialise(lower)
     limit = state.index.materialise(upper)
-    stride = state.index.materialise(state.index.multiply(step, Index(factor)))
+    stride = state.index.materialise(state.index.multiply(step, SymbolicIndex(factor)))
     builder.branch(head, [start, *values])
     builder.move_to(head)
     with builder.scope():
         counter = state.index.of(head.args[0])
         carried = list(head.args[1:])
         for trip in range(factor):
-            position = state.index.add(counter, state.index.multiply(step, Index(trip)))
+            position = state.index.add(counter, state.index.multiply(step, SymbolicIndex(trip)))
             carried = _emit_body(state, op, position, carried)
         following = builder.emit(llvm.AddOp, (head.args[0], stride), i64, {"overflowFlags": _NO_SIGNED_WRAP})
         again = builder.icmp("slt", following, limit)
@@ -115,9 +115,9 @@ _NO_SIGNED_WRAP = IntegerAttr(1, 32)
 def _lower_dynamic_loop(
     state: State,
     op: scf.ForOp,
-    lower: Index,
-    upper: Index,
-    step: Index,
+    lower: SymbolicIndex,
+    upper: SymbolicIndex,
+    step: SymbolicIndex,
     factor: int,
     values: list[SSAValue],
 ) -> list[SSAValue]:
@@ -126,7 +126,7 @@ def _lower_dynamic_loop(
         return _emit_guarded_loop(state, op, lower, upper, step, 1, values)
     builder = state.builder
     span = state.index.materialise(state.index.add(upper, lower, -1))
-    round_step = state.index.materialise(state.index.multiply(step, Index(factor)))
+    round_step = state.index.materialise(state.index.multiply(step, SymbolicIndex(factor)))
     clamped = builder.lanewise_once("smax", (span, builder.constant(0, i64)))
     rounds = builder.int_binary(llvm.UDivOp, clamped, round_step)
     covered = state.index.of(builder.int_binary(llvm.MulOp, rounds, round_step))
@@ -138,9 +138,9 @@ def _lower_dynamic_loop(
 def _emit_guarded_loop(
     state: State,
     op: scf.ForOp,
-    lower: Index,
-    upper: Index,
-    step: Index,
+    lower: SymbolicIndex,
+    upper: SymbolicIndex,
+    step: SymbolicIndex,
     factor: int,
     values: list[SSAValue],
 ) -> list[SSAValue]:

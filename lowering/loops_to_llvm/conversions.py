@@ -9,8 +9,8 @@ from xdsl.dialects import llvm
 from xdsl.dialects.builtin import BFloat16Type, Float16Type, VectorType, bf16, f16, f32, i16, i32
 from xdsl.ir import Attribute, SSAValue
 
+from .cut_vectors import lanes_of
 from .state import State
-from .tiles import lanes_of
 
 
 def _element(value: SSAValue) -> Attribute:

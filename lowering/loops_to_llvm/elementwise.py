@@ -7,10 +7,10 @@ from collections.abc import Callable
 from xdsl.dialects.builtin import VectorType
 from xdsl.ir import Attribute, Operation, SSAValue
 
+from .cut_vectors import map_pieces
 from .state import State, llvm_element
-from .tiles import map_pieces
 
-Function = Callable[..., SSAValue]
+Emitter = Callable[..., SSAValue]
 
 
 def element_of(value: SSAValue) -> Attribute:
@@ -18,7 +18,7 @@ def element_of(value: SSAValue) -> Attribute:
     return value.type.element_type if isinstance(value.type, VectorType) else value.type
 
 
-def elementwise(state: State, op: Operation, function: Function) -> None:
+def elementwise(state: State, op: Operation, function: Emitter) -> None:
     """Applies a function of machine values to every piece of the operands, or to the scalars."""
     result = op.results[0]
     result_type = result.type

@@ -9,10 +9,10 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from ...dialects import vector_extension as vectorx
 from .builder import NO_FAST_MATH, fast_math
 from .conversions import extend_float, truncate_float
-from .elementwise import Function, element_of, elementwise
+from .cut_vectors import lanes_of
+from .elementwise import Emitter, element_of, elementwise
 from .rounding import round_without_instruction
 from .state import Handler, State
-from .tiles import lanes_of
 
 
 def is_narrow(element: Attribute) -> bool:
@@ -20,7 +20,7 @@ def is_narrow(element: Attribute) -> bool:
     return isinstance(element, Float16Type | BFloat16Type)
 
 
-def in_f32(state: State, function: Function, *operands: SSAValue) -> SSAValue:
+def in_f32(state: State, function: Emitter, *operands: SSAValue) -> SSAValue:
     """Applies a float function; narrow operands are widened before and the result is rounded once after."""
     element = element_of(operands[0])
     if not is_narrow(element):

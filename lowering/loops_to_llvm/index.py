@@ -19,7 +19,7 @@ _LONGEST_DISTRIBUTED_SUM = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Index:
+class SymbolicIndex:
     """`constant + sum(factor * value)`, the terms from the outermost definition to the innermost."""
 
     constant: int
@@ -30,7 +30,7 @@ class Index:
         return not self.terms
 
 
-ZERO = Index(0)
+ZERO = SymbolicIndex(0)
 
 
 class IndexMath:
@@ -40,28 +40,28 @@ class IndexMath:
         self._builder = builder
         self._order: dict[SSAValue, int] = {}
 
-    def of(self, value: SSAValue) -> Index:
+    def of(self, value: SSAValue) -> SymbolicIndex:
         """The index that is an `i64` value."""
         known = self._builder.known_value(value)
         if known is not None:
-            return Index(int(known))
+            return SymbolicIndex(int(known))
         self._order.setdefault(value, len(self._order))
-        return Index(0, ((value, 1),))
+        return SymbolicIndex(0, ((value, 1),))
 
-    def add(self, first: Index, second: Index, factor: int = 1) -> Index:
+    def add(self, first: SymbolicIndex, second: SymbolicIndex, factor: int = 1) -> SymbolicIndex:
         """`first + factor * second`."""
         constant = first.constant + factor * second.constant
         if not second.terms or factor == 0:
-            return Index(constant, first.terms)
+            return SymbolicIndex(constant, first.terms)
         if not first.terms and factor == 1:
-            return Index(constant, second.terms)
+            return SymbolicIndex(constant, second.terms)
         factors = dict(first.terms)
         for value, count in second.terms:
             factors[value] = factors.get(value, 0) + factor * count
         terms = sorted((item for item in factors.items() if item[1]), key=lambda item: self._order[item[0]])
-        return Index(constant, tuple(terms))
+        return SymbolicIndex(constant, tuple(terms))
 
-    def multiply(self, first: Index, second: Index) -> Index:
+    def multiply(self, first: SymbolicIndex, second: SymbolicIndex) -> SymbolicIndex:
         """`first * second`; products of two unknowns become instructions."""
         if first.is_constant:
             first, second = second, first
@@ -71,7 +71,7 @@ class IndexMath:
             first = self.of(self.materialise(first))
         if len(second.terms) > _LONGEST_DISTRIBUTED_SUM:
             second = self.of(self.materialise(second))
-        result = self.add(self.add(ZERO, first, second.constant), Index(0, second.terms), first.constant)
+        result = self.add(self.add(ZERO, first, second.constant), SymbolicIndex(0, second.terms), first.constant)
         for value, count in first.terms:
             for other, other_count in second.terms:
                 pair = (value, other) if self._order[value] <= self._order[other] else (other, value)
@@ -79,7 +79,7 @@ class IndexMath:
                 result = self.add(result, self.of(product), count * other_count)
         return result
 
-    def materialise(self, index: Index) -> SSAValue:
+    def materialise(self, index: SymbolicIndex) -> SSAValue:
         """The index as an `i64` value."""
         if not index.terms:
             return self._builder.constant(index.constant, i64)

@@ -9,10 +9,10 @@ from xdsl.dialects.builtin import IndexType, i1
 from xdsl.ir import Operation, SSAValue
 
 from ...dialects import vector_extension as vectorx
+from .cut_vectors import lanes_of
 from .elementwise import element_of, elementwise
-from .index import Index
+from .index import SymbolicIndex
 from .state import Handler, State
-from .tiles import lanes_of
 
 
 def _both_constant(state: State, op: Operation) -> tuple[int, int] | None:
@@ -27,7 +27,7 @@ def _int_binary(operation: type[Operation], fold: Callable[[int, int], int] | No
     def handler(state: State, op: Operation) -> None:
         constants = _both_constant(state, op)
         if constants is not None and fold is not None:
-            state.values[op.results[0]] = Index(fold(*constants))
+            state.values[op.results[0]] = SymbolicIndex(fold(*constants))
             return
         elementwise(state, op, lambda a, b: state.builder.int_binary(operation, a, b))
 
@@ -38,7 +38,7 @@ def _int_intrinsic(name: str, fold: Callable[[int, int], int] | None = None) -> 
     def handler(state: State, op: Operation) -> None:
         constants = _both_constant(state, op)
         if constants is not None and fold is not None:
-            state.values[op.results[0]] = Index(fold(*constants))
+            state.values[op.results[0]] = SymbolicIndex(fold(*constants))
             return
         elementwise(state, op, lambda a, b: state.builder.lanewise_once(name, (a, b)))
 
@@ -113,7 +113,7 @@ def _division(function: Callable[[State, SSAValue, SSAValue], SSAValue], fold: C
     def handler(state: State, op: Operation) -> None:
         constants = _both_constant(state, op)
         if constants is not None and constants[1] != 0:
-            state.values[op.results[0]] = Index(fold(*constants))
+            state.values[op.results[0]] = SymbolicIndex(fold(*constants))
             return
         elementwise(state, op, lambda a, b: function(state, a, b))
 

@@ -10,9 +10,9 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from .builder import Builder, type_suffix, vector_type
 from .contractions import word_of
-from .index import ZERO, Index
+from .cut_vectors import CutVector, cut_of, lanes_of
+from .index import ZERO, SymbolicIndex
 from .state import Handler, State, View, element_bytes, fail, identity_strides, llvm_element, memory_element
-from .tiles import Tile, cut_of, lanes_of
 
 _STACK_ALIGNMENT = 64
 
@@ -155,11 +155,11 @@ def store_strided(
 # --- views
 
 
-def _mixed(state: State, static: DenseArrayBase, dynamic: Sequence[SSAValue]) -> list[Index]:
+def _mixed(state: State, static: DenseArrayBase, dynamic: Sequence[SSAValue]) -> list[SymbolicIndex]:
     """A list of numbers and values as the ops of memref keep it."""
     remaining = iter(dynamic)
     return [
-        state.index_of(next(remaining)) if number == DYNAMIC_INDEX else Index(int(number))
+        state.index_of(next(remaining)) if number == DYNAMIC_INDEX else SymbolicIndex(int(number))
         for number in static.get_values()  # pyright: ignore[reportAttributeAccessIssue]
     ]
 
@@ -203,7 +203,7 @@ def lower_byte_view(state: State, op: Operation) -> None:
     if result_type.get_num_dims() != 1:
         raise fail(op, "only flat buffers are made of bytes: use memref.reinterpret_cast for more dimensions")
     pointer = state.element_pointer(source, [shift])
-    state.values[op.result] = View(pointer, result_type.element_type, ZERO, (Index(1),))
+    state.values[op.result] = View(pointer, result_type.element_type, ZERO, (SymbolicIndex(1),))
 
 
 def lower_pointer_as_index(state: State, op: Operation) -> None:
@@ -276,7 +276,7 @@ def _row_pointers(
             advance = state.index.add(advance, stride, digit)
         result.append(
             [
-                state.element_pointer(view, start, state.index.add(advance, Index(piece_start * word)))
+                state.element_pointer(view, start, state.index.add(advance, SymbolicIndex(piece_start * word)))
                 for piece_start in cut.starts
             ]
         )
@@ -303,7 +303,7 @@ def lower_vector_load(state: State, op: Operation) -> None:
     state.bind(op.result, pieces)
 
 
-def _load_words(state: State, op: vector.LoadOp, view: View, word: IntegerType) -> Tile:
+def _load_words(state: State, op: vector.LoadOp, view: View, word: IntegerType) -> CutVector:
     """What lies along the last dimension as one word each; words side by side are read together."""
     shape = op.result.type.get_shape()  # pyright: ignore[reportAttributeAccessIssue]
     last = view.strides[-1]
@@ -315,7 +315,7 @@ def _load_words(state: State, op: vector.LoadOp, view: View, word: IntegerType) 
         for row in _row_pointers(state, op, view, op.indices, shape[:-1], shape[-1])
         for pointer, width in zip(row, cut.widths, strict=True)
     ]
-    return Tile(cut, word, pieces)
+    return CutVector(cut, word, pieces)
 
 
 def lower_vector_store(state: State, op: Operation) -> None:

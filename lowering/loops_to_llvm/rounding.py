@@ -6,8 +6,8 @@ from xdsl.dialects import llvm
 from xdsl.dialects.builtin import Float64Type, VectorType
 from xdsl.ir import SSAValue
 
+from .cut_vectors import lanes_of
 from .state import State
-from .tiles import lanes_of
 
 
 def round_without_instruction(state: State, name: str, value: SSAValue) -> SSAValue:

@@ -11,8 +11,8 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 
 from ...machines import Target
 from .builder import POINTER, Builder, vector_type
-from .index import ZERO, Index, IndexMath
-from .tiles import Tile, cut_of
+from .cut_vectors import CutVector, cut_of
+from .index import ZERO, IndexMath, SymbolicIndex
 
 
 class LoopsToLLVMError(Exception):
@@ -39,11 +39,11 @@ class View:
 
     pointer: SSAValue
     element: Attribute
-    offset: Index
-    strides: tuple[Index, ...]
+    offset: SymbolicIndex
+    strides: tuple[SymbolicIndex, ...]
 
 
-Value: TypeAlias = SSAValue | Index | Tile | View
+LoweredValue: TypeAlias = SSAValue | SymbolicIndex | CutVector | View
 
 
 def llvm_element(element: Attribute) -> Attribute:
@@ -75,7 +75,7 @@ class State:
     target: Target
     builder: Builder
     index: IndexMath
-    values: dict[SSAValue, Value] = field(default_factory=dict)
+    values: dict[SSAValue, LoweredValue] = field(default_factory=dict)
     handlers: dict[type[Operation], Handler] = field(default_factory=dict)
 
     def lower_block(self, block: Block) -> None:
@@ -98,27 +98,27 @@ class State:
     def scalar(self, value: SSAValue) -> SSAValue:
         """The machine value of a scalar, an index materialised."""
         known = self.values[value]
-        if isinstance(known, Index):
+        if isinstance(known, SymbolicIndex):
             return self.index.materialise(known)
         assert isinstance(known, SSAValue)
         return known
 
-    def index_of(self, value: SSAValue) -> Index:
+    def index_of(self, value: SSAValue) -> SymbolicIndex:
         """The symbolic form of a value of type index."""
         known = self.values[value]
-        if isinstance(known, Index):
+        if isinstance(known, SymbolicIndex):
             return known
         assert isinstance(known, SSAValue)
         return self.index.of(known)
 
-    def indices(self, values: Sequence[SSAValue]) -> list[Index]:
+    def indices(self, values: Sequence[SSAValue]) -> list[SymbolicIndex]:
         """The symbolic forms of several values of type index."""
         return [self.index_of(value) for value in values]
 
-    def tile(self, value: SSAValue) -> Tile:
+    def tile(self, value: SSAValue) -> CutVector:
         """The pieces of an n-D vector."""
         known = self.values[value]
-        assert isinstance(known, Tile)
+        assert isinstance(known, CutVector)
         return known
 
     def view(self, value: SSAValue) -> View:
@@ -127,11 +127,11 @@ class State:
         assert isinstance(known, View)
         return known
 
-    def new_tile(self, vector: Attribute, pieces: Sequence[SSAValue]) -> Tile:
+    def new_tile(self, vector: Attribute, pieces: Sequence[SSAValue]) -> CutVector:
         """A tile for a value of n-D vector type `vector`."""
         assert isinstance(vector, VectorType)
         cut = cut_of(vector.get_shape(), self.target.lanes)
-        return Tile(cut, llvm_element(vector.element_type), list(pieces))
+        return CutVector(cut, llvm_element(vector.element_type), list(pieces))
 
     # --- values that cross blocks: flattened to machine values and back
 
@@ -148,9 +148,9 @@ class State:
     def flatten(self, value: SSAValue) -> list[SSAValue]:
         """The machine values that hold this value."""
         known = self.values[value]
-        if isinstance(known, Tile):
+        if isinstance(known, CutVector):
             return known.pieces
-        if isinstance(known, Index):
+        if isinstance(known, SymbolicIndex):
             return [self.index.materialise(known)]
         if isinstance(known, View):
             return [self.pointer_of(known)]
@@ -184,7 +184,7 @@ class State:
         """The pointer to the first element of a window."""
         return self.element_pointer(view, ())
 
-    def element_pointer(self, view: View, indices: Sequence[Index], advance: Index = ZERO) -> SSAValue:
+    def element_pointer(self, view: View, indices: Sequence[SymbolicIndex], advance: SymbolicIndex = ZERO) -> SSAValue:
         """The pointer to an element, and `advance` elements further.
 
         Terms are added outermost first, one pointer each: rows and unrolled steps share their common beginning, and
@@ -203,12 +203,12 @@ class State:
 Handler: TypeAlias = Callable[[State, Operation], None]
 
 
-def identity_strides(memref: MemRefType) -> tuple[Index, ...]:
+def identity_strides(memref: MemRefType) -> tuple[SymbolicIndex, ...]:
     """Row-major strides; sizes after the first must be static. Raises `LoopsToLLVMError` otherwise."""
-    strides: list[Index] = []
+    strides: list[SymbolicIndex] = []
     step = 1
     for size in reversed(memref.get_shape()):
-        strides.append(Index(step))
+        strides.append(SymbolicIndex(step))
         if size < 0 and len(strides) < memref.get_num_dims():
             raise LoopsToLLVMError(f"{memref} has unknown strides: make the view with memref.reinterpret_cast")
         step *= size

@@ -19,7 +19,8 @@ from xdsl.dialects.builtin import VectorType
 from xdsl.ir import Operation, SSAValue
 from xdsl.ir.affine import AffineConstantExpr, AffineDimExpr, AffineMap
 
-from .index import ZERO, Index
+from .cut_vectors import Cut, CutVector, cut_of, slice_piece, transpose_rows
+from .index import ZERO, SymbolicIndex
 from .memory import (
     assemble,
     load_piece,
@@ -30,7 +31,6 @@ from .memory import (
     store_strided,
 )
 from .state import Handler, State, View, element_bytes, fail, llvm_element
-from .tiles import Cut, Tile, cut_of, slice_piece, transpose_rows
 
 _LARGEST_SHUFFLED_STRIDE = 4
 
@@ -40,8 +40,8 @@ class Access:
     """Where the elements of a vector lie: start of the view plus a stride for each vector dimension (0: broadcast)."""
 
     view: View
-    start: tuple[Index, ...]
-    strides: tuple[Index, ...]
+    start: tuple[SymbolicIndex, ...]
+    strides: tuple[SymbolicIndex, ...]
     cut: Cut
 
     def pointer(self, state: State, position: Sequence[int]) -> SSAValue:
@@ -104,7 +104,7 @@ def _access(
 class Mask:
     """The mask of a transfer, whose dimensions are in memory's order, seen in the vector's order."""
 
-    tile: Tile
+    tile: CutVector
     order: tuple[int, ...]
     """For each dimension of the mask the dimension of the vector."""
 
@@ -225,11 +225,11 @@ def _read_transposed(state: State, access: Access, unit: int) -> list[SSAValue]:
     lanes = state.target.lanes
     swapped = access.swapped(unit, lanes)
     pieces = _read_rows(state, swapped, None, state.builder.poison(llvm_element(access.view.element)))
-    tile = Tile(swapped.cut, llvm_element(access.view.element), pieces)
+    tile = CutVector(swapped.cut, llvm_element(access.view.element), pieces)
     return transpose_dimension(state, tile, unit)
 
 
-def transpose_dimension(state: State, tile: Tile, dimension: int) -> list[SSAValue]:
+def transpose_dimension(state: State, tile: CutVector, dimension: int) -> list[SSAValue]:
     """The pieces of the tile with `dimension` and the last dimension exchanged."""
     lanes = state.target.lanes
     source, target = tile.cut, cut_of(_swap(tile.cut.shape, dimension), lanes)

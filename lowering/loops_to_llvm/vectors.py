@@ -9,9 +9,9 @@ from xdsl.dialects.builtin import IntegerType, VectorType, i1, i32
 from xdsl.ir import Operation, SSAValue
 
 from .builder import fast_math, vector_type
+from .cut_vectors import CutVector, cut_of, lanes_of, recut, slice_piece
 from .floats import float_operation, maximum_minimum, maximum_minimum_number
 from .state import Handler, State, fail, llvm_element
-from .tiles import Tile, cut_of, lanes_of, recut, slice_piece
 
 
 def lower_broadcast(state: State, op: Operation) -> None:
@@ -24,7 +24,7 @@ def lower_broadcast(state: State, op: Operation) -> None:
     if not isinstance(op.source.type, VectorType):
         scalar = state.scalar(op.source)
         row = [state.builder.splat(scalar, width) for width in cut.widths]
-        state.values[op.vector] = Tile(cut, element, row * cut.rows)
+        state.values[op.vector] = CutVector(cut, element, row * cut.rows)
         return
     source = state.tile(op.source)
     shape = (1,) * (len(cut.shape) - len(source.shape)) + source.shape
@@ -38,7 +38,7 @@ def lower_broadcast(state: State, op: Operation) -> None:
         if shape[-1] == 1 and cut.shape[-1] != 1:
             row = [state.builder.splat(row[0], width) for width in cut.widths]
         pieces.extend(row)
-    state.values[op.vector] = Tile(cut, element, pieces)
+    state.values[op.vector] = CutVector(cut, element, pieces)
 
 
 def _static_positions(op: vector.ExtractOp | vector.InsertOp) -> list[int]:
@@ -47,7 +47,7 @@ def _static_positions(op: vector.ExtractOp | vector.InsertOp) -> list[int]:
     return [int(position) for position in op.static_position.get_values()]
 
 
-def _row_range(tile: Tile, positions: Sequence[int]) -> tuple[int, int]:
+def _row_range(tile: CutVector, positions: Sequence[int]) -> tuple[int, int]:
     """The range of rows below a leading position."""
     shape = tile.shape[:-1]
     padded = (*positions, *(0 for _ in shape[len(positions) :]))
@@ -113,13 +113,13 @@ def lower_shuffle(state: State, op: Operation) -> None:
     state.bind(op.result, pieces)
 
 
-def _piece_range(tile: Tile, position: int) -> tuple[int, int]:
+def _piece_range(tile: CutVector, position: int) -> tuple[int, int]:
     first, last = _row_range(tile, [position])
     columns = len(tile.cut.widths)
     return first * columns, last * columns
 
 
-def _shuffle_piece(state: State, first: Tile, second: Tile, mask: Sequence[int]) -> SSAValue:
+def _shuffle_piece(state: State, first: CutVector, second: CutVector, mask: Sequence[int]) -> SSAValue:
     """One result piece: from at most two pieces by one shuffle, else lane by lane."""
     sources: list[tuple[SSAValue, int]] = []
     for lane in mask:
@@ -174,7 +174,7 @@ def lower_create_mask(state: State, op: Operation) -> None:
                 pieces.append(builder.constant(0, i1, width))
                 continue
             pieces.append(_mask_piece(state, active, condition, start, width, cut.shape[-1]))
-    state.values[op.mask_vector] = Tile(cut, i1, pieces)
+    state.values[op.mask_vector] = CutVector(cut, i1, pieces)
 
 
 _I64 = IntegerType(64)

@@ -17,9 +17,9 @@ from xdsl.ir import SSAValue
 from ...dialects.kernel import ArgReduceOp
 from ...dialects.schedule import StageOp
 from .arithmetic import compare, identity, index_as, is_unsigned, reduce_lanes, select
-from .element_loops import Position, Segment, segments_of, walk_segment
+from .element_loops import Position, Stretch, stretches_of, walk_stretch
 from .loop_nest import Index, LoopNest
-from .operand_access import Dimension
+from .operand_access import LoopDimension
 from .reduce import ReductionWalk
 from .tile_access import Span, Tile, load_tile
 
@@ -46,7 +46,7 @@ class _ArgReduction(ReductionWalk):
         limited = inner.group is not None and any(dimension.group == inner.group for dimension in outer)
         mask_lanes = 0 if self.lanes_stay else self.lanes
         width = 1 if self.lanes_stay else self.lanes
-        segments = segments_of(inner, limited, width, mask_lanes)
+        segments = stretches_of(inner, limited, width, mask_lanes)
         best: list[SSAValue] = []
         for segment in segments:
             shape = self._tile(Span(segment.size), columns).shape
@@ -64,9 +64,9 @@ class _ArgReduction(ReductionWalk):
 
     def _loops(
         self,
-        outer: Sequence[Dimension],
-        inner: Dimension,
-        segments: Sequence[Segment],
+        outer: Sequence[LoopDimension],
+        inner: LoopDimension,
+        segments: Sequence[Stretch],
         position: Position,
         reached: Index,
         columns: Span,
@@ -87,11 +87,17 @@ class _ArgReduction(ReductionWalk):
                 here = nest.add(reached, nest.mul(start, inner.unit))
                 return self._step(position.moved(nest, inner, start), here, inner, span, columns, carried)
 
-            result += walk_segment(nest, segment, inner, position, width, step, best[2 * at : 2 * at + 2])
+            result += walk_stretch(nest, segment, inner, position, width, step, best[2 * at : 2 * at + 2])
         return result
 
     def _step(
-        self, position: Position, reached: Index, inner: Dimension, along: Span, columns: Span, carried: list[SSAValue]
+        self,
+        position: Position,
+        reached: Index,
+        inner: LoopDimension,
+        along: Span,
+        columns: Span,
+        carried: list[SSAValue],
     ) -> list[SSAValue]:
         nest, tile = self.nest, self._tile(along, columns)
         strides = self.strides(0, None, self.columns if self.lanes_stay else inner)

@@ -28,7 +28,7 @@ from ...dialects.layout_algebra import Layout
 from ...dialects.shape import Dim
 from .long_sums import loop_in_blocks
 from .loop_nest import Index, LoopNest
-from .operand_access import Dimension, Operand, iteration_dimensions, merge_dimensions, split_dimension
+from .operand_access import LoopDimension, Operand, iteration_dimensions, merge_dimensions, split_dimension
 from .tile_access import Span, Tile, load_tile, store_tile
 
 # Pieces of work that leave a few threads evenly loaded, and elements below which splitting gains nothing.
@@ -79,7 +79,7 @@ def _beyond(operand: Operand, shape: Sequence[Dim], axis: int, distance: int) ->
 
 def walk_space(
     nest: LoopNest,
-    space: Sequence[Dimension],
+    space: Sequence[LoopDimension],
     origins: Sequence[Index],
     operands: Sequence[Operand],
     compute: Compute,
@@ -96,7 +96,7 @@ def walk_space(
     _Walk(nest, plan, operands, compute).run(origins, locate)
 
 
-def walk_origins(nest: LoopNest, rank: int, space: Sequence[Dimension], operands: Sequence[Operand]) -> list[Index]:
+def walk_origins(nest: LoopNest, rank: int, space: Sequence[LoopDimension], operands: Sequence[Operand]) -> list[Index]:
     """Offset of each operand's first element; ``rank`` is the walk's, to which operands broadcast."""
     irregular = [dimension.axis for dimension in space if dimension.offsets]
     return [operand.origin(nest, [axis - rank + operand.layout.rank for axis in irregular]) for operand in operands]
@@ -109,7 +109,7 @@ class Position:
         self.offsets = list(offsets)
         self.reached = reached or {}
 
-    def moved(self, nest: LoopNest, dimension: Dimension, index: Index) -> Position:
+    def moved(self, nest: LoopNest, dimension: LoopDimension, index: Index) -> Position:
         """The position ``index`` turns further along a dimension."""
         if dimension.offsets:
             steps = [0 if offset is None else offset(nest, index) for offset in dimension.offsets]
@@ -125,14 +125,14 @@ class Position:
         sums = {pair: nest.add(*pair) for pair in dict.fromkeys(pairs)}
         return Position([sums[pair] for pair in pairs], reached)
 
-    def bound(self, nest: LoopNest, dimension: Dimension) -> Index:
+    def bound(self, nest: LoopNest, dimension: LoopDimension) -> Index:
         """Turns that the dimension has from here."""
         if not self.limits(dimension):
             return nest.dim(dimension.size)
         left = nest.sub(nest.dim(dimension.extent), self.reached[dimension.group])
         return nest.minimum(nest.ceildiv(left, dimension.unit), nest.dim(dimension.size))
 
-    def limits(self, dimension: Dimension) -> bool:
+    def limits(self, dimension: LoopDimension) -> bool:
         """Whether the dimension can end early here."""
         return dimension.group is not None and dimension.group in self.reached
 
@@ -141,15 +141,15 @@ class Position:
 class _Plan:
     """``outer`` loops around tiles of rows and columns."""
 
-    outer: list[Dimension]
-    rows: Dimension | None
-    columns: Dimension
+    outer: list[LoopDimension]
+    rows: LoopDimension | None
+    columns: LoopDimension
     tile_rows: int
     tile_columns: int
     lanes: int
 
     @property
-    def levels(self) -> list[Dimension]:
+    def levels(self) -> list[LoopDimension]:
         """Loops of tiles, outermost first; columns that fit in one tile come first, to load what rows share once."""
         if self.rows is None:
             return [self.columns]
@@ -157,10 +157,12 @@ class _Plan:
         return [self.columns, self.rows] if single else [self.rows, self.columns]
 
 
-def _plan(space: Sequence[Dimension], operands: int, lanes: int, unroll: int, outer_axes: Sequence[int] = ()) -> _Plan:
+def _plan(
+    space: Sequence[LoopDimension], operands: int, lanes: int, unroll: int, outer_axes: Sequence[int] = ()
+) -> _Plan:
     outer = list(space)
     if not outer or outer[-1].offsets or outer[-1].axis in outer_axes:
-        outer.append(Dimension(1, (0,) * operands))
+        outer.append(LoopDimension(1, (0,) * operands))
     columns = outer.pop()
     tile_rows, tile_columns = 1, lanes * unroll
     candidates = [dimension for dimension in outer if dimension.axis not in outer_axes]
@@ -176,16 +178,16 @@ def _plan(space: Sequence[Dimension], operands: int, lanes: int, unroll: int, ou
     return _Plan(outer, rows, columns, tile_rows, tile_columns, lanes)
 
 
-def _fills_little(columns: Dimension, tile_columns: int, rows: Dimension) -> bool:
+def _fills_little(columns: LoopDimension, tile_columns: int, rows: LoopDimension) -> bool:
     """Whether a tile should take several rows, because it has room for two at least."""
     return isinstance(columns.size, int) and 0 < 2 * columns.size <= tile_columns and _can_be_rows(rows, columns)
 
 
-def _can_be_rows(rows: Dimension, columns: Dimension) -> bool:
+def _can_be_rows(rows: LoopDimension, columns: LoopDimension) -> bool:
     return rows.is_regular and (rows.group is None or rows.group != columns.group)
 
 
-def _transposed_rows(outer: Sequence[Dimension], columns: Dimension) -> Dimension | None:
+def _transposed_rows(outer: Sequence[LoopDimension], columns: LoopDimension) -> LoopDimension | None:
     """A dimension along which an input is contiguous that is not along the columns."""
     for operand, stride in enumerate(columns.strides[:-1]):
         # What stands still or is contiguous needs no transposing.
@@ -203,8 +205,8 @@ def _known(size: Dim) -> int:
 
 
 def add_chunks(
-    outer: list[Dimension], rows: Dimension | None, columns: Dimension, tile_rows: int, tile_columns: int
-) -> tuple[list[Dimension], Dimension | None, Dimension]:
+    outer: list[LoopDimension], rows: LoopDimension | None, columns: LoopDimension, tile_rows: int, tile_columns: int
+) -> tuple[list[LoopDimension], LoopDimension | None, LoopDimension]:
     """Cuts rows or columns in chunks for the threads to share where the outer loops are too few."""
     pieces = math.prod(_known(dimension.size) for dimension in outer)
     sizes = [dimension.size for dimension in (*outer, rows, columns) if dimension is not None]
@@ -223,7 +225,7 @@ def add_chunks(
     return [*outer, index], inside if rows is not None else None, columns if rows is not None else inside
 
 
-def _shared_loops(outer: Sequence[Dimension]) -> int:
+def _shared_loops(outer: Sequence[LoopDimension]) -> int:
     """The fewest loops from the outermost that make enough pieces; no bound of theirs may depend on another."""
     pieces = 1
     groups: set[object] = set()
@@ -248,7 +250,7 @@ class _Walk:
             self._tiles(self.plan.levels, position if locate is None else locate(position), {}, {})
 
     def _tiles(
-        self, levels: Sequence[Dimension], position: Position, spans: dict[int, Span], loaded: dict[int, SSAValue]
+        self, levels: Sequence[LoopDimension], position: Position, spans: dict[int, Span], loaded: dict[int, SSAValue]
     ) -> None:
         """Loops over the tiles of the remaining levels; ``spans`` holds those chosen, by the dimension's id."""
         loaded = dict(loaded)
@@ -296,7 +298,7 @@ class _Walk:
 
 
 @contextlib.contextmanager
-def outer_loops(nest: LoopNest, dimensions: Sequence[Dimension], origins: Sequence[Index]) -> Iterator[Position]:
+def outer_loops(nest: LoopNest, dimensions: Sequence[LoopDimension], origins: Sequence[Index]) -> Iterator[Position]:
     """Loops over dimensions, as many of the outer ones flattened and split among threads as make enough pieces."""
     count = _shared_loops(dimensions)
     flattened = dimensions[:count]
@@ -312,7 +314,7 @@ def outer_loops(nest: LoopNest, dimensions: Sequence[Dimension], origins: Sequen
 
 
 @dataclass(frozen=True)
-class Segment:
+class Stretch:
     """A run of equal spans along a dimension.
 
     part: ``whole`` spans of a width; the ``rest`` of a known size; what is ``left`` of an unknown one, span by span;
@@ -326,7 +328,7 @@ class Segment:
     count: int = 0
 
 
-def segments_of(dimension: Dimension, limited: bool, width: int, mask_lanes: int) -> list[Segment]:
+def stretches_of(dimension: LoopDimension, limited: bool, width: int, mask_lanes: int) -> list[Stretch]:
     """How a dimension is covered by spans of ``width`` and smaller ones.
 
     With ``mask_lanes`` a rest goes in masked vectors of so many lanes, without it in single elements.
@@ -335,24 +337,24 @@ def segments_of(dimension: Dimension, limited: bool, width: int, mask_lanes: int
     size = dimension.size
     if isinstance(size, int) and not limited:
         whole = size - size % width
-        segments = [Segment(width, "whole", count=whole)] if whole else []
+        segments = [Stretch(width, "whole", count=whole)] if whole else []
         if size == whole:
             return segments
         rest = size - whole
         ragged = rest % mask_lanes if mask_lanes else 0
         # A rest whose vectors are powers of two goes without a mask.
         if ragged & (ragged - 1) == 0:
-            return [*segments, Segment(rest, "rest", start=whole)]
-        return [*segments, Segment(rest - ragged + mask_lanes, "rest", True, whole, rest)]
+            return [*segments, Stretch(rest, "rest", start=whole)]
+        return [*segments, Stretch(rest - ragged + mask_lanes, "rest", True, whole, rest)]
     if mask_lanes and isinstance(size, int) and size <= width:
-        return [Segment(size, "only", True)]
-    return [Segment(width, "whole"), Segment(min(mask_lanes, width) or 1, "left", mask_lanes > 0)]
+        return [Stretch(size, "only", True)]
+    return [Stretch(width, "whole"), Stretch(min(mask_lanes, width) or 1, "left", mask_lanes > 0)]
 
 
-def walk_segment(
+def walk_stretch(
     nest: LoopNest,
-    segment: Segment,
-    dimension: Dimension,
+    segment: Stretch,
+    dimension: LoopDimension,
     position: Position,
     width: int,
     body: Callable[[Index, Span, list[SSAValue]], Sequence[SSAValue]],
@@ -390,17 +392,17 @@ def walk_segment(
 
 def for_each_span(
     nest: LoopNest,
-    dimension: Dimension,
+    dimension: LoopDimension,
     position: Position,
     width: int,
     mask_lanes: int,
     body: Callable[[Index, Span], None],
 ) -> None:
-    """Calls ``body(start, span)`` for spans that cover a dimension (``segments_of`` says which)."""
+    """Calls ``body(start, span)`` for spans that cover a dimension (``stretches_of`` says which)."""
 
     def without_values(start: Index, span: Span, _: list[SSAValue]) -> Sequence[SSAValue]:
         body(start, span)
         return ()
 
-    for segment in segments_of(dimension, position.limits(dimension), width, mask_lanes):
-        walk_segment(nest, segment, dimension, position, width, without_values)
+    for segment in stretches_of(dimension, position.limits(dimension), width, mask_lanes):
+        walk_stretch(nest, segment, dimension, position, width, without_values)

@@ -150,7 +150,7 @@ def axis_strides(tensor: Tensor) -> tuple[Dim, ...]:
 
 
 @dataclass(frozen=True)
-class Dimension:
+class LoopDimension:
     """One loop: ``size`` turns, each ``strides[k]`` elements further in operand k.
 
     A dimension with a ``group`` walks ``unit`` elements of the group's axis a turn, which has ``extent`` elements;
@@ -185,7 +185,7 @@ def _levels(sizes: Sequence[int]) -> list[int]:
 
 def iteration_dimensions(
     shape: Sequence[Dim], order: Layout, operands: Sequence[Operand], guarded_axes: Sequence[int] = ()
-) -> list[Dimension]:
+) -> list[LoopDimension]:
     """The space of all elements of ``shape`` in the physical order of ``order``; operands broadcast to the shape.
 
     The last operand is the one that is written: blocks that another tensor continues are not overwritten.
@@ -198,7 +198,7 @@ def iteration_dimensions(
             return True
         return operand.repeats and operand.shape[axis] == 1 and shape[axis + len(shape) - operand.layout.rank] != 1
 
-    def axis_dimensions(axis: int) -> list[Dimension]:
+    def axis_dimensions(axis: int) -> list[LoopDimension]:
         owned = [(op, axis - missing) for op, missing in zip(operands, ranks, strict=True)]
         present = [(op, own) for op, own in owned if not is_broadcast(op, own)]
         extent = shape[axis]
@@ -209,7 +209,7 @@ def iteration_dimensions(
                 else (lambda nest, index, op=op, own=own: op.irregular_offset(nest, own, index))
                 for op, own in owned
             )
-            return [Dimension(extent, tuple(0 for _ in operands), axis, offsets=offsets)]
+            return [LoopDimension(extent, tuple(0 for _ in operands), axis, offsets=offsets)]
         blocks = [op.layout.block_of(own) for op, own in present]
         units = _levels([*blocks, order.block_of(axis)])
         ragged = dims.modulo(extent, units[0]) != 0
@@ -223,11 +223,11 @@ def iteration_dimensions(
         for level, unit in enumerate(units):
             size = dims.ceildiv(extent, unit) if level == 0 else units[level - 1] // unit
             strides = tuple(0 if is_broadcast(op, own) else op.unit_stride(own, unit) for op, own in owned)
-            result.append(Dimension(size, strides, axis, ("axis", axis) if guard else None, unit, extent))
+            result.append(LoopDimension(size, strides, axis, ("axis", axis) if guard else None, unit, extent))
         return result
 
     by_axis = {axis: axis_dimensions(axis) for axis in range(len(shape))}
-    result: list[Dimension] = []
+    result: list[LoopDimension] = []
     for piece in order.pieces:
         waiting = by_axis[piece.axis]
         if piece.is_outer:
@@ -240,10 +240,10 @@ def iteration_dimensions(
 
 
 def merge_dimensions(
-    space: Sequence[Dimension], kinds: Callable[[Dimension], object] = lambda _: None
-) -> list[Dimension]:
+    space: Sequence[LoopDimension], kinds: Callable[[LoopDimension], object] = lambda _: None
+) -> list[LoopDimension]:
     """Merges neighbours that are contiguous for every operand and of one kind."""
-    merged: list[Dimension] = []
+    merged: list[LoopDimension] = []
     for dimension in space:
         if merged and _can_merge(merged[-1], dimension):
             outer = merged.pop()
@@ -252,7 +252,7 @@ def merge_dimensions(
     return merged
 
 
-def _can_merge(outer: Dimension, inner: Dimension) -> bool:
+def _can_merge(outer: LoopDimension, inner: LoopDimension) -> bool:
     if outer.offsets or inner.offsets or outer.group is not None or inner.group is not None:
         return False
     return all(
@@ -261,7 +261,7 @@ def _can_merge(outer: Dimension, inner: Dimension) -> bool:
     )
 
 
-def split_dimension(dimension: Dimension, chunk: int, group: object) -> tuple[Dimension, Dimension]:
+def split_dimension(dimension: LoopDimension, chunk: int, group: object) -> tuple[LoopDimension, LoopDimension]:
     """Cuts a dimension without group in chunks: the chunk index, and the turns inside one, which may end early."""
     size = dimension.size
     ragged = dims.modulo(size, chunk) != 0
@@ -277,6 +277,6 @@ def split_dimension(dimension: Dimension, chunk: int, group: object) -> tuple[Di
     return outer, inner
 
 
-def tracked(dimension: Dimension) -> Dimension:
+def tracked(dimension: LoopDimension) -> LoopDimension:
     """A dimension whose index ``Position.reached`` holds, under ("window", axis)."""
     return replace(dimension, group=("window", dimension.axis), extent=dimension.size)

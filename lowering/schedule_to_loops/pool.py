@@ -33,7 +33,7 @@ from .elementwise import operand_positions
 from .halo import fill_halo
 from .long_sums import block_turns, loop_in_blocks
 from .loop_nest import Index, LoopNest
-from .operand_access import Dimension, Operand, iteration_dimensions, merge_dimensions, tracked
+from .operand_access import LoopDimension, Operand, iteration_dimensions, merge_dimensions, tracked
 from .tile_access import Span, Tile, load_tile, store_tile
 
 # Wider windows go in a loop instead of being written out.
@@ -71,7 +71,7 @@ class _Pool:
         space = _unmerged_space(y.dims, y.type.layout, self.operands)
         self.origins = walk_origins(nest, y.type.rank, space, self.operands)
         last = len(self.window) + 1
-        self.pixels = next((d for d in space if d.axis == last), Dimension(1, (0,) * len(self.operands), last))
+        self.pixels = next((d for d in space if d.axis == last), LoopDimension(1, (0,) * len(self.operands), last))
         self.channels = space[-1] if space and space[-1].axis == 1 else None
         inner = (self.pixels, self.channels)
         self.outer = merge_dimensions([d for d in space if not any(d is other for other in inner)])
@@ -199,7 +199,7 @@ class _Pool:
         store_tile(nest, value, result.memory, position.offsets[-1], tile, *self._tile_strides(-1))
 
 
-def _unmerged_space(shape: Sequence[Dim], layout: Layout, operands: Sequence[Operand]) -> list[Dimension]:
+def _unmerged_space(shape: Sequence[Dim], layout: Layout, operands: Sequence[Operand]) -> list[LoopDimension]:
     """The space of y, in which each spatial dimension records how far it is (and so is never merged)."""
     space = iteration_dimensions(shape, layout, operands)
     return [tracked(dimension) if dimension.axis >= 2 else dimension for dimension in space]

@@ -31,7 +31,7 @@ from .element_loops import Position, for_each_span, outer_loops, walk_origins
 from .elementwise import apply_epilogue, operand_positions
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest, Tensor
-from .operand_access import Dimension, Operand, axis_strides, iteration_dimensions, merge_dimensions
+from .operand_access import LoopDimension, Operand, axis_strides, iteration_dimensions, merge_dimensions
 from .tile_access import Span, Tile, load_tile, store_tile
 
 _INPUT, _OUTPUT, _FORGET, _CELL = range(4)
@@ -146,7 +146,7 @@ class _Lstm:
     def _for_units(self, body: Callable[[Index, Tile], None], rows: int) -> None:
         """Calls ``body(first unit, tile)`` for tiles of hidden units of some rows."""
         row_span = Span(rows) if rows > 1 else None
-        dimension = Dimension(self.hidden_size, ())
+        dimension = LoopDimension(self.hidden_size, ())
         position = Position([])
         for_each_span(
             self.nest, dimension, position, self.width, self.lanes, lambda unit, span: body(unit, Tile(row_span, span))
@@ -217,10 +217,10 @@ def lower_cumulative_sum(stage: StageOp, nest: LoopNest) -> None:
     space = iteration_dimensions(x.shape, operands[-1].layout, operands)
     origins = walk_origins(nest, x.layout.rank, space, operands)
     still = (0,) * len(operands)
-    along = next((dimension for dimension in space if dimension.axis == axis), Dimension(1, still, axis))
+    along = next((dimension for dimension in space if dimension.axis == axis), LoopDimension(1, still, axis))
     others = merge_dimensions([dimension for dimension in space if dimension.axis != axis])
     lanes = stage.decided(Lanes).lanes
-    columns = others.pop() if others and others[-1].strides[0] == 1 else Dimension(1, still)
+    columns = others.pop() if others and others[-1].strides[0] == 1 else LoopDimension(1, still)
     with outer_loops(nest, others, origins) as position:
         for_each_span(
             nest,
@@ -238,8 +238,8 @@ def _running_sum(
     nest: LoopNest,
     kernel: CumulativeSumOp,
     operands: Sequence[Operand],
-    along: Dimension,
-    columns: Dimension,
+    along: LoopDimension,
+    columns: LoopDimension,
     position: Position,
     span: Span,
 ) -> None:

@@ -39,19 +39,19 @@ from .arithmetic import (
 )
 from .element_loops import (
     Position,
-    Segment,
+    Stretch,
     add_chunks,
     for_each_span,
     outer_loops,
-    segments_of,
+    stretches_of,
     walk_origins,
-    walk_segment,
+    walk_stretch,
 )
 from .elementwise import operand_positions
 from .halo import fill_halo
 from .long_sums import block_turns, loop_in_blocks
 from .loop_nest import Index, LoopNest
-from .operand_access import Dimension, Operand, iteration_dimensions, merge_dimensions
+from .operand_access import LoopDimension, Operand, iteration_dimensions, merge_dimensions
 from .tile_access import Span, Tile, load_tile, store_tile
 
 
@@ -79,7 +79,7 @@ class ReductionWalk:
         self.origins = walk_origins(nest, x.layout.rank, space, self.operands)
         self.kept = merge_dimensions([dimension for dimension in space if dimension.axis not in self.axes])
         self.reduced = merge_dimensions([dimension for dimension in space if dimension.axis in self.axes])
-        unit = Dimension(1, (0,) * len(self.operands))
+        unit = LoopDimension(1, (0,) * len(self.operands))
         if not self.reduced:
             self.reduced = [unit]
         self.lanes_stay = bool(self.kept) and (
@@ -91,14 +91,14 @@ class ReductionWalk:
         else:
             self._put_last(next((d for d in self.reduced if d.strides[0] == 1), self.reduced[-1]))
 
-    def _put_last(self, dimension: Dimension) -> None:
+    def _put_last(self, dimension: LoopDimension) -> None:
         """Makes a reduced dimension the innermost one, unless a later one's end depends on it."""
         later = self.reduced[self.reduced.index(dimension) + 1 :]
         if dimension.group is None or all(d.group != dimension.group for d in later):
             self.reduced.remove(dimension)
             self.reduced.append(dimension)
 
-    def strides(self, operand: int, rows: Dimension | None, columns: Dimension) -> tuple[Index, Index]:
+    def strides(self, operand: int, rows: LoopDimension | None, columns: LoopDimension) -> tuple[Index, Index]:
         nest = self.nest
         return (0 if rows is None else nest.dim(rows.strides[operand])), nest.dim(columns.strides[operand])
 
@@ -154,7 +154,7 @@ class _Reduction(ReductionWalk):
     def _reduce(self, position: Position, columns: Span) -> SSAValue:
         *outer, inner = self.reduced
         groups = [dimension.group for dimension in outer if dimension.group is not None]
-        segments = segments_of(inner, inner.group in groups, self.tile, self.mask_lanes)
+        segments = stretches_of(inner, inner.group in groups, self.tile, self.mask_lanes)
         tiles = dims.ceildiv(inner.size, self.tile)
         self.turns = block_turns(self.combining, self.element, [*(dimension.size for dimension in outer), tiles])
         sums = [self._neutral(self._tile(Span(segment.size), columns).shape) for segment in segments]
@@ -172,9 +172,9 @@ class _Reduction(ReductionWalk):
 
     def _loops(
         self,
-        outer: Sequence[Dimension],
-        inner: Dimension,
-        segments: Sequence[Segment],
+        outer: Sequence[LoopDimension],
+        inner: LoopDimension,
+        segments: Sequence[Stretch],
         position: Position,
         columns: Span,
         sums: list[SSAValue],
@@ -194,10 +194,10 @@ class _Reduction(ReductionWalk):
                 value = self._load(position.moved(nest, inner, start), inner, span, columns)
                 return [combine(nest, self.combining, carried[0], value)]
 
-            result += walk_segment(nest, segment, inner, position, self.tile, step, [start_value], turns)
+            result += walk_stretch(nest, segment, inner, position, self.tile, step, [start_value], turns)
         return result
 
-    def _load(self, position: Position, inner: Dimension, along: Span, columns: Span) -> SSAValue:
+    def _load(self, position: Position, inner: LoopDimension, along: Span, columns: Span) -> SSAValue:
         nest, tile = self.nest, self._tile(along, columns)
         strides = self.strides(0, inner, self.columns) if self.lanes_stay else self.strides(0, None, inner)
         loaded = load_tile(nest, self.operands[0].memory, position.offsets[0], tile, *strides)

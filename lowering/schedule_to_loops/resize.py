@@ -33,7 +33,7 @@ from .element_loops import Position, for_each_span, outer_loops, walk_elements, 
 from .elementwise import apply_epilogue, operand_positions
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest
-from .operand_access import AxisMap, Dimension, Operand, iteration_dimensions, merge_dimensions, tracked
+from .operand_access import AxisMap, LoopDimension, Operand, iteration_dimensions, merge_dimensions, tracked
 from .tile_access import Span, Tile, load_tile, store_tile
 
 
@@ -120,13 +120,13 @@ class _Resize:
         origins = walk_origins(nest, self.rank, space, operands)
         walk_space(nest, space, origins, operands, self._finish, self.lanes, self.unroll)
 
-    def _copies(self, operands: Sequence[Operand], axis: int, factor: int) -> Dimension:
+    def _copies(self, operands: Sequence[Operand], axis: int, factor: int) -> LoopDimension:
         strides: list[Dim] = [0]
         for operand in operands[1:]:
             own = axis - (self.rank - operand.layout.rank)
             stands = own < 0 or operand.shape[own] == 1
             strides.append(0 if stands else operand.strides_of(own)[1])
-        return Dimension(factor, tuple(strides), axis)
+        return LoopDimension(factor, tuple(strides), axis)
 
     def nearest(self) -> None:
         source = Operand(self.x, maps={axis: self._nearest_map(axis) for axis in self.changed})
@@ -206,7 +206,7 @@ class _Resize:
         origins = walk_origins(nest, self.rank, space, operands)
         space = merge_dimensions(space)
         if not space or space[-1].axis in self.changed:
-            space.append(Dimension(1, (0,) * len(operands)))
+            space.append(LoopDimension(1, (0,) * len(operands)))
         *outer, columns = space
         with outer_loops(nest, outer, origins) as position:
             neighbours = [self._neighbours(axis, position) for axis in self.changed]
@@ -233,7 +233,7 @@ class _Resize:
     def _interpolate(
         self,
         operands: Sequence[Operand],
-        columns: Dimension,
+        columns: LoopDimension,
         position: Position,
         span: Span,
         neighbours: Sequence[_Neighbours],

@@ -35,12 +35,12 @@ from .arithmetic import (
     reduce_lanes,
     select,
 )
-from .element_loops import Position, outer_loops, segments_of, walk_origins, walk_segment
+from .element_loops import Position, outer_loops, stretches_of, walk_origins, walk_stretch
 from .elementwise import operand_positions
 from .halo import fill_halo
 from .long_sums import block_turns
 from .loop_nest import Index, LoopNest
-from .operand_access import Dimension, Operand, iteration_dimensions, merge_dimensions
+from .operand_access import LoopDimension, Operand, iteration_dimensions, merge_dimensions
 from .tile_access import Span, Tile, load_tile, store_tile
 
 
@@ -83,7 +83,7 @@ class _Rows:
         row = merge_dimensions([dimension for dimension in space if dimension.axis >= axis])
         if len(row) > 1 or any(dimension.offsets or dimension.group for dimension in row):
             raise ValueError(f"{kernel.name} needs rows with one stride, got {x.tensor.type} and {kernel.type}")
-        self.row = row[0] if row else Dimension(1, (0,) * len(self.operands))
+        self.row = row[0] if row else LoopDimension(1, (0,) * len(self.operands))
         self.length = nest.dim(dims.product(x.shape[axis:]))
         most = decisions.row_vectors * self.lanes
         self.fits = isinstance(self.length, int) and 0 < self.length <= most
@@ -101,14 +101,14 @@ class _Rows:
         nest = self.nest
         partial: list[SSAValue] = []
         (turns,) = block_turns(kind, self.element, [dims.ceildiv(self.row.size, self.width)])
-        for segment in segments_of(self.row, False, self.width, self.lanes):
+        for segment in stretches_of(self.row, False, self.width, self.lanes):
             neutral = self.constant(identity(kind, self.element), [segment.size])
 
             def step(start: Index, span: Span, carried: list[SSAValue]) -> list[SSAValue]:
                 part = self._part(position, start, span)
                 return [combine_numbers(nest, kind, carried[0], self.masked(part, element(part), kind))]
 
-            partial += walk_segment(
+            partial += walk_stretch(
                 nest, segment, self.row, position, self.width, step, [neutral], turns, keeps_lost=False
             )
         if not partial:
@@ -128,12 +128,12 @@ class _Rows:
             action(self._part(position, start, span))
             return ()
 
-        for segment in segments_of(self.row, False, self.width, self.lanes):
-            walk_segment(self.nest, segment, self.row, position, self.width, step)
+        for segment in stretches_of(self.row, False, self.width, self.lanes):
+            walk_stretch(self.nest, segment, self.row, position, self.width, step)
 
     def only_part(self, position: Position) -> _Part:
         """The whole of a row that fits in one tile."""
-        (segment,) = segments_of(self.row, False, self.width, self.lanes)
+        (segment,) = stretches_of(self.row, False, self.width, self.lanes)
         return self._part(position, 0, Span(segment.size, segment.count if segment.is_masked else None))
 
     def _part(self, position: Position, start: Index, span: Span) -> _Part:

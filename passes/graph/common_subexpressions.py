@@ -13,7 +13,7 @@ from xdsl.passes import ModulePass
 
 from ...dialects.graph import GraphOperation
 
-Known = dict[Hashable, Operation]
+_Known = dict[Hashable, Operation]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class GraphCommonSubexpressionsPass(ModulePass):
                 merge_equal(function.body.block, {})
 
 
-def merge_equal(block: Block, outer: Known) -> None:
+def merge_equal(block: Block, outer: _Known) -> None:
     """Merges within a block; what is computed around it is known inside."""
     known = dict(outer)
     for operation in list(block.ops):

@@ -11,7 +11,7 @@ from xdsl.passes import ModulePass
 from ...dialects.graph import ConstantOp, GraphOperation
 from ...dialects.graph.attributes import reference_attributes
 from ...dialects.graph.folding import distinct_bytes, folding_limit
-from ...dialects.graph.types import TensorType
+from ...dialects.graph.types import GraphTensorType
 from ...dialects.shape import is_static
 from ...reference.operations import REFERENCE, evaluate
 from .rewriting import Rewriter, graph_blocks
@@ -69,7 +69,7 @@ class GraphFoldConstantsPass(ModulePass):
         rewriter.replace(operation, folded)
 
 
-def _nbytes(tensor: TensorType) -> int:
+def _nbytes(tensor: GraphTensorType) -> int:
     count = tensor.element_count
     assert isinstance(count, int)
     return count * tensor.dtype.itemsize

@@ -14,7 +14,7 @@ from xdsl.traits import IsTerminator
 
 from ...dialects.dimension_attribute import DimensionAttr
 from ...dialects.graph import ConstantOp
-from ...dialects.graph.types import TensorType
+from ...dialects.graph.types import GraphTensorType
 from ...dialects.shape import symbols_of
 from ...errors import UnsupportedOperatorError
 from ...lowering.graph_to_kernel import is_compiled
@@ -127,7 +127,7 @@ def _read_values(operation: Operation) -> set[SSAValue]:
 
 
 def _symbols_in(values: Sequence[SSAValue]) -> set[str]:
-    return symbols_of(*(d for value in values if isinstance(value.type, TensorType) for d in value.type.dims))
+    return symbols_of(*(d for value in values if isinstance(value.type, GraphTensorType) for d in value.type.dims))
 
 
 def _symbols_are_bound(operation: Operation, bound: set[str], compiled: bool) -> bool:

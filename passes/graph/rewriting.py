@@ -12,7 +12,7 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, Operation, OpResult, SSAValue
 
 from ...dialects.graph import ConstantOp, GraphOperation
-from ...dialects.graph.types import TensorType
+from ...dialects.graph.types import GraphTensorType
 
 if TYPE_CHECKING:
     from ...context import ConstantStore
@@ -36,9 +36,9 @@ def nested_blocks(block: Block) -> Iterator[Block]:
                 yield from nested_blocks(inner)
 
 
-def type_of(value: SSAValue) -> TensorType:
+def type_of(value: SSAValue) -> GraphTensorType:
     """The graph type of a value."""
-    assert isinstance(value.type, TensorType)
+    assert isinstance(value.type, GraphTensorType)
     return value.type
 
 
@@ -79,7 +79,7 @@ class Rewriter:
     def constant(self, before: Operation, array: np.ndarray, hint: str = "constant") -> SSAValue:
         """A new constant before an operation."""
         handle = self.constants.add(np.asarray(array, order="C"), hint)
-        return self.insert(before, ConstantOp([], [TensorType.of_array(array)], handle=handle))
+        return self.insert(before, ConstantOp([], [GraphTensorType.of_array(array)], handle=handle))
 
     def replace(self, operation: Operation, values: Sequence[SSAValue]) -> None:
         """Uses of the operation's results become uses of ``values``; the operation goes."""

@@ -22,11 +22,11 @@ from xdsl.passes import ModulePass
 
 from ...dialects import vector_extension as vectorx
 from .elementary import exponential, logarithm, power, remainder, sigmoidal, trigonometric
-from .elementary.lanes import Lane, Lanes
+from .elementary.lanes import Lane, LaneBuilder
 
-Function = Callable[..., Lane]
+_Expansion = Callable[..., Lane]
 
-FUNCTIONS: dict[type[Operation], Function] = {
+FUNCTIONS: dict[type[Operation], _Expansion] = {
     math.ExpOp: exponential.exp,
     math.Exp2Op: exponential.exp2,
     math.ExpM1Op: exponential.expm1,
@@ -107,7 +107,7 @@ def _quotient_by(exp: Operation) -> tuple[Operation, Operation] | None:
 def _expand_quotient(exp: Operation, total: Operation, quotient: Operation) -> None:
     """Sigmoid and its kin have denormal results where exp is too large for a number."""
     result_type = quotient.results[0].type
-    lanes = Lanes(quotient, result_type.get_shape() if isinstance(result_type, VectorType) else None, True)
+    lanes = LaneBuilder(quotient, result_type.get_shape() if isinstance(result_type, VectorType) else None, True)
     result = exponential.quotient_by_exp(lanes.value(quotient.operands[0]), lanes.value(exp.operands[0]))
     quotient.results[0].replace_all_uses_with(result.ssa)
     for op in (quotient, total, exp):
@@ -124,7 +124,7 @@ def expand(op: Operation, keeps_denormals: bool = False) -> None:
     if around is not None:
         _expand_quotient(op, *around)
         return
-    lanes = Lanes(op, result_type.get_shape() if isinstance(result_type, VectorType) else None, keeps_denormals)
+    lanes = LaneBuilder(op, result_type.get_shape() if isinstance(result_type, VectorType) else None, keeps_denormals)
     operands = [lanes.value(operand) for operand in op.operands]
     function = FUNCTIONS[type(op)]
     exponent = _small_power(op)

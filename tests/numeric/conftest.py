@@ -11,7 +11,7 @@ from lamina.backend.jit import load_module
 from lamina.context import CompilerContext
 from lamina.dialects import schedule
 from lamina.dialects.calling_convention import Arguments, Signature
-from lamina.dialects.decisions import Value
+from lamina.dialects.decisions import DecisionValue
 from lamina.dialects.layout import TensorType
 from lamina.dialects.layout_algebra import Layout
 from lamina.dialects.shape import Dim, substitute
@@ -48,7 +48,7 @@ class KernelRunner:
         *,
         symbols: dict[str, int] | None = None,
         threads: int = 1,
-        decisions: dict[str, Value] | None = None,
+        decisions: dict[str, DecisionValue] | None = None,
     ) -> list[np.ndarray]:
         """The logical results. ``inputs`` are logical arrays with the types in which the kernel gets them."""
         symbols = symbols or {}
@@ -85,7 +85,7 @@ def make_stage(
     make_kernel: MakeKernel,
     inputs: Sequence[TensorType],
     outputs: Sequence[TensorType],
-    decisions: dict[str, Value] | None = None,
+    decisions: dict[str, DecisionValue] | None = None,
 ) -> schedule.StageOp:
     body = Block(arg_types=list(inputs))
     kernel = make_kernel(body.args)

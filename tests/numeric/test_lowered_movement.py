@@ -96,8 +96,8 @@ def test_dim_values_and_iota() -> None:
     def build(m: Model, x: SSAValue) -> list[SSAValue]:
         length = x.type.dims[0]
         return [
-            m.add(graph.DimValuesOp([], [graph.TensorType.of([2], i64)], dimensions=(length, 2 * length))),
-            m.add(graph.IotaOp([], [graph.TensorType.of([length], f32)])),
+            m.add(graph.DimValuesOp([], [graph.GraphTensorType.of([2], i64)], dimensions=(length, 2 * length))),
+            m.add(graph.IotaOp([], [graph.GraphTensorType.of([length], f32)])),
         ]
 
     check(build, random(6, 2), symbolic=[0])
@@ -128,6 +128,6 @@ def test_one_hot(axis: int) -> None:
         shape = list(indices.shape)
         shape.insert(axis, 5)
         operands = [i, m.constant(np.array([-1.0, 2.0], np.float32))]
-        return m.add(graph.OneHotOp(operands, [graph.TensorType.of(shape, f32)], axis=axis))
+        return m.add(graph.OneHotOp(operands, [graph.GraphTensorType.of(shape, f32)], axis=axis))
 
     check(build, indices)

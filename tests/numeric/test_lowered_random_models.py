@@ -22,7 +22,7 @@ from xdsl.ir import SSAValue
 def test_an_operation_without_kernel_is_named() -> None:
     model = Model()
     x = model.argument(random(3, 4))
-    op = graph.NonzeroOp([x], [graph.TensorType.of([2, symbol("K")], i64)])
+    op = graph.NonzeroOp([x], [graph.GraphTensorType.of([2, symbol("K")], i64)])
     module = model.finish([model.add(op)])
     assert not is_compiled(op)
     with pytest.raises(UnsupportedOperatorError, match=r"graph\.nonzero cannot be compiled"):

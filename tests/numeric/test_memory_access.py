@@ -14,7 +14,7 @@ import lamina
 import numpy as np
 import onnx
 import pytest
-from lamina.backend.compile_module import compile_module as generate_code
+from lamina.backend.compile_image import compile_image as generate_code
 from lamina.cache.models import find_entry
 from lamina.context import CompilerContext
 from lamina.machines import target_by_name

@@ -47,8 +47,8 @@ def test_shared_operands(
 ) -> None:
     numbers = np.random.default_rng(0)
     x, w = (numbers.standard_normal(shape).astype(np.float32) for shape in (x_shape, w_shape))
-    block = Block(arg_types=[graph.TensorType.of_array(x)])
-    weights = _append(block, graph.ConstantOp([], [graph.TensorType.of_array(w)], handle="w"))
+    block = Block(arg_types=[graph.GraphTensorType.of_array(x)])
+    weights = _append(block, graph.ConstantOp([], [graph.GraphTensorType.of_array(w)], handle="w"))
     result = build(block, block.args[0], weights)
     block.add_op(func.ReturnOp(result))
     types = ([block.args[0].type], [result.type])

@@ -46,13 +46,13 @@ class Model:
 
     def argument(self, array: np.ndarray, symbolic: Sequence[int] = ()) -> SSAValue:
         dims = [symbol(f"S{axis}") if axis in symbolic else int(size) for axis, size in enumerate(array.shape)]
-        type_ = graph.TensorType.of(dims, graph.TensorType.of_array(array).element_type)
+        type_ = graph.GraphTensorType.of(dims, graph.GraphTensorType.of_array(array).element_type)
         return self.block.insert_arg(type_, len(self.block.args))
 
     def constant(self, array: Any) -> SSAValue:
         array = np.asarray(array)
         name = self.store.add(array, "c")
-        return self.add(graph.ConstantOp([], [graph.TensorType.of_array(array)], handle=name))
+        return self.add(graph.ConstantOp([], [graph.GraphTensorType.of_array(array)], handle=name))
 
     def add(self, op: graph.GraphOperation) -> SSAValue:
         self.block.add_op(op)

@@ -77,7 +77,7 @@ def test_python_runs(page: Path, folder: Path) -> None:
 COMMANDS = """
 import os, shlex, subprocess, sys
 import onnx
-import lamina.backend.compile_module, lamina.compiler, lamina.frontend
+import lamina.backend.compile_image, lamina.compiler, lamina.frontend
 from lamina.cli import lamina, lamina_opt
 from lamina.universe import UNIVERSE
 

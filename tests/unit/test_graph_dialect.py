@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lamina.context import CompilerContext
 from lamina.dialects import graph
 from lamina.dialects.graph.broadcasting import BroadcastError, broadcast_shapes, broadcasts_to
-from lamina.dialects.graph.types import TensorType, element_type_of, f32, i1, i64, ui8
+from lamina.dialects.graph.types import GraphTensorType, element_type_of, f32, i1, i64, ui8
 from lamina.dialects.shape import parse_dimension, print_dimension, substitute, to_python_expression
 from lamina.frontend.contents import known_result
 from lamina.frontend.values import objects
@@ -27,29 +27,29 @@ N = parse_dimension("N")
 
 def value(*dims: object, element: object = f32) -> SSAValue:
     """Some tensor of a type."""
-    return test.TestOp(result_types=[TensorType.of(dims, element)]).results[0]  # pyright: ignore
+    return test.TestOp(result_types=[GraphTensorType.of(dims, element)]).results[0]  # pyright: ignore
 
 
 # --- types ------------------------------------------------------------------------------------------
 
 
 def test_a_type_knows_its_shape() -> None:
-    tensor = TensorType.of([N, 3, parse_dimension("2 * N")], f32)
+    tensor = GraphTensorType.of([N, 3, parse_dimension("2 * N")], f32)
     assert (tensor.rank, tensor.is_static) == (3, False)
     assert str(tensor.element_count) == "6*N**2"
     assert tensor.with_dims([1]).dims == (1,)
     assert tensor.with_element(i64).element_type == i64
-    assert tensor.same_shape(TensorType.of([N, 3, parse_dimension("N + N")], i1))
+    assert tensor.same_shape(GraphTensorType.of([N, 3, parse_dimension("N + N")], i1))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "bool", "int8", "int16", "int32", "int64", "uint8"])
 def test_element_types_are_numpys(dtype: str) -> None:
-    assert TensorType.of_array(np.zeros(2, dtype)).dtype == np.dtype(dtype)
+    assert GraphTensorType.of_array(np.zeros(2, dtype)).dtype == np.dtype(dtype)
 
 
 def test_a_type_without_meaning_is_refused() -> None:
     with pytest.raises(VerifyException, match="C2: a dimension cannot be negative, got -1"):
-        TensorType.of([-1], f32)
+        GraphTensorType.of([-1], f32)
     with pytest.raises(KeyError):
         element_type_of(np.dtype("complex64"))
 
@@ -63,7 +63,7 @@ def test_fields_read_as_python_values_with_defaults() -> None:
     assert conv.pads == (0, 0, 0, 0)
     assert conv.values == {"strides": (2, 2), "pads": (0, 0, 0, 0), "dilations": (1, 1), "group": 2}
     assert set(conv.properties) == {"strides", "group"}
-    assert conv.result_types[0] == TensorType.of([N, 8, 4, 4], f32)
+    assert conv.result_types[0] == GraphTensorType.of([N, 8, 4, 4], f32)
 
 
 def test_a_field_at_its_default_is_not_stored() -> None:
@@ -134,7 +134,7 @@ numbers = st.lists(st.integers(-20, 20), min_size=3, max_size=3).map(lambda valu
 def test_known_numbers_are_computed_as_the_reference_does(name: str, left: np.ndarray, right: np.ndarray) -> None:
     right = np.where(right == 0, 1, right) if name == "div" else right
     (expected,) = evaluate(name, [left, right], {})
-    known = known_result(name, [objects(left), objects(right)], {}, TensorType.of_array(expected))
+    known = known_result(name, [objects(left), objects(right)], {}, GraphTensorType.of_array(expected))
     assert known is not None
     np.testing.assert_array_equal(known.astype(expected.dtype), expected)
 
@@ -189,7 +189,7 @@ def test_the_interpreter_binds_what_depends_on_data() -> None:
 
 
 def test_unsigned_types_print_as_such() -> None:
-    assert str(TensorType.of([1], ui8)) == "!graph.tensor<1 x ui8>"
+    assert str(GraphTensorType.of([1], ui8)) == "!graph.tensor<1 x ui8>"
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,24 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     TopologicalSorter(graph).prepare()  # A CycleError names the modules.
 
 
+def class_names(path: Path) -> Iterator[str]:
+    """The public classes of a file; that of an operation stands behind its dialect, as in ``graph.conv``."""
+    for node in syntax(path).body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            named = (s.value for s in node.body if isinstance(s, ast.Assign) and ast.unparse(s.targets[0]) == "name")
+            texts = (value.value for value in named if isinstance(value, ast.Constant))
+            dialect = next((str(text).partition(".")[0] for text in texts if "." in str(text)), "")
+            yield f"{dialect}.{node.name}" if dialect else node.name
+
+
+def test_one_name_stands_for_one_class() -> None:
+    places: dict[str, list[str]] = {}
+    for module, path in own_modules().items():
+        for name in class_names(path):
+            places.setdefault(name, []).append(module)
+    assert not {name: modules for name, modules in places.items() if len(modules) > 1}
+
+
 def test_few_modules_import_others_by_name() -> None:
     """So that nobody imports past the order of the rooms: the package's face, the registry, the table of kernels, and
     what looks for libraries that are missing."""

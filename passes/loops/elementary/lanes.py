@@ -29,7 +29,7 @@ _NO_FLAGS: dict[str, Attribute] = {"fastmath": arith.FastMathFlagsAttr("none")}
 _NO_OVERFLOW: dict[str, Attribute] = {"overflowFlags": arith.IntegerOverflowAttr("none")}
 
 
-class Lanes:
+class LaneBuilder:
     """Inserts operations before a given one, on values of one shape (`None`: scalars).
 
     ``keeps_denormals``: the code runs where denormals are numbers; otherwise they are zero.
@@ -95,7 +95,7 @@ class Lanes:
         return result
 
     def if_any(
-        self, mask: Lane, otherwise: Sequence[Lane], compute: Callable[[Lanes], Sequence[Lane]]
+        self, mask: Lane, otherwise: Sequence[Lane], compute: Callable[[LaneBuilder], Sequence[Lane]]
     ) -> Sequence[Lane]:
         """What ``compute`` writes if the mask is on in any lane, else ``otherwise``: rare work behind a branch."""
         then = self._branch(compute)
@@ -105,10 +105,10 @@ class Lanes:
         self._block.insert_op_before(branch, self._before)
         return [Lane(self, result) for result in branch.results]
 
-    def _branch(self, compute: Callable[[Lanes], Sequence[Lane]]) -> Region:
+    def _branch(self, compute: Callable[[LaneBuilder], Sequence[Lane]]) -> Region:
         end = scf.YieldOp()
         region = Region(Block([end]))
-        end.operands = [value.ssa for value in compute(Lanes(end, self._sizes, self.keeps_denormals))]
+        end.operands = [value.ssa for value in compute(LaneBuilder(end, self._sizes, self.keeps_denormals))]
         return region
 
     def _any(self, mask: Lane) -> Lane:
@@ -123,7 +123,7 @@ class Lanes:
         """``step`` of what the turn before gave, ``count`` times in a loop; its terms belong to the loop's lanes."""
         end = scf.YieldOp()
         body = Block([end], arg_types=[IndexType(), *(value.ssa.type for value in start)])
-        inner = Lanes(end, self._sizes, self.keeps_denormals)
+        inner = LaneBuilder(end, self._sizes, self.keeps_denormals)
         end.operands = [value.ssa for value in step([inner.value(argument) for argument in body.args[1:]])]
         first, last, stride = (self._index(number) for number in (0, count, 1))
         loop = scf.ForOp(first, last, stride, [value.ssa for value in start], body)
@@ -140,7 +140,7 @@ class Lanes:
 class Lane:
     """A term: `+ - * /` are those of its float type; integers have named methods."""
 
-    lanes: Lanes
+    lanes: LaneBuilder
     ssa: SSAValue
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 
-from .lanes import Lane, Lanes
+from .lanes import Lane, LaneBuilder
 
 _QUOTIENT = 2.0**28
 # Enough for the largest number divided by the smallest normal one.
@@ -22,7 +22,7 @@ def remf(x: Lane, y: Lane) -> Lane:
     dividend, divisor = abs(x).extend(), abs(y).extend()
     is_far = dividend.compare("oge", divisor * _QUOTIENT)
 
-    def reduced(inner: Lanes) -> Sequence[Lane]:
+    def reduced(inner: LaneBuilder) -> Sequence[Lane]:
         return [_reduced(inner, inner.value(dividend.ssa), inner.value(divisor.ssa))]
 
     (near,) = x.lanes.if_any(is_far, [dividend], reduced)
@@ -30,7 +30,7 @@ def remf(x: Lane, y: Lane) -> Lane:
     return abs(y).compare("oeq", inf).select(x, rest.copysign(x))
 
 
-def _reduced(lanes: Lanes, dividend: Lane, divisor: Lane) -> Lane:
+def _reduced(lanes: LaneBuilder, dividend: Lane, divisor: Lane) -> Lane:
     """The dividend less a multiple of the divisor, so that less than 28 bits of quotient are left."""
     step_down = 1 / _QUOTIENT
 

@@ -11,7 +11,7 @@ from math import pi
 
 from xdsl.dialects.builtin import f64, i32
 
-from .lanes import Lane, Lanes
+from .lanes import Lane, LaneBuilder
 
 _ROUND_64 = 1.5 * 2.0**52
 # pi / 2 in three parts: the products of the first two with 26 bits are exact, also without fused multiply-add.
@@ -60,7 +60,7 @@ def _reduce(magnitude: Lane) -> tuple[Lane, Lane]:
     near = (rest.narrow().clamp(-0.786, 0.786), quarter)
     is_large = magnitude.compare("oge", _LARGE)
 
-    def both(inner: Lanes) -> list[Lane]:
+    def both(inner: LaneBuilder) -> list[Lane]:
         far = _reduce_large(inner.value(magnitude.ssa))
         mask = inner.value(is_large.ssa)
         return [mask.select(large, inner.value(small.ssa)) for large, small in zip(far, near)]

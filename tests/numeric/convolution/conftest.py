@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from lamina.context import CompilerContext
 from lamina.dialects import kernel, schedule
-from lamina.dialects.decisions import Decisions, Value, kind_of
+from lamina.dialects.decisions import Decisions, DecisionValue, kind_of
 from lamina.dialects.layout import TensorType
 from lamina.dialects.shape import Dim, parse_dimension, substitute
 from lamina.machines import host_target
@@ -168,7 +168,7 @@ def check_convolution(run_kernel):
         case: Convolution,
         symbols: dict[str, int] | None = None,
         threads: int = 1,
-        decisions: dict[str, Value] | None = None,
+        decisions: dict[str, DecisionValue] | None = None,
         x_layout=None,
         y_layout=None,
     ) -> Decisions:

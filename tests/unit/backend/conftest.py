@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lamina.backend.compile_module import compile_module
+from lamina.backend.compile_image import compile_image
 from lamina.backend.jit import load_module
 from lamina.context import CompilerContext
 from lamina.lowering.loops_to_llvm import lower_module
@@ -60,7 +60,7 @@ def compile_kernel(tmp_path) -> Callable[..., Callable[..., None]]:
         lowered.verify()
         if target.architecture == host_target().architecture:
             return load_module(lowered, target)["kernel"]
-        return emulated(compile_module(lowered, target, support=False), tmp_path)
+        return emulated(compile_image(lowered, target, support=False), tmp_path)
 
     return compile
 

@@ -6,7 +6,7 @@ import ctypes
 import struct
 
 import pytest
-from lamina.backend.compile_module import compile_module, support_objects
+from lamina.backend.compile_image import compile_image, support_objects
 from lamina.backend.elf import Relocation, Symbol, read_object
 from lamina.backend.jit import LoadedImage
 from lamina.backend.linker import Input, LinkError, link
@@ -70,7 +70,7 @@ def test_the_thread_driver_links_for_every_target(target):
 def test_undefined_symbols_are_refused(target):
     text = "declare i64 @exp(i64)\n" + function("f", "  %y = call i64 @exp(i64 %x)\n  ret i64 %y")
     with pytest.raises(LinkError, match="undefined symbol 'exp'"):
-        compile_module(text, target, support=False)
+        compile_image(text, target, support=False)
 
 
 def test_duplicate_symbols_are_refused():
@@ -83,13 +83,13 @@ def test_duplicate_symbols_are_refused():
 def test_absolute_addresses_are_refused(target):
     text = "@here = constant ptr @f\n" + function("f", "  ret i64 1")
     with pytest.raises(LinkError, match="absolute address"):
-        compile_module(text, target, support=False)
+        compile_image(text, target, support=False)
 
 
 def test_writable_data_is_refused():
     text = "@counter = global i64 7\n" + function("f", "  %y = load i64, ptr @counter\n  ret i64 %y")
     with pytest.raises(Exception, match="writable data"):
-        compile_module(text, X86, support=False)
+        compile_image(text, X86, support=False)
 
 
 def test_machines_do_not_mix():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from lamina.backend import compile_module as unit
+from lamina.backend import compile_image as unit
 from lamina.backend.object_cache import MEMORY, load_object, object_key, store_object
 from lamina.context import CompilerContext
 from lamina.lowering.loops_to_llvm import lower_module
@@ -97,10 +97,10 @@ def test_kernels_that_differ_in_name_share_an_object(monkeypatch):
     emitted: list[str] = []
     emit = unit.emit_object
     monkeypatch.setattr(unit, "emit_object", lambda text, *rest: emitted.append(text) or emit(text, *rest))
-    image = unit.compile_module(module, target, support=False)
+    image = unit.compile_image(module, target, support=False)
     assert image.symbols["one"] == image.symbols["two"] != image.symbols["other"]
     assert len(emitted) == 2
-    assert unit.compile_module(module, target, support=False) == image
+    assert unit.compile_image(module, target, support=False) == image
     assert len(emitted) == 2
 
 
@@ -112,5 +112,5 @@ def test_the_next_model_shares_kernels_without_a_disk(monkeypatch):
     monkeypatch.setattr(unit, "emit_object", lambda text, *rest: emitted.append(text) or emit(text, *rest))
     for names, expected in (("one other", 2), ("another_name other", 2), ("one", 2)):
         module = lower_module(Parser(CompilerContext(target=target), kernels(names)).parse_module(), target)
-        unit.compile_module(module, target, support=False)
+        unit.compile_image(module, target, support=False)
         assert len(emitted) == expected

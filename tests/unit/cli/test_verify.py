@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from lamina.cli.verify import _verdict
 from lamina.dialects.graph.constants import ConstantOp
-from lamina.verification import Check, Report
+from lamina.verification import PhaseCheck, VerificationReport
 
 
 def test_every_phase_of_a_right_model_is_ok(lamina, model: Path) -> None:
@@ -25,10 +25,12 @@ def test_every_phase_of_a_right_model_is_ok(lamina, model: Path) -> None:
 
 
 def test_a_reference_that_did_not_run_is_not_said_to_agree() -> None:
-    checks = [Check("import", "import against an engine", "ok"), Check("graph", "graph against import", "ok")]
-    assert _verdict(Report("m.onnx", "an engine", checks)).startswith("every phase computes what an engine does")
-    checks[0] = Check("import", "import against an engine", "skipped")
-    assert "nothing was compared with an engine" in _verdict(Report("m.onnx", "an engine", checks))
+    checks = [PhaseCheck("import", "import against an engine", "ok"), PhaseCheck("graph", "graph against import", "ok")]
+    assert _verdict(VerificationReport("m.onnx", "an engine", checks)).startswith(
+        "every phase computes what an engine does"
+    )
+    checks[0] = PhaseCheck("import", "import against an engine", "skipped")
+    assert "nothing was compared with an engine" in _verdict(VerificationReport("m.onnx", "an engine", checks))
 
 
 @pytest.fixture

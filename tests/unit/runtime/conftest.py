@@ -7,10 +7,10 @@ import platform
 import numpy as np
 import pytest
 from lamina import machines
-from lamina.backend.compile_module import compile_module
+from lamina.backend.compile_image import compile_image
 from lamina.runtime.executable import Executable
 from lamina.runtime.image import Image
-from lamina.runtime.program import Block, Buffer, Call, Program, Segment, Stage, Target, TensorType
+from lamina.runtime.program import ArrayType, Block, Buffer, Call, Program, RequiredMachine, Segment, Stage
 
 # Each kernel is void(ptr arguments, i64 thread, i64 threads) over a table of 64-bit slots. A kernel works on the
 # elements from count * thread / threads to count * (thread + 1) / threads.
@@ -116,9 +116,9 @@ define void @nothing(ptr %arguments, i64 %thread, i64 %threads) {
 """
 
 
-def compile_image(text: str) -> Image:
+def image_of(text: str) -> Image:
     """Compiles LLVM IR text and links it with the thread driver for this machine."""
-    return compile_module(text, machines.host_target())
+    return compile_image(text, machines.host_target())
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -131,11 +131,11 @@ def all_threads_always():
 
 @pytest.fixture(scope="session")
 def image() -> Image:
-    return compile_image(KERNELS)
+    return image_of(KERNELS)
 
 
-def host_target() -> Target:
-    return Target("host", f"{platform.machine()}-unknown-linux-gnu")
+def host_target() -> RequiredMachine:
+    return RequiredMachine("host", f"{platform.machine()}-unknown-linux-gnu")
 
 
 def single_segment(segment: Segment, input_names: list[str], output_names: list[str], symbols: list[str]) -> Program:
@@ -154,7 +154,7 @@ def single_segment(segment: Segment, input_names: list[str], output_names: list[
 def add_program(shape: list[int | str], count: int | str, work: int | None = None) -> Program:
     """c = a + b over float32 of ``shape`` with ``count`` elements."""
     names = sorted({d for d in shape if isinstance(d, str)})
-    tensor = TensorType("float32", list(shape))
+    tensor = ArrayType("float32", list(shape))
     nbytes = f"4*({count})" if isinstance(count, str) else 4 * count
     buffers = [
         Buffer("a", nbytes, "input", 0),
@@ -170,7 +170,7 @@ def add_program(shape: list[int | str], count: int | str, work: int | None = Non
 
 def chain_program(length: int, work: int | None = None) -> Program:
     """y = x reversed ``length`` times plus x added after each, over N float32: every stage needs a barrier."""
-    tensor = TensorType("float32", ["N"])
+    tensor = ArrayType("float32", ["N"])
     buffers = [Buffer("x", "4*N", "input", 0), Buffer("y", "4*N", "output", 0)]
     stages: list[Stage] = []
     previous = "x"
@@ -203,7 +203,7 @@ def kernels(image: Image):
         chain_program = staticmethod(chain_program)
         chain_expected = staticmethod(chain_expected)
         single_segment = staticmethod(single_segment)
-        compile_image = staticmethod(compile_image)
+        compile_image = staticmethod(image_of)
         host_target = staticmethod(host_target)
 
         def __init__(self) -> None:

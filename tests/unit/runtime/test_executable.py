@@ -10,7 +10,7 @@ import threading
 import numpy as np
 import pytest
 from lamina.runtime.errors import ExecutionError, InputError, LaminaError
-from lamina.runtime.program import Buffer, Check, Segment, Stage, TensorType
+from lamina.runtime.program import ArrayType, Buffer, Check, Segment, Stage
 
 
 def feeds(*shape: int) -> dict[str, np.ndarray]:
@@ -123,7 +123,7 @@ def test_a_symbol_has_one_value(symbolic_add) -> None:
 
 def test_expressions_and_checks(kernels) -> None:
     program = kernels.add_program(["N"], "N")
-    program.inputs[1] = ("b", TensorType("float32", ["2*N - N"]))
+    program.inputs[1] = ("b", ArrayType("float32", ["2*N - N"]))
     program.checks.append(Check("N % 2", 0, "the sequence is even"))
     executable = kernels.executable(program)
     assert executable.run({"a": np.ones(4, np.float32), "b": np.ones(4, np.float32)})["c"].shape == (4,)
@@ -134,7 +134,7 @@ def test_expressions_and_checks(kernels) -> None:
 
 
 def test_too_small_inputs_are_refused(kernels) -> None:
-    tensor, smaller = TensorType("float32", ["N"]), TensorType("float32", ["N - 3"])
+    tensor, smaller = ArrayType("float32", ["N"]), ArrayType("float32", ["N - 3"])
     stage = Stage("nothing", "nothing", [])
     segment = Segment("main", [tensor], [smaller], [], [stage], ["N"])
     executable = kernels.executable(kernels.single_segment(segment, ["x"], ["y"], ["N"]))
@@ -160,7 +160,7 @@ def test_stages_meet_at_barriers(kernels, threads: int, size: int) -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_serial_stages_run_once(kernels, threads: int) -> None:
-    zero, counter = TensorType("float32", [1]), TensorType("int32", [1])
+    zero, counter = ArrayType("float32", [1]), ArrayType("int32", [1])
     operands = [("buffer", "x", 0), ("buffer", "x", 0), ("buffer", "y", 0), ("dim", 1)]
     stages = [Stage("clear", "add", operands)]  # 0.0 + 0.0 has the bits of the integer 0.
     stages += [Stage(f"s{i}", "count_calls", [("buffer", "y", 0)], barrier=i % 3 == 0, serial=True) for i in range(30)]
@@ -173,8 +173,8 @@ def test_serial_stages_run_once(kernels, threads: int) -> None:
 
 def test_small_segments_stay_on_one_thread(kernels) -> None:
     def threads_of(work: int | None, size: int) -> int:
-        tensor = TensorType("int64", [1])
-        big = TensorType("float32", [size])
+        tensor = ArrayType("int64", [1])
+        big = ArrayType("float32", [size])
         buffers = [Buffer("x", 4 * size, "input"), Buffer("y", 8, "output")]
         stage = Stage("note", "note_threads", [("buffer", "y", 0)])
         segment = Segment("main", [big], [tensor], buffers, [stage], [], work)
@@ -190,7 +190,7 @@ def test_small_segments_stay_on_one_thread(kernels) -> None:
 def test_constants_and_offsets(kernels) -> None:
     from lamina.runtime.program import Constant
 
-    tensor = TensorType("float32", [4])
+    tensor = ArrayType("float32", [4])
     buffers = [
         Buffer("x", 16, "input"),
         Buffer("w", 32, "constant", constant="weights"),
@@ -284,7 +284,7 @@ def test_profile(kernels) -> None:
 
 
 def test_poison_shows_what_nobody_writes(kernels) -> None:
-    tensor = TensorType("float32", [64])
+    tensor = ArrayType("float32", [64])
     buffers = [Buffer("x", 256, "input"), Buffer("y", 256, "output"), Buffer("t", 256, "arena", last_stage=1)]
     copy_of_unwritten = Stage("copy", "reverse", [("buffer", "t", 0), ("buffer", "y", 0), ("dim", 60)])
     segment = Segment("main", [tensor], [tensor], buffers, [Stage("nothing", "nothing", []), copy_of_unwritten], [])
@@ -308,7 +308,7 @@ def test_guarded_runs_give_the_same(kernels, threads: int) -> None:
 def overrunning_executable(kernels, extra: int):
     """Its only stage writes ``extra`` elements more than there are, into a buffer of 63 elements."""
     count = 63 + extra
-    tensor = TensorType("float32", [count])
+    tensor = ArrayType("float32", [count])
     buffers = [Buffer("x", 4 * count, "input"), Buffer("y", 4 * count, "output"), Buffer("t", 252, "arena")]
     copy = Stage("copy", "reverse", [("buffer", "x", 0), ("buffer", "t", 0), ("dim", count)])
     segment = Segment("main", [tensor], [tensor], buffers, [copy], [])

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lamina.backend.compile_module import compile_module
+from lamina.backend.compile_image import compile_image
 from lamina.machines import host_target, target_by_name
 from lamina.runtime import file_format
 from lamina.runtime.errors import FileFormatError, LaminaError, ProgramError, TargetMismatchError
@@ -23,13 +23,13 @@ from lamina.runtime.executable import Executable, from_bytes, load
 from lamina.runtime.file_format import to_bytes
 from lamina.runtime.files import YOUNG_SECONDS
 from lamina.runtime.machine import check_target, processor_flags
-from lamina.runtime.program import Buffer, Constant, Program, Segment, Stage, Target, TensorType
+from lamina.runtime.program import ArrayType, Buffer, Constant, Program, RequiredMachine, Segment, Stage
 
 HEADER = 96
 
 
 def weights_executable(kernels, count: int = 1000) -> Executable:
-    tensor = TensorType("float32", ["N"])
+    tensor = ArrayType("float32", ["N"])
     buffers = [
         Buffer("x", "4*N", "input"),
         Buffer("w", 4 * count, "constant", constant="w"),
@@ -372,22 +372,24 @@ def test_a_second_process_adds_little_memory(kernels, tmp_path) -> None:
 
 def test_targets() -> None:
     machine = os.uname().machine
-    check_target(Target("host", f"{machine}-unknown-linux-gnu", features=["+64bit", "-avx512er"]))
+    check_target(RequiredMachine("host", f"{machine}-unknown-linux-gnu", features=["+64bit", "-avx512er"]))
     other = "aarch64" if machine == "x86_64" else "x86_64"
     with pytest.raises(TargetMismatchError, match=f"compiled for {other}"):
-        check_target(Target("other", f"{other}-unknown-linux-gnu"))
+        check_target(RequiredMachine("other", f"{other}-unknown-linux-gnu"))
     with pytest.raises(TargetMismatchError, match="windows-msvc"):
-        check_target(Target("windows", f"{machine}-pc-windows-msvc"))
+        check_target(RequiredMachine("windows", f"{machine}-pc-windows-msvc"))
     if machine == "x86_64" and "amx_tile" not in processor_flags():
         with pytest.raises(TargetMismatchError, match="this processor lacks amx-tile"):
-            check_target(Target("sapphire_rapids", "x86_64-unknown-linux-gnu", features=["+sse4.2", "+amx-tile"]))
+            check_target(
+                RequiredMachine("sapphire_rapids", "x86_64-unknown-linux-gnu", features=["+sse4.2", "+amx-tile"])
+            )
 
 
 def test_models_for_other_machines_are_saved_but_not_run(kernels, tmp_path) -> None:
     target = target_by_name("aarch64_neon" if os.uname().machine == "x86_64" else "x86_64")
     program = weights_executable(kernels).program
-    program.target = Target(target.name, target.triple, target.cpu)
-    image = compile_module("define void @add(ptr %a, i64 %t, i64 %n) { ret void }", target)
+    program.target = RequiredMachine(target.name, target.triple, target.cpu)
+    image = compile_image("define void @add(ptr %a, i64 %t, i64 %n) { ret void }", target)
     executable = Executable(program, image, bytes(4000))
     with pytest.raises(TargetMismatchError, match=f"compiled for {target.triple}"):
         executable.run({"x": np.zeros(2, np.float32)})
@@ -401,14 +403,14 @@ def test_models_for_other_machines_are_saved_but_not_run(kernels, tmp_path) -> N
 def test_levels_of_x86_64(monkeypatch) -> None:
     old = "fpu sse sse2 pni ssse3 sse4_1 sse4_2 popcnt avx f16c"
     monkeypatch.setattr("lamina.runtime.machine.processor_flags", lambda: frozenset(old.split()))
-    check_target(Target("old", "x86_64-unknown-linux-gnu", "x86-64-v2"))
+    check_target(RequiredMachine("old", "x86_64-unknown-linux-gnu", "x86-64-v2"))
     with pytest.raises(TargetMismatchError, match="lacks avx2, bmi, bmi2, fma, lzcnt, movbe:"):
-        check_target(Target("avx2", "x86_64-unknown-linux-gnu", "x86-64-v3"))
+        check_target(RequiredMachine("avx2", "x86_64-unknown-linux-gnu", "x86-64-v3"))
 
 
 def test_this_machine_has_what_its_target_needs() -> None:
     target = host_target()
-    check_target(Target(target.name, target.triple, target.cpu, list(target.features)))
+    check_target(RequiredMachine(target.name, target.triple, target.cpu, list(target.features)))
 
 
 def test_loading_needs_numpy_alone(saved: Path) -> None:

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from lamina.backend.compile_module import compile_module
+from lamina.backend.compile_image import compile_image
 from lamina.machines import host_target, target_by_name
 from lamina.runtime.errors import InputError
 from lamina.runtime.executable import Executable
 from lamina.runtime.memory import map_code
-from lamina.runtime.program import Buffer, Segment, Stage, TensorType
+from lamina.runtime.program import ArrayType, Buffer, Segment, Stage
 
 x86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="reads the registers of x86-64")
 
@@ -117,8 +117,8 @@ def test_after_an_error_too(kernels, registers: Registers) -> None:
 @pytest.mark.parametrize("threads", [1, 2, 7])
 def test_all_participants_have_one_mode(kernels, registers: Registers, threads: int) -> None:
     """Whatever the caller's is, and whatever it was when the workers were started."""
-    out = TensorType("int32", [16])
-    x = TensorType("float32", [1])
+    out = ArrayType("int32", [16])
+    x = ArrayType("float32", [1])
     buffers = [Buffer("x", 4, "input", 0), Buffer("y", 64, "output", 0)]
     segment = Segment("main", [x], [out], buffers, [Stage("note", "note_mode", [("buffer", "y", 0)])], [], 10**9)
     program = kernels.single_segment(segment, ["x"], ["y"], [])
@@ -133,12 +133,12 @@ def test_all_participants_have_one_mode(kernels, registers: Registers, threads: 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_models_that_keep_denormals_have_a_mode_of_their_own(kernels, registers: Registers, threads: int) -> None:
     """In turns with models that flush them, whose workers they do not get."""
-    out, x = TensorType("int32", [16]), TensorType("float32", [1])
+    out, x = ArrayType("int32", [16]), ArrayType("float32", [1])
     buffers = [Buffer("x", 4, "input", 0), Buffer("y", 64, "output", 0)]
     segment = Segment("main", [x], [out], buffers, [Stage("note", "note_mode", [("buffer", "y", 0)])], [], 10**9)
     program = kernels.single_segment(segment, ["x"], ["y"], [])
     expected = {"flush": IN_A_RUN, "keep": KEEPING}
-    images = {denormals: compile_module(NOTE_MODE, host_target(), denormals=denormals) for denormals in expected}
+    images = {denormals: compile_image(NOTE_MODE, host_target(), denormals=denormals) for denormals in expected}
     executables = {denormals: Executable(program, image, b"", threads) for denormals, image in images.items()}
     for mxcsr, x87 in MODES:
         for denormals, executable in executables.items():
@@ -204,7 +204,7 @@ def callees(words: list[int], start: int) -> list[int]:
 
 @pytest.mark.parametrize("function", ["lamina_run", "lamina_worker"])
 def test_aarch64_sets_its_mode_first_and_restores_it_last(function: str) -> None:
-    image = compile_module("define void @nothing(ptr %a, i64 %t, i64 %n) { ret void }", target_by_name("aarch64_neon"))
+    image = compile_image("define void @nothing(ptr %a, i64 %t, i64 %n) { ret void }", target_by_name("aarch64_neon"))
     code = image.data[: len(image.data) // 4 * 4]
     words = np.frombuffer(code, "<u4").tolist()
     called = callees(words, image.symbols[function] // 4)
@@ -216,7 +216,7 @@ def test_aarch64_sets_its_mode_first_and_restores_it_last(function: str) -> None
 def test_aarch64_can_keep_denormals() -> None:
     """FPCR is zero then: the write takes its number from the register that is always zero."""
     text, target = "define void @nothing(ptr %a, i64 %t, i64 %n) { ret void }", target_by_name("aarch64_neon")
-    image = compile_module(text, target, denormals="keep")
+    image = compile_image(text, target, denormals="keep")
     words = np.frombuffer(image.data[: len(image.data) // 4 * 4], "<u4").tolist()
     begin = callees(words, image.symbols["lamina_run"] // 4)[0]
     assert WRITE_CONTROL | 31 in body(words, begin)

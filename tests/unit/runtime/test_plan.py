@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from lamina.runtime.errors import ExecutionError, ProgramError
 from lamina.runtime.program import (
+    ArrayType,
     Block,
     Call,
     Conditional,
@@ -15,12 +16,11 @@ from lamina.runtime.program import (
     Host,
     Program,
     Repeat,
-    TensorType,
 )
 
-VECTOR = TensorType("float32", ["N"])
-BOOL = TensorType("bool", [])
-INT = TensorType("int64", [])
+VECTOR = ArrayType("float32", ["N"])
+BOOL = ArrayType("bool", [])
+INT = ArrayType("int64", [])
 
 
 def program_of(kernels, inputs, outputs, steps, results, symbols=("N",)) -> Program:
@@ -52,14 +52,14 @@ def test_calls_and_host_operations(kernels) -> None:
 
 
 def test_data_binds_symbols(kernels) -> None:
-    found, found_floats = TensorType("int64", [1, "K"]), TensorType("float32", [1, "K"])
+    found, found_floats = ArrayType("int64", [1, "K"]), ArrayType("float32", [1, "K"])
     steps = [
         Host("nonzero", {}, ["a"], ["indices"], [found]),
         Host("cast", {"shape": [1, "K"], "dtype": "float32"}, ["indices"], ["floats"], [found_floats]),
-        Host("reshape", {"shape": ["K"]}, ["floats"], ["flat"], [TensorType("float32", ["K"])]),
+        Host("reshape", {"shape": ["K"]}, ["floats"], ["flat"], [ArrayType("float32", ["K"])]),
         Call("twice", ["flat", "flat"], ["c"]),
     ]
-    outputs = [("c", TensorType("float32", ["K"]))]
+    outputs = [("c", ArrayType("float32", ["K"]))]
     program = program_of(kernels, [("a", VECTOR)], outputs, steps, ["c"], ["N", "K"])
     twice = kernels.add_program(["K"], "K").segments["main"]
     twice.name = "twice"
@@ -88,16 +88,16 @@ def test_outputs_are_copies(kernels) -> None:
 def test_conditional(kernels, condition: bool) -> None:
     then_block = Block([Call("main", ["a", "a"], ["doubled"])], ["doubled"])
     found_steps = [
-        Host("nonzero", {}, ["a"], ["found"], [TensorType("int64", [1, "M"])]),
-        Host("cast", {"dtype": "float32"}, ["found"], ["f"], [TensorType("float32", [1, "M"])]),
-        Host("reshape", {"shape": ["M"]}, ["f"], ["flat"], [TensorType("float32", ["M"])]),
+        Host("nonzero", {}, ["a"], ["found"], [ArrayType("int64", [1, "M"])]),
+        Host("cast", {"dtype": "float32"}, ["found"], ["f"], [ArrayType("float32", [1, "M"])]),
+        Host("reshape", {"shape": ["M"]}, ["f"], ["flat"], [ArrayType("float32", ["M"])]),
     ]
     else_block = Block(found_steps, ["flat"])
     steps = [
-        Conditional("p", then_block, else_block, ["chosen"], [TensorType("float32", ["K"])]),
-        Host("reshape", {"shape": ["K", 1]}, ["chosen"], ["c"], [TensorType("float32", ["K", 1])]),
+        Conditional("p", then_block, else_block, ["chosen"], [ArrayType("float32", ["K"])]),
+        Host("reshape", {"shape": ["K", 1]}, ["chosen"], ["c"], [ArrayType("float32", ["K", 1])]),
     ]
-    outputs = [("c", TensorType("float32", ["K", 1]))]
+    outputs = [("c", ArrayType("float32", ["K", 1]))]
     program = program_of(kernels, [("p", BOOL), ("a", VECTOR)], outputs, steps, ["c"], ["N", "K"])
     a = np.array([0, 7, 0, 9, 1], np.float32)
     result = run(kernels, program, p=np.array(condition), a=a)["c"]
@@ -110,7 +110,7 @@ def loop_program(kernels, with_trips: bool, with_condition: bool) -> Program:
     body = Block(
         [
             Call("main", ["carried", "a"], ["next"]),
-            Host("gather", {"axis": 0}, ["next", "@zero"], ["head"], [TensorType("float32", [])]),
+            Host("gather", {"axis": 0}, ["next", "@zero"], ["head"], [ArrayType("float32", [])]),
             Host("less", {}, ["head", "limit"], ["more"], [BOOL]),
             Host("relu", {}, ["i"], ["number"], [INT]),
         ],
@@ -124,10 +124,10 @@ def loop_program(kernels, with_trips: bool, with_condition: bool) -> Program:
         ["i", "going", "carried"],
         ["last", "all", "numbers"],
         [INT, BOOL, VECTOR],
-        [VECTOR, TensorType("float32", ["T", "N"]), TensorType("int64", ["T"])],
+        [VECTOR, ArrayType("float32", ["T", "N"]), ArrayType("int64", ["T"])],
     )
-    inputs = [("trips", INT), ("start", BOOL), ("limit", TensorType("float32", [])), ("a", VECTOR)]
-    outputs = [("last", VECTOR), ("all", TensorType("float32", ["T", "N"])), ("numbers", TensorType("int64", ["T"]))]
+    inputs = [("trips", INT), ("start", BOOL), ("limit", ArrayType("float32", [])), ("a", VECTOR)]
+    outputs = [("last", VECTOR), ("all", ArrayType("float32", ["T", "N"])), ("numbers", ArrayType("int64", ["T"]))]
     program = program_of(kernels, inputs, outputs, [step], ["last", "all", "numbers"], ["N", "T"])
     program.constants["zero"] = Constant(0, 8, "int64", [])
     return program
@@ -162,8 +162,8 @@ def test_repeat(kernels, trips, start, limit, with_trips, with_condition, iterat
 
 
 def test_failing_host_operations(kernels) -> None:
-    steps = [Host("reshape", {"shape": [7]}, ["a"], ["c"], [TensorType("float32", [7])])]
-    program = program_of(kernels, [("a", VECTOR)], [("c", TensorType("float32", [7]))], steps, ["c"])
+    steps = [Host("reshape", {"shape": [7]}, ["a"], ["c"], [ArrayType("float32", [7])])]
+    program = program_of(kernels, [("a", VECTOR)], [("c", ArrayType("float32", [7]))], steps, ["c"])
     with pytest.raises(ExecutionError, match=r"'reshape' on the host failed for inputs float32 \[3\]"):
         kernels.executable(program).run({"a": np.zeros(3, np.float32)})
     steps[0].operation = "paint"
@@ -173,9 +173,9 @@ def test_failing_host_operations(kernels) -> None:
 
 def test_results_that_are_not_as_declared(kernels) -> None:
     for tensor, message in [
-        (TensorType("float64", ["N"]), "gave 'c' as float32: expected float64"),
-        (TensorType("float32", [4]), "dimension 0 is 3 but must be 4"),
-        (TensorType("float32", []), "expected 0 dimensions"),
+        (ArrayType("float64", ["N"]), "gave 'c' as float32: expected float64"),
+        (ArrayType("float32", [4]), "dimension 0 is 3 but must be 4"),
+        (ArrayType("float32", []), "expected 0 dimensions"),
     ]:
         program = program_of(
             kernels, [("a", VECTOR)], [("c", tensor)], [Host("relu", {}, ["a"], ["c"], [tensor])], ["c"]

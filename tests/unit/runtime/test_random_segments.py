@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from lamina.runtime.program import Buffer, Segment, Stage, TensorType
+from lamina.runtime.program import ArrayType, Buffer, Segment, Stage
 
 # A stage: the numbers of two earlier values (modulo how many there are), whether it reverses, an idle barrier.
 _stages = st.lists(
@@ -25,7 +25,7 @@ def barriers_needed(stages: list[tuple[int, int, bool, bool]]) -> list[bool]:
 
 def segment_of(stages: list[tuple[int, int, bool, bool]]) -> Segment:
     """Value 0 is the input; stage k writes value k + 1; the last one is the output."""
-    tensor = TensorType("float32", ["N"])
+    tensor = ArrayType("float32", ["N"])
     last_use = {number + 1: number for number in range(len(stages))}
     for number, (left, right, reverses, _) in enumerate(stages):
         for operand in (left,) if reverses else (left, right):

@@ -10,7 +10,7 @@ import pytest
 from lamina import session as onnxruntime
 from lamina.runtime.errors import InputError, LaminaError
 from lamina.runtime.file_format import to_bytes
-from lamina.runtime.program import TensorType
+from lamina.runtime.program import ArrayType
 from lamina.session import InferenceSession, OrtValue, SessionOptions
 
 
@@ -57,7 +57,7 @@ def test_as_packages_use_it(compiled, tmp_path) -> None:
 def test_expressions_have_no_name_in_onnxruntime(kernels) -> None:
     program = kernels.add_program(["N"], "N")
     name, tensor = program.outputs[0]
-    program.outputs[0] = (name, TensorType(tensor.dtype, ["N*1"]))
+    program.outputs[0] = (name, ArrayType(tensor.dtype, ["N*1"]))
     assert InferenceSession(to_bytes(kernels.executable(program))).get_outputs()[0].shape == [None]
 
 

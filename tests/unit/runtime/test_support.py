@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from lamina.backend.compile_module import compile_module
+from lamina.backend.compile_image import compile_image
 from lamina.backend.support import ARCHITECTURES, support_text
 from lamina.machines import TARGETS, target_by_name
 
@@ -17,7 +17,7 @@ SYSTEM_CALL = {
 @pytest.mark.parametrize("name", list(TARGETS))
 def test_every_target_has_the_driver(name: str) -> None:
     target = target_by_name(name)
-    image = compile_module("define void @nothing(ptr %a, i64 %t, i64 %n) { ret void }", target)
+    image = compile_image("define void @nothing(ptr %a, i64 %t, i64 %n) { ret void }", target)
     assert {*EXPORTED, "nothing"} <= set(image.symbols)
     assert image.data.count(SYSTEM_CALL[target.architecture]) == 1
 

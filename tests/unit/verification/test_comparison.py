@@ -7,7 +7,7 @@ import json
 import ml_dtypes
 import numpy as np
 import pytest
-from lamina.verification import Check, Report, Tolerance, compare_arrays
+from lamina.verification import PhaseCheck, Tolerance, VerificationReport, compare_arrays
 
 
 def test_the_worst_element_is_named() -> None:
@@ -70,12 +70,12 @@ def test_empty_tensors_and_scalars() -> None:
 
 def test_a_report_names_the_search_result_of_the_first_wrong_phase() -> None:
     checks = [
-        Check("graph", "graph against import", "ok"),
-        Check("kernel", "kernel against graph", "wrong"),
-        Check("kernel", "after kernel-x", "wrong", pass_name="kernel-x", operation="kernel.conv", value="y"),
-        Check("run", "model", "wrong"),
+        PhaseCheck("graph", "graph against import", "ok"),
+        PhaseCheck("kernel", "kernel against graph", "wrong"),
+        PhaseCheck("kernel", "after kernel-x", "wrong", pass_name="kernel-x", operation="kernel.conv", value="y"),
+        PhaseCheck("run", "model", "wrong"),
     ]
-    report = Report("m.onnx", "onnxruntime", checks)
+    report = VerificationReport("m.onnx", "onnxruntime", checks)
     assert not report.ok
     assert report.first_wrong is checks[2]
     assert report.first_wrong.place == "phase kernel, pass kernel-x, kernel.conv %y"

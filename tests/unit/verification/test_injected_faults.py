@@ -17,7 +17,7 @@ from lamina.dialects.schedule import BarrierOp, BufferOp, StageOp
 from lamina.interpreters.loops import translate
 from lamina.interpreters.schedule import interpret_schedule
 from lamina.universe import UNIVERSE
-from lamina.verification import Report, VerifyOptions, verify_model
+from lamina.verification import VerificationReport, VerifyOptions, verify_model
 from lamina.verification.reproduce import read_stage
 from one_node import model_of
 from xdsl.context import Context
@@ -31,7 +31,7 @@ from xdsl.passes import ModulePass
 FEEDS = {"x": np.random.default_rng(1).standard_normal((1, 3, 10, 10)).astype(np.float32)}
 
 
-def checked(network: Path, **options: Any) -> Report:
+def checked(network: Path, **options: Any) -> VerificationReport:
     options = {"bisect": True, "loops_seconds": 60.0, **options}
     return verify_model(network, lambda executable: FEEDS, VerifyOptions(**options), target="avx2")
 

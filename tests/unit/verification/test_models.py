@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from lamina.errors import LaminaError
-from lamina.verification import Report, VerifyOptions, verify_model
+from lamina.verification import VerificationReport, VerifyOptions, verify_model
 from lamina.verification.isolation import Crash, run_isolated
 from onnx import TensorProto, helper, numpy_helper
 
@@ -27,7 +27,7 @@ def verified(
     outputs: Sequence[Info],
     feeds: dict[str, np.ndarray],
     constants: Sequence[onnx.TensorProto] = (),
-) -> Report:
+) -> VerificationReport:
     infos = [[helper.make_tensor_value_info(*info) for info in group] for group in (inputs, outputs)]
     graph = helper.make_graph(list(nodes), "model", *infos, list(constants))
     path = folder / "model.onnx"
@@ -35,7 +35,7 @@ def verified(
     return verify_model(path, lambda executable: feeds, VerifyOptions(loops_seconds=60.0), target="avx2")
 
 
-def assert_right(report: Report) -> None:
+def assert_right(report: VerificationReport) -> None:
     assert report.ok, report.first_wrong
     assert [check for check in report.checks if check.status == "skipped"] == []
 

@@ -15,7 +15,7 @@ import pytest
 from lamina.errors import LaminaError
 from lamina.interpreters.schedule import MemoryHazard
 from lamina.pipeline import PipelineOptions
-from lamina.verification import Check, SizesToTry, Tolerance, VerifyOptions, verify_model
+from lamina.verification import PhaseCheck, SizesToTry, Tolerance, VerifyOptions, verify_model
 from lamina.verification.reference import Arrays, Reference
 from lamina.verification.sizes import SizesCheck
 from onnx import TensorProto, helper
@@ -41,7 +41,7 @@ def softmax(feeds: Arrays) -> Arrays:
     return {"y": powers / powers.sum(-1, keepdims=True)}
 
 
-def checks(model: Path, interpret: Callable[[Arrays], Arrays], seconds: float = 60.0) -> list[Check]:
+def checks(model: Path, interpret: Callable[[Arrays], Arrays], seconds: float = 60.0) -> list[PhaseCheck]:
     checked = lamina.compile(model, options=PipelineOptions(checked=True))
     compared = SizesCheck(checked, interpret, Reference.of(model), Tolerance().at_least(1e-6))
     return list(compared.run(SizesToTry(feeds_at, seconds)))

@@ -71,7 +71,7 @@ def cut_of(shape: tuple[int, ...], lanes: int) -> Cut:
 
 
 @dataclass(slots=True, eq=False)
-class Tile:
+class CutVector:
     """An n-D vector in registers: `pieces[row * len(cut.widths) + column]`."""
 
     cut: Cut
@@ -217,8 +217,8 @@ def transpose_rows(
 
 
 def map_pieces(
-    operands: Sequence[Tile], element: Attribute, function: Callable[..., SSAValue], cut: Cut | None = None
-) -> Tile:
+    operands: Sequence[CutVector], element: Attribute, function: Callable[..., SSAValue], cut: Cut | None = None
+) -> CutVector:
     """A tile of `function(piece of each operand)`; equal operand pieces are computed once."""
     seen: dict[tuple[SSAValue, ...], SSAValue] = {}
     result: list[SSAValue] = []
@@ -227,4 +227,4 @@ def map_pieces(
         if value is None:
             value = seen[pieces] = function(*pieces)
         result.append(value)
-    return Tile(cut or operands[0].cut, element, result)
+    return CutVector(cut or operands[0].cut, element, result)

@@ -22,7 +22,7 @@ from .support import support_text
 
 _NEUTRAL_NAME = "kernel"
 
-Progress = Callable[[int, int], None]
+KernelProgress = Callable[[int, int], None]
 """Takes how many kernels are compiled of how many."""
 
 
@@ -42,14 +42,14 @@ def cached_object(text: str, target: Target, optimization_level: int = 2) -> byt
     return data
 
 
-def compile_module(
+def compile_image(
     module: ModuleOp | str,
     target: Target,
     *,
     support: bool = True,
     denormals: str = "flush",
     optimization_level: int = 2,
-    progress: Progress | None = None,
+    progress: KernelProgress | None = None,
 ) -> Image:
     """Compiles an llvm-level module, or LLVM IR text, and links it with the support code.
 
@@ -62,7 +62,7 @@ def compile_module(
 
 
 def _compile_kernels(
-    module: ModuleOp, target: Target, optimization_level: int, progress: Progress | None
+    module: ModuleOp, target: Target, optimization_level: int, progress: KernelProgress | None
 ) -> list[Input]:
     """One object for each distinct kernel, with all the names it goes by."""
     names: dict[str, list[str]] = {}
