@@ -12,15 +12,15 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from .bench import bench
-from .cache import cache
-from .check import check
-from .compile import compile_model
-from .doctor import doctor
+from .commands.bench import bench
+from .commands.cache import cache
+from .commands.check import check
+from .commands.compile import compile_model
+from .commands.doctor import doctor
+from .commands.profile import profile
+from .commands.run import run
+from .commands.verify import verify
 from .failures import EXIT_INTERRUPTED, run_tool
-from .profile import profile
-from .run import run
-from .verify import verify
 
 _EXAMPLE = re.compile(r"^Examples?:\s*(.*?)(?:\n\n|\Z)", re.MULTILINE | re.DOTALL)
 

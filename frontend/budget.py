@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import onnx
 
 from ..errors import ModelError
-from .limits import MAX_EXTRA_NODES, MAX_NODES_PER_NODE
+from .checks.limits import MAX_EXTRA_NODES, MAX_NODES_PER_NODE
 
 
 class BudgetSpentError(ModelError):

@@ -19,8 +19,8 @@ from ..dialects.graph.types import GraphTensorType, f32, i64, is_integer, numpy_
 from ..dialects.shape import add, is_static, maximum, multiply, print_dimension, product, same_dimension, subtract
 from ..reference.operations import REFERENCE, evaluate
 from .budget import NodeBudget
+from .checks.limits import MAX_GROWTH_BYTES, MAX_RANK, MAX_TENSOR_BYTES
 from .contents import known_result
-from .limits import MAX_GROWTH_BYTES, MAX_RANK, MAX_TENSOR_BYTES
 from .size_relations import required_equalities, required_minimums
 from .symbols import Symbols
 from .values import Value, object_array

@@ -16,8 +16,8 @@ import onnx
 
 from ..errors import InvalidModelError
 from ..external_files import NoFileError, OutsideError, find_beside, open_beside
-from .tensor_checks import nbytes
-from .wording import shown
+from .checks.tensor_checks import nbytes
+from .checks.wording import shown
 
 
 @dataclass(frozen=True)

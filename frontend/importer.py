@@ -28,14 +28,14 @@ from ..errors import (
 )
 from .budget import BudgetSpentError, NodeBudget
 from .builder import GraphBuilder, name_hint
+from .checks.node_checks import check_node
+from .checks.schema_checks import input_type_problem
 from .known_operators import unknown_operator
 from .narrow_floats import in_f32
 from .node import Node, node_name, type_name
-from .node_checks import check_node
 from .operator_sets import STANDARD_DOMAINS
 from .problems import Problems, Unavailable, Unreached, inferred_types, stand_in, type_proto
 from .registry import find_converter
-from .schema_checks import input_type_problem
 from .scope import Scope
 from .symbols import Symbols
 from .values import Value

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, TypeAlias
 import onnx
 
 from ..errors import InvalidModelError
+from .checks.limits import MAX_FILE_BYTES
+from .checks.validate_model import validate_model
 from .external_data import load_external_data
 from .functions import inline_functions
-from .limits import MAX_FILE_BYTES
 from .operator_sets import STANDARD_DOMAINS
-from .validate_model import validate_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

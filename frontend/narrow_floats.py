@@ -10,7 +10,7 @@ from functools import wraps
 from typing import TYPE_CHECKING
 
 from ..dialects.graph.types import bf16, f16, f32
-from .schema_checks import signature_of
+from .checks.schema_checks import signature_of
 from .values import Value
 
 if TYPE_CHECKING:

@@ -141,7 +141,7 @@ def test_few_modules_import_others_by_name() -> None:
     """So that nobody imports past the order of the rooms: the package's face, the registry, the table of kernels, and
     what looks for libraries that are missing."""
     asking = {module for module, path in own_modules().items() if "importlib.import_module" in path.read_text()}
-    assert asking == {"lamina", "lamina.universe", "lamina.lowering.schedule_to_loops", "lamina.cli.doctor"}
+    assert asking == {"lamina", "lamina.universe", "lamina.lowering.schedule_to_loops", "lamina.cli.commands.doctor"}
 
 
 def test_runtime_imports_numpy_and_the_standard_library_only() -> None:

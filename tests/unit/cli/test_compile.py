@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from lamina.cli.compile import LEVELS
+from lamina.cli.commands.compile import LEVELS
 from lamina.pipeline import PHASE_NAMES
 from lamina.runtime.executable import load
 from lamina.runtime.files import replaced_file

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lamina.cli.verify import _verdict
+from lamina.cli.commands.verify import _verdict
 from lamina.dialects.graph.constants import ConstantOp
 from lamina.verification import PhaseCheck, VerificationReport
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from .values import Value
+from ..values import Value
 
 if TYPE_CHECKING:
-    from ..dialects.shape import Dim
-    from .node import Node
+    from ...dialects.shape import Dim
+    from ..node import Node
 
 Check: TypeAlias = "Callable[[Node], None]"
 

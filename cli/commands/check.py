@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .common import (
+from ..common import (
     DEFAULT_WINOGRAD_ERROR,
     DimOption,
     FixedDims,
@@ -22,14 +22,14 @@ from .common import (
     print_json,
     size_text,
 )
-from .options import onnx_input_names
+from ..options import onnx_input_names
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from ..errors import Problem
-    from .examination import Examination, HostStep, Memory, WinogradLayer
+    from ...errors import Problem
+    from ..examination import Examination, HostStep, Memory, WinogradLayer
 
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with 1 also where something runs on the host.")]
 
@@ -53,8 +53,8 @@ def check(
 
     Exits with 1 if the model cannot run.
     """
-    from .examination import examine
-    from .progress import shown_progress
+    from ..examination import examine
+    from ..progress import shown_progress
 
     if is_compiled(model):
         raise typer.BadParameter("the .onnx model is needed, not a compiled one", param_hint="MODEL")
@@ -78,7 +78,7 @@ def report(found: Examination) -> dict[str, Any]:
 
 
 def _print(found: Examination) -> None:
-    from .common import report_console
+    from ..common import report_console
 
     console = report_console()
     name = Path(found.model).name
@@ -140,7 +140,7 @@ def _problem_text(problem: Problem) -> str:
 
 
 def _print_facts(console: Console, found: Examination) -> None:
-    from .tables import print_facts
+    from ..tables import print_facts
 
     facts = [("input", f"{name}: {type_}") for name, type_ in found.inputs.items()]
     facts += [("output", f"{name}: {type_}") for name, type_ in found.outputs.items()]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .common import (
+from ..common import (
     DEFAULT_WINOGRAD_ERROR,
     CheckedOption,
     DenormalsMode,
@@ -31,14 +31,14 @@ from .common import (
     sizes_explained,
     usage_errors,
 )
-from .progress import shown_progress
+from ..progress import shown_progress
 
 if TYPE_CHECKING:
     import numpy as np
     from rich.console import Console
 
-    from .expected import Comparison
-    from .images import Normalization
+    from ..expected import Comparison
+    from ..images import Normalization
 
 _ROWS_RANKED = 8
 _FilesOption = Annotated[
@@ -99,7 +99,7 @@ def run(
     lamina run resnet50.onnx --input dog.jpg --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --top 5 --labels names.txt
     lamina run model.onnx --input x=x.npy --expect outputs.npz
     """
-    from .inputs import GivenInputs
+    from ..inputs import GivenInputs
 
     normalization = _normalization(mean, std)
     given = GivenInputs.read(inputs or [])
@@ -146,7 +146,7 @@ def run(
 
 
 def _normalization(mean: str | None, std: str | None) -> Normalization:
-    from .images import Normalization
+    from ..images import Normalization
 
     values = {}
     for option, text in (("mean", mean), ("std", std)):
@@ -160,7 +160,7 @@ def _normalization(mean: str | None, std: str | None) -> Normalization:
 
 
 def _save(path: Path, results: dict[str, np.ndarray]) -> None:
-    from .arrays import write_arrays
+    from ..arrays import write_arrays
 
     if path.suffix == ".npy" and len(results) != 1:
         raise typer.BadParameter(f"a .npy file holds one array, not {len(results)}: name a .npz", param_hint="--save")
@@ -168,7 +168,7 @@ def _save(path: Path, results: dict[str, np.ndarray]) -> None:
 
 
 def _compare(path: Path, results: dict[str, np.ndarray], rtol: float, atol: float) -> list[Comparison]:
-    from .expected import compare_outputs, read_expected
+    from ..expected import compare_outputs, read_expected
 
     with usage_errors("--expect"):
         expected = read_expected(path, list(results))
@@ -190,7 +190,7 @@ def _ranking(results: dict[str, np.ndarray], count: int, labels: Path | None) ->
     """The highest values along the last axis of the first output, of the first rows before it."""
     import numpy as np
 
-    from ..runtime.errors import LaminaError
+    from ...runtime.errors import LaminaError
 
     name, scores = next(iter(results.items()))
     if scores.ndim == 0 or scores.size == 0 or scores.dtype.kind not in "biuf":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .common import (
+from ..common import (
     DimOption,
     FixedDims,
     JsonOption,
@@ -22,10 +22,10 @@ from .common import (
     report_console,
     sizes_explained,
 )
-from .progress import shown_progress
+from ..progress import shown_progress
 
 if TYPE_CHECKING:
-    from ..runtime.inspection import StageTime
+    from ...runtime.inspection import StageTime
 
 
 def profile(

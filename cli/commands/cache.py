@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .common import JsonOption, print_json, report_console
+from ..common import JsonOption, print_json, report_console
 
 if TYPE_CHECKING:
-    from ..cache.entries import Entry
+    from ...cache.entries import Entry
 
 
 class Action(StrEnum):
@@ -46,7 +46,7 @@ def cache(
 
 def describe() -> dict[str, Any]:
     """Where the cache is, what is on, its limit and entries; ``problems`` are what keeps it from being used."""
-    from ..cache import entries, folder
+    from ...cache import entries, folder
 
     root = folder.root_folder()
     present = entries.entries()
@@ -72,7 +72,7 @@ def _describe_kind(found: list[Entry]) -> dict[str, Any]:
 
 
 def _problems() -> list[str]:
-    from ..cache import folder
+    from ...cache import folder
 
     problems = []
     try:
@@ -94,7 +94,7 @@ def _problems() -> list[str]:
 
 def clear() -> dict[str, Any]:
     """Removes all entries; says how many there were."""
-    from ..cache import entries
+    from ...cache import entries
 
     count, size = entries.clear()
     return {"removed": count, "size": size}
@@ -102,7 +102,7 @@ def clear() -> dict[str, Any]:
 
 def verify() -> dict[str, Any]:
     """Reads all entries and removes those that are not as they were written."""
-    from ..cache import entries, models, objects
+    from ...cache import entries, models, objects
 
     checks = {"models": models.is_intact, "objects": objects.is_intact}
     present = entries.entries()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..runtime.files import replaced_file
-from .common import (
+from ...runtime.files import replaced_file
+from ..common import (
     DEFAULT_WINOGRAD_ERROR,
     CheckedOption,
     ConstantsOption,
@@ -28,15 +28,15 @@ from .common import (
     print_json,
     size_text,
 )
-from .level_text import SUFFIX, LevelText
-from .progress import shown_progress
+from ..level_text import SUFFIX, LevelText
+from ..progress import shown_progress
 
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
 
-    from ..context import CompilerContext
-    from ..pipeline import PassTiming, PipelineOptions
-    from ..runtime.executable import Executable
+    from ...context import CompilerContext
+    from ...pipeline import PassTiming, PipelineOptions
+    from ...runtime.executable import Executable
 
 # The names of the phases stand here once more because importing the compiler takes longer than printing the help.
 LEVELS = ("import", "graph", "kernel", "schedule", "loops", "llvm")
@@ -96,7 +96,7 @@ def compile_model(
     text = _level_text(model, start, constants, fixed, emit)
     if text is None:
         fixed = fixed.named_in(model)
-    from ..pipeline import PipelineOptions
+    from ...pipeline import PipelineOptions
 
     # With the times of passes asked for, they have to run.
     options = PipelineOptions(verify_each=verify_each, dump_folder=dump_phases, use_cache=not time_passes)
@@ -173,7 +173,7 @@ def _destination(model: Path, output: Path | None, emit: str, as_json: bool) -> 
 
 def _target_name(name: str) -> str:
     """The name of the target itself where this machine is asked for."""
-    from ..machines import target_by_name
+    from ...machines import target_by_name
 
     try:
         return target_by_name(name).name
@@ -196,14 +196,14 @@ class _Request:
         if emit != "lamina":
             path.write_bytes(self.level(emit))
             return
-        from ..runtime.file_format import write
+        from ...runtime.file_format import write
 
         executable = self.executable()
         with path.open("wb") as stream:
             write(executable, stream)
 
     def executable(self) -> Executable:
-        from ..compiler import compile, compile_module
+        from ...compiler import compile, compile_module
 
         if isinstance(self.model, LevelText):
             with self.model.opened(self.target, self.winograd_error, self.denormals.value) as (module, context):
@@ -219,7 +219,7 @@ class _Request:
 
     def level(self, emit: str) -> bytes:
         """The model at one level, as the bytes of a text or an object file."""
-        from ..pipeline import compile_through
+        from ...pipeline import compile_through
 
         with contextlib.ExitStack() as stack:
             module, context, start = self._opened(stack)
@@ -229,7 +229,7 @@ class _Request:
 
     def _opened(self, stack: contextlib.ExitStack) -> tuple[ModuleOp, CompilerContext, str | None]:
         """The module, its context, and the phase that it is the output of."""
-        from ..compiler import import_for
+        from ...compiler import import_for
 
         if isinstance(self.model, LevelText):
             with self.options.timed(self.model.phase, "read the text"):
@@ -249,9 +249,9 @@ class _Request:
 def _emitted(module: ModuleOp, context: CompilerContext, emit: str) -> bytes:
     from io import StringIO
 
-    from ..pipeline import module_text
-    from ..universe import UNIVERSE
-    from .outputs import BinaryOutput
+    from ...pipeline import module_text
+    from ...universe import UNIVERSE
+    from ..outputs import BinaryOutput
 
     if emit not in _MACHINE_FORMATS:
         return module_text(module).encode()
@@ -299,6 +299,6 @@ def _print(report: dict[str, Any]) -> None:
 def _print_timings(timings: list[PassTiming]) -> None:
     from rich.console import Console
 
-    from .tables import timings_table
+    from ..tables import timings_table
 
     Console(stderr=True).print(timings_table(timings))

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from .common import JsonOption, print_json
+from ..common import JsonOption, print_json
 
 _MIB = 1 << 20
 
@@ -80,7 +80,7 @@ def _examined(subject: str, examination: Callable[[], Facts], advice: str) -> Fi
 
 
 def _versions() -> Facts:
-    from .machine_facts import versions
+    from ..machine_facts import versions
 
     found = versions()
     missing = [name for name in _NEEDED if found[name] is None]
@@ -104,13 +104,13 @@ def _import_error(name: str) -> str | None:
 
 
 def _system() -> Facts:
-    from .machine_facts import system
+    from ..machine_facts import system
 
     return None, system(), {"system": system()}
 
 
 def _processor() -> Facts:
-    from .machine_facts import processor_name, relevant_features
+    from ..machine_facts import processor_name, relevant_features
 
     name, features = processor_name(), relevant_features()
     present = [feature for feature, there in features.items() if there]
@@ -126,8 +126,8 @@ def _target() -> Facts:
 
     import llvmlite.binding as llvm
 
-    from ..machines import host_target
-    from ..machines.cpu.host import passed_over
+    from ...machines import host_target
+    from ...machines.cpu.host import passed_over
 
     target = host_target()
     better = passed_over(platform.machine(), dict(llvm.get_host_cpu_features()))
@@ -143,7 +143,7 @@ def _target() -> Facts:
 
 
 def _cores() -> Facts:
-    from .machine_facts import cores
+    from ..machine_facts import cores
 
     found = cores()
     quota = "no cgroup quota" if found["cgroup_quota"] is None else f"cgroup quota of {found['cgroup_quota']}"
@@ -157,7 +157,7 @@ def _cores() -> Facts:
 
 
 def _memory() -> Facts:
-    from .machine_facts import memory
+    from ..machine_facts import memory
 
     found = memory()
     text = ", ".join(f"{size / _MIB:.0f} MiB {name}" for name, size in found.items())
@@ -165,7 +165,7 @@ def _memory() -> Facts:
 
 
 def _environment() -> Facts:
-    from .machine_facts import environment
+    from ..machine_facts import environment
 
     found = environment()
     return None, ", ".join(f"{name}={value}" for name, value in found.items()) or "nothing set", found
@@ -188,7 +188,7 @@ def _cache() -> Facts:
 
 
 def _executable_memory() -> Facts:
-    from ..runtime.memory import map_code, unmap_pages
+    from ...runtime.memory import map_code, unmap_pages
 
     size = 64
     unmap_pages(map_code(bytes(size)), size)
@@ -215,7 +215,7 @@ _EXAMINATIONS: tuple[_Examination, ...] = (
 
 def _trials() -> list[_Examination]:
     """Compiling and running; each takes up what the one before has compiled."""
-    from .self_test import SelfTest
+    from ..self_test import SelfTest
 
     test = SelfTest()
     return [
@@ -235,8 +235,8 @@ def _trials() -> list[_Examination]:
 def _print(findings: list[Finding], ok: bool) -> None:
     from rich.markup import escape
 
-    from .common import report_console
-    from .tables import print_facts
+    from ..common import report_console
+    from ..tables import print_facts
 
     marks = {True: "[green]ok[/]", False: "[bold red]failed[/]", None: ""}
     rows = []

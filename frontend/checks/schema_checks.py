@@ -9,7 +9,7 @@ from typing import Any
 
 import onnx
 
-from .values import Value
+from ..values import Value
 from .wording import shown
 
 _A = onnx.AttributeProto

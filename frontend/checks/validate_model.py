@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import onnx
 
-from ..errors import InvalidModelError, Problem, problem_error
+from ...errors import InvalidModelError, Problem, problem_error
 from .limits import MAX_NESTING, MAX_NODES, MAX_PROBLEMS
 from .schema_checks import Schemas
 from .tensor_checks import shape_problem, sparse_problems, tensor_problems

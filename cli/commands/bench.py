@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .common import (
+from ..common import (
     DEFAULT_WINOGRAD_ERROR,
     DenormalsMode,
     DenormalsOption,
@@ -32,12 +32,12 @@ from .common import (
     sizes_advice,
     sizes_explained,
 )
-from .progress import shown_progress
-from .rivals import Agreement, Rival, agreement, names_of, onnxruntime_rival, rival_path, with_sizes_of
-from .timing import measure_in_turn, warm_up
+from ..progress import shown_progress
+from ..rivals import Agreement, Rival, agreement, names_of, onnxruntime_rival, rival_path, with_sizes_of
+from ..timing import measure_in_turn, warm_up
 
 if TYPE_CHECKING:
-    from ..runtime.executable import Executable
+    from ...runtime.executable import Executable
 
 _SLOW_TO_OPEN_MS = 1000
 # The slowest percent of runs, compared with the usual one: beyond this something else is using the processors.
@@ -126,7 +126,7 @@ def _advice(
     model: Path, executable: Executable, free_dims: dict[str, int], open_ms: float, row: dict[str, float]
 ) -> list[str]:
     """What the person may want to do about what was measured."""
-    from ..runtime.program import Host
+    from ...runtime.program import Host
 
     advice = []
     if free_dims:

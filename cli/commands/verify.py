@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import (
+from ..common import (
     DEFAULT_WINOGRAD_ERROR,
     ConstantsOption,
     DimOption,
@@ -23,16 +23,16 @@ from .common import (
     random_feeds,
     report_console,
 )
-from .level_text import SUFFIX, LevelText
-from .options import onnx_input_names
-from .progress import shown_progress
+from ..level_text import SUFFIX, LevelText
+from ..options import onnx_input_names
+from ..progress import shown_progress
 
 if TYPE_CHECKING:
     import numpy as np
     from rich.console import Console
 
-    from ..runtime.executable import Executable
-    from ..verification import PhaseCheck, VerificationReport
+    from ...runtime.executable import Executable
+    from ...verification import PhaseCheck, VerificationReport
 
 
 def verify(
@@ -114,10 +114,10 @@ def verify(
 
     Example: [bold]lamina verify mobilenet_v2.onnx --bisect[/]
     """
-    from ..runtime.expressions import symbols_of
-    from ..verification import SizesToTry, Tolerance, VerifyOptions, verify_model, verify_text
-    from .images import Normalization
-    from .inputs import GivenInputs
+    from ...runtime.expressions import symbols_of
+    from ...verification import SizesToTry, Tolerance, VerifyOptions, verify_model, verify_text
+    from ..images import Normalization
+    from ..inputs import GivenInputs
 
     if is_compiled(model):
         raise typer.BadParameter("the .onnx model is needed, not a compiled one", param_hint="MODEL")
@@ -175,7 +175,7 @@ def _text(model: Path, start: str | None, constants: Path | None, source: Path |
 
 
 def _read_expected(path: Path) -> dict[str, np.ndarray]:
-    from .arrays import read_arrays
+    from ..arrays import read_arrays
 
     arrays = read_arrays(path)
     if "" in arrays:
