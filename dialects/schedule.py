@@ -305,7 +305,7 @@ class StageOp(IRDLOperation):
             printer.print_string("}")
         kernel.print_epilogue(printer, buffers)
 
-    def printed_decisions(self) -> dict[str, Value]:
+    def printed_decisions(self) -> dict[str, DecisionValue]:
         """The decisions of the tile, and with them how wide the panels of weights are that are packed for it."""
         kind = kind_of(self.kernel)
         if not any(isinstance(value.owner, BufferOp) and value.owner.is_packed_as_read for value in self.ins):
@@ -354,7 +354,7 @@ def _packs(user: Operation, value: SSAValue) -> bool:
     return value.type.layout == panel_layout(kernel, panel_width(kernel))
 
 
-def _settle_panels(kernel: KernelOp | ConvertOp, ins: Sequence[SSAValue], tile: Mapping[str, Value]) -> None:
+def _settle_panels(kernel: KernelOp | ConvertOp, ins: Sequence[SSAValue], tile: Mapping[str, DecisionValue]) -> None:
     """Gives packed weights, which the text has as row-major, the layout that follows from the tile.
 
     Raises VerifyException where the tile does not say how wide the panels are, or the kernel takes none.

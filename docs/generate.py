@@ -24,7 +24,7 @@ from example_model import linear_model, small_model
 from lamina.context import CompilerContext
 from lamina.dialects.decisions import KINDS, Decisions, fields_of, listed, text_of
 from lamina.frontend import import_model
-from lamina.frontend import limits as frontend_limits
+from lamina.frontend.checks import limits as frontend_limits
 from lamina.machines import TARGETS
 from lamina.pipeline import PHASE_NAMES, PHASES, compile_through, module_text
 from lamina.universe import LOWERINGS, PASSES, UNIVERSE
@@ -284,7 +284,7 @@ def limits(_: str) -> str:
     """A row for each of the frontend's limits: the names before a docstring, their values, and what it says."""
     names: list[str] = []
     rows = []
-    for node in ast.parse((ROOT / "frontend" / "limits.py").read_text()).body:
+    for node in ast.parse((ROOT / "frontend" / "checks" / "limits.py").read_text()).body:
         if isinstance(node, ast.Assign):
             names += [target.id for target in node.targets if isinstance(target, ast.Name)]
         elif names and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):

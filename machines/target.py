@@ -6,6 +6,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .atoms import ATOMS, Atom
+from .costs import Costs
+from .cpu.costs import CPU_COSTS
+
+COSTS = {"cpu": CPU_COSTS}
+"""By class of machine."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,11 @@ class Target:
     def without_flushing_atoms(self) -> tuple[str, ...]:
         """The atoms that compute with denormals as the machine's mode says."""
         return tuple(name for name in self.atoms if not ATOMS[name].flushes_denormals)
+
+    @property
+    def costs(self) -> Costs:
+        """What work costs on machines of this class."""
+        return COSTS[self.machine_class]
 
     @property
     def lanes(self) -> int:

@@ -12,16 +12,11 @@ from ..dialects.shape import Dim
 if TYPE_CHECKING:
     from ..machines import Target
 
-# Registers kept free beside the sums and one row of B: LLVM's scheduler loads that many columns of A ahead.
-LOADED_AHEAD = 4
-# Each row of an indirect convolution's tile has a pointer of its own in a general register.
-INDIRECT_ROWS = 8
-
 
 def rows_in_registers(target: Target, vectors: int) -> int:
     """Rows of a register tile that is ``vectors`` registers wide, so that nothing spills."""
     vectors = max(vectors, 1)
-    reserve = min(LOADED_AHEAD, target.vector_registers // 8)
+    reserve = min(target.costs.loaded_ahead, target.vector_registers // 8)
     if not target.fma:
         reserve += vectors + 1  # Products of a row lie in registers of their own before they are added.
     return max(1, (target.vector_registers - vectors - reserve) // vectors)
@@ -62,14 +57,6 @@ class Im2colTile:
     """Estimated time of one step of the sum, a pixel and output channel."""
 
 
-# Cycles that a vector of columns costs beside its products: copied to a panel, or read in place by each row tile
-# (across cache lines) and once more for finding it.
-PACKED_VECTOR_CYCLES = 4.0
-SPLIT_LOAD_CYCLES = 0.5
-BYTES_A_CYCLE_FROM_L2 = 24.0
-BYTES_A_CYCLE_BEYOND_L2 = 8.0
-
-
 def im2col_tile(kernel: ConvOp, target: Target) -> Im2colTile:
     """The tile that takes the fewest cycles a pixel.
 
@@ -98,21 +85,27 @@ def _im2col_tile(kernel: ConvOp, channels: Dim, pixels: Dim, vectors: int, packs
     count = channels if isinstance(channels, int) else rows
     tiles = -(-count // rows)
     depth = dims.product(kernel.in_type(1).dims[1:])
-    # Every sum waits four cycles for its last step.
-    step = max(rows * vectors / target.fma_per_cycle, (rows + vectors) / 2.0, 4.0)
+    costs = target.costs
+    step = _step_cycles(rows, vectors, target)
     if _bytes(dims.multiply(depth, kernel.type.dims[1])) > target.l2_bytes:
-        step = max(step, 4.0 * rows / BYTES_A_CYCLE_BEYOND_L2)
+        step = max(step, 4.0 * rows / costs.bytes_a_cycle_beyond_l2)
     if packs:
         panel = _bytes(dims.multiply(depth, width))
         if panel > target.l2_bytes * 3 // 4:
-            step = max(step, vectors * target.vector_bytes / BYTES_A_CYCLE_BEYOND_L2)
+            step = max(step, vectors * target.vector_bytes / costs.bytes_a_cycle_beyond_l2)
         elif panel > target.l1_bytes // 2:
-            step = max(step, vectors * target.vector_bytes / BYTES_A_CYCLE_FROM_L2)
-        cycles = tiles * step + PACKED_VECTOR_CYCLES * vectors
+            step = max(step, vectors * target.vector_bytes / costs.bytes_a_cycle_from_l2)
+        cycles = tiles * step + costs.packed_vector_cycles * vectors
     else:
-        cycles = tiles * (step + SPLIT_LOAD_CYCLES * vectors) + SPLIT_LOAD_CYCLES * vectors
+        cycles = tiles * (step + costs.split_load_cycles * vectors) + costs.split_load_cycles * vectors
     computed = -(-pixels // width) * width / max(1, pixels) if isinstance(pixels, int) else 1.0
     return Im2colTile(rows, width, packs, cycles * computed / (width * max(1, count)))
+
+
+def _step_cycles(rows: int, vectors: int, target: Target) -> float:
+    """One step of all sums of a tile: the products, the loads that feed them, or the wait for the step before."""
+    products = rows * vectors / target.fma_per_cycle
+    return max(products, (rows + vectors) / target.costs.loads_per_cycle, target.costs.sum_latency)
 
 
 def _bytes(elements: Dim) -> int:
@@ -131,9 +124,8 @@ def indirect_columns(kernel: ConvOp, target: Target) -> int:
         width = vectors * target.lanes
         if groups > 1 and channels // groups % width:
             continue
-        rows = min(rows_in_registers(target, vectors), INDIRECT_ROWS)
-        step = max(rows * vectors / target.fma_per_cycle, 4.0, (rows + vectors) / 2)
-        cycles = -(-channels // groups // width) * step / rows
+        rows = min(rows_in_registers(target, vectors), target.costs.row_pointers)
+        cycles = -(-channels // groups // width) * _step_cycles(rows, vectors, target) / rows
         if cycles < 0.98 * fewest_cycles:
             best, fewest_cycles = width, cycles
     return best

@@ -60,8 +60,8 @@ def _require_room(
 ) -> None:
     """The number of windows, (padded - reach) floordiv stride + 1, is 0 or more.
 
-    Where one nearly fits, and windows lie further apart than 1, readings of the specification differ: its formula has no
-    window there, ONNX's shape inference one. That is refused.
+    Where one nearly fits, and windows lie further apart than 1, readings of the specification differ: its formula
+    has no window there, ONNX's shape inference one. That is refused.
     """
     rank, rounds_up = len(kernel), bool(node.attribute("ceil_mode", 0))
     for axis, (size, width, stride, dilation) in enumerate(zip(x.dims[2:], kernel, strides, dilations)):

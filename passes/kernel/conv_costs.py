@@ -1,4 +1,4 @@
-"""What each convolution algorithm can do and what it costs, from the target's numbers.
+"""What each convolution algorithm can do and what it costs, from the numbers of the target and its class.
 
 The estimate is ``max(operations / peak, bytes / bandwidth)`` with the share of the peak that each algorithm
 reaches; it ranks algorithms, and is not a promise of time.
@@ -24,13 +24,8 @@ if TYPE_CHECKING:
 TYPICAL_SIZE = 320
 TYPICAL_BATCH = 1
 
-# Winograd F(m, 3): output tile, multiplications per output of 9, and the share of the peak that its
-# products and transforms reach together where V and M stay in half of L2.
+# Winograd F(m, 3): the side of an output tile.
 WINOGRAD_TILES = {"winograd2": 2, "winograd4": 4}
-GIGAHERTZ = 3.6
-
-# Bytes a second that a change of layout moves.
-CONVERTED_BYTES = 10e9
 
 
 def channel_block(target: Target) -> int:
@@ -70,7 +65,8 @@ def _suits_winograd(kernel: ConvOp) -> bool:
 
 def estimate_seconds(kernel: ConvOp, algorithm: str, target: Target) -> float:
     """Time of one run on one core."""
-    peak = 2.0 * target.lanes * target.fma_per_cycle * GIGAHERTZ * 1e9
+    costs = target.costs
+    peak = 2.0 * target.lanes * target.fma_per_cycle * costs.gigahertz * 1e9
     operations = direct_operations(kernel)
     match algorithm:
         case "direct":
@@ -78,19 +74,19 @@ def estimate_seconds(kernel: ConvOp, algorithm: str, target: Target) -> float:
             channels = _known(kernel.type.dims[1])
             padded = -(-channels // block) * block
             # Lanes without a channel are computed and stored like the others.
-            copied = 4 * (padded - channels) * pixels(kernel) / CONVERTED_BYTES
+            copied = 4 * (padded - channels) * pixels(kernel) / costs.layout_change_bandwidth
             return operations / peak * padded / max(channels, 1) + copied
         case "depthwise":
-            return operations / (0.6 * peak)
+            return operations / (costs.depthwise_share * peak)
         case "im2col":
             cycles = im2col_tile(kernel, target).cycles
-            return operations / 2 * cycles / (0.95 * GIGAHERTZ * 1e9) + _conversion_seconds(kernel, target)
+            seconds = operations / 2 * cycles / (costs.im2col_share * costs.gigahertz * 1e9)
+            return seconds + _conversion_seconds(kernel, target)
         case "indirect":
             columns, channels = indirect_columns(kernel, target), _known(kernel.type.dims[1]) // kernel.get("groups")
             padded = -(-channels // columns) * columns
-            # Finding the rows of a tap costs about as much as two channels of it.
-            overhead = 1 + 2 / max(_known(kernel.in_type(1).dims[1]), 1)
-            products = operations / (0.97 * peak) * padded / max(channels, 1) * overhead
+            overhead = 1 + costs.indirect_row_channels / max(_known(kernel.in_type(1).dims[1]), 1)
+            products = operations / (costs.indirect_share * peak) * padded / max(channels, 1) * overhead
             return products + _conversion_seconds(kernel, target)
     return _winograd_seconds(kernel, WINOGRAD_TILES[algorithm], peak, target)
 
@@ -100,7 +96,7 @@ def _conversion_seconds(kernel: ConvOp, target: Target) -> float:
     block = channel_block(target)
     tensors = [type_ for type_ in (kernel.in_type(0), kernel.type) if _known(type_.dims[1]) >= block]
     elements = sum(math.prod(_extents(type_.dims)) for type_ in tensors)
-    return 8.0 * elements / CONVERTED_BYTES
+    return 8.0 * elements / target.costs.layout_change_bandwidth
 
 
 def direct_operations(kernel: ConvOp) -> float:
@@ -112,12 +108,13 @@ def _winograd_seconds(kernel: ConvOp, tile: int, peak: float, target: Target) ->
     """Products of (tile + 2)^2 points a tile, transforms at the speed of L2, and U from where it fits."""
     batch, out_channels, height, width = _extents(kernel.type.dims)
     in_channels = _known(kernel.in_type(1).dims[1])
-    points = (tile + 2) ** 2
+    points, costs = (tile + 2) ** 2, target.costs
     tiles = batch * math.ceil(height / tile) * math.ceil(width / tile)
-    products = 2.0 * points * tiles * in_channels * out_channels / (0.9 * peak)
-    transforms = 8.0 * points * tiles * (in_channels + out_channels) / 60e9
+    products = 2.0 * points * tiles * in_channels * out_channels / (costs.winograd_share * peak)
+    transforms = 8.0 * points * tiles * (in_channels + out_channels) / costs.transform_bandwidth
     weight_bytes = 4.0 * points * in_channels * out_channels
-    bandwidth = 90e9 if weight_bytes < target.l3_bytes / 4 else 18e9
+    is_near = weight_bytes < target.l3_bytes / 4
+    bandwidth = costs.near_weight_bandwidth if is_near else costs.far_weight_bandwidth
     # Too few tiles leave the products waiting for U: each of its elements is used once a tile.
     return max(products, weight_bytes / bandwidth) + transforms
 

@@ -37,7 +37,6 @@ from ...dialects.shape import Dim
 from ...dialects.storage import element_bytes
 from ...dialects.winograd import tile_of, transforms
 from ..tiling import (
-    INDIRECT_ROWS,
     even_tile,
     gemm_columns,
     im2col_tile,
@@ -245,7 +244,7 @@ def _conv_indirect(kernel: Operation, target: Target) -> Decisions:
     x, w = kernel.in_type(0), kernel.in_type(1)
     columns, window = w.layout.block_of(0), dims.product(w.dims[2:])
     batch, channels, height, width = kernel.type.dims
-    most = min(rows_in_registers(target, max(1, columns // target.lanes)), INDIRECT_ROWS)
+    most = min(rows_in_registers(target, max(1, columns // target.lanes)), target.costs.row_pointers)
     padded = any(kernel.get("pads")) and not x.layout.halo
     # Rows of pixels that tiles fill need no table: the next pixel is always as far.
     table = padded or (window != 1 and (not isinstance(width, int) or width < 2 * most))

@@ -22,7 +22,7 @@ from ...dialects.layout import TensorType
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
 from ...dialects.storage import element_bytes
-from ..kernel.conv_costs import GIGAHERTZ, estimate_seconds, pixels
+from ..kernel.conv_costs import estimate_seconds, pixels
 
 if TYPE_CHECKING:
     from ...machines import Target
@@ -113,7 +113,7 @@ def _parts(stage: StageOp, target: Target) -> list[Part]:
 
 
 def _products(kernel: KernelOp, target: Target) -> list[Part]:
-    multiply_add = 1000.0 / (target.lanes * target.fma_per_cycle * GIGAHERTZ * _GEMM_SHARE)
+    multiply_add = 1000.0 / (target.lanes * target.fma_per_cycle * target.costs.gigahertz * _GEMM_SHARE)
     match kernel:
         case ConvOp():
             a_pixel = estimate_seconds(kernel, kernel.get("algorithm"), target) / pixels(kernel)
@@ -143,4 +143,4 @@ def _is_function(op: Operation) -> bool:
 
 def _vector_picoseconds(cycles: float, target: Target) -> float:
     """A lane's part of so many cycles."""
-    return 1000.0 * cycles / (target.lanes * GIGAHERTZ)
+    return 1000.0 * cycles / (target.lanes * target.costs.gigahertz)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lamina.cli import doctor, machine_facts, self_test
+from lamina.cli import machine_facts, self_test
+from lamina.cli.commands import doctor
 from lamina.cli.lamina import app
 from lamina.errors import LaminaError
 from lamina.machines.cpu.host import passed_over

@@ -186,7 +186,7 @@ def test_contradictory_manifests(kernels) -> None:
     for change, message in [
         (set_offset, "constant 'w' occupies bytes 4 to 4004"),
         (drop_segments, "expected 'segments' to be a dict, found nothing"),
-        (unknown_field, r"not a Target: unknown fields \['b'\]"),
+        (unknown_field, r"not a RequiredMachine: unknown fields \['b'\]"),
         (rename_function, "the code defines no function 'ad'"),
     ]:
         with pytest.raises(ProgramError, match=message):
