@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
 import pytest
@@ -250,6 +252,30 @@ def test_runs_on_other_numbers_of_threads_say_nothing() -> None:
     model = Pace(4)
     for _ in range(1000):
         model.report(2, 5000.0, 0.9)
+    assert model.threads() == 4
+
+
+def test_python_threads_that_share_a_pace(monkeypatch) -> None:
+    """Their reports come between those of others, at any instruction: trials may be spoilt, and nothing else."""
+    monkeypatch.setattr(pace, "REST", 1)
+    model = Pace(4)
+
+    def report(seed: int) -> None:
+        random = Random(seed)
+        for _ in range(3000):
+            threads = model.threads()
+            model.report(threads, random.choice((50.0, 100.0, 900.0)) / threads, random.random(), random.random() < 0.5)
+            assert model.threads() in (1, 2, 3, 4)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as executor:
+            list(executor.map(report, range(4)))
+    finally:
+        sys.setswitchinterval(interval)
+    for _ in range(2000):
+        model.report(model.threads(), {1: 100.0, 2: 55.0, 3: 40.0, 4: 30.0}[model.threads()])
     assert model.threads() == 4
 
 
