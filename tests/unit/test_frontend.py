@@ -191,7 +191,7 @@ def test_an_equation_between_expressions_is_checked_at_run_time() -> None:
     ]
     constants = {"scales": np.array([1, 1, 2], np.float32)}
     module, context = imported(model_of(nodes, [info("x", [1, 1, "H"])], ["y"], constants))
-    assert [check[:2] for check in checks(module)] == [["H", "2 * (H floordiv 2)"]]
+    assert ["H", "2 * (H floordiv 2)"] in [check[:2] for check in checks(module)]
     assert interpret_graph(module, {"x": np.ones((1, 1, 6), np.float32)}, context.constants)["y"].shape == (1, 1, 6)
 
 
