@@ -445,12 +445,22 @@ class GraphBuilder:
         return self.slice(x, range(x.rank), cuts[: x.rank], ends), [maximum(p, 0) for p in pads]
 
     def gather(self, x: Value, indices: Value, axis: int = 0) -> Value:
-        single = indices.integers()
-        if single is not None and len(single) == 1:
-            index = single[0] if single[0] >= 0 else add(x.dims[axis], single[0])
+        """Raises VerifyException for known indices out of range; where the axis is free, each run checks them."""
+        known = indices.integers()
+        if known:
+            self._require_elements(x.dims[axis], known)
+        if known is not None and len(known) == 1:
+            index = known[0] if known[0] >= 0 else add(x.dims[axis], known[0])
             taken = self.slice(x, [axis], [index], [add(index, 1)])
             return self.reshape(taken, (*x.dims[:axis], *indices.dims, *x.dims[axis + 1 :]))
         return self.op(graph.GatherOp, x, indices, axis=axis)
+
+    def _require_elements(self, size: Dim, indices: Sequence[int]) -> None:
+        """An axis of ``size`` has the elements that the indices name."""
+        named = f"{min(indices)} to {max(indices)} name"
+        why = f"graph.gather in {self.name or 'the model'}: the axis has the elements that the indices {named}"
+        if not self.symbols.require_at_least(size, max(max(indices) + 1, -min(indices)), why):
+            raise VerifyException(f"graph.gather: an axis of {size} has not the elements that the indices {named}")
 
     # --- reductions and products ----------------------------------------------------------------
 

@@ -265,13 +265,7 @@ def _class_loss(node: Node) -> None:
 def _gather(node: Node) -> None:
     x, index = node.input(0), _known(node, 1)
     size = x.dims[node.axis(node.attribute("axis", 0), x.rank)] if x.rank else node.invalid("a scalar has no elements")
-    if not index:
-        return
-    if not isinstance(size, int):
-        least = max(max(index) + 1, -min(index))
-        if least > 1:
-            reason = f"{node.describe()}: the axis has the elements that the indices {min(index)} to {max(index)} name"
-            node.b.symbols.require_at_least(size, least, reason)
+    if not index or not isinstance(size, int):
         return
     wrong = next((i for i in index if not -size <= i < size), None)
     if wrong is not None:

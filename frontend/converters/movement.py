@@ -116,12 +116,12 @@ def _positions(node: Node, size: Dim, start: Dim, end: Dim, step: int) -> tuple[
 def _bound(bound: Dim, size: Dim, step: int, *, is_end: bool, not_empty: bool) -> Dim:
     """A bound as a position within the axis; where it lies is decided by the signs that all sizes share."""
     original = bound
-    if _surely_negative(bound):
-        if isinstance(bound, int) and bound < -(2**31) + 1:
-            return -1 if step < 0 and is_end else 0
-        bound = add(bound, size)
     low = -1 if step < 0 and is_end else 0
     high = subtract(size, 1) if step < 0 and not is_end else size
+    if _surely_negative(bound):
+        if isinstance(bound, int) and bound < -(2**31) + 1:
+            return minimum(low, high)
+        bound = add(bound, size)
     if isinstance(bound, int) and bound >= 2**31 - 1:
         return high
     if step > 0 and (original == 0 or (not_empty and original in (1, -1))):

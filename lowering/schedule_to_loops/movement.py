@@ -92,7 +92,9 @@ def lower_concat(stage: StageOp, nest: LoopNest) -> None:
 def lower_slice(stage: StageOp, nest: LoopNest) -> None:
     mover = _Mover(stage, nest)
     assert isinstance(mover.kernel, SliceOp)
-    source = Operand(mover.ins[0], tuple(mover.kernel.get("starts")), tuple(mover.kernel.get("steps")))
+    starts, steps = (tuple(mover.kernel.get(name)) for name in ("starts", "steps"))
+    # Nothing is repeated: where nothing is taken of an axis of one element, the start lies behind it.
+    source = Operand(mover.ins[0], starts, steps, repeats=False)
     mover.walk([source], [0] * mover.result.type.rank, mover.result.dims)
 
 
@@ -120,7 +122,7 @@ def lower_pad(stage: StageOp, nest: LoopNest) -> None:
     before, inside, after = ([part[number] for part in parts] for number in range(3))
     cropped = tuple(dims.maximum(dims.multiply(amount, -1), 0) for amount in lower)
     if 0 not in inside:
-        mover.walk([Operand(source, cropped)], before, inside)
+        mover.walk([Operand(source, cropped, repeats=False)], before, inside)
     element, border = _border(mover, source, kernel, lower)
     for axis in range(result.type.rank):
         for start, length in ((0, before[axis]), (dims.add(before[axis], inside[axis]), after[axis])):

@@ -5,6 +5,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from lamina.pipeline import PipelineOptions
 from one_node import model_of
 from onnx import TensorProto, helper
 
@@ -87,6 +88,21 @@ def test_an_empty_axis_has_nothing_to_pick(operator, count):
             executable.run(feeds)
     else:
         assert executable.run(feeds)["y0"].size == 0
+
+
+@pytest.mark.parametrize("indices", [0, -1, [0], [-1], 2, -3, [0, 1], [-2, -1], [2, 0], [[1], [-1]]], ids=str)
+@pytest.mark.parametrize("dims", [["N"], ["N", 2], [2, "N"]], ids=str)
+def test_known_indices_of_a_free_axis(dims, indices):
+    axis, array = dims.index("N"), np.array(indices)
+    model = model_of("Gather", {"x": dims}, {"i": array}, axis=axis)
+    executable = lamina.compile(model, options=PipelineOptions(checked=True))
+    for size in range(4):
+        x = np.float32(np.indices([size if d == "N" else d for d in dims]).sum(0))
+        if -size <= array.min() and array.max() < size:
+            np.testing.assert_array_equal(executable.run({"x": x})["y0"], np.take(x, array, axis))
+        else:
+            with pytest.raises(lamina.InputError, match="has the elements that the indices"):
+                executable.run({"x": x})
 
 
 RELATED = {

@@ -50,6 +50,38 @@ def test_slices(bounds):
             np.testing.assert_array_equal(result, expected(x, bounds))
 
 
+def positions(size: int, start: int, end: int, step: int) -> list[int]:
+    """Those that a slice takes of an axis, by the specification: bounds are clamped to the axis."""
+    low, high = (0, size) if step > 0 else (0, size - 1)
+    first = min(max(start + size if start < 0 else start, low), high)
+    low = 0 if step > 0 else -1
+    last = min(max(end + size if end < 0 else end, low), high)
+    return list(range(first, last, step))
+
+
+@pytest.mark.parametrize("start", [0, 3, 9, -9, LEAST])
+def test_bounds_far_outside(start: int) -> None:
+    """Of an axis that is free, one of a single element and one of five, all with the same bounds."""
+    cases = list(itertools.product((2, 9, -2, LEAST), (1, 3, -1, -2)))
+    tensors = [numpy_helper.from_array(np.full(3, n, np.int64), str(n)) for n in {start, *sum(cases, ())}]
+    tensors.append(numpy_helper.from_array(np.arange(3), "axes"))
+    nodes = [
+        helper.make_node("Slice", ["x", str(start), str(end), "axes", str(step)], [f"{end} {step}"])
+        for end, step in cases
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 5])
+    outputs = [helper.make_empty_tensor_value_info(node.output[0]) for node in nodes]
+    graph = helper.make_graph(nodes, "g", [x], outputs, tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    executable = lamina.compile(model, options=PipelineOptions(checked=True))
+    for size in (0, 1, 4):
+        array = np.arange(5 * size, dtype=np.float32).reshape(size, 1, 5)
+        found = executable.run({"x": array})
+        for end, step in cases:
+            taken = np.ix_(*(positions(length, start, end, step) for length in array.shape))
+            np.testing.assert_array_equal(found[f"{end} {step}"], array[taken])
+
+
 @pytest.mark.parametrize("divisor", [2, -2, 3])
 def test_a_computed_size_is_rounded_towards_zero(divisor):
     """Shape(x)[0] - 5, divided as integers are."""
