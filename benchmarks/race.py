@@ -18,10 +18,10 @@ from rich.console import Console
 from .. import __version__
 from ..machines import host_target
 from .networks import NETWORKS, networks
-from .sections import compile_time, overhead, speed, start, threads, widths
+from .sections import batches, compile_time, overhead, speed, start, threads, widths
 from .zoo import ZOO
 
-SECTIONS = ("overhead", "compile", "start", "widths", "speed", "threads")
+SECTIONS = ("overhead", "compile", "start", "widths", "speed", "threads", "batches")
 _COMPILED = ("resnet50", "mobilenet_v2")
 
 
@@ -64,6 +64,12 @@ def race(
                 networks(names or ZOO), seconds, lambda row: status.update(f"counting threads: {row['network']} done")
             )
         console.print(threads.table(report["threads"]))
+    if "batches" in wanted:
+        with console.status("racing batches") as status:
+            report["batches"] = batches.measure(
+                networks(names or ZOO), seconds, lambda row: status.update(f"racing batches: {row['network']} done")
+            )
+        console.print(batches.table(report["batches"]))
     if json_file is not None:
         json_file.write_text(json.dumps(report, indent=2))
 

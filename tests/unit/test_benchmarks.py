@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
+from lamina.benchmarks.batched import model_of_batch, shape_of_batch
 from lamina.benchmarks.networks import NETWORKS, networks
 from lamina.benchmarks.ocr import decode, find_boxes
 from lamina.benchmarks.zoo import ZOO, zoo_model
@@ -69,3 +71,14 @@ def test_decoding_drops_blanks_and_repetitions() -> None:
     assert text == "aab"
     assert confidence == pytest.approx(0.9)
     assert decode(np.eye(3)[[0, 0]], alphabet) == ("", 0.0)
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_1", "shufflenet_v2_x1_0"])
+def test_a_batch_of_a_network_is_its_images(name: str) -> None:
+    """Also where constants hold the size of the batch."""
+    network = NETWORKS[name]
+    feeds = network.feeds(shape_of_batch(network, 2))
+    together = onnxruntime.InferenceSession(model_of_batch(network.locate(), 2)).run(None, feeds)[0]
+    alone = onnxruntime.InferenceSession(network.locate())
+    apart = [alone.run(None, {key: array[image : image + 1] for key, array in feeds.items()})[0] for image in (0, 1)]
+    np.testing.assert_allclose(together, np.concatenate(apart), rtol=1e-4, atol=1e-5)  # pyright: ignore[reportArgumentType, reportCallIssue]
