@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from .arena import ArenaPlan, LiveRange, barrier_epochs, plan
+from .arena import ArenaPlan, LiveRange, barrier_epochs, plan, shared_bytes
+from .errors import ProgramError
 from .program import Batches, Buffer, Segment
 from .tables import SHARED, StepValues
 
@@ -71,7 +72,18 @@ class _Planner:
         return result
 
     def plan_inside(self, number: int, threads: int) -> ArenaPlan:
-        return plan([self.live_range(buffer, threads) for buffer in self.buffers.get(number, [])])
+        """Raises ProgramError where decided offsets let buffers share bytes: sizes are known from here on."""
+        buffers = self.buffers.get(number, [])
+        ranges = [self.live_range(buffer, threads) for buffer in buffers]
+        if self.segment.batches[number].symbol:
+            decided = [index for index, one in enumerate(ranges) if one.offset is not None]
+            shared = shared_bytes([ranges[index] for index in decided])
+            if shared is not None:
+                names = " and ".join(f"'{buffers[decided[index]].name}'" for index in shared)
+                raise ProgramError(
+                    f"segment '{self.segment.name}': the buffers {names} share bytes while both are live"
+                )
+        return plan(ranges)
 
     def add(self, result: SegmentArena, number: int, arena: ArenaPlan, owner: int) -> None:
         begin = max(owner, 0) * arena.total

@@ -9,25 +9,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from lamina.compiler import compile_module
-from lamina.context import CompilerContext
-from lamina.frontend import import_model
+from batches import compiled_in_steps, scheduled_in_steps
 from lamina.interpreters.module import interpret_module
-from lamina.passes.schedule.choose_batches import ScheduleChooseBatchesPass
-from lamina.pipeline import (
-    PipelineOptions,
-    check_rules,
-    compile_through,
-    module_text,
-    phase_named,
-    phase_passes,
-    run_phase,
-)
-from lamina.runtime.executable import Executable
+from lamina.pipeline import PipelineOptions, check_rules, phase_named, run_phase
 from lamina.runtime.inspection import MemoryGuard, Poison, StageTimer, observed_by
 from onnx import TensorProto, helper, numpy_helper
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.parser import Parser
 
 
 def _weights(name: str, *shape: int) -> onnx.TensorProto:
@@ -93,28 +79,6 @@ def _model(nodes: list, weights: list, given: list, result: list) -> onnx.ModelP
 NETWORKS = {"pictures": pictures, "words": words}
 
 
-def scheduled(model: onnx.ModelProto, step: int) -> tuple[ModuleOp, CompilerContext]:
-    """A schedule in steps of so many images, as it is read from its text."""
-    context = CompilerContext()
-    module = compile_through(import_model(model, context=context), context, stop="kernel")
-    phase = phase_named("schedule")
-    for module_pass in phase_passes(phase):
-        forced = isinstance(module_pass, ScheduleChooseBatchesPass)
-        (ScheduleChooseBatchesPass(step) if forced else module_pass).apply(context, module)
-        module.verify()
-    check_rules(module, context, phase)
-    text = module_text(module)
-    again = Parser(context, text).parse_module()
-    again.verify()
-    assert module_text(again) == text and text.count("schedule.batches") >= 1
-    return again, context
-
-
-def compiled(model: onnx.ModelProto, step: int, threads: int, **options: bool) -> Executable:
-    module, context = scheduled(model, step)
-    return compile_module(module, context, start="schedule", threads=threads, options=PipelineOptions(**options))
-
-
 def feed(model: onnx.ModelProto, images: int) -> np.ndarray:
     shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim]
     return np.random.default_rng(images).standard_normal((images, *shape[1:])).astype(np.float32)
@@ -128,7 +92,7 @@ def expected(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(("batch", "step"), [(6, 1), (6, 4), ("N", 1), ("N", 3)])
 def test_any_number_of_images(name: str, batch: int | str, step: int) -> None:
     model = NETWORKS[name](batch)
-    executables = [compiled(model, step, threads) for threads in (1, 2, 3)]
+    executables = [compiled_in_steps(model, step, threads) for threads in (1, 2, 3)]
     for images in (6,) if isinstance(batch, int) else (1, 2, 3, 5, 8):
         x = feed(model, images)
         results = [executable.run({"x": x})["y"] for executable in executables]
@@ -138,18 +102,13 @@ def test_any_number_of_images(name: str, batch: int | str, step: int) -> None:
 
 def test_images_taken_alone_have_the_bits_of_a_batch_of_one() -> None:
     x = feed(pictures(1), 5)
-    together = compiled(pictures("N"), 1, 2).run({"x": x})["y"]
-    alone = compile_module(*_imported(pictures(1)), threads=1)
+    together = compiled_in_steps(pictures("N"), 1, 2).run({"x": x})["y"]
+    alone = lamina.compile(pictures(1), threads=1)
     assert together.tobytes() == b"".join(alone.run({"x": image[None]})["y"].tobytes() for image in x)
 
 
-def _imported(model: onnx.ModelProto) -> tuple[ModuleOp, CompilerContext]:
-    context = CompilerContext()
-    return import_model(model, context=context), context
-
-
 def test_no_images() -> None:
-    assert compiled(pictures("N"), 3, 2).run({"x": np.zeros((0, 3, 12, 12), np.float32)})["y"].shape == (0, 10)
+    assert compiled_in_steps(pictures("N"), 3, 2).run({"x": np.zeros((0, 3, 12, 12), np.float32)})["y"].shape == (0, 10)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -158,7 +117,7 @@ def test_the_interpreters_agree(name: str) -> None:
     model = NETWORKS[name]("N")
     x = feed(model, 2)
     for step in (1, 3):
-        module, context = scheduled(model, step)
+        module, context = scheduled_in_steps(model, step)
         np.testing.assert_allclose(
             interpret_module(module, {"x": x}, context.constants)["y"], expected(model, x), rtol=1e-4, atol=1e-5
         )
@@ -173,7 +132,7 @@ def test_a_run_can_be_looked_at() -> None:
     """Each stage once, however many steps; no kernel leaves its memory, or reads what nobody has written."""
     model = pictures("N")
     x = feed(model, 7)
-    executable = compiled(model, 3, 2)
+    executable = compiled_in_steps(model, 3, 2)
     wanted, timer = executable.run({"x": x})["y"], StageTimer()
     for observer in (timer, Poison(), MemoryGuard()):
         with observed_by(observer):
@@ -185,7 +144,7 @@ def test_a_run_can_be_looked_at() -> None:
 def test_code_that_checks_itself(tmp_path: Path) -> None:
     model = pictures("N")
     x = feed(model, 4)
-    executable = compiled(model, 3, 2, checked=True)
+    executable = compiled_in_steps(model, 3, 2, checked=True)
     executable.save(tmp_path / "batches.lamina")
     np.testing.assert_allclose(executable.run({"x": x})["y"], expected(model, x), rtol=1e-4, atol=1e-5)
     loaded = lamina.load(tmp_path / "batches.lamina")

@@ -173,3 +173,58 @@ def test_parts_that_no_stages_can_write_side_by_side_are_named(
     with pytest.raises(OperationError) as caught:
         check(written(f"!layout.tensor<{type_}>", *views))
     assert message in str(caught.value)
+
+
+# --- a batch in steps --------------------------------------------------------------------------------------
+
+IN_STEPS = """
+func.func @f(%x: !layout.tensor<5 x 16 x f32>) -> !layout.tensor<5 x 16 x f32> {
+  %g = schedule.buffer arena lives 0 to 1 offset 0 : !layout.tensor<5 x 16 x f32>
+  %y = schedule.buffer output 0 : !layout.tensor<5 x 16 x f32>
+  schedule.stage @first %g = kernel.softmax(%x)
+  schedule.barrier // 1
+  schedule.batches @steps reads(%p = %g) writes(%q = %y) 2 as n of 5 {
+    %h = schedule.buffer arena lives 0 to 1 offset 0 : !layout.tensor<n x 16 x f32>
+    %i = schedule.buffer arena lives 1 to 2 offset 128 : !layout.tensor<n x 16 x f32>
+    schedule.stage @second %h = kernel.softmax(%p)
+    schedule.barrier // 2
+    schedule.stage @third %i = kernel.softmax(%h)
+    schedule.barrier // 3
+    schedule.stage @fourth %q = kernel.softmax(%i)
+  }
+  func.return %y : !layout.tensor<5 x 16 x f32>
+}
+"""
+
+
+def test_the_schedule_in_steps_is_right() -> None:
+    check(IN_STEPS)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("schedule.barrier // 1", "", "%g is read with no schedule.barrier since the stage that writes it"),
+        ("schedule.barrier // 2", "", "%h is read with no schedule.barrier since the stage that writes it"),
+        ("offset 128", "offset 64", "%i shares bytes 64 to 128 of the arena with %h, and both live at stage 1"),
+        ("offset 128", "offset 100", "expected a multiple of 64"),
+        (
+            "%i = schedule.buffer arena lives 1 to 2",
+            "%i = schedule.buffer arena lives 1 to 1",
+            "may touch it from 1 to 2",
+        ),
+        ("%i = schedule.buffer arena lives 1 to 2", "%i = schedule.buffer arena lives 1 to 4", "numbered 0 to 2"),
+        ("@fourth %q = kernel.softmax(%i)", "@fourth %p = kernel.softmax(%i)", "%p is written, and only"),
+        ("schedule.stage @fourth %q = kernel.softmax(%i)", "", "no stage inside writes the images of %y"),
+        (
+            "@third %i = kernel.softmax(%h)",
+            "@third %i = kernel.softmax(%q)",
+            "%q is read before a stage has written it",
+        ),
+        ("lives 0 to 1 offset 0 : !layout.tensor<5", "lives 0 to 0 offset 0 : !layout.tensor<5", "lives 0 to 0"),
+    ],
+)
+def test_wrong_steps_are_refused(old: str, new: str, message: str) -> None:
+    assert IN_STEPS.count(old) == 1
+    with pytest.raises(OperationError, match=re.escape(message)):
+        check(IN_STEPS.replace(old, new))

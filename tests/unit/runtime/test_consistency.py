@@ -13,6 +13,7 @@ import lamina
 import numpy as np
 import onnx
 import pytest
+from batches import compiled_in_steps
 from lamina.runtime import file_format
 from lamina.runtime.errors import LaminaError
 from lamina.runtime.executable import from_bytes
@@ -29,9 +30,13 @@ NAMES = ("metadata", "work", "target", "message", "name")
 Path = tuple[Any, ...]
 
 
-@pytest.fixture(scope="module", params=[5, "N"], ids=["fixed", "free"])
+@pytest.fixture(scope="module", params=[(5, 0), ("N", 0), ("N", 2)], ids=["fixed", "free", "in steps"])
 def content(request: pytest.FixtureRequest) -> bytes:
-    """A file with kernels of several kinds, buffers that share the arena, packed constants and a step on the host."""
+    """A file with kernels of several kinds, buffers that share the arena, packed constants and a step on the host.
+
+    In one of them, the rows go through most kernels a few at a time.
+    """
+    rows, step = request.param
     rng = np.random.default_rng(0)
     weights = {"w": rng.standard_normal((16, 24)), "v": rng.standard_normal((24, 8)), "b": rng.standard_normal(8)}
     nodes = [
@@ -47,11 +52,13 @@ def content(request: pytest.FixtureRequest) -> bytes:
     graph = helper.make_graph(
         nodes,
         "network",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [request.param, 16])],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [rows, 16])],
         [helper.make_tensor_value_info(*output) for output in outputs],
         [numpy_helper.from_array(array.astype(np.float32), name) for name, array in weights.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    if step:
+        return to_bytes(compiled_in_steps(model, step, threads=2))
     return to_bytes(lamina.compile(onnx.ModelProto.FromString(model.SerializeToString()), threads=2))
 
 
