@@ -122,7 +122,7 @@ def piece_strides(nest: LoopNest, operand: Tensor, result: Tensor) -> list[Index
     strides: list[Index | None] = []
     for piece in result.type.layout.pieces:
         axis = piece.axis - missing
-        if axis < 0 or (operand.dims[axis] == 1 and result.dims[piece.axis] != 1):
+        if axis < 0 or _is_repeated(operand, result, axis):
             strides.append(None)
             continue
         block = operand.type.layout.block_of(axis)
@@ -135,6 +135,20 @@ def piece_strides(nest: LoopNest, operand: Tensor, result: Tensor) -> list[Index
                 f"an operand in layout {operand.type.layout.order} of a result in {result.type.layout.order}"
             )
     return strides
+
+
+def _is_repeated(operand: Tensor, result: Tensor, axis: int) -> bool:
+    """Whether one element of the operand serves all along an axis.
+
+    A tile may run on from row to row: one number for an image stays that where the rows have one pixel each.
+    """
+    missing = result.type.rank - operand.type.rank
+    for own in range(axis, -1, -1):
+        if operand.dims[own] != 1:
+            return False
+        if result.dims[own + missing] != 1:
+            return True
+    return missing > 0
 
 
 @dataclass(frozen=True)
