@@ -44,8 +44,20 @@ def convert_transpose(node: Node) -> Value:
 def convert_concat(node: Node) -> Value:
     parts = node.present
     axis = node.axis(node.attribute("axis", 1), parts[0].rank)
-    filled = [part for part in parts if part.dims[axis] != 0]
-    return node.b.concat(filled or parts[:1], axis)
+    filled = [part for part in parts if part.dims[axis] != 0] or parts[:1]
+    for part in parts:
+        if part.dims[axis] == 0:
+            _relate_beside(node, part, filled[0], axis)
+    return node.b.concat(filled, axis)
+
+
+def _relate_beside(node: Node, part: Value, first: Value, axis: int) -> None:
+    """A part without elements, which is left out, has the other parts' size along all other axes."""
+    if part.rank != first.rank:
+        node.invalid(f"the parts have {first.rank} and {part.rank} dimensions, but must have as many")
+    for place, (size, wanted) in enumerate(zip(part.dims, first.dims)):
+        if place != axis:
+            node.relate(size, wanted, f"the size along axis {place} of each part")
 
 
 # --- slice ----------------------------------------------------------------------------------------

@@ -150,3 +150,14 @@ def test_parts_that_do_not_make_up_a_free_axis():
     assert [parts[name].shape for name in ("y0", "y1")] == [(2, 2), (4, 2)]
     with pytest.raises(lamina.InputError, match="expected shape"):
         executable.run({"x": np.ones((5, 2), np.float32)})
+
+
+def test_a_part_without_elements_has_the_other_sizes() -> None:
+    model = model_of("Concat", {"x": ["N", "M"]}, {"none": np.zeros((2, 0), np.float32)}, axis=1)
+    executable = lamina.compile(model)
+    x = np.ones((2, 3), np.float32)
+    np.testing.assert_array_equal(executable.run({"x": x})["y0"], x)
+    with pytest.raises(lamina.InputError, match="must be 2"):
+        executable.run({"x": x[:1]})
+    with pytest.raises(lamina.LaminaError, match="axis 0"):
+        lamina.compile(model_of("Concat", {"x": [3, "M"]}, {"none": np.zeros((2, 0), np.float32)}, axis=1))

@@ -15,7 +15,8 @@ FLOAT = 1
 def test_one_pixel_a_row(added: tuple[int, ...], kernel: int) -> None:
     random = np.random.default_rng(1)
     height = 7 + kernel
-    feeds = {"x": random.standard_normal((1, 12, height, 1), np.float32), "a": random.standard_normal(added, np.float32)}
+    shapes = {"x": (1, 12, height, 1), "a": added}
+    feeds = {name: random.standard_normal(shape, np.float32) for name, shape in shapes.items()}
     nodes, outputs = [], []
     for groups in (1, 3, 12):
         name = f"w{groups}"
