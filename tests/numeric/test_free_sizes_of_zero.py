@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from lamina.pipeline import PipelineOptions
+from one_node import model_of
 from onnx import TensorProto, helper, numpy_helper
 
 LEAST = -(2**31)
@@ -128,3 +129,20 @@ def test_a_border_of_nothing(mode: str, pads: tuple[int, int]) -> None:
             cut = array[max(-before, 0) : size - max(-after, 0)]
             wanted = np.pad(cut, [(max(before, 0), max(after, 0)), (0, 0)], mode)
         np.testing.assert_array_equal(executable.run({"x": array})["y"], wanted)
+
+
+@pytest.mark.parametrize("operator", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("direction", ["forward", "reverse"])
+def test_a_recurrence_over_no_steps_ends_as_it_began(operator: str, direction: str) -> None:
+    gates, states = {"RNN": (1, 1), "GRU": (3, 1), "LSTM": (4, 2)}[operator]
+    sizes = {"w": (1, 4 * gates, 3), "r": (1, 4 * gates, 4)}
+    weights = {name: np.ones(shape, np.float32) for name, shape in sizes.items()}
+    start = {name: np.full((1, 2, 4), value, np.float32) for name, value in (("h", 1.5), ("c", -2.5))[:states]}
+    order = ",".join(["x,w,r,,", *start])
+    model = model_of(
+        operator, {"x": ["N", 2, 3]}, weights | start, order, 1 + states, hidden_size=4, direction=direction
+    )
+    found = lamina.compile(model, options=PipelineOptions(checked=True)).run({"x": np.zeros((0, 2, 3), np.float32)})
+    assert found["y0"].shape == (0, 1, 2, 4)
+    for index, state in enumerate(start.values(), 1):
+        np.testing.assert_array_equal(found[f"y{index}"], state)

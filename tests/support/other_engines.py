@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import onnx
+from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from random_model import evaluate
 
@@ -76,3 +77,40 @@ def evaluated(model: onnx.ModelProto, feeds: Arrays) -> Arrays | None:
         return dict(zip(evaluator.output_names, map(np.asarray, results), strict=True))
     except Exception:
         return None
+
+
+def evaluated_by_node(model: onnx.ModelProto, feeds: Arrays) -> Arrays | None:
+    """What the nodes give one after another, each by ONNX's evaluator, or onnxruntime where that cannot."""
+    values = feeds | {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        results = _without_steps(node, values) or _node_results(model, node, values)
+        if results is None:
+            return None
+        values |= results
+    return {output.name: values[output.name] for output in model.graph.output}
+
+
+def _node_results(model: onnx.ModelProto, node: onnx.NodeProto, values: Arrays) -> Arrays | None:
+    operands = {name: values[name] for name in node.input if name}
+    infos = [
+        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+        for name, array in operands.items()
+    ]
+    outputs = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
+    graph = helper.make_graph([node], "node", infos, outputs)
+    single = helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+    return evaluated(single, operands) or reference(single, operands)
+
+
+def _without_steps(node: onnx.NodeProto, values: Arrays) -> Arrays | None:
+    """A recurrence over no steps ends as it began; None for other nodes. onnxruntime leaves those states unset."""
+    if node.op_type not in ("RNN", "GRU", "LSTM") or values[node.input[0]].shape[0]:
+        return None
+    x, recurrent = values[node.input[0]], values[node.input[2]]
+    directions, size = recurrent.shape[0], recurrent.shape[-1]
+    states = []
+    for place in (5, 6):
+        name = node.input[place] if place < len(node.input) else ""
+        states.append(values[name] if name else np.zeros((directions, x.shape[1], size), x.dtype))
+    every = [np.zeros((0, directions, x.shape[1], size), x.dtype), *states]
+    return {name: array for name, array in zip(node.output, every) if name}
