@@ -27,9 +27,13 @@ from .winograd import tile_of, transforms, winograd_scratch
 DecisionValue = int | str | bool
 Choices = range | tuple[str, ...] | tuple[bool, ...]
 
+MATRIX_BLOCK = 1024
+"""Products of matrices that are added up from zero: blocks of depth are as long, or several times so."""
+
 _REGISTERS = range(1, 65)
 _COLUMNS = range(1, 129)
 _MANY = range(1, 1 << 20)
+_FROM_ZERO = range(1 << 20)
 _FLAG = (False, True)
 
 
@@ -79,16 +83,57 @@ class Gemm(Decisions):
     rows: int = _decision("rows of a register tile", _REGISTERS)
     columns: int = _decision("columns of a register tile and of a panel of B", _COLUMNS)
     row_chunks: int = _decision("pieces of the rows that threads share beside panels", _MANY, 1)
+    depth_block: int = _decision("products that are added up before the next tile of rows; 0 is all", _FROM_ZERO, 0)
+    pack: bool = _decision("whether blocks of B are copied before they are used", _FLAG, False)
 
-    def scratch(self, kernel: Operation) -> Dim | None:
-        """A panel of B, where B's columns do not lie side by side."""
+    def conflict(self, kernel: Operation) -> str | None:
         assert isinstance(kernel, GemmOp)
+        if self.pack and kernel.in_type(1).layout.pieces[-1].block:
+            return "pack = true, but B is packed already"
+        return None
+
+    def copies(self, kernel: GemmOp) -> bool:
+        """Whether blocks of B are copied, as they must be where its columns do not lie side by side."""
         b = kernel.in_type(1)
         last = b.layout.pieces[-1]
-        if last.block or last.axis == b.rank - (2 if kernel.get("transpose_b") else 1):
-            return None
-        depth = kernel.in_type(0).dims[-2 if kernel.get("transpose_a") else -1]
-        return dims.multiply(depth, self.columns * element_bytes(b.element_type))
+        return self.pack or not (last.block or last.axis == b.rank - (2 if kernel.get("transpose_b") else 1))
+
+    def scratch(self, kernel: Operation) -> Dim | None:
+        """The block of B that is copied, then the sums of the blocks of depth so far."""
+        assert isinstance(kernel, GemmOp)
+        size = dims.add(self.packed_bytes(kernel), self._partial_bytes(kernel))
+        return None if size == 0 else size
+
+    def packed_bytes(self, kernel: GemmOp) -> Dim:
+        """Of the block of B that is copied."""
+        if not self.copies(kernel):
+            return 0
+        rows = self.rows_at_once(_depth(kernel))
+        return dims.multiply(rows, self.columns * element_bytes(kernel.in_type(1).element_type))
+
+    def _partial_bytes(self, kernel: GemmOp) -> Dim:
+        """Of a chunk's rows times the columns of a tile."""
+        if not self.has_blocks(kernel):
+            return 0
+        is_merged = kernel.in_type(1).rank == 2 and not kernel.get("transpose_a")
+        rows = dims.product(kernel.type.dims[:-1]) if is_merged else kernel.type.dims[-2]
+        size = self.columns * element_bytes(kernel.type.element_type)
+        return dims.multiply(dims.ceildiv(rows, self.row_chunks), size)
+
+    def has_blocks(self, kernel: GemmOp) -> bool:
+        """Whether the depth is multiplied in several blocks."""
+        depth = _depth(kernel)
+        return self.depth_block > 0 and not (isinstance(depth, int) and depth <= self.depth_block)
+
+    def rows_at_once(self, depth: Any) -> Any:
+        """Rows of B in a block, at most."""
+        if self.depth_block and isinstance(depth, int):
+            return min(depth, self.depth_block)
+        return self.depth_block or depth
+
+
+def _depth(kernel: GemmOp) -> Dim:
+    return kernel.in_type(0).dims[-2 if kernel.get("transpose_a") else -1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +145,9 @@ class Direct(Decisions):
     channel_blocks: int = _decision("blocks of output channels in a register tile", _REGISTERS)
     columns: int = _decision("output pixels in a register tile", _COLUMNS)
     along: Literal["width", "height"] = _decision("the way that tiles run over the image", ("width", "height"), "width")
+    strip: int = _decision(
+        "pixels that go through all output channels before the next ones; 0 is all of all images", _FROM_ZERO, 0
+    )
 
     @classmethod
     def panel_unit(cls, kernel: Operation) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..dialects import shape as dims
-from ..dialects.kernel import ConvOp
+from ..dialects.kernel import ConvOp, GemmOp
 from ..dialects.shape import Dim
 
 if TYPE_CHECKING:
@@ -35,12 +35,25 @@ def even_tile(extent: Dim, largest: int) -> int:
     return -(-extent // -(-extent // largest)) if extent else 1
 
 
-def gemm_columns(size: Dim, target: Target) -> int:
-    """Columns of a panel of B: the target's tile, or less where the matrix is narrower."""
-    preferred = target.gemm_tile[1]
+def gemm_rows(kernel: GemmOp) -> Dim:
+    """Rows that a product has: of each matrix of its batch, or of all of them where B is one matrix."""
+    return dims.product(kernel.type.dims[:-1]) if kernel.in_type(1).rank == 2 else kernel.type.dims[-2]
+
+
+def gemm_columns(kernel: GemmOp, target: Target) -> int:
+    """Columns of a panel of B: the target's tile, or less where the last panel would be mostly empty."""
+    preferred, size = target.gemm_tile[1], kernel.type.dims[-1]
     if not isinstance(size, int):
         return preferred
-    return min(preferred, -(-size // target.lanes) * target.lanes)
+    best, fewest_cycles = preferred, float("inf")
+    for width in range(preferred, 0, -target.lanes):
+        vectors = width // target.lanes
+        rows = even_tile(gemm_rows(kernel), rows_in_registers(target, vectors))
+        step = max(rows * vectors / target.fma_per_cycle, (rows + vectors) / 2, 4.0)
+        cycles = -(-size // width) * step / rows
+        if cycles < 0.97 * fewest_cycles:
+            best, fewest_cycles = width, cycles
+    return best
 
 
 @dataclass(frozen=True)

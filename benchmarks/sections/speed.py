@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import statistics
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,11 +57,14 @@ def _measure_network(network: Network, seconds: float) -> Row:
     return row
 
 
-def open_session(path: Any, threads: int) -> onnxruntime.InferenceSession:
+def open_session(model: Path | str | bytes, threads: int) -> onnxruntime.InferenceSession:
+    """A session of a file or of a serialised model."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
+    )
 
 
 def relative_error(executable: Executable, session: onnxruntime.InferenceSession, feeds: Feeds) -> float:

@@ -13,12 +13,13 @@ as the padding, so no address is ever checked. A 1x1 convolution of contiguous i
 cut in equal pieces where there are few blocks of output channels for threads to share.
 
 Decisions: ``columns`` of a tile at most; ``channel_blocks`` of y in a tile, as w is packed (it divides y's blocks, in
-a group); ``along = height`` lays tiles along the image's height instead, for images that are narrow.
+a group); ``along = height`` lays tiles along the image's height instead, for images that are narrow; ``strip`` pixels
+go through all blocks of output channels before the next ones do, where x is too large to be read for each block.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xdsl.ir import SSAValue
@@ -27,15 +28,10 @@ from ...dialects.decisions import Direct
 from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
+from .contraction import Reach, Sum
 from .halo import fill_halo, require_halo
 from .loop_nest import Index, LoopNest, Tensor
-from .register_tile import (
-    ResultTile,
-    for_each_tile,
-    store_result_tile,
-    strides_by_axis,
-    sum_products,
-)
+from .register_tile import ResultTile, for_each_tile, store_result_tile, strides_by_axis
 
 # Physical dimensions of y in NCHW16c order.
 BATCH, CHANNEL_BLOCK, ROW, COLUMN, LANE = range(5)
@@ -69,16 +65,24 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
     if flat:
         height, width = 1, nest.mul(height, width)
     sources = _Sources(nest, kernel, x, w, blocks, lanes, flat, along_height)
-    if flat and isinstance(width, int):
-        height = _pieces_of_row(channel_tiles * (batch if isinstance(batch, int) else 1), width, largest)
-        width //= height
     rows, columns_in_row, across = (width, height, ROW) if along_height else (height, width, COLUMN)
+    walk = _Walk(channel_tiles, batch, rows, columns_in_row)
+    if flat and decisions.strip:
+        walk = _Walk(channel_tiles, batch, nest.ceildiv(width, decisions.strip), decisions.strip, 1)
+    elif flat and isinstance(width, int):
+        pieces = _pieces_of_row(channel_tiles * (batch if isinstance(batch, int) else 1), width, largest)
+        walk = _Walk(channel_tiles, batch, pieces, width // pieces)
+    elif decisions.strip:
+        in_strip = max(1, decisions.strip // columns_in_row) if isinstance(columns_in_row, int) else 1
+        walk = _Walk(channel_tiles, batch, rows, columns_in_row, in_strip)
 
-    with nest.forall([channel_tiles, batch, rows]) as (co, n, row):
+    def compute_row(co: Index, n: Index, row: Index) -> None:
+        # Of the one long row of a 1x1 convolution, walked in pieces.
+        first = nest.mul(row, walk.columns) if flat and walk.rows != 1 else 0
 
         def compute_tile(column: Index, columns: int) -> None:
             if flat:
-                place = [0, nest.add(nest.mul(row, columns_in_row) if isinstance(width, int) else 0, column)]
+                place = [0, nest.add(first, column)]
             else:
                 place = [column, row] if along_height else [row, column]
             tile = ResultTile(
@@ -87,10 +91,45 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
             )
             sums = bias_tile(nest, kernel, y, tile)
             for run in sources.channel_runs:
-                sums = sources.accumulate(sums, run, co, n, place, columns)
+                left, right = sources.x_reach(run, co, n, place, columns), sources.w_reach(run, co)
+                sums = Sum([run.blocks, *sources.window, run.count]).of(nest, sums, left, right)
             store_result_tile(nest, kernel, sums, y, tile)
 
-        for_each_tile(nest, columns_in_row, largest, compute_tile)
+        count = walk.columns
+        if flat and decisions.strip and not (isinstance(width, int) and width % decisions.strip == 0):
+            count = nest.minimum(nest.sub(width, first), walk.columns)
+        for_each_tile(nest, count, largest, compute_tile)
+
+    walk.share(nest, compute_row)
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """Blocks of output channels by images by rows of ``columns`` pixels.
+
+    Channels are outermost; or else ``in_strip`` rows go through all of them, so that x is read once.
+    """
+
+    channel_tiles: int
+    batch: Index
+    rows: Index
+    columns: Index
+    in_strip: int = 0
+
+    def share(self, nest: LoopNest, body: Callable[[Index, Index, Index], None]) -> None:
+        """Calls ``body(channels, image, row)`` in turns that threads share."""
+        if not self.in_strip:
+            with nest.forall([self.channel_tiles, self.batch, self.rows]) as (co, n, row):
+                body(co, n, row)
+            return
+        strips = nest.ceildiv(self.rows, self.in_strip)
+        with nest.forall([self.batch, strips, self.channel_tiles, self.in_strip]) as (n, strip, co, number):
+            row = nest.add(nest.mul(strip, self.in_strip), number)
+            if self.in_strip == 1 or (isinstance(self.rows, int) and self.rows % self.in_strip == 0):
+                body(co, n, row)
+                return
+            with nest.when(nest.compare("slt", row, self.rows)):
+                body(co, n, row)
 
 
 def _pieces_of_row(work: int, pixels: int, columns: int) -> int:
@@ -175,28 +214,11 @@ class _Sources:
         runs = [ChannelRun(0, whole, self.x_block)] if whole else []
         return runs + ([ChannelRun(whole, 1, rest)] if rest else [])
 
-    def accumulate(
-        self, sums: SSAValue, run: ChannelRun, co: Index, n: Index, place: Sequence[Index], columns: int
-    ) -> SSAValue:
-        """The sums plus a run's products for ``columns`` pixels from ``place`` (row, column) on."""
-        window_height, window_width = self.window
-        x_view = self._x_view(run, co, n, place, columns)
-        w_view = self._w_view(run, co)
-        shape_a = [columns, 1]
-        shape_b = [1, self.blocks, self.lanes]
+    def x_reach(self, run: ChannelRun, co: Index, n: Index, place: Sequence[Index], columns: int) -> Reach:
+        """``columns`` pixels of x from ``place`` (row, column) on, along channel blocks, the window and channels.
 
-        def column_of_x(indices: Sequence[Index]) -> SSAValue:
-            block, kh, kw, channel = indices
-            return self.nest.load_vector(x_view, [block, kh, kw, 0, channel], shape_a)
-
-        def row_of_w(indices: Sequence[Index]) -> SSAValue:
-            return self.nest.load_vector(w_view, [*indices, 0, 0, 0], shape_b)
-
-        bounds = [run.blocks, window_height, window_width, run.count]
-        return sum_products(self.nest, sums, bounds, column_of_x, row_of_w)
-
-    def _x_view(self, run: ChannelRun, co: Index, n: Index, place: Sequence[Index], columns: int) -> SSAValue:
-        """x as [channel block][window row][window column][output pixel][channel]: overlapping windows, no copy."""
+        Windows overlap; nothing is copied.
+        """
         nest, strides = self.nest, self.x_strides
         offset = nest.add(self.x.origin, nest.mul(n, strides[0, False]))
         if self.flat:
@@ -212,38 +234,18 @@ class _Sources:
         else:
             block_stride = 0
             offset = nest.add(offset, nest.mul(first, strides[1, False]))
-        return nest.view(
-            self.x.memory,
-            offset,
-            [run.blocks, *self.window, columns, run.count],
-            [
-                block_stride,
-                nest.mul(self.dilations[0], strides[2, False]),
-                nest.mul(self.dilations[1], strides[3, False]),
-                nest.mul(1 if self.flat else self.strides[self.across], strides[2 + self.across, False]),
-                strides[1, False],
-            ],
-        )
+        pixel = nest.mul(1 if self.flat else self.strides[self.across], strides[2 + self.across, False])
+        window = [nest.mul(dilation, strides[2 + axis, False]) for axis, dilation in enumerate(self.dilations)]
+        along = [block_stride, *window, strides[1, False]]
+        return Reach(self.x.memory, offset, along, [columns, 1], [pixel, 1])
 
-    def _w_view(self, run: ChannelRun, co: Index) -> SSAValue:
-        """w as [channel block][window row][window column][channel][1][output block][lane]."""
+    def w_reach(self, run: ChannelRun, co: Index) -> Reach:
+        """Blocks of output channels of w, along channel blocks, the window and channels."""
         nest, strides = self.nest, self.w_strides
         offset = nest.mul(co, strides[0, True])
         block_stride: Index = 0
         if self.x_block:
             block_stride = strides[1, True]
             offset = nest.add(offset, nest.mul(run.first, block_stride))
-        return nest.view(
-            self.w.memory,
-            offset,
-            [run.blocks, *self.window, run.count, 1, self.blocks, self.lanes],
-            [
-                block_stride,
-                strides[2, False],
-                strides[3, False],
-                strides[1, False],
-                0,
-                self.lanes,
-                1,
-            ],
-        )
+        along = [block_stride, strides[2, False], strides[3, False], strides[1, False]]
+        return Reach(self.w.memory, offset, along, [1, self.blocks, self.lanes], [0, self.lanes, 1])

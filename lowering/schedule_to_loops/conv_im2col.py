@@ -29,17 +29,17 @@ from ...dialects.decisions import Im2col
 from ...dialects.kernel import ConvOp
 from ...dialects.layout_algebra import Layout
 from ...dialects.schedule import StageOp
+from .contraction import Contraction, Reach, RowTiles, RowWalk, Sum, WholeTiles
 from .conv_direct import images_are_contiguous, is_pointwise
 from .halo import fill_halo
 from .im2col_in_place import ColumnsInPlace
 from .im2col_panel import PanelPacker
 from .loop_nest import Index, LoopNest
-from .register_tile import ResultTile, for_each_tile, store_result_tile, strides_by_axis, sum_products
+from .register_tile import ResultTile, store_result_tile, strides_by_axis
 
 CHANNEL = 1
 # Tiles of fewer products a step than this many vectors get an unrolled loop.
 FEW_VECTORS = 12
-UNROLL = 4
 
 
 def lower_conv_im2col(stage: StageOp, nest: LoopNest) -> None:
@@ -88,7 +88,7 @@ class _Im2col:
             memory = nest.scratch_memory(self.x.element_type, 0, size)
             self.packer = PanelPacker(nest, kernel, self.y, memory, self.columns, self.lanes, self.is_merged)
             row_length = self.packer.row_length
-            self.panel = nest.view(memory, 0, [self.depth, 1, self.columns], [row_length, row_length, 1])
+            self.panel = Reach(memory, 0, [row_length], [1, self.columns], [row_length, 1])
 
     def check(self) -> None:
         """Raises ValueError for layouts that this algorithm does not read or write."""
@@ -120,53 +120,64 @@ class _Im2col:
     # --- the product ------------------------------------------------------------------------------------
 
     def _multiply(self, piece: _Piece) -> None:
-        nest, chunk = self.nest, piece.chunk
+        nest = self.nest
         first_channel = nest.mul(piece.group, self.rows)
         outer = [0] * (self.y.type.rank - 3) if self.is_merged else piece.rows
-        columns = self._image(piece) if self.is_image else None if self.in_place else (self.panel, None)
 
-        def compute_tile(row: Index, rows: int) -> None:
-            channel = nest.add(first_channel, row)
-            tile = ResultTile(
+        def tile_of(channel: Index, rows: int) -> ResultTile:
+            return ResultTile(
                 starts=[piece.n, channel, *outer, piece.first],
                 spans=[(CHANNEL, rows), (self.y.type.rank - 1, self.columns)],
                 lanes=piece.count if self.is_ragged else None,
             )
-            bias = self._bias(channel, tile)
-            if self.in_place is not None:
-                position = (piece.n, piece.group, piece.rows, piece.first)
-                weights = self._window_weights(channel, rows)
-                sums = self.in_place.accumulate(bias, weights, position, piece.count)
-            else:
-                assert columns is not None
-                sums = self._accumulate(bias, channel, rows, *columns)
-            store_result_tile(nest, self.kernel, sums, self.y, tile)
 
-        if self.packed_rows:
-            self._for_each_packed_tile(chunk, compute_tile)
+        def start(row: Index, rows: int) -> SSAValue:
+            channel = nest.add(first_channel, row)
+            return self._bias(channel, tile_of(channel, rows))
+
+        def finish(row: Index, rows: int, sums: SSAValue) -> None:
+            store_result_tile(nest, self.kernel, sums, self.y, tile_of(nest.add(first_channel, row), rows))
+
+        rows = self._rows(piece.chunk)
+        if self.in_place is not None:
+            self._multiply_in_place(self.in_place, piece, rows, first_channel, start, finish)
             return
+        Contraction(
+            rows=rows,
+            summed=Sum([self.depth], unrolled_below=FEW_VECTORS * self.lanes),
+            left=lambda row, count: self._weights(nest.add(first_channel, row), count),
+            right=lambda *_: self._image(piece) if self.is_image else self.panel,
+            start=start,
+            finish=finish,
+        ).write(nest)
+
+    def _multiply_in_place(
+        self,
+        columns: ColumnsInPlace,
+        piece: _Piece,
+        rows: RowWalk,
+        first_channel: Index,
+        start: Callable[[Index, int], SSAValue],
+        finish: Callable[[Index, int, SSAValue], None],
+    ) -> None:
+        """Reads columns where they lie, whose taps have masks of their own."""
+        position = (piece.n, piece.group, piece.rows, piece.first)
+
+        def tile(row: Index, count: int) -> None:
+            weights = self._window_weights(self.nest.add(first_channel, row), count)
+            finish(row, count, columns.accumulate(start(row, count), weights, position, piece.count))
+
+        rows.walk(self.nest, tile)
+
+    def _rows(self, chunk: Index) -> RowWalk:
+        """A group's output channels, or the chunk's of them."""
+        nest = self.nest
+        if self.packed_rows:
+            return PackedTiles(self.rows, self.tile_rows, chunk, self.row_chunks)
         chunk_rows = nest.ceildiv(self.rows, self.row_chunks)
         begin = nest.minimum(nest.mul(chunk, chunk_rows), self.rows)
-        rows = chunk_rows if self.row_chunks == 1 else nest.minimum(nest.sub(self.rows, begin), chunk_rows)
-        for_each_tile(nest, rows, self.tile_rows, compute_tile, begin)
-
-    def _for_each_packed_tile(self, chunk: Index, compute_tile: Callable[[Index, int], None]) -> None:
-        """The tiles in which the weights lie, then the last one, which may be smaller."""
-        nest = self.nest
-        assert isinstance(self.rows, int), "weights lie in tiles only where the number of channels is known"
-        whole, rest = divmod(self.rows, self.tile_rows)
-        chunk_tiles = -(-(whole + (rest > 0)) // self.row_chunks)
-        begin = nest.mul(chunk, chunk_tiles)
-        end = whole if self.row_chunks == 1 else nest.minimum(nest.add(begin, chunk_tiles), whole)
-        with nest.loop(begin, end) as loop:
-            compute_tile(nest.mul(loop.index, self.tile_rows), self.tile_rows)
-        if not rest:
-            return
-        if self.row_chunks == 1:
-            compute_tile(whole * self.tile_rows, rest)
-            return
-        with nest.when(nest.compare("eq", chunk, whole // chunk_tiles)):
-            compute_tile(whole * self.tile_rows, rest)
+        count = chunk_rows if self.row_chunks == 1 else nest.minimum(nest.sub(self.rows, begin), chunk_rows)
+        return RowTiles(count, self.tile_rows, begin)
 
     def _bias(self, channel: Index, tile: ResultTile) -> SSAValue:
         nest = self.nest
@@ -177,14 +188,14 @@ class _Im2col:
         memory = nest.view(bias.memory, nest.add(bias.origin, channel), [rows, 1], [1, 1])
         return nest.broadcast(nest.load_vector(memory, [0, 0], [rows, 1]), tile.shape)
 
-    def _image(self, piece: _Piece) -> tuple[SSAValue, SSAValue | None]:
+    def _image(self, piece: _Piece) -> Reach:
         """The panel of a 1x1 convolution is x itself, masked where pixels end."""
         nest, strides = self.nest, strides_by_axis(self.x)
         offset = nest.add(self.x.origin, nest.mul(piece.n, strides[0, False]))
         offset = nest.add(offset, nest.mul(nest.mul(piece.group, self.depth), strides[1, False]))
-        offset = nest.add(offset, piece.first)
-        view = nest.view(self.x.memory, offset, [self.depth, 1, self.columns], [strides[1, False], 0, 1])
-        return view, nest.mask([1, self.columns], [1, piece.count]) if self.is_ragged else None
+        mask = nest.mask([1, self.columns], [1, piece.count]) if self.is_ragged else None
+        along, shape = [strides[1, False]], [1, self.columns]
+        return Reach(self.x.memory, nest.add(offset, piece.first), along, shape, [0, 1], mask)
 
     def _weight_strides(self) -> tuple[Index, Index]:
         """Elements between the weights of neighbouring channels of a tile, and of neighbouring taps."""
@@ -203,27 +214,37 @@ class _Im2col:
         view = nest.view(self.w.memory, offset, [*sizes, rows, 1], [*strides, row_stride, 1])
         return lambda taps, channel_of_x: nest.load_vector(view, [channel_of_x, *taps, 0, 0], [rows, 1])
 
-    def _accumulate(
-        self, start: SSAValue, channel: Index, rows: int, b_view: SSAValue, b_mask: SSAValue | None
-    ) -> SSAValue:
-        """Adds the products of ``rows`` channels from ``channel`` on with the panel."""
+    def _weights(self, channel: Index, rows: int) -> Reach:
+        """The weights of ``rows`` channels from ``channel`` on."""
         nest = self.nest
         offset = nest.add(self.w.origin, nest.mul(channel, self.depth))
         row_stride, depth_stride = self._weight_strides()
-        a_view = nest.view(self.w.memory, offset, [self.depth, rows, 1], [depth_stride, row_stride, 1])
+        return Reach(self.w.memory, offset, [depth_stride], [rows, 1], [row_stride, 1])
 
-        def products(sums: SSAValue, first: Index, count: Index, unroll: int) -> SSAValue:
-            def column_of_a(indices: Sequence[Index]) -> SSAValue:
-                return nest.load_vector(a_view, [nest.add(first, indices[0]), 0, 0], [rows, 1])
 
-            def row_of_b(indices: Sequence[Index]) -> SSAValue:
-                return nest.load_vector(b_view, [nest.add(first, indices[0]), 0, 0], [1, self.columns], b_mask)
+@dataclass(frozen=True)
+class PackedTiles:
+    """The tiles of ``tile`` channels in which weights lie, then the last one, which may be smaller.
 
-            return sum_products(nest, sums, [count], column_of_a, row_of_b, unroll)
+    The chunk number ``chunk`` of ``chunks`` takes its share of them.
+    """
 
-        # A tile of few vectors has too few products a turn to hide the loop's own instructions.
-        if rows * self.columns >= FEW_VECTORS * self.lanes or not isinstance(self.depth, int) or self.depth < UNROLL:
-            return products(start, 0, self.depth, 1)
-        whole = self.depth // UNROLL * UNROLL
-        sums = products(start, 0, whole, UNROLL)
-        return products(sums, whole, self.depth - whole, 1)
+    channels: Index
+    tile: int
+    chunk: Index
+    chunks: int
+
+    def walk(self, nest: LoopNest, body: Callable[[Index, int], None], once: bool = False) -> None:
+        assert isinstance(self.channels, int), "weights lie in tiles only where the number of channels is known"
+        whole, rest = divmod(self.channels, self.tile)
+        in_chunk = -(-(whole + (rest > 0)) // self.chunks)
+        begin = nest.mul(self.chunk, in_chunk)
+        end = whole if self.chunks == 1 else nest.minimum(nest.add(begin, in_chunk), whole)
+        WholeTiles(begin, end, self.tile).walk(nest, body)
+        if not rest:
+            return
+        if self.chunks == 1:
+            body(whole * self.tile, rest)
+            return
+        with nest.when(nest.compare("eq", self.chunk, whole // in_chunk)):
+            body(whole * self.tile, rest)

@@ -22,6 +22,7 @@ panels that threads share beside blocks; ``table``; ``lanes`` of a vector.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import reduce
 
 from xdsl.dialects import arith, memref, vector
@@ -32,18 +33,17 @@ from ...dialects import shape as dims
 from ...dialects.decisions import Indirect
 from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
+from .contraction import Contraction, Reach, Reader, RowTiles, Sum
 from .conv_direct import images_are_contiguous
 from .halo import fill_halo
 from .im2col_panel import window_axes
-from .long_sums import CONVOLUTION_BLOCK, product_turns, sum_in_blocks
 from .loop_nest import INDEX, Index, LoopNest
-from .register_tile import ResultTile, for_each_tile, store_result_tile, strides_by_axis
+from .register_tile import ResultTile, store_result_tile, strides_by_axis
 
 # Physical dimensions of y in NHWC order.
 ROW, COLUMN, CHANNEL = 1, 2, 3
 # Tiles of fewer vectors than this get an unrolled loop.
 FEW_VECTORS = 12
-UNROLL = 4
 OFFSET_BYTES = 8
 
 
@@ -120,20 +120,24 @@ class _Indirect:
         in_group = nest.mul(panel, self.columns)
         channel = nest.add(nest.mul(group, self.group_channels), in_group)
         lanes = nest.minimum(nest.sub(self.group_channels, in_group), self.columns) if self.is_ragged else None
-        w_view = self._weights(nest.add(nest.mul(group, self.panels), panel))
 
-        def compute_tile(start: Index, rows: int) -> None:
-            pixel = nest.add(first, start)
-            starts = [n, 0 if row is None else row, pixel, channel]
-            tile = ResultTile(starts, [(COLUMN, rows), (CHANNEL, self.columns)], lanes)
-            sums = self._bias(channel, tile)
+        def tile_of(start: Index, rows: int) -> ResultTile:
+            starts = [n, 0 if row is None else row, nest.add(first, start), channel]
+            return ResultTile(starts, [(COLUMN, rows), (CHANNEL, self.columns)], lanes)
+
+        def pixels(start: Index, rows: int) -> _Pixels:
             if self.table is not None:
-                find = self.table.rows_of_x(start, rows)
-            else:
-                find = self._neighbours(n, group, row, pixel, rows)
-            store_result_tile(nest, self.kernel, self._accumulate(sums, rows, w_view, find), self.y, tile)
+                return _Pixels(self, self.table.rows_of_x(start, rows))
+            return _Pixels(self, self._neighbours(n, group, row, nest.add(first, start), rows))
 
-        for_each_tile(nest, self._tiled_count(count), self.tile_rows, compute_tile)
+        Contraction(
+            rows=RowTiles(self._tiled_count(count), self.tile_rows),
+            summed=Sum([self.taps, self.channels], unrolled_below=FEW_VECTORS * self.lanes),
+            left=pixels,
+            right=lambda *_: self._weights(nest.add(nest.mul(group, self.panels), panel)),
+            start=lambda start, rows: self._bias(channel, tile_of(start, rows)),
+            finish=lambda start, rows, sums: store_result_tile(nest, self.kernel, sums, self.y, tile_of(start, rows)),
+        ).write(nest)
 
     def _tiled_count(self, count: Index) -> Index:
         """The number of pixels in a block, which is known where blocks divide the pixels."""
@@ -150,46 +154,13 @@ class _Indirect:
         row = nest.load_vector(memory, [0], [self.columns], tile.mask(nest, [self.columns]))
         return nest.broadcast(row, tile.shape)
 
-    def _weights(self, panel: Index) -> SSAValue:
-        """The panel as [tap][c][1][channel]."""
-        nest, width = self.nest, self.columns
-        size = self.taps * self.channels * width
-        offset = nest.add(self.w.origin, nest.mul(panel, size))
-        shape = [self.taps, self.channels, 1, width]
-        return nest.view(self.w.memory, offset, shape, [self.channels * width, width, 0, 1])
+    def _weights(self, panel: Index) -> Reach:
+        """A panel, along taps and input channels."""
+        width, row = self.columns, self.channels * self.columns
+        offset = self.nest.add(self.w.origin, self.nest.mul(panel, self.taps * row))
+        return Reach(self.w.memory, offset, [row, width], [1, width], [0, 1])
 
-    # --- the product --------------------------------------------------------------------------------
-
-    def _accumulate(
-        self, start: SSAValue, rows: int, w_view: SSAValue, find: Callable[[Index], list[SSAValue]]
-    ) -> SSAValue:
-        """``find`` gives, for a tap, a view of the channels of each pixel of the tile."""
-        nest = self.nest
-        tap_turns, channel_turns = product_turns([self.taps, self.channels], CONVOLUTION_BLOCK)
-        is_small = rows * self.columns < FEW_VECTORS * self.lanes and self.channels >= UNROLL
-        whole = self.channels // UNROLL * UNROLL if is_small else self.channels
-
-        def over_channels(tap: Index, sums: SSAValue) -> SSAValue:
-            pixels = find(tap)
-
-            def product(channel: Index, inner: SSAValue) -> SSAValue:
-                column = self._column(pixels, channel, rows)
-                weights = nest.load_vector(w_view, [tap, channel, 0, 0], [1, self.columns])
-                return nest.contract(column, weights, inner)
-
-            sums = sum_in_blocks(nest, 0, whole, sums, channel_turns, product, UNROLL if is_small else 1)
-            return sum_in_blocks(nest, whole, self.channels, sums, 0, product)
-
-        return sum_in_blocks(nest, 0, self.taps, start, tap_turns, over_channels)
-
-    def _column(self, pixels: Sequence[SSAValue], channel: Index, rows: int) -> SSAValue:
-        """One channel of each pixel, as a column."""
-        nest = self.nest
-        type_ = VectorType(self.x.element_type, [rows, 1])
-        column = nest.constant(0.0, type_)
-        for row, view in enumerate(pixels):
-            column = nest.insert(vector.InsertOp(nest.load(view, [channel]), column, [row, 0]))
-        return column
+    # --- pixels ---------------------------------------------------------------------------------------
 
     def _neighbours(
         self, n: Index, group: Index, row: Index | None, pixel: Index, rows: int
@@ -218,6 +189,29 @@ class _Indirect:
         nest = self.nest
         offset = nest.add(self.x.origin, nest.mul(n, self.x_strides[0, False]))
         return nest.add(offset, nest.mul(nest.mul(group, self.channels), self.x_strides[1, False]))
+
+
+@dataclass(frozen=True)
+class _Pixels:
+    """The left of a tile: pixels wherever they lie. ``find`` gives, for a tap, a view of each one's channels."""
+
+    conv: _Indirect
+    find: Callable[[Index], list[SSAValue]]
+
+    def reader(self, nest: LoopNest, bounds: Sequence[Index]) -> Reader:
+        def read(outer: Sequence[Index]) -> Callable[[Index], SSAValue]:
+            (tap,) = outer
+            pixels = self.find(tap)
+            return lambda channel: self._column(nest, pixels, channel)
+
+        return read
+
+    def _column(self, nest: LoopNest, pixels: Sequence[SSAValue], channel: Index) -> SSAValue:
+        """One channel of each pixel."""
+        column = nest.constant(0.0, VectorType(self.conv.x.element_type, [len(pixels), 1]))
+        for row, view in enumerate(pixels):
+            column = nest.insert(vector.InsertOp(nest.load(view, [channel]), column, [row, 0]))
+        return column
 
 
 class _Table:

@@ -23,6 +23,8 @@ Decisions: ``tiles`` in a block, ``rows`` of them in a register tile, ``split``:
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from xdsl.dialects import arith, vector
 from xdsl.dialects.builtin import VectorType, i1
@@ -33,9 +35,10 @@ from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
 from ...dialects.winograd import TAPS, tile_of, transforms, weight_planes, winograd_scratch
 from .arithmetic import any_lane, compare, select
+from .contraction import Contraction, Reach, RowTiles, RowWalk, Sum, WholeTiles
 from .halo import fill_halo, require_halo
 from .loop_nest import Index, LoopNest
-from .register_tile import ResultTile, for_each_tile, store_result_tile, strides_by_axis, sum_products
+from .register_tile import ResultTile, store_result_tile, strides_by_axis
 
 # How far apart results of one tile may lie, at most, before it is summed directly, by the size of the tile. Results
 # that are near 0 by chance are not taken for a spread: rows of four seldom are, single ones more often, but F(2, 3)
@@ -79,9 +82,8 @@ class _Winograd:
         places = [4 * sum(sizes[:index]) for index in range(len(sizes))]
         v, m, edge = (nest.scratch_memory(element, place, size) for place, size in zip(places, sizes, strict=True))
         tiles, columns = self.block_tiles, self.columns
+        self.v_memory = v
         self.v = nest.view(v, 0, [points, tiles, padded], [tiles * padded, padded, 1])
-        # A column of the register tile's A is one channel of several tiles.
-        self.v_columns = nest.view(v, 0, [points, padded, tiles, 1], [tiles * padded, 1, padded, 1])
         self.m = nest.view(m, 0, [points, tiles, columns], [tiles * columns, columns, 1])
         box, lanes = [self.tile, self.tile, self.lanes], self.lanes
         self.edge = nest.view(edge, 0, box, [self.tile * lanes, lanes, 1])
@@ -169,32 +171,30 @@ class _Winograd:
     # --- products ---------------------------------------------------------------------------------------------
 
     def multiply(self, chunk: Index, existing: Index) -> None:
+        """V times a chunk of U, point by point; a column of a register tile's left is one channel of several tiles."""
         nest, channels, columns = self.nest, self.in_channels, self.columns
-        u = nest.view(
-            self.u.memory,
-            nest.mul(chunk, self.planes * channels * columns),
-            [self.points**2, channels, 1, columns],
-            [channels * columns, columns, 0, 1],
-        )
+        tiles, padded = self.block_tiles, self.in_blocks * self.lanes
+        first = nest.mul(chunk, self.planes * channels * columns)
         with nest.loop(0, self.points**2) as loop:
             point = loop.index
+            u = nest.add(first, nest.mul(point, channels * columns))
+            v = nest.mul(point, tiles * padded)
+            Contraction(
+                rows=self.rows_of(existing),
+                summed=Sum([channels]),
+                left=lambda row, rows: Reach(
+                    self.v_memory, nest.add(v, nest.mul(row, padded)), [1], [rows, 1], [padded, 1]
+                ),
+                right=lambda *_: Reach(self.u.memory, u, [columns], [1, columns], [0, 1]),
+                start=lambda _, rows: nest.constant(0.0, self.vector([rows, columns])),
+                finish=lambda row, rows, sums: nest.store_vector(sums, self.m, [point, row, 0]),
+            ).write(nest)
 
-            def compute_rows(row: Index, rows: int) -> None:
-                sums = sum_products(
-                    nest,
-                    nest.constant(0.0, self.vector([rows, columns])),
-                    [channels],
-                    lambda k: nest.load_vector(self.v_columns, [point, k[0], row, 0], [rows, 1]),
-                    lambda k: nest.load_vector(u, [point, k[0], 0, 0], [1, columns]),
-                )
-                nest.store_vector(sums, self.m, [point, row, 0])
-
-            if isinstance(self.tile_count, int) or self.block_tiles % self.rows:
-                for_each_tile(nest, self.block_tiles, self.rows, compute_rows)
-                return
-            # A block may be far from full. Rows beyond its tiles hold nothing that is read.
-            with nest.loop(0, nest.ceildiv(existing, self.rows)) as rows:
-                compute_rows(nest.mul(rows.index, self.rows), self.rows)
+    def rows_of(self, existing: Index) -> RowWalk:
+        """A block's tiles. It may be far from full: rows beyond its tiles hold nothing that is read."""
+        if isinstance(self.tile_count, int) or self.block_tiles % self.rows:
+            return RowTiles(self.block_tiles, self.rows)
+        return WholeTiles(0, self.nest.ceildiv(existing, self.rows), self.rows)
 
     # --- A^T M A -----------------------------------------------------------------------------------------------
 
@@ -326,21 +326,16 @@ class _Winograd:
         )
         plane = channels * self.columns
         first_tap = nest.add(nest.mul(nest.mul(chunk, self.planes), plane), self.points**2 * plane + lane)
-        taps = nest.view(
-            self.u.memory,
-            first_tap,
-            [channels, TAPS, TAPS, 1, self.lanes],
-            [self.columns, TAPS * plane, plane, 0, 1],
-        )
-        return sum_products(
-            nest,
-            nest.constant(0.0, self.vector([self.tile, self.lanes])),
-            [channels, TAPS, TAPS],
-            lambda k: nest.load_vector(
-                x, [nest.floordiv(k[0], self.lanes), nest.mod(k[0], self.lanes), k[1], k[2], 0, 0], [self.tile, 1]
-            ),
-            lambda k: nest.load_vector(taps, [*k, 0, 0], [1, self.lanes]),
-        )
+        taps = Reach(self.u.memory, first_tap, [self.columns, TAPS * plane, plane], [1, self.lanes], [0, 1])
+        summed = Sum([channels, TAPS, TAPS])
+
+        def pixels(outer: Sequence[Index]) -> Callable[[Index], SSAValue]:
+            channel, down = outer
+            place = [nest.floordiv(channel, self.lanes), nest.mod(channel, self.lanes), down]
+            return lambda right: nest.load_vector(x, [*place, right, 0, 0], [self.tile, 1])
+
+        zeros = nest.constant(0.0, self.vector([self.tile, self.lanes]))
+        return summed.add(nest, zeros, pixels, taps.reader(nest, summed.bounds))
 
     # --- results ------------------------------------------------------------------------------------------------
 

@@ -2,37 +2,46 @@
 
 ::
 
-    for batch, panel of B's columns            (K x columns of B stay in L2)
-      pack the panel, where B's columns are not contiguous
-      for tile of rows
-        sums[rows][columns] = bias
-        for block of k:  for k in it:  part += a[row, k] * b[k, column];  sums += part
-        y[row, column] = epilogue(sums)
+    for batch, panel of B's columns, chunk of rows
+      for block of depth                      (a block of the panel stays in L2; one block where all of it does)
+        pack the block, where B's columns do not lie side by side or its rows lie far apart
+        for tile of rows
+          sums[rows][columns] = bias, or what the blocks before gave
+          for block of k:  for k in it:  part += a[row, k] * b[k, column];  sums += part
+          y[row, column] = epilogue(sums)
 
 B is packed in panels at compile time (layout ``Ba64b``: [N/64][K][64]), or read where it lies. A and the
 result may have any strides, so transposes and head splits are free. Leading axes of A become rows where
 B has none and the memory allows it.
 
 Decisions: ``rows`` and ``columns`` of a tile at most; ``row_chunks``: pieces of the rows that threads share beside
-panels.
+panels; ``depth_block``: products that are added up before the next tile of rows; ``pack``: whether blocks of B are
+copied before they are used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
-from ...dialects.decisions import Gemm
+from ...dialects.decisions import MATRIX_BLOCK, Gemm
 from ...dialects.kernel import GemmOp
 from ...dialects.layout import TensorType
 from ...dialects.schedule import StageOp
+from .contraction import Contraction, Partial, Reach, RowTiles, Sum
 from .halo import fill_halo
-from .long_sums import MATRIX_BLOCK
 from .loop_nest import Index, LoopNest, Tensor
-from .register_tile import ResultTile, for_each_tile, store_result_tile, sum_products
+from .register_tile import ResultTile, store_result_tile
+from .tile_access import Span, Tile, load_tile
+
+# Sides of the squares of B that are transposed in registers, at most.
+MOST_LANES = 16
+# A tile of fewer elements than this has too few products a turn to hide the loop's own instructions.
+FEW_ELEMENTS = 128
 
 
 @dataclass
@@ -64,7 +73,7 @@ class _Gemm:
     def __init__(self, stage: StageOp, nest: LoopNest, kernel: GemmOp):
         self.nest, self.kernel = nest, kernel
         self.a_tensor, self.b_tensor, self.y = nest.operands[0], nest.operands[1], nest.operands[-1]
-        decisions = stage.decided(Gemm)
+        self.decisions = decisions = stage.decided(Gemm)
         self.tile_rows, self.tile_columns = decisions.rows, decisions.columns
         self.row_chunks = decisions.row_chunks
         self.batch = [nest.dim(size) for size in self.y.dims[:-2]]
@@ -82,20 +91,36 @@ class _Gemm:
             *batch, panel, chunk = indices
             column = nest.mul(panel, self.tile_columns)
             lanes = nest.minimum(nest.sub(self.columns, column), self.tile_columns) if self.is_ragged else None
-            b_view, b_mask = self._panel(batch, panel, column, lanes)
 
-            def compute_tile(row: Index, rows: int) -> None:
-                tile = ResultTile(starts=self._starts(batch, row, column), spans=self._spans(rows), lanes=lanes)
-                sums = self._accumulate(self._bias(tile), batch, row, rows, b_view, b_mask)
-                store_result_tile(nest, self.kernel, sums, self.y, tile)
+            def tile_of(row: Index, rows: int) -> ResultTile:
+                return ResultTile(starts=self._starts(batch, row, column), spans=self._spans(rows), lanes=lanes)
 
-            if self.row_chunks == 1:
-                for_each_tile(nest, self.rows, self.tile_rows, compute_tile)
-                return
-            chunk_rows = nest.ceildiv(self.rows, self.row_chunks)
-            begin = nest.minimum(nest.mul(chunk, chunk_rows), self.rows)
-            count = nest.minimum(nest.sub(self.rows, begin), chunk_rows)
-            for_each_tile(nest, count, self.tile_rows, compute_tile, begin)
+            rows = self._rows(chunk)
+            Contraction(
+                rows=rows,
+                summed=Sum([self.depth], MATRIX_BLOCK, FEW_ELEMENTS),
+                left=lambda row, count: self._left(batch, row, count),
+                right=lambda first, count: self._right(batch, panel, column, lanes, first, count),
+                start=lambda row, count: self._bias(tile_of(row, count)),
+                finish=lambda row, count, sums: store_result_tile(nest, self.kernel, sums, self.y, tile_of(row, count)),
+                partial=self._partial(rows.begin),
+            ).write(nest)
+
+    def _rows(self, chunk: Index) -> RowTiles:
+        nest = self.nest
+        if self.row_chunks == 1:
+            return RowTiles(self.rows, self.tile_rows)
+        chunk_rows = nest.ceildiv(self.rows, self.row_chunks)
+        begin = nest.minimum(nest.mul(chunk, chunk_rows), self.rows)
+        return RowTiles(nest.minimum(nest.sub(self.rows, begin), chunk_rows), self.tile_rows, begin)
+
+    def _partial(self, first_row: Index) -> Partial | None:
+        if not self.decisions.has_blocks(self.kernel):
+            return None
+        nest, element = self.nest, self.y.element_type
+        size = nest.mul(nest.ceildiv(self.rows, self.row_chunks), self.tile_columns)
+        memory = nest.scratch_memory(element, nest.dim(self.decisions.packed_bytes(self.kernel)), size)
+        return Partial(memory, first_row, [self.tile_columns], self.decisions.depth_block)
 
     def _dimension_of(self, axis: int) -> int:
         """Physical dimension of an axis of y."""
@@ -118,48 +143,57 @@ class _Gemm:
         row = nest.load_vector(memory, [0], [self.tile_columns], tile.mask(nest, [self.tile_columns]))
         return nest.broadcast(row, tile.shape)
 
-    def _panel(
-        self, batch: Sequence[Index], panel: Index, column: Index, lanes: Index | None
-    ) -> tuple[SSAValue, SSAValue | None]:
-        """The panel of B as [k][1][column], and the mask of its columns where reading beyond them is not allowed."""
-        nest, width = self.nest, self.tile_columns
-        if self.b is None:
-            offset = nest.add(self.b_tensor.origin, nest.mul(nest.mul(panel, self.depth), width))
-            return nest.view(self.b_tensor.memory, offset, [self.depth, 1, width], [width, width, 1]), None
-        offset = self.b.offset(nest, batch)
-        if self.b.column_stride == 1:
-            offset = nest.add(offset, column)
-            mask = None if lanes is None else nest.mask([1, width], [1, lanes])
-            return nest.view(self.b_tensor.memory, offset, [self.depth, 1, width], [self.b.row_stride, 0, 1]), mask
-        packed = nest.scratch_array(self.b_tensor.element_type, 0, [self.depth, 1, width])
-        source = nest.view(
-            self.b_tensor.memory,
-            nest.add(offset, nest.mul(column, self.b.column_stride)),
-            [width, self.depth],
-            [self.b.column_stride, self.b.row_stride],
-        )
-        with nest.loops([width if lanes is None else lanes, self.depth]) as (lane, k):
-            nest.store(nest.load(source, [lane, k]), packed, [k, 0, lane])
-        return packed, None
-
-    def _accumulate(
-        self, start: SSAValue, batch: Sequence[Index], row: Index, rows: int, b_view: SSAValue, b_mask: SSAValue | None
-    ) -> SSAValue:
+    def _left(self, batch: Sequence[Index], row: Index, rows: int) -> Reach:
         nest = self.nest
         offset = nest.add(self.a.offset(nest, batch), nest.mul(row, self.a.row_stride))
-        a_view = nest.view(
-            self.a_tensor.memory, offset, [self.depth, rows, 1], [self.a.column_stride, self.a.row_stride, 1]
-        )
+        return Reach(self.a_tensor.memory, offset, [self.a.column_stride], [rows, 1], [self.a.row_stride, 1])
 
-        def column_of_a(indices: Sequence[Index]) -> SSAValue:
-            return nest.load_vector(a_view, [indices[0], 0, 0], [rows, 1])
+    def _right(
+        self, batch: Sequence[Index], panel: Index, column: Index, lanes: Index | None, first: Index, count: Index
+    ) -> Reach:
+        """The panel of B from row ``first`` on; where it is not copied, reading beyond its columns is not allowed."""
+        nest, width = self.nest, self.tile_columns
+        shape, memory = [1, width], self.b_tensor.memory
+        if self.b is None:
+            row = nest.add(nest.mul(panel, self.depth), first)
+            return Reach(memory, nest.add(self.b_tensor.origin, nest.mul(row, width)), [width], shape, [width, 1])
+        b = self.b
+        offset = nest.add(b.offset(nest, batch), nest.mul(first, b.row_stride))
+        offset = nest.add(offset, nest.mul(column, b.column_stride))
+        if self.decisions.copies(self.kernel):
+            return self._packed(b, offset, count, lanes)
+        mask = None if lanes is None else nest.mask(shape, [1, lanes])
+        return Reach(memory, offset, [b.row_stride], shape, [0, 1], mask)
 
-        def row_of_b(indices: Sequence[Index]) -> SSAValue:
-            return nest.load_vector(b_view, [indices[0], 0, 0], [1, self.tile_columns], b_mask)
+    def _packed(self, b: _Matrix, offset: Index, count: Index, lanes: Index | None) -> Reach:
+        """``count`` rows of B copied to scratch, where they are as long as the tile is wide."""
+        nest, width, element = self.nest, self.tile_columns, self.b_tensor.element_type
+        memory = nest.scratch_memory(element, 0, nest.mul(self.decisions.rows_at_once(self.depth), width))
+        packed = nest.view(memory, 0, [count, width], [width, 1])
 
-        # A tile of few rows has too few products a turn to hide the loop's own instructions.
-        unroll = 4 if rows * self.tile_columns < 128 and isinstance(self.depth, int) and self.depth % 4 == 0 else 1
-        return sum_products(nest, start, [self.depth], column_of_a, row_of_b, unroll, MATRIX_BLOCK)
+        def copy(row: Index, rows: Span | None, column: Index, columns: int) -> None:
+            exist = None if lanes is None else nest.maximum(nest.sub(lanes, column), 0)
+            tile = Tile(rows, Span(columns, exist if exist is None else nest.minimum(exist, columns)))
+            place = nest.add(nest.add(offset, nest.mul(row, b.row_stride)), nest.mul(column, b.column_stride))
+            elements = load_tile(nest, self.b_tensor.memory, place, tile, b.row_stride, b.column_stride)
+            nest.store_vector(nest.broadcast(elements, tile.shape), packed, [row, column])
+
+        if b.column_stride == 1:
+            with nest.loop(0, count) as row:
+                copy(row.index, None, 0, width)
+        else:
+            self._copy_transposed(count, copy)
+        return Reach(memory, 0, [width], [1, width], [width, 1])
+
+    def _copy_transposed(self, count: Index, copy: Callable[[Index, Span | None, Index, int], None]) -> None:
+        """Squares of B, which are transposed in registers, then row by row what is left."""
+        nest, width = self.nest, self.tile_columns
+        side = math.gcd(width, MOST_LANES)
+        whole = nest.mul(nest.floordiv(count, side), side)
+        with nest.loop(0, whole, side) as row, nest.loop(0, width, side) as column:
+            copy(row.index, Span(side), column.index, side)
+        with nest.loop(whole, count) as row, nest.loop(0, width, side) as column:
+            copy(row.index, None, column.index, side)
 
 
 def _matrix(nest: LoopNest, tensor: Tensor, transposed: bool, y: Tensor) -> _Matrix:

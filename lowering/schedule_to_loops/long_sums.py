@@ -27,8 +27,7 @@ from .arithmetic import compare, select
 from .loop_nest import Index, LoopNest
 
 BLOCK = 256
-# Products that are added up from zero: of matrices, and of convolutions, which seldom have as many.
-MATRIX_BLOCK = 1024
+# Products of convolutions that are added up from zero.
 CONVOLUTION_BLOCK = 8192
 
 Turn = Callable[[Index, list[SSAValue]], Sequence[SSAValue]]

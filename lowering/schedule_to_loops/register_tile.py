@@ -1,9 +1,7 @@
 """The register tile that every contraction shares: products summed in registers, then an epilogue, then one store.
 
 A tile is one n-D vector of partial sums, e.g. ``vector<2x14x16xf32>``: 2 blocks of 16 output channels by 14
-pixels. Each step of the reduction multiplies a column of A (one scalar a row, broadcast along the
-lanes) by a row of B (broadcast along the rows) into it. Direct convolution, GEMM, im2col and Winograd
-differ in how they find A, B and the result.
+pixels.
 """
 
 from __future__ import annotations
@@ -14,7 +12,6 @@ from dataclasses import dataclass
 from xdsl.ir import SSAValue
 
 from ...dialects.kernel import KernelOp
-from .long_sums import CONVOLUTION_BLOCK, product_turns, sum_in_blocks
 from .loop_nest import Index, LoopNest, Tensor
 
 
@@ -39,13 +36,18 @@ def split_evenly(extent: int, largest: int) -> list[TileSplit]:
 
 
 def for_each_tile(
-    nest: LoopNest, extent: Index, largest: int, body: Callable[[Index, int], None], begin: Index = 0
+    nest: LoopNest,
+    extent: Index,
+    largest: int,
+    body: Callable[[Index, int], None],
+    begin: Index = 0,
+    overlaps: bool = True,
 ) -> None:
     """Calls ``body(start, size)`` for tiles that cover ``[begin, begin + extent)``.
 
     An extent that is not known goes in tiles of falling sizes. What is left of it after whole tiles takes one more of
     the smallest size that holds it, moved back over its neighbour, so that an element can be computed twice:
-    20 by 13 is 13 + 7, and 9 is 7 + 4 of which two were there already.
+    20 by 13 is 13 + 7, and 9 is 7 + 4 of which two were there already. Without ``overlaps`` none is: 9 is 7 + 1 + 1.
     """
     if isinstance(extent, int):
         for split in split_evenly(extent, largest) if extent else []:
@@ -57,8 +59,8 @@ def for_each_tile(
     rest = extent
     for size, smaller in zip(sizes, [*sizes[1:], 0], strict=True):
         # One more than whole tiles where the smaller size does not hold the rest, but none beyond the extent.
-        count = nest.floordiv(nest.add(rest, size - 1 - smaller), size)
-        if size > 1:
+        count = nest.floordiv(nest.add(rest, size - 1 - smaller if overlaps else 0), size)
+        if size > 1 and overlaps:
             count = nest.minimum(count, nest.mul(nest.floordiv(extent, size), 2))
         last = nest.sub(extent, size)
         with nest.loop(0, count) as loop:
@@ -75,35 +77,6 @@ def falling_sizes(largest: int) -> list[int]:
     while sizes[-1] > 4:
         sizes.append(-(-sizes[-1] // 2))
     return sizes if sizes[-1] == 1 else [*sizes, 1]
-
-
-def sum_products(
-    nest: LoopNest,
-    start: SSAValue,
-    bounds: Sequence[Index],
-    load_a: Callable[[Sequence[Index]], SSAValue],
-    load_b: Callable[[Sequence[Index]], SSAValue],
-    unroll: int = 1,
-    most: int = CONVOLUTION_BLOCK,
-) -> SSAValue:
-    """``start`` plus the sum over the reduction's loops of A's column times B's row, in registers throughout.
-
-    ``most`` products are added up from zero.
-    """
-    turns = product_turns(bounds, most)
-
-    def level(indices: list[Index], sums: SSAValue) -> SSAValue:
-        depth = len(indices)
-        if depth == len(bounds):
-            return nest.contract(load_a(indices), load_b(indices), sums)
-
-        def turn(index: Index, inner: SSAValue) -> SSAValue:
-            return level([*indices, index], inner)
-
-        is_innermost = depth == len(bounds) - 1
-        return sum_in_blocks(nest, 0, bounds[depth], sums, turns[depth], turn, unroll if is_innermost else 1)
-
-    return level([], start)
 
 
 def strides_by_axis(tensor: Tensor) -> dict[tuple[int, bool], Index]:

@@ -305,7 +305,7 @@ class _FunctionLayouts:
                 op.operands[index] = self.plain(op.operands[index], op)
         b = op.in_type(1)
         if isinstance(op.operands[1].owner, ConstantOp) and b.rank == 2:
-            columns = gemm_columns(op.type.dims[-1], self.target)
+            columns = gemm_columns(op, self.target)
             order = f"Ab{columns}a" if op.get("transpose_b") else f"Ba{columns}b"
             op.operands[1] = self.want(op.operands[1], Layout(order), op)
         for index in range(2, len(op.operands)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from xdsl.passes import ModulePass
 
 from ...dialects import shape as dims
 from ...dialects.decisions import (
+    MATRIX_BLOCK,
     Decisions,
     Depthwise,
     Direct,
@@ -39,6 +41,7 @@ from ...dialects.winograd import tile_of, transforms
 from ..tiling import (
     even_tile,
     gemm_columns,
+    gemm_rows,
     im2col_tile,
     rows_in_registers,
     tiles_along_height,
@@ -51,6 +54,9 @@ Chooser = Callable[[Operation, "Target"], Decisions]
 
 # Fewer pieces of work than this leave threads idle at the end of a stage.
 PIECES_TO_SHARE = 16
+# Rows of a product that make up for a copy of the other matrix, and bytes between rows of that from which it pays.
+ROWS_WORTH_A_COPY = 24
+FAR_APART_BYTES = 1024
 # Pixels that an indirect convolution multiplies with a panel of weights before it goes to the next one.
 PIXELS_IN_BLOCK = 96
 
@@ -151,7 +157,38 @@ def _conv_direct(kernel: Operation, target: Target) -> Decisions:
     height, width = kernel.type.dims[2:]
     if length == width and tiles_along_height(height, width, largest):
         return Direct(channel_blocks=blocks, columns=even_tile(height, largest), along="height")
-    return Direct(channel_blocks=blocks, columns=even_tile(length, largest))
+    columns = even_tile(length, largest)
+    return Direct(channel_blocks=blocks, columns=columns, strip=_strip(kernel, length, columns, target))
+
+
+def _strip(kernel: ConvOp, row: Dim, columns: int, target: Target) -> int:
+    """Pixels whose channels of x take a quarter of L2, in whole tiles or rows; 0 where x stays in a cache anyway.
+
+    A strip reads all weights again: that must be less than x read again for each block of output channels.
+    """
+    x, w, y = kernel.in_type(0), kernel.in_type(1), kernel.type
+    if not isinstance(row, int) or not dims.is_static(y.dims[2:]):
+        return 0
+    size = element_bytes(x.element_type)
+    pixels = int(dims.product(y.dims[2:])) * _at_least(y.dims[0])
+    read = size * pixels * math.prod(kernel.get("strides")) * int(x.dims[1])
+    blocks = -(-int(y.dims[1]) // w.layout.block_of(0))
+    if read <= 4 * target.l2_bytes or blocks == 1:
+        return 0
+    most = max(columns, target.l2_bytes // 4 * pixels // read)
+    is_flat = row == dims.product(y.dims[2:])
+    strip = _divisor(row, most, columns) if is_flat else max(1, most // row) * row
+    weights = element_bytes(w.element_type) * int(dims.product(w.dims)) * -(-pixels // strip)
+    return strip if weights < read * (blocks - 1) else 0
+
+
+def _divisor(extent: int, most: int, tile: int) -> int:
+    """The largest number of whole tiles up to ``most`` that divides the extent, unless that is below half of it."""
+    largest = most // tile * tile
+    for size in range(largest, largest // 2, -tile):
+        if extent % size == 0:
+            return size
+    return largest
 
 
 def _row_length(kernel: ConvOp) -> Dim:
@@ -168,15 +205,37 @@ def _gemm(kernel: Operation, target: Target) -> Decisions:
     assert isinstance(kernel, GemmOp)
     b = kernel.in_type(1)
     packed = b.layout.pieces[-1].block
-    columns = packed or gemm_columns(kernel.type.dims[-1], target)
+    columns = packed or gemm_columns(kernel, target)
     vectors = columns // target.lanes
     largest = rows_in_registers(target, vectors)
     # Rows that lie a multiple of the page size apart share one cache set: no more of them than it has ways.
     depth = kernel.in_type(0).dims[-1]
     if isinstance(depth, int) and depth * 4 % 4096 == 0:
         largest = min(largest, 6)
-    rows = dims.product(kernel.type.dims[:-1]) if b.rank == 2 else kernel.type.dims[-2]
-    return Gemm(rows=even_tile(rows, largest), columns=columns)
+    rows = gemm_rows(kernel)
+    tile = even_tile(rows, largest)
+    is_used_again = not isinstance(rows, int) or rows > tile
+    return Gemm(
+        rows=tile,
+        columns=columns,
+        depth_block=_depth_block(depth, columns * element_bytes(b.element_type), target) if is_used_again else 0,
+        pack=_at_least(rows) >= ROWS_WORTH_A_COPY and _rows_lie_far_apart(b, kernel.get("transpose_b")),
+    )
+
+
+def _depth_block(depth: Dim, row_bytes: int, target: Target) -> int:
+    """Rows of a panel that take a quarter of L2, as whole blocks of a sum; 0 where half of L2 holds all of them."""
+    if isinstance(depth, int) and depth * row_bytes <= target.l2_bytes // 2:
+        return 0
+    return max(1, target.l2_bytes // 4 // row_bytes // MATRIX_BLOCK) * MATRIX_BLOCK
+
+
+def _rows_lie_far_apart(b: TensorType, is_transposed: bool) -> bool:
+    """Whether each row of a panel read in place has a page of its own, or cache sets that it shares with others."""
+    if is_transposed or b.rank < 2 or b.layout.pieces[-1].block or b.layout.pieces[-1].axis != b.rank - 1:
+        return False
+    stride = b.layout.physical_strides(b.dims)[-2]
+    return not isinstance(stride, int) or stride * element_bytes(b.element_type) >= FAR_APART_BYTES
 
 
 def _conv_depthwise(kernel: Operation, target: Target) -> Decisions:

@@ -4,7 +4,7 @@
 // CHECK-LABEL: func.func @conv_direct_
 // CHECK: scf.forall (%[[ROW:.*]]) in (14)
 // x is seen as overlapping windows, w as one block; the halo makes up for the padding.
-// CHECK: %[[X:.*]] = memref.reinterpret_cast %0 to offset: [%{{.*}}], sizes: [2, 3, 3, 7, 16], strides: [4096, 256, 16, 16, 1]
+// CHECK: %[[X:.*]] = memref.reinterpret_cast %0 to offset: [%{{.*}}], sizes: [2, 3, 3, 16, 7, 1], strides: [4096, 256, 16, 1, 16, 1]
 // CHECK: %[[W:.*]] = memref.reinterpret_cast %1 to offset: [0], sizes: [2, 3, 3, 16, 1, 2, 16], strides: [4608, 1536, 512, 32, 0, 16, 1]
 // CHECK-COUNT-4: iter_args({{.*}}) -> (vector<7x2x16xf32>)
 // CHECK: vector.load %[[X]][{{.*}}] : {{.*}}, vector<7x1xf32>
@@ -16,5 +16,14 @@
 func.func @f(%x: !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, %w: !layout.tensor<32 x 32 x 3 x 3 x f32, ABcd16b32a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c>
   schedule.stage @c %o = kernel.conv direct(%x, %w) pads [1, 1, 1, 1] tile {channel_blocks = 2, columns = 7}
+  func.return
+}
+
+// Strips of two rows go through all blocks of output channels, so that x is read once.
+// CHECK-LABEL: func.func @conv_direct_
+// CHECK: scf.forall (%{{.*}}, %[[CHANNELS:.*]], %[[ROW:.*]]) in (7, 2, 2)
+func.func @strips(%x: !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, %w: !layout.tensor<64 x 32 x 3 x 3 x f32, ABcd16b32a>) {
+  %o = schedule.buffer output 0 : !layout.tensor<1 x 64 x 14 x 14 x f32, NCHW16c>
+  schedule.stage @c %o = kernel.conv direct(%x, %w) pads [1, 1, 1, 1] tile {channel_blocks = 2, columns = 7, strip = 30}
   func.return
 }

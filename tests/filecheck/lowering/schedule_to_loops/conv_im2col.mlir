@@ -5,7 +5,6 @@
 // CHECK: %[[OWN:.*]] = threads.own_part %3 of %{{.*}} bytes
 // CHECK: %[[MEMORY:.*]] = memref.view %[[OWN]][%{{.*}}][%{{.*}}] : memref<?xi8, "thread"> to memref<?xf32, "thread">
 // CHECK: %[[COLUMNS:.*]] = memref.reinterpret_cast %[[MEMORY]] to offset: [0], sizes: [3, 3, 8, 64], strides: [192, 64, 576, 1]
-// CHECK: %[[PANEL:.*]] = memref.reinterpret_cast %[[MEMORY]] to offset: [0], sizes: [72, 1, 64], strides: [64, 64, 1]
 // Pixels whose window lies inside x are copied vector by vector; rows of the window outside become zeros.
 // CHECK: scf.if
 // CHECK: vector.load %{{.*}} : {{.*}}, vector<16xf32>
@@ -17,6 +16,7 @@
 // CHECK: vector.maskedload %{{.*}}, %[[MASK]], %{{.*}} into vector<16xf32>
 // CHECK: vector.store %{{.*}}, %[[COLUMNS]]
 // Then the weights multiply the panel, six output channels at a time.
+// CHECK: %[[PANEL:.*]] = memref.reinterpret_cast %[[MEMORY]] to offset: [0], sizes: [72, 1, 64], strides: [64, 64, 1]
 // CHECK: memref.reinterpret_cast %1 to offset: [%{{.*}}], sizes: [72, 6, 1], strides: [6, 1, 1]
 // CHECK: iter_args({{.*}}) -> (vector<6x64xf32>)
 // CHECK: vector.load %[[PANEL]]{{.*}}, vector<1x64xf32>

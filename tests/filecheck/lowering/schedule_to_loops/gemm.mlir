@@ -32,3 +32,39 @@ func.func @deep(%x: !layout.tensor<10 x 4096 x f32>, %w: !layout.tensor<4096 x 1
   schedule.stage @g %o = kernel.gemm(%x, %w) tile {rows = 5, columns = 64}
   func.return
 }
+
+// Where a panel would not stay in the cache, blocks of its rows go outside: what they give is kept in scratch.
+// CHECK-LABEL: func.func @gemm_
+// CHECK: scf.forall
+// CHECK:   vector.store %{{.*}} : memref<5x64xf32, strided<[64, 1], offset: ?>, "thread">, vector<5x64xf32>
+// CHECK:   scf.for %[[BLOCK:.*]] = %{{.*}} to %{{.*}} step %[[TURNS:.*]] {
+// CHECK:     memref.reinterpret_cast %1 to offset: [%{{.*}}], sizes: [1024, 1, 64], strides: [64, 64, 1]
+// CHECK:     scf.for
+// CHECK:       %[[PART:.*]] = scf.for {{.*}} iter_args({{.*}}) -> (vector<5x64xf32>)
+// CHECK:       %[[BEFORE:.*]] = vector.load {{.*}}"thread">, vector<5x64xf32>
+// CHECK:       %[[AFTER:.*]] = arith.addf %[[BEFORE]], %[[PART]]
+// CHECK:       vector.store %[[AFTER]], {{.*}}"thread">
+// Of the last block, sums go on to the epilogue and the result.
+// CHECK:   memref.reinterpret_cast %1 to offset: [%{{.*}}], sizes: [904, 1, 64], strides: [64, 64, 1]
+// CHECK:   arith.addf
+// CHECK:   arith.maximumf
+// CHECK:   vector.store {{.*}} : memref<5x64xf32, strided<[128, 1], offset: ?>>
+func.func @blocks(%x: !layout.tensor<10 x 5000 x f32>, %w: !layout.tensor<5000 x 128 x f32, Ba64b>) {
+  %o = schedule.buffer output 0 : !layout.tensor<10 x 128 x f32>
+  schedule.stage @g %o = kernel.gemm(%x, %w) tile {rows = 5, columns = 64, depth_block = 1024} epilogue(%sum) {%zero = arith.constant 0.0 : f32, %relu = arith.maximumf %sum, %zero : f32}
+  func.return
+}
+
+// B's rows are copied, where they lie far apart or its columns do not lie side by side: squares of it are transposed.
+// CHECK-LABEL: func.func @gemm_
+// CHECK: scf.forall
+// CHECK:   scf.for
+// CHECK:     scf.for
+// CHECK:       %[[SQUARE:.*]] = vector.transfer_read {{.*}}permutation_map = affine_map<(d0, d1) -> (d1, d0)>{{.*}}vector<16x16xf32>
+// CHECK:       vector.store %[[SQUARE]], {{.*}}"thread">, vector<16x16xf32>
+// CHECK:   vector.contract
+func.func @transposed(%x: !layout.tensor<10 x 64 x f32>, %w: !layout.tensor<128 x 64 x f32>) {
+  %o = schedule.buffer output 0 : !layout.tensor<10 x 128 x f32>
+  schedule.stage @g %o = kernel.gemm(%x, %w) transpose_b tile {rows = 5, columns = 64}
+  func.return
+}

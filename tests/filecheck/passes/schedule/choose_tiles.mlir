@@ -4,9 +4,9 @@
 func.func @products(%x: !layout.tensor<120 x 256 x f32>, %w: !layout.tensor<256 x 512 x f32>, %v: !layout.tensor<512 x 256 x f32>) {
   %0 = schedule.buffer output 0 : !layout.tensor<120 x 512 x f32>
   %1 = schedule.buffer output 1 : !layout.tensor<120 x 512 x f32>
-  // As many rows as stay in registers, dividing the 120 evenly.
-  // AVX512: schedule.stage @a {{.*}} tile {rows = 6, columns = 64}
-  // AVX2: schedule.stage @a {{.*}} tile {rows = 6, columns = 16}
+  // As many rows as stay in registers, dividing the 120 evenly; rows of B that lie far apart are copied.
+  // AVX512: schedule.stage @a {{.*}} tile {rows = 6, columns = 64, pack = true}
+  // AVX2: schedule.stage @a {{.*}} tile {rows = 6, columns = 16, pack = true}
   schedule.stage @a %0 = kernel.gemm(%x, %w)
   // A transposed operand is packed in scratch memory, one panel at a time; a decision that is there stays.
   // AVX512: schedule.stage @b {{.*}} tile {rows = 3, columns = 64}
@@ -35,5 +35,23 @@ func.func @other_algorithms(%x: !layout.tensor<1 x 32 x 7 x 7 x f32>, %w: !layou
   // The table holds 9 taps of 96 pixels, then come 32 zeros.
   // AVX512: schedule.stage @e {{.*}} tile {rows = 6, block = 96, lanes = 16}
   schedule.stage @e %1 = kernel.conv indirect(%n, %p) pads [1, 1, 1, 1]
+  func.return
+}
+
+// x is too large for a cache: pieces of it go through all output channels before the next ones do.
+// CHECK-LABEL: @large
+func.func @large(%x: !layout.tensor<1 x 512 x 96 x 100 x f32, NCHW16c>, %w: !layout.tensor<512 x 512 x 1 x 1 x f32, ABcd16b32a>) {
+  %0 = schedule.buffer output 0 : !layout.tensor<1 x 512 x 96 x 100 x f32, NCHW16c>
+  // AVX512: schedule.stage @g {{.*}} tile {columns = 12, strip = {{[0-9]+}}}
+  schedule.stage @g %0 = kernel.conv direct(%x, %w)
+  func.return
+}
+
+// A panel of B would leave the cache before all rows have used it; its width leaves few lanes empty.
+// CHECK-LABEL: @deep
+func.func @deep(%x: !layout.tensor<120 x 9000 x f32>, %w: !layout.tensor<9000 x 81 x f32>) {
+  %0 = schedule.buffer output 0 : !layout.tensor<120 x 81 x f32>
+  // AVX512: schedule.stage @h {{.*}} tile {rows = 8, columns = 48, depth_block = {{1024|2048}}}
+  schedule.stage @h %0 = kernel.gemm(%x, %w)
   func.return
 }

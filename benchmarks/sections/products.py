@@ -1,0 +1,148 @@
+"""Matrix products and convolutions of one kernel each: how near the machine's peak, beside onnxruntime, on one thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from rich.table import Table
+
+from ...backend.jit import load_module
+from ...cli.timing import measure_in_turn
+from ...compiler import compile
+from ...machines import host_target
+from .speed import open_session
+
+PRODUCTS = (
+    (64, 25088, 4096), (64, 4096, 4096), (1024, 4096, 1000), (1024, 2048, 512), (196, 3072, 768), (196, 768, 3072),
+    (128, 768, 768), (512, 512, 512), (512, 512, 81), (512, 512, 324), (100, 100, 100), (33, 65, 67), (32, 64, 64),
+    (1, 2048, 1000), (2048, 256, 1),
+)  # fmt: skip
+"""Rows, depth and columns."""
+CONVOLUTIONS = ((1, 1088, 512, 100, 150), (1, 256, 64, 150, 188), (32, 512, 512, 14, 14), (1, 64, 64, 56, 56))
+"""1 x 1: images, input and output channels, height and width."""
+CHAINS, TURNS = 12, 10_000
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kernel, the numbers it multiplies and adds, and its inputs."""
+
+    name: str
+    model: onnx.ModelProto
+    feeds: dict[str, np.ndarray]
+    operations: float
+
+
+def measure(seconds: float, progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """The peak in GFLOP/s, and a row a case: GFLOP/s by engine. ``progress`` is called with each row."""
+    result: dict[str, Any] = {"peak": peak(), "rows": []}
+    for case in cases():
+        executable, session = compile(case.model, threads=1), open_session(case.model.SerializeToString(), 1)
+        runners = {
+            "lamina": lambda run=executable.run, feeds=case.feeds: run(feeds),
+            "onnxruntime": lambda run=session.run, feeds=case.feeds: run(None, feeds),
+        }
+        times = measure_in_turn(runners, seconds).statistics
+        row = {"name": case.name, **{name: case.operations / times[name]["p50_ms"] / 1e6 for name in runners}}
+        result["rows"].append(row)
+        progress(row)
+    return result
+
+
+def table(result: dict[str, Any]) -> Table:
+    shown = Table("kernel", title=f"one kernel, one thread, GFLOP/s (peak of multiply-adds {result['peak']:.0f})")
+    for column in ("Lamina", "of the peak", "onnxruntime", "times as fast"):
+        shown.add_column(column, justify="right")
+    for row in result["rows"]:
+        ours, theirs = row["lamina"], row["onnxruntime"]
+        share = f"{ours / result['peak']:.0%}"
+        shown.add_row(row["name"], f"{ours:.1f}", share, f"{theirs:.1f}", f"{ours / theirs:.2f}")
+    return shown
+
+
+def cases() -> list[Case]:
+    return [
+        *(_product(*sizes, packed) for sizes in PRODUCTS for packed in (True, False)),
+        *(_convolution(*sizes) for sizes in CONVOLUTIONS),
+    ]
+
+
+def _product(rows: int, depth: int, columns: int, packed: bool) -> Case:
+    a, b = (_numbers(shape) for shape in ((rows, depth), (depth, columns)))
+    kept, feeds = ({"b": b}, {"a": a}) if packed else ({}, {"a": a, "b": b})
+    model = _model(helper.make_node("MatMul", ["a", "b"], ["y"]), feeds, kept, 2)
+    name = f"{rows} x {depth} x {columns}, B {'constant' if packed else 'given'}"
+    return Case(name, model, feeds, 2.0 * rows * depth * columns)
+
+
+def _convolution(images: int, channels: int, results: int, height: int, width: int) -> Case:
+    feeds, kept = {"x": _numbers((images, channels, height, width))}, {"w": _numbers((results, channels, 1, 1))}
+    model = _model(helper.make_node("Conv", ["x", "w"], ["y"]), feeds, kept, 4)
+    name = f"1 x 1, {channels} -> {results}, {images} of {height} x {width}"
+    return Case(name, model, feeds, 2.0 * images * channels * results * height * width)
+
+
+def _model(
+    node: onnx.NodeProto, feeds: dict[str, np.ndarray], kept: dict[str, np.ndarray], rank: int
+) -> onnx.ModelProto:
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, array.shape) for name, array in feeds.items()]
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * rank)
+    constants = [numpy_helper.from_array(array, name) for name, array in kept.items()]
+    graph = helper.make_graph([node], "kernel", inputs, [output], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def _numbers(shape: tuple[int, ...]) -> np.ndarray:
+    return np.random.default_rng(sum(shape)).standard_normal(shape, dtype=np.float32)
+
+
+def peak() -> float:
+    """GFLOP/s of multiply-adds that stay in registers: the best of several runs of a loop of independent chains."""
+    target = host_target()
+    lanes = target.lanes
+    run = load_module(_peak_text(lanes))["peak"]
+    out, best = np.zeros(lanes * CHAINS, np.float32), float("inf")
+    for _ in range(50):
+        begin = time.perf_counter()
+        run(out, TURNS)
+        best = min(best, time.perf_counter() - begin)
+    return 2 * lanes * CHAINS * TURNS / best / 1e9
+
+
+def _peak_text(lanes: int) -> str:
+    """A kernel with the slots out and turns: CHAINS vectors of sums, each a chain of multiply-adds."""
+    vector, chains = f"<{lanes} x float>", range(CHAINS)
+    sums = "\n".join(f"  %s{i} = phi {vector} [ zeroinitializer, %entry ], [ %t{i}, %turn ]" for i in chains)
+    multiply = f"call {vector} @llvm.fma.v{lanes}f32({vector} %m, {vector} %m, {vector} %s{{0}})"
+    products = "\n".join(f"  %t{i} = {multiply.format(i)}" for i in chains)
+    stores = "\n".join(
+        f"  %o{i} = getelementptr {vector}, ptr %out, i64 {i}\n  store {vector} %t{i}, ptr %o{i}, align 4"
+        for i in chains
+    )
+    return f"""declare {vector} @llvm.fma.v{lanes}f32({vector}, {vector}, {vector})
+define void @peak(ptr %table, i64 %thread, i64 %threads) #0 {{
+entry:
+  %out = load ptr, ptr %table
+  %slot = getelementptr i64, ptr %table, i64 1
+  %turns = load i64, ptr %slot
+  %m = load {vector}, ptr %out, align 4
+  br label %turn
+turn:
+  %k = phi i64 [ 0, %entry ], [ %next, %turn ]
+{sums}
+{products}
+  %next = add i64 %k, 1
+  %more = icmp slt i64 %next, %turns
+  br i1 %more, label %turn, label %done
+done:
+{stores}
+  ret void
+}}
+attributes #0 = {{ "min-legal-vector-width"="{32 * lanes}" "prefer-vector-width"="{32 * lanes}" }}
+"""

@@ -1,0 +1,255 @@
+"""The one writer of contractions: what is multiplied along which axes becomes loops.
+
+A contraction has rows and columns, which a register tile holds, and axes along which products are summed. Matrix
+products and convolutions differ in where a row of the left and a column of the right lie (``Reach``), in what a tile
+begins with and in what happens to its sums; the loops are the same::
+
+    for tile of rows
+      sums[rows][columns] = start
+      for each axis of the sum:  sums += left[rows] * right[columns]
+      finish(sums)
+
+Where the whole depth of the right would not stay in the cache while all rows use it, blocks of it go outside::
+
+    for tile of rows:  partial[rows] = start
+    for block of depth
+      right = stage(block)
+      for tile of rows:  partial[rows] += the block's products         (of the last block: finish(partial[rows]))
+
+Products that an atom takes side by side are read as words of its depth. What the left lacks of the last word is zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from xdsl.dialects.builtin import VectorType
+from xdsl.ir import SSAValue
+
+from ...dialects.contraction import GENERAL_ATOM
+from .arithmetic import combine
+from .long_sums import CONVOLUTION_BLOCK, product_turns, sum_in_blocks
+from .loop_nest import Index, LoopNest
+from .register_tile import for_each_tile
+
+UNROLL = 4
+
+Reader = Callable[[Sequence[Index]], Callable[[Index], SSAValue]]
+"""Goes to a place along all axes of the sum but the innermost; what it gives reads columns or rows along that one."""
+
+
+class Factor(Protocol):
+    """The left or the right of a contraction, as one tile sees it."""
+
+    def reader(self, nest: LoopNest, bounds: Sequence[Index]) -> Reader:
+        """Reads it at indices of the axes of the sum, whose sizes are ``bounds``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Reach:
+    """An operand that lies evenly: flat memory from ``offset`` on, and elements between neighbours along each axis.
+
+    ``along`` are the axes of the sum, outermost first; ``shape`` and ``strides`` are of the vector that is read: rows
+    x 1 of the left, 1 x columns of the right, then the words of an atom. ``mask`` are the lanes that exist.
+    """
+
+    memory: SSAValue
+    offset: Index
+    along: Sequence[Index]
+    shape: Sequence[int]
+    strides: Sequence[Index]
+    mask: SSAValue | None = None
+
+    def reader(self, nest: LoopNest, bounds: Sequence[Index]) -> Reader:
+        view = nest.view(self.memory, self.offset, [*bounds, *self.shape], [*self.along, *self.strides])
+        zeros = [0] * len(self.shape)
+
+        def read(outer: Sequence[Index]) -> Callable[[Index], SSAValue]:
+            return lambda index: nest.load_vector(view, [*outer, index, *zeros], self.shape, self.mask)
+
+        return read
+
+    def shifted(self, nest: LoopNest, first: Index) -> Reach:
+        """The same from ``first`` on along the outermost axis of the sum."""
+        return replace(self, offset=nest.add(self.offset, nest.mul(first, self.along[0])))
+
+
+@dataclass(frozen=True)
+class RowTiles:
+    """``count`` rows from ``begin`` on, at most ``tile`` of them in a register tile."""
+
+    count: Index
+    tile: int
+    begin: Index = 0
+
+    def walk(self, nest: LoopNest, body: Callable[[Index, int], None], once: bool = False) -> None:
+        for_each_tile(nest, self.count, self.tile, body, self.begin, overlaps=not once)
+
+
+class RowWalk(Protocol):
+    """How a piece of work goes through its rows in register tiles."""
+
+    def walk(self, nest: LoopNest, body: Callable[[Index, int], None], once: bool = False) -> None:
+        """Calls ``body(row, rows)`` for tiles that cover all rows, each row ``once`` if that matters."""
+        ...
+
+
+@dataclass(frozen=True)
+class WholeTiles:
+    """Register tiles ``begin`` to ``end``, all of as many rows."""
+
+    begin: Index
+    end: Index
+    tile: int
+
+    def walk(self, nest: LoopNest, body: Callable[[Index, int], None], once: bool = False) -> None:
+        with nest.loop(self.begin, self.end) as tile:
+            body(nest.mul(tile.index, self.tile), self.tile)
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Over which axes products are summed, ``bounds`` being their sizes, outermost first, and how.
+
+    ``most`` products are added up from zero. A tile of fewer products a turn than ``unrolled_below`` has too few to
+    hide the loop's own instructions: several turns are written out.
+    """
+
+    bounds: Sequence[Index]
+    most: int = CONVOLUTION_BLOCK
+    unrolled_below: int = 0
+    atom: str = GENERAL_ATOM
+
+    def of(self, nest: LoopNest, start: SSAValue, left: Factor, right: Factor) -> SSAValue:
+        """``start`` plus the products of the left and the right."""
+        return self.add(nest, start, left.reader(nest, self.bounds), right.reader(nest, self.bounds))
+
+    def add(self, nest: LoopNest, start: SSAValue, left: Reader, right: Reader) -> SSAValue:
+        """``start`` plus all products, in registers throughout."""
+        turns = product_turns(self.bounds, self.most)
+        innermost = len(self.bounds) - 1
+        unroll = self._unroll(start)
+
+        def level(outer: list[Index], sums: SSAValue) -> SSAValue:
+            depth = len(outer)
+            if depth < innermost:
+                return sum_in_blocks(
+                    nest, 0, self.bounds[depth], sums, turns[depth], lambda index, inner: level([*outer, index], inner)
+                )
+            column, row = left(outer), right(outer)
+
+            def product(index: Index, inner: SSAValue) -> SSAValue:
+                return nest.contract(column(index), row(index), inner, self.atom)
+
+            return sum_in_blocks(nest, 0, self.bounds[depth], sums, turns[depth], product, unroll)
+
+        return level([], start)
+
+    def _unroll(self, sums: SSAValue) -> int:
+        assert isinstance(sums.type, VectorType)
+        turns = self.bounds[-1]
+        is_small = math.prod(sums.type.get_shape()) < self.unrolled_below
+        return UNROLL if is_small and isinstance(turns, int) and turns >= UNROLL else 1
+
+
+@dataclass(frozen=True)
+class Partial:
+    """Sums of the blocks of depth so far, row after row in memory that is this thread's own.
+
+    ``turns`` of the outermost axis of the sum make a block; a row is as ``columns`` say.
+    """
+
+    memory: SSAValue
+    first_row: Index
+    columns: Sequence[int]
+    turns: int
+
+    def zero(self, nest: LoopNest, rows: int) -> SSAValue:
+        element = self.memory.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
+        return nest.constant(0, nest.vector_type(element, [rows, *self.columns]))
+
+    def load(self, nest: LoopNest, row: Index, rows: int) -> SSAValue:
+        return nest.load_vector(self._view(nest, row, rows), self._zeros, [rows, *self.columns])
+
+    def store(self, nest: LoopNest, row: Index, rows: int, sums: SSAValue) -> None:
+        nest.store_vector(sums, self._view(nest, row, rows), self._zeros)
+
+    @property
+    def _zeros(self) -> list[Index]:
+        return [0] * (1 + len(self.columns))
+
+    def _view(self, nest: LoopNest, row: Index, rows: int) -> SSAValue:
+        shape = [rows, *self.columns]
+        strides = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
+        offset = nest.mul(nest.sub(row, self.first_row), strides[0])
+        return nest.view(self.memory, offset, shape, strides)
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """What one piece of work multiplies: all its rows with one tile's width of columns.
+
+    ``left(row, rows)`` is the left of a tile; ``right(first, count)`` stages the right, and says how it is reached, for
+    ``count`` turns of the outermost axis of the sum. ``start(row, rows)`` gives what a tile's sums begin with;
+    ``finish(row, rows, sums)`` stores them.
+    """
+
+    rows: RowWalk
+    summed: Sum
+    left: Callable[[Index, int], Factor]
+    right: Callable[[Index, Index], Factor]
+    start: Callable[[Index, int], SSAValue]
+    finish: Callable[[Index, int, SSAValue], None]
+    partial: Partial | None = None
+
+    def write(self, nest: LoopNest) -> None:
+        if self.partial is not None:
+            self._write_blocks(nest, self.partial)
+            return
+        bounds = self.summed.bounds
+        right = self.right(0, bounds[0]).reader(nest, bounds)
+
+        def tile(row: Index, rows: int) -> None:
+            start = self.start(row, rows)
+            left = self.left(row, rows).reader(nest, bounds)
+            self.finish(row, rows, self.summed.add(nest, start, left, right))
+
+        self.rows.walk(nest, tile)
+
+    def _write_blocks(self, nest: LoopNest, partial: Partial) -> None:
+        depth, turns = self.summed.bounds[0], partial.turns
+
+        def keep(row: Index, rows: int, sums: SSAValue) -> None:
+            partial.store(nest, row, rows, sums)
+
+        self.rows.walk(nest, lambda row, rows: keep(row, rows, self.start(row, rows)))
+        last = nest.mul(nest.maximum(nest.sub(nest.ceildiv(depth, turns), 1), 0), turns)
+        with nest.loop(0, last, turns) as block:
+            self._write_block(nest, partial, block.index, turns, keep)
+        self._write_block(nest, partial, last, nest.sub(depth, last), self.finish)
+
+    def _write_block(
+        self,
+        nest: LoopNest,
+        partial: Partial,
+        first: Index,
+        count: Index,
+        finish: Callable[[Index, int, SSAValue], None],
+    ) -> None:
+        """A block's products, each tile's from zero, added to what there is of them."""
+        summed = replace(self.summed, bounds=[count, *self.summed.bounds[1:]])
+        right = self.right(first, count).reader(nest, summed.bounds)
+
+        def tile(row: Index, rows: int) -> None:
+            left = self.left(row, rows)
+            assert isinstance(left, Reach), "what is multiplied in blocks of depth lies evenly"
+            read_left = left.shifted(nest, first).reader(nest, summed.bounds)
+            products = summed.add(nest, partial.zero(nest, rows), read_left, right)
+            finish(row, rows, combine(nest, "sum", partial.load(nest, row, rows), products))
+
+        # A tile over others' rows would add its products to theirs.
+        self.rows.walk(nest, tile, once=True)

@@ -1,0 +1,80 @@
+"""The ways that a schedule can send a contraction through memory give the results of the plain one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from lamina.cli.level_text import LevelText
+from lamina.compiler import compile_module, import_for
+from lamina.pipeline import PipelineOptions, compile_through
+from one_node import model_of
+
+RNG = np.random.default_rng(0)
+B = RNG.standard_normal((29, 41)).astype(np.float32)
+WEIGHTS = RNG.standard_normal((48, 16, 3, 3)).astype(np.float32) / 12
+
+PRODUCT_EDITS = ["depth_block = 8", "depth_block = 29", "depth_block = 1", "row_chunks = 3, depth_block = 16"]
+COPIES = [*PRODUCT_EDITS, "pack = true", "depth_block = 10, pack = true"]
+STRIPS = [f"strip = {pixels}" for pixels in (1, 7, 24, 40, 1000)]
+"""Pixels that divide neither rows nor tiles, and more than there are."""
+
+
+def schedule_of(model: Any, folder: Path) -> str:
+    module, context = import_for(model.SerializeToString(), target="avx2", winograd_error=0.0)
+    compile_through(module, context, stop="schedule", options=PipelineOptions(dump_folder=folder))
+    return (folder / "3-schedule.mlir").read_text()
+
+
+def with_decisions(text: str, kernel: str, decisions: str) -> str:
+    (line,) = [line for line in text.splitlines() if kernel in line]
+    assert "tile {" in line
+    return text.replace(line, line.replace("tile {", f"tile {{{decisions}, ", 1))
+
+
+def output(text: str, folder: Path, feeds: dict[str, np.ndarray]) -> np.ndarray:
+    path = folder / "3-schedule.edited.mlir"
+    path.write_text(text)
+    with LevelText(path, "schedule", folder / "constants.npz").opened("avx2", 3.0, "flush") as (module, context):
+        options = PipelineOptions(checked=True)
+        (result,) = compile_module(module, context, start="schedule", threads=2, options=options).run(feeds).values()
+    return result
+
+
+@pytest.mark.parametrize("form", ["packed", "given", "transposed"])
+def test_blocks_of_depth_and_copies_of_b(form: str, tmp_path: Path) -> None:
+    shapes: dict[str, list[Any]] = {"a": ["M", 29]}
+    given = B.T.copy() if form == "transposed" else B
+    if form != "packed":
+        shapes["b"] = list(given.shape)
+    attributes = {"transB": 1} if form == "transposed" else {}
+    weights = {"b": B} if form == "packed" else {}
+    text = schedule_of(model_of("Gemm" if attributes else "MatMul", shapes, weights, **attributes), tmp_path)
+    for rows in (0, 1, 5, 23):
+        a = np.random.default_rng(rows).standard_normal((rows, 29)).astype(np.float32)
+        feeds = {"a": a} if form == "packed" else {"a": a, "b": given}
+        for edit in PRODUCT_EDITS if form == "packed" else COPIES:
+            found = output(with_decisions(text, "kernel.gemm", edit), tmp_path, feeds)
+            np.testing.assert_allclose(found, a.astype(np.float64) @ B, rtol=1e-4, atol=1e-5, err_msg=edit)
+
+
+@pytest.mark.parametrize(("size", "shape"), [(3, (2, 16, 8, 9)), (1, (2, 16, 5, 7)), (1, ("N", 16, "H", 7))])
+def test_strips_of_a_direct_convolution(
+    size: int, shape: tuple[Any, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lamina.passes.kernel.choose_algorithms.applicable_algorithms", lambda *_: ["direct"])
+    weights, pads = WEIGHTS[:, :, :size, :size].copy(), [size // 2] * 4
+    text = schedule_of(model_of("Conv", {"x": list(shape)}, {"w": weights}, pads=pads), tmp_path)
+    x = RNG.standard_normal([given if isinstance(given, int) else 3 for given in shape]).astype(np.float32)
+    expected = output(text, tmp_path, {"x": x})
+    for edit in STRIPS:
+        found = output(with_decisions(text, "kernel.conv direct", edit), tmp_path, {"x": x})
+        np.testing.assert_array_equal(found, expected, err_msg=edit)
+
+
+def test_what_is_packed_is_not_copied_again(tmp_path: Path) -> None:
+    text = schedule_of(model_of("MatMul", {"a": ["M", 29]}, {"b": B}), tmp_path)
+    with pytest.raises(Exception, match="pack = true, but B is packed already"):
+        output(with_decisions(text, "kernel.gemm", "pack = true"), tmp_path, {"a": B[:, :29]})
