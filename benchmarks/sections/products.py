@@ -1,4 +1,4 @@
-"""Matrix products and convolutions of one kernel each: how near the machine's peak, beside onnxruntime, on one thread."""
+"""Matrix products and convolutions of one kernel each: how near the peak, beside onnxruntime, on one thread."""
 
 from __future__ import annotations
 
