@@ -45,8 +45,9 @@ def gemm_columns(kernel: GemmOp, target: Target) -> int:
     preferred, size = target.gemm_tile[1], kernel.type.dims[-1]
     if not isinstance(size, int):
         return preferred
-    best, fewest_cycles = preferred, float("inf")
-    for width in range(preferred, 0, -target.lanes):
+    widest = min(preferred, max(1, -(-size // target.lanes)) * target.lanes)
+    best, fewest_cycles = widest, float("inf")
+    for width in range(widest, 0, -target.lanes):
         vectors = width // target.lanes
         rows = even_tile(gemm_rows(kernel), rows_in_registers(target, vectors))
         step = max(rows * vectors / target.fma_per_cycle, (rows + vectors) / 2, 4.0)
