@@ -15,8 +15,6 @@ Where the whole depth of the right would not stay in the cache while all rows us
     for block of depth
       right = stage(block)
       for tile of rows:  partial[rows] += the block's products         (of the last block: finish(partial[rows]))
-
-Products that an atom takes side by side are read as words of its depth. What the left lacks of the last word is zero.
 """
 
 from __future__ import annotations
@@ -29,7 +27,6 @@ from typing import Protocol
 from xdsl.dialects.builtin import VectorType
 from xdsl.ir import SSAValue
 
-from ...dialects.contraction import GENERAL_ATOM
 from .arithmetic import combine
 from .long_sums import CONVOLUTION_BLOCK, product_turns, sum_in_blocks
 from .loop_nest import Index, LoopNest
@@ -54,7 +51,7 @@ class Reach:
     """An operand that lies evenly: flat memory from ``offset`` on, and elements between neighbours along each axis.
 
     ``along`` are the axes of the sum, outermost first; ``shape`` and ``strides`` are of the vector that is read: rows
-    x 1 of the left, 1 x columns of the right, then the words of an atom. ``mask`` are the lanes that exist.
+    x 1 of the left, 1 x columns of the right. ``mask`` are the lanes that exist.
     """
 
     memory: SSAValue
@@ -85,6 +82,15 @@ class RowTiles:
     count: Index
     tile: int
     begin: Index = 0
+
+    @classmethod
+    def of_chunk(cls, nest: LoopNest, rows: Index, tile: int, chunk: Index, chunks: int) -> RowTiles:
+        """The rows of one of ``chunks`` pieces that are as long as each other, but for the last ones."""
+        if chunks == 1:
+            return cls(rows, tile)
+        longest = nest.ceildiv(rows, chunks)
+        begin = nest.minimum(nest.mul(chunk, longest), rows)
+        return cls(nest.minimum(nest.sub(rows, begin), longest), tile, begin)
 
     def walk(self, nest: LoopNest, body: Callable[[Index, int], None], once: bool = False) -> None:
         for_each_tile(nest, self.count, self.tile, body, self.begin, overlaps=not once)
@@ -122,7 +128,6 @@ class Sum:
     bounds: Sequence[Index]
     most: int = CONVOLUTION_BLOCK
     unrolled_below: int = 0
-    atom: str = GENERAL_ATOM
 
     def of(self, nest: LoopNest, start: SSAValue, left: Factor, right: Factor) -> SSAValue:
         """``start`` plus the products of the left and the right."""
@@ -143,7 +148,7 @@ class Sum:
             column, row = left(outer), right(outer)
 
             def product(index: Index, inner: SSAValue) -> SSAValue:
-                return nest.contract(column(index), row(index), inner, self.atom)
+                return nest.contract(column(index), row(index), inner)
 
             return sum_in_blocks(nest, 0, self.bounds[depth], sums, turns[depth], product, unroll)
 

@@ -171,13 +171,9 @@ class _Im2col:
 
     def _rows(self, chunk: Index) -> RowWalk:
         """A group's output channels, or the chunk's of them."""
-        nest = self.nest
         if self.packed_rows:
             return PackedTiles(self.rows, self.tile_rows, chunk, self.row_chunks)
-        chunk_rows = nest.ceildiv(self.rows, self.row_chunks)
-        begin = nest.minimum(nest.mul(chunk, chunk_rows), self.rows)
-        count = chunk_rows if self.row_chunks == 1 else nest.minimum(nest.sub(self.rows, begin), chunk_rows)
-        return RowTiles(count, self.tile_rows, begin)
+        return RowTiles.of_chunk(self.nest, self.rows, self.tile_rows, chunk, self.row_chunks)
 
     def _bias(self, channel: Index, tile: ResultTile) -> SSAValue:
         nest = self.nest

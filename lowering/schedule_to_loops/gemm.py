@@ -95,7 +95,7 @@ class _Gemm:
             def tile_of(row: Index, rows: int) -> ResultTile:
                 return ResultTile(starts=self._starts(batch, row, column), spans=self._spans(rows), lanes=lanes)
 
-            rows = self._rows(chunk)
+            rows = RowTiles.of_chunk(nest, self.rows, self.tile_rows, chunk, self.row_chunks)
             Contraction(
                 rows=rows,
                 summed=Sum([self.depth], MATRIX_BLOCK, FEW_ELEMENTS),
@@ -105,14 +105,6 @@ class _Gemm:
                 finish=lambda row, count, sums: store_result_tile(nest, self.kernel, sums, self.y, tile_of(row, count)),
                 partial=self._partial(rows.begin),
             ).write(nest)
-
-    def _rows(self, chunk: Index) -> RowTiles:
-        nest = self.nest
-        if self.row_chunks == 1:
-            return RowTiles(self.rows, self.tile_rows)
-        chunk_rows = nest.ceildiv(self.rows, self.row_chunks)
-        begin = nest.minimum(nest.mul(chunk, chunk_rows), self.rows)
-        return RowTiles(nest.minimum(nest.sub(self.rows, begin), chunk_rows), self.tile_rows, begin)
 
     def _partial(self, first_row: Index) -> Partial | None:
         if not self.decisions.has_blocks(self.kernel):

@@ -39,7 +39,7 @@ from xdsl.ir.affine import AffineMap
 
 from ...dialects import vector_extension as vectorx
 from ...dialects.calling_convention import KERNEL_ATTRIBUTE, Signature
-from ...dialects.contraction import GENERAL_ATOM, ContractOp
+from ...dialects.contraction import ContractOp
 from ...dialects.index_arithmetic import INDEX, Index, IndexArithmetic
 from ...dialects.layout import TensorType
 from ...dialects.parallel import THREAD_SPACE, FirstTurnOp, ForallOp, InParallelOp, OwnPartOp
@@ -412,9 +412,9 @@ class LoopNest(IndexArithmetic):
             return value
         return self.insert(vector.BroadcastOp.create(operands=[value], result_types=[VectorType(element, list(shape))]))
 
-    def contract(self, column: SSAValue, row: SSAValue, sums: SSAValue, atom: str = GENERAL_ATOM) -> SSAValue:
-        """The sums plus the products of a column [rows, 1] and a row [1, columns ...], both of words of the atom."""
-        return self.insert(ContractOp(column, row, sums, atom))
+    def contract(self, column: SSAValue, row: SSAValue, sums: SSAValue) -> SSAValue:
+        """The sums plus the products of a column [rows, 1] and a row [1, columns ...]."""
+        return self.insert(ContractOp(column, row, sums))
 
     def fma(self, left: SSAValue, right: SSAValue, addend: SSAValue) -> SSAValue:
         """left * right + addend: of floats in one rounding."""
