@@ -12,19 +12,18 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from rich.table import Table
 
 from ...cli.timing import measure_in_turn
 from ...compiler import compile
 from ..batched import model_of_batch, shape_of_batch
 from ..networks import Network
+from .each_network import Row, rows_of_each
+from .speed import open_session
 
 BATCHES = (1, 4, 16, 64)
 ENGINES = ("lamina", "any size", "onnxruntime")
 _TOLERANCE = 1e-3
-
-Row = dict[str, Any]
 
 
 def measure(networks: Iterable[Network], seconds: float, progress: Callable[[Row], None]) -> list[Row]:
@@ -32,16 +31,7 @@ def measure(networks: Iterable[Network], seconds: float, progress: Callable[[Row
 
     ``progress`` is called with each row.
     """
-    rows = []
-    for network in networks:
-        try:
-            row = _measure_network(network, seconds)
-        except Exception as error:  # One network that fails must not hide the figures of the others.
-            row = {"network": network.name, "failure": f"{type(error).__name__}: {error}"}
-        rows.append(row)
-        progress(row)
-        gc.collect()
-    return rows
+    return rows_of_each(networks, lambda network: [_measure_network(network, seconds)], progress)
 
 
 def _measure_network(network: Network, seconds: float) -> Row:
@@ -50,7 +40,7 @@ def _measure_network(network: Network, seconds: float) -> Row:
     row: Row = {"network": network.name, "failure": None, "batches": {}}
     for images in BATCHES:
         model, feeds = model_of_batch(path, images), network.feeds(shape_of_batch(network, images))
-        fixed, session = compile(model, threads=1), _session(model)
+        fixed, session = compile(model, threads=1), open_session(model, 1)
         _require_same(fixed.run(feeds), session.run(None, feeds), images)
         runners = {
             "lamina": lambda fixed=fixed, feeds=feeds: fixed.run(feeds),
@@ -71,13 +61,6 @@ def _with_a_free_batch(model: bytes) -> bytes:
         if len(sizes):
             sizes[0].dim_param = "images"
     return loaded.SerializeToString()
-
-
-def _session(model: bytes) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _require_same(ours: dict[str, np.ndarray], theirs: Iterable[Any], images: int) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import statistics
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -16,11 +14,9 @@ from ...cli.timing import measure_in_turn
 from ...compiler import compile
 from ...runtime.executable import Executable
 from ..networks import Feeds, Network
+from .each_network import Row, rows_of_each
 
 THREADS = (1, 2)
-
-
-Row = dict[str, Any]
 
 
 def measure(networks: Iterable[Network], seconds: float, progress: Callable[[Row], None]) -> list[Row]:
@@ -28,16 +24,7 @@ def measure(networks: Iterable[Network], seconds: float, progress: Callable[[Row
 
     ``progress`` is called with each row.
     """
-    rows = []
-    for network in networks:
-        try:
-            row = _measure_network(network, seconds)
-        except Exception as error:  # One network that fails must not hide the figures of the others.
-            row = {"network": network.name, "failure": f"{type(error).__name__}: {error}"}
-        rows.append(row)
-        progress(row)
-        gc.collect()
-    return rows
+    return rows_of_each(networks, lambda network: [_measure_network(network, seconds)], progress)
 
 
 def _measure_network(network: Network, seconds: float) -> Row:

@@ -7,7 +7,6 @@ onnxruntime with as many threads.
 from __future__ import annotations
 
 import contextlib
-import gc
 import statistics
 import subprocess
 import sys
@@ -23,9 +22,9 @@ from ...runtime import pace
 from ...runtime.cpus import default_threads
 from ...runtime.executable import Executable
 from ..networks import Network
+from .each_network import Row, rows_of_each
 from .speed import open_session
 
-Row = dict[str, Any]
 Run = Callable[[], Any]
 
 SETTINGS = ("alone", "in turns", "beside a busy program")
@@ -39,16 +38,7 @@ _BUSY_LOOP = "while True: pass"
 
 def measure(networks: Iterable[Network], seconds: float, progress: Callable[[Row], None]) -> list[Row]:
     """A row for each network and setting: the medians in ms by way of running; or why it failed."""
-    rows = []
-    for network in networks:
-        try:
-            found = _measure_network(network, seconds)
-        except Exception as error:  # One network that fails must not hide the figures of the others.
-            found = [{"network": network.name, "failure": f"{type(error).__name__}: {error}"}]
-        rows += found
-        progress(found[-1])
-        gc.collect()
-    return rows
+    return rows_of_each(networks, lambda network: _measure_network(network, seconds), progress)
 
 
 def _measure_network(network: Network, seconds: float) -> list[Row]:
