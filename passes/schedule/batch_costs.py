@@ -27,6 +27,8 @@ TYPICAL_SIZES = (32, 320)
 """What stands for other sizes that are not known: a short text, and a long one or the side of a small picture."""
 STEPS_OF_ANY_BATCH = (1, 16)
 """How many images a step may take of a batch whose size is not known: one, for which kernels are made, or several."""
+STEPS = (*range(1, 65), *(1 << power for power in range(7, 17)))
+"""How many images a step may take of a batch whose size is known: it may be of billions, which nobody can count up to."""
 BYTES_OF_A_CALL = 4096
 """What could be read in the time that calling a kernel takes."""
 BYTES_OF_A_CHANGE = 128 << 10
@@ -89,10 +91,10 @@ def bytes_of_an_image(type_: object, images: Dim) -> tuple[float, ...]:
 
 
 def possible_steps(images: Dim) -> list[int]:
-    """How many images a step may take, if not all."""
+    """How many images a step may take, if not all: those of :data:`STEPS` that divide them."""
     if not isinstance(images, int):
         return list(STEPS_OF_ANY_BATCH)
-    return [step for step in range(1, images // 2 + 1) if images % step == 0]
+    return [step for step in STEPS if step <= images // 2 and images % step == 0]
 
 
 def batches_to_judge(images: Dim) -> Sequence[int]:
