@@ -28,7 +28,7 @@ TYPICAL_SIZES = (32, 320)
 STEPS_OF_ANY_BATCH = (1, 16)
 """How many images a step may take of a batch whose size is not known: one, for which kernels are made, or several."""
 STEPS = (*range(1, 65), *(1 << power for power in range(7, 17)))
-"""How many images a step may take of a batch whose size is known: it may be of billions, which nobody can count up to."""
+"""How many images a step may take of a batch whose size is known: a batch may be of billions."""
 BYTES_OF_A_CALL = 4096
 """What could be read in the time that calling a kernel takes."""
 BYTES_OF_A_CHANGE = 128 << 10
