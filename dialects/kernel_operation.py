@@ -182,6 +182,11 @@ class KernelOp(IRDLOperation):
     def has_epilogue(self) -> bool:
         return bool(self.epilogue.blocks)
 
+    @property
+    def sums_type(self) -> Attribute:
+        """What products are summed in: the epilogue's first argument, or without one what is stored."""
+        return self.epilogue.block.args[0].type if self.has_epilogue else self.type.element_type
+
     def get(self, name: str) -> Any:
         """A property as a Python value: int, float, str, bool, tuple of ints or of dimensions."""
         value = self.properties.get(name)
