@@ -23,18 +23,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from xdsl.ir import SSAValue
-
-from ...dialects import shape as dims
-from ...dialects.decisions import MATRIX_BLOCK, Gemm
+from ...dialects.decisions import MATRIX_BLOCK
 from ...dialects.kernel import GemmOp
-from ...dialects.layout import TensorType
 from ...dialects.schedule import StageOp
 from .contraction import Contraction, Partial, Reach, RowTiles, Sum
+from .gemm_product import Matrix, Product, merge_batch_into_rows
 from .halo import fill_halo
-from .loop_nest import Index, LoopNest, Tensor
+from .loop_nest import Index, LoopNest
 from .register_tile import ResultTile, store_result_tile
 from .tile_access import Span, Tile, load_tile
 
@@ -44,44 +40,20 @@ MOST_LANES = 16
 FEW_ELEMENTS = 128
 
 
-@dataclass
-class _Matrix:
-    """One operand as a batch of matrices: element strides of its last two axes and of each batch axis of the result."""
-
-    tensor: Tensor
-    row_stride: Index
-    column_stride: Index
-    batch_strides: list[Index]
-
-    def offset(self, nest: LoopNest, batch: Sequence[Index]) -> Index:
-        total = self.tensor.origin
-        for index, stride in zip(batch, self.batch_strides, strict=True):
-            total = nest.add(total, nest.mul(index, stride))
-        return total
-
-
 def lower_gemm(stage: StageOp, nest: LoopNest) -> None:
     kernel = stage.kernel
     assert isinstance(kernel, GemmOp)
-    _merge_batch_into_rows(nest, kernel)
+    merge_batch_into_rows(nest, kernel)
     y = nest.operands[-1]
     fill_halo(nest, y)
-    _Gemm(stage, nest, kernel).lower()
+    _ColumnsInLanes(stage, nest, kernel).lower()
 
 
-class _Gemm:
+class _ColumnsInLanes(Product):
+    """Lanes are columns: rows of a broadcast each of their elements to a row of B."""
+
     def __init__(self, stage: StageOp, nest: LoopNest, kernel: GemmOp):
-        self.nest, self.kernel = nest, kernel
-        self.a_tensor, self.b_tensor, self.y = nest.operands[0], nest.operands[1], nest.operands[-1]
-        self.decisions = decisions = stage.decided(Gemm)
-        self.tile_rows, self.tile_columns = decisions.rows, decisions.columns
-        self.row_chunks = decisions.row_chunks
-        self.batch = [nest.dim(size) for size in self.y.dims[:-2]]
-        self.rows, self.columns = nest.dim(self.y.dims[-2]), nest.dim(self.y.dims[-1])
-        self.a = _matrix(nest, self.a_tensor, kernel.get("transpose_a"), self.y)
-        self.depth = nest.dim(self.a_tensor.dims[-2 if kernel.get("transpose_a") else -1])
-        self.is_packed = any(piece.block for piece in self.b_tensor.type.layout.pieces)
-        self.b = None if self.is_packed else _matrix(nest, self.b_tensor, kernel.get("transpose_b"), self.y)
+        super().__init__(stage, nest, kernel)
         self.is_ragged = not isinstance(self.columns, int) or self.columns % self.tile_columns != 0
 
     def lower(self) -> None:
@@ -93,7 +65,7 @@ class _Gemm:
             lanes = nest.minimum(nest.sub(self.columns, column), self.tile_columns) if self.is_ragged else None
 
             def tile_of(row: Index, rows: int) -> ResultTile:
-                return ResultTile(starts=self._starts(batch, row, column), spans=self._spans(rows), lanes=lanes)
+                return ResultTile(starts=self.starts(batch, row, column), spans=self._spans(rows), lanes=lanes)
 
             rows = RowTiles.of_chunk(nest, self.rows, self.tile_rows, chunk, self.row_chunks)
             Contraction(
@@ -101,7 +73,7 @@ class _Gemm:
                 summed=Sum([self.depth], MATRIX_BLOCK, FEW_ELEMENTS),
                 left=lambda row, count: self._left(batch, row, count),
                 right=lambda first, count: self._right(batch, panel, column, lanes, first, count),
-                start=lambda row, count: self._bias(tile_of(row, count)),
+                start=lambda row, count: self.bias(tile_of(row, count)),
                 finish=lambda row, count, sums: store_result_tile(nest, self.kernel, sums, self.y, tile_of(row, count)),
                 partial=self._partial(rows.begin),
             ).write(nest)
@@ -114,26 +86,8 @@ class _Gemm:
         memory = nest.scratch_memory(element, nest.dim(self.decisions.packed_bytes(self.kernel)), size)
         return Partial(memory, first_row, [self.tile_columns], self.decisions.depth_block)
 
-    def _dimension_of(self, axis: int) -> int:
-        """Physical dimension of an axis of y."""
-        return next(i for i, piece in enumerate(self.y.type.layout.pieces) if piece.axis == axis % self.y.type.rank)
-
-    def _starts(self, batch: Sequence[Index], row: Index, column: Index) -> list[Index]:
-        by_axis = [*batch, row, column]
-        return [by_axis[piece.axis] for piece in self.y.type.layout.pieces]
-
     def _spans(self, rows: int) -> list[tuple[int, int]]:
-        return [(self._dimension_of(-2), rows), (self._dimension_of(-1), self.tile_columns)]
-
-    def _bias(self, tile: ResultTile) -> SSAValue:
-        nest = self.nest
-        if len(self.kernel.ins) < 3:
-            return nest.constant(0.0, nest.vector_type(self.y.element_type, tile.shape))
-        bias = nest.operands[2]
-        column = tile.starts[self._dimension_of(-1)]
-        memory = nest.view(bias.memory, nest.add(bias.origin, column), [self.tile_columns], [1])
-        row = nest.load_vector(memory, [0], [self.tile_columns], tile.mask(nest, [self.tile_columns]))
-        return nest.broadcast(row, tile.shape)
+        return [(self.dimension_of(-2), rows), (self.dimension_of(-1), self.tile_columns)]
 
     def _left(self, batch: Sequence[Index], row: Index, rows: int) -> Reach:
         nest = self.nest
@@ -157,7 +111,7 @@ class _Gemm:
         mask = None if lanes is None else nest.mask(shape, [1, lanes])
         return Reach(memory, offset, [b.row_stride], shape, [0, 1], mask)
 
-    def _packed(self, b: _Matrix, offset: Index, count: Index, lanes: Index | None) -> Reach:
+    def _packed(self, b: Matrix, offset: Index, count: Index, lanes: Index | None) -> Reach:
         """``count`` rows of B copied to scratch, where they are as long as the tile is wide."""
         nest, width, element = self.nest, self.tile_columns, self.b_tensor.element_type
         memory = nest.scratch_memory(element, 0, nest.mul(self.decisions.rows_at_once(self.depth), width))
@@ -186,41 +140,3 @@ class _Gemm:
             copy(row.index, Span(side), column.index, side)
         with nest.loop(whole, count) as row, nest.loop(0, width, side) as column:
             copy(row.index, None, column.index, side)
-
-
-def _matrix(nest: LoopNest, tensor: Tensor, transposed: bool, y: Tensor) -> _Matrix:
-    strides: list[Index] = [0] * tensor.type.rank
-    for piece, stride in zip(tensor.type.layout.pieces, tensor.strides, strict=True):
-        if piece.block:
-            raise ValueError(f"a matrix operand in the blocked layout {tensor.type.layout.order}")
-        strides[piece.axis] = stride
-    missing = y.type.rank - tensor.type.rank
-    batch: list[Index] = [
-        0 if axis < missing or tensor.dims[axis - missing] == 1 else strides[axis - missing]
-        for axis in range(y.type.rank - 2)
-    ]
-    row, column = (strides[-1], strides[-2]) if transposed else (strides[-2], strides[-1])
-    return _Matrix(tensor, row, column, batch)
-
-
-def _merge_batch_into_rows(nest: LoopNest, kernel: GemmOp) -> None:
-    """Sees [..., M, K] x [K, N] as one product of many rows, where every full-size operand is row-major."""
-    a, b, y = nest.operands[0], nest.operands[1], nest.operands[-1]
-    if y.type.rank == 2 or b.type.rank != 2 or kernel.get("transpose_a"):
-        return
-    merged = [_as_rows(tensor, y) for tensor in (a, *nest.operands[len(kernel.ins) :])]
-    if a.dims[:-1] != y.dims[:-1] or any(tensor is None for tensor in merged):
-        return
-    nest.operands = [merged[0], *nest.operands[1 : len(kernel.ins)], *merged[1:]]  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def _as_rows(tensor: Tensor, y: Tensor) -> Tensor | None:
-    """The tensor as a matrix whose rows are all rows of y; None where its memory or broadcasting forbids it."""
-    if tensor.dims[:-1] == y.dims[:-1] and tensor.type.layout.is_row_major:
-        shape = (dims.product(tensor.dims[:-1]), tensor.dims[-1])
-    elif all(size == 1 for size in tensor.dims[:-1]) and tensor.type.layout.is_row_major:
-        shape = (1, tensor.dims[-1]) if tensor.dims else ()
-    else:
-        return None
-    strides = (tensor.strides[-2] if tensor.type.rank > 1 else 0, tensor.strides[-1]) if shape else ()
-    return Tensor(TensorType.of(shape, tensor.element_type), tensor.memory, tensor.origin, strides)
