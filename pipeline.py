@@ -59,6 +59,8 @@ _FUNCTION = ("func.func", "func.return")
 _VIEWS = ("layout.reshape", "layout.transpose", "layout.window")
 # Scalar code inside the regions of kernels.
 _SCALAR = ("arith", "math", "vectorx")
+# Constants of integers without a sign, of which arith has none.
+_SIGNS = ("builtin.unrealized_conversion_cast",)
 # @main calls the segments and holds what runs on the host, on each level.
 _PLAN = _legal("builtin", "func", "graph")
 # Graph operations that the host runs, whatever their types.
@@ -172,7 +174,9 @@ _CPU_PHASES = (
         "the schedule's kernels written out as loops over memory and register tiles",
         ("lower-schedule-to-loops", "loops-map-threads", "loops-expand-math"),
         _CALLS,
-        kernels=_legal("func", *_SCALAR, "scf", "memref", "vector", without=EXPANDED_OPERATIONS + MAPPED_OPERATIONS),
+        kernels=_legal(
+            "func", *_SCALAR, *_SIGNS, "scf", "memref", "vector", without=EXPANDED_OPERATIONS + MAPPED_OPERATIONS
+        ),
         rules=("schedule-check-memory",),
     ),
     Phase(

@@ -16,7 +16,20 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, FloatAttr, IntegerAttr, StringAttr, UnitAttr, f64
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DenseArrayBase,
+    FloatAttr,
+    IntegerAttr,
+    IntegerType,
+    Signedness,
+    StringAttr,
+    UnitAttr,
+    f64,
+    i8,
+    i16,
+    i32,
+)
 from xdsl.ir import Attribute, Dialect, Operation
 from xdsl.irdl import IRDLOperation, irdl_op_definition, opt_prop_def, prop_def, result_def, traits_def
 from xdsl.parser import Parser
@@ -31,6 +44,7 @@ from .layout import TensorType
 from .shape import Dim
 from .winograd import tile_of, weight_planes
 
+_NARROW = (i8, i16)
 # What slides over the axes of an image does so one by one, without padding.
 SLIDING = {
     "strides": lambda rank: [1] * (rank - 2),
@@ -41,8 +55,38 @@ SLIDING = {
 # --- contractions -------------------------------------------------------------------------------------
 
 
+class ContractionOp(KernelOp):
+    """Sums of products. Those of integers narrower than 32 bits are summed in i32.
+
+    Below the graph level types of integers don't say whether they have a sign: ``unsigned`` lists the operands, by
+    number, that have none. ``in_type`` tells of the element as it is multiplied, ``ui8`` for one.
+    """
+
+    unsigned = opt_prop_def(IntegerList)
+
+    def in_type(self, index: int) -> TensorType:
+        type_ = super().in_type(index)
+        if self.unsigned is None or index not in self.unsigned.get_values():
+            return type_
+        assert isinstance(type_.element_type, IntegerType)
+        return type_.with_element(IntegerType(type_.element_type.width.data, Signedness.UNSIGNED))
+
+    def verify_operands(self) -> None:
+        """C7: the elements can be multiplied and summed so."""
+        if len(self.ins) < 2:
+            return
+        left, right = (value.type.element_type for value in self.ins[:2])  # pyright: ignore[reportAttributeAccessIssue]
+        if left != right and not (left in _NARROW and right in _NARROW):
+            raise VerifyException(f"C7: elements of {left} cannot be multiplied by {right}")
+        if left in _NARROW and self.sums_type != i32:
+            raise VerifyException(f"C7: sums of {self.sums_type} of elements of {left} and {right}: expected i32")
+        for index in self.get("unsigned") or ():
+            if index not in (0, 1) or self.ins[index].type.element_type != i8:  # pyright: ignore[reportAttributeAccessIssue]
+                raise VerifyException(f"C7: operand {index} is called unsigned, which elements of i8 can be")
+
+
 @irdl_op_definition
-class ConvOp(KernelOp):
+class ConvOp(ContractionOp):
     """Convolution of x [N, C, spatial...] by w [K, C / groups, window...] plus bias [K].
 
     C4: x and w have the same rank, at least 3. C5: channels agree: x has groups times w's; K is a multiple of groups.
@@ -65,11 +109,13 @@ class ConvOp(KernelOp):
         "pads": "integers",
         "dilations": "integers",
         "groups": "integer",
+        "unsigned": "integers",
     }
     DEFAULTS: ClassVar = {"algorithm": "unset", "groups": 1, **SLIDING}
     VARIANT: ClassVar = "algorithm"
 
     def verify_operands(self) -> None:
+        super().verify_operands()
         if len(self.ins) < 2:
             return
         x, w = self.in_type(0), self.in_type(1)
@@ -114,7 +160,7 @@ class ConvOp(KernelOp):
 
 
 @irdl_op_definition
-class GemmOp(KernelOp):
+class GemmOp(ContractionOp):
     """Matrix product a [..., M, K] by b [..., K, N] plus bias [N]; leading axes broadcast.
 
     ``transpose_a``/``transpose_b``: the operand's last two axes are exchanged first. C4: both have rank 2 or more.
@@ -124,9 +170,10 @@ class GemmOp(KernelOp):
     name = "kernel.gemm"
     transpose_a = opt_prop_def(UnitAttr)
     transpose_b = opt_prop_def(UnitAttr)
-    SYNTAX: ClassVar = {"transpose_a": "flag", "transpose_b": "flag"}
+    SYNTAX: ClassVar = {"transpose_a": "flag", "transpose_b": "flag", "unsigned": "integers"}
 
     def verify_operands(self) -> None:
+        super().verify_operands()
         if len(self.ins) < 2:
             return
         a, b = self.in_type(0), self.in_type(1)

@@ -142,7 +142,7 @@ class KernelOp(IRDLOperation):
         *,
         epilogue_ins: Sequence[SSAValue] = (),
         epilogue: Region | None = None,
-        **properties: PropertyValue,
+        **properties: PropertyValue | None,
     ):
         unknown = properties.keys() - self.SYNTAX.keys()
         if unknown:

@@ -103,6 +103,9 @@ class TensorType(ParametrizedAttribute, TypeAttribute):
     def with_layout(self, layout: Layout) -> TensorType:
         return TensorType(self.shape, self.element_type, LayoutAttr(layout))
 
+    def with_element(self, element_type: Attribute) -> TensorType:
+        return TensorType(self.shape, element_type, self.layout_attr)
+
     def verify(self) -> None:
         if self.layout.rank != self.rank:
             raise VerifyException(

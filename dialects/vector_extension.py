@@ -10,6 +10,7 @@ from xdsl.dialects.builtin import (
     AnyFloatConstr,
     IndexType,
     IntegerAttr,
+    IntegerType,
     SignlessIntegerConstraint,
     VectorType,
     i1,
@@ -149,6 +150,7 @@ class VectorCastOperation(IRDLOperation):
 
 
 _INTEGERS = VectorType.constr(SignlessIntegerConstraint)
+_SIGNLESS_OR_UNSIGNED = VectorType.constr(base(IntegerType))
 _FLOATS = VectorType.constr(AnyFloatConstr)
 _INTEGERS_OR_INDICES = VectorType.constr(SignlessIntegerConstraint | base(IndexType))
 
@@ -203,7 +205,7 @@ class ExtUIOp(VectorCastOperation):
     """Integers to wider ones, by zeros."""
 
     name = "vectorx.extui"
-    argument = operand_def(_INTEGERS)
+    argument = operand_def(_SIGNLESS_OR_UNSIGNED)
     result = result_def(_INTEGERS)
 
 

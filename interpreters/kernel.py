@@ -142,16 +142,22 @@ def _window_attributes(op: k.KernelOp) -> dict[str, Any]:
     return {name: op.get(name) for name in ("strides", "pads", "dilations")}
 
 
+def _factors(op: k.ContractionOp, operands: _Arrays) -> _Arrays:
+    """The operands as they are multiplied: some are integers without a sign."""
+    unsigned = op.get("unsigned") or ()
+    return [x.view(f"u{x.dtype}") if index in unsigned else x for index, x in enumerate(operands)]
+
+
 def _conv(run: KernelInterpreter, op: k.ConvOp, operands: _Arrays) -> _Arrays:
     tile = tile_of(op.get("algorithm"))
     if tile and operands[1].ndim == 3:
         operands[1] = restore_weights(operands[1])
-    return evaluate("conv", operands, {**_window_attributes(op), "group": op.get("groups")})
+    return evaluate("conv", _factors(op, operands), {**_window_attributes(op), "group": op.get("groups")})
 
 
 def _gemm(run: KernelInterpreter, op: k.GemmOp, operands: _Arrays) -> _Arrays:
     flags = {name: op.get(name) for name in ("transpose_a", "transpose_b")}
-    product = evaluate("matmul", operands[:2], flags)[0]
+    product = evaluate("matmul", _factors(op, operands)[:2], flags)[0]
     return [product + operands[2] if len(operands) > 2 else product]
 
 

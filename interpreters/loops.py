@@ -14,7 +14,14 @@ from typing import Any, cast
 
 import numpy as np
 from xdsl.dialects import arith, func, memref, scf, vector
-from xdsl.dialects.builtin import DYNAMIC_INDEX, IndexType, IntegerAttr, MemRefType, VectorType
+from xdsl.dialects.builtin import (
+    DYNAMIC_INDEX,
+    IndexType,
+    IntegerAttr,
+    MemRefType,
+    UnrealizedConversionCastOp,
+    VectorType,
+)
 from xdsl.ir import Block, Operation, SSAValue
 
 from ..dialects.calling_convention import SHARE_PARAMETERS
@@ -385,6 +392,11 @@ def _memref_cast(t: _Translation, op: memref.CastOp) -> None:
     t.views[op.results[0]] = t.views[op.operands[0]]
 
 
+def _conversion_cast(t: _Translation, op: UnrealizedConversionCastOp) -> None:
+    dtype = t.keep(element_dtype(op.results[0].type))
+    t.write(f"{t.name(op.results[0])} = np.asarray({t.name(op.operands[0])}).view({dtype})", op)
+
+
 def _alloca(t: _Translation, op: memref.AllocaOp) -> None:
     type_ = cast(MemRefType, op.memref.type)
     shape = type_.get_shape()
@@ -546,6 +558,7 @@ _WRITERS: dict[type[Operation], _Writer] = {
     memref.ViewOp: _byte_view,
     memref.CastOp: _memref_cast,
     memref.AllocaOp: _alloca,
+    UnrealizedConversionCastOp: _conversion_cast,
     memref.ExtractAlignedPointerAsIndexOp: _pointer_as_index,
     memref.LoadOp: _element_load,
     memref.StoreOp: _element_store,

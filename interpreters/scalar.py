@@ -18,6 +18,7 @@ from xdsl.dialects.builtin import (
     FloatAttr,
     IndexType,
     IntegerType,
+    Signedness,
     VectorType,
 )
 from xdsl.ir import Attribute, Operation, Region, SSAValue
@@ -39,11 +40,12 @@ _FLOATS = {
 
 
 def scalar_dtype(type_: Attribute) -> np.dtype:
-    """The NumPy dtype that holds a scalar type; signless integers are held as signed ones."""
+    """The NumPy dtype that holds a scalar type; integers are signed that don't say that they are not."""
     if isinstance(type_, IndexType):
         return np.dtype(np.int64)
     if isinstance(type_, IntegerType):
-        return np.dtype(np.bool_) if type_.width.data == 1 else np.dtype(f"int{type_.width.data}")
+        sign = "u" if type_.signedness.data == Signedness.UNSIGNED else ""
+        return np.dtype(np.bool_) if type_.width.data == 1 else np.dtype(f"{sign}int{type_.width.data}")
     return _FLOATS[type(type_)]
 
 

@@ -48,8 +48,16 @@ def _pad_spatial(x: np.ndarray, pads: Sequence[int], value: float | int) -> np.n
     return np.pad(x, [(0, 0), (0, 0), *((pads[i], pads[rank + i]) for i in range(rank))], constant_values=value)
 
 
+NARROW_INTEGERS = (np.int8, np.uint8, np.int16)
+
+
+def widened_to_sum(x: np.ndarray) -> np.ndarray:
+    """The array in the type in which products of its elements are summed: int32 for narrow integers."""
+    return x.astype(np.int32) if x.dtype in NARROW_INTEGERS else widened(x)
+
+
 def _conv(inputs: Arrays, attributes: Attributes) -> Arrays:
-    x, w = widened(inputs[0]), widened(inputs[1])
+    x, w = widened_to_sum(inputs[0]), widened_to_sum(inputs[1])
     group = attributes["group"]
     strides, dilations, kernel = attributes["strides"], attributes["dilations"], w.shape[2:]
     output = window_sizes(x.shape[2:], kernel, strides, attributes["pads"], dilations)
@@ -63,16 +71,21 @@ def _conv(inputs: Arrays, attributes: Attributes) -> Arrays:
     result = result.reshape(batch, channels_out, *output)
     if len(inputs) > 2:
         result += widened(inputs[2]).reshape(-1, *[1] * len(kernel))
-    return [result.astype(inputs[0].dtype, copy=False)]
+    return [_stored(result, inputs[0])]
+
+
+def _stored(sums: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The sums as the operation gives them: rounded to the type of short floats."""
+    return sums.astype(x.dtype, copy=False) if is_float(x.dtype) else sums
 
 
 def _matmul(inputs: Arrays, attributes: Attributes) -> Arrays:
-    a, b = widened(inputs[0]), widened(inputs[1])
+    a, b = widened_to_sum(inputs[0]), widened_to_sum(inputs[1])
     if attributes.get("transpose_a"):
         a = np.swapaxes(a, -1, -2)
     if attributes.get("transpose_b"):
         b = np.swapaxes(b, -1, -2)
-    return [np.matmul(a, b).astype(inputs[0].dtype, copy=False)]
+    return [_stored(np.matmul(a, b), inputs[0])]
 
 
 def lowest(dtype: np.dtype) -> float | int:

@@ -11,9 +11,11 @@ from xdsl.utils.exceptions import VerifyException
 from ..shape import add, floordiv
 from .broadcasting import BroadcastError, broadcast_shapes
 from .operation import GraphOperation, flag, graph_operation, integer, integers
-from .types import GraphTensorType
+from .types import NARROW_INTEGERS, GraphTensorType, i32
 
 if TYPE_CHECKING:
+    from xdsl.ir import Attribute
+
     from ..shape import Dim
 
 
@@ -32,6 +34,19 @@ def require_length(constraint: str, values: Mapping[str, Any], lengths: Mapping[
             raise VerifyException(f"{constraint}: '{name}' must have {length} entries, got {list(values[name])}")
 
 
+def sums_of(left: GraphTensorType, right: GraphTensorType, constraint: str) -> Attribute:
+    """The element type of sums of products: the operands' own, which must be one, or i32 of narrow integers."""
+    elements = (left.element_type, right.element_type)
+    if all(element in NARROW_INTEGERS for element in elements):
+        return i32
+    if elements[0] == elements[1]:
+        return elements[0]
+    narrow = " or ".join(map(str, NARROW_INTEGERS))
+    raise VerifyException(
+        f"{constraint}: elements of {elements[0]} and {elements[1]}: expected one type, or for each {narrow}"
+    )
+
+
 def may_differ(left: Dim, right: Dim) -> bool:
     """Whether both are known and different."""
     return isinstance(left, int) and isinstance(right, int) and left != right
@@ -44,9 +59,11 @@ class ConvOp(GraphOperation):
     ``x`` is N x C x spatial, ``w`` is M x C/group x kernel, ``bias`` M. ``pads`` lists the zeros before
     each spatial axis, then those after each.
 
-    C1: ``x`` and ``w`` have the same rank, 3 or more; C2: one element type; C3: list fields fit the
-    spatial rank; C4: channels of ``x`` = group times those of ``w``; C5: M is a multiple of group;
-    C6: ``bias`` has shape [M].
+    Of integers of 8 bits, or 16 with a sign, products are summed in i32, and wrap there.
+
+    C1: ``x`` and ``w`` have the same rank, 3 or more; C2: ``x`` and ``w`` have one element type or narrow integers,
+    ``bias`` that of the sums; C3: list fields fit the spatial rank; C4: channels of ``x`` = group times those of
+    ``w``; C5: M is a multiple of group; C6: ``bias`` has shape [M].
     """
 
     name = "graph.conv"
@@ -64,9 +81,9 @@ class ConvOp(GraphOperation):
         x, w = types[:2]
         if x.rank != w.rank or x.rank < 3:
             raise VerifyException(f"C1: x and w must have the same rank, 3 or more, got {x} and {w}")
-        for name, operand in zip(("w", "bias"), types[1:]):
-            if operand.element_type != x.element_type:
-                raise VerifyException(f"C2: {name} has elements of {operand.element_type}, x of {x.element_type}")
+        sums = sums_of(x, w, "C2")
+        if len(types) > 2 and types[2].element_type != sums:
+            raise VerifyException(f"C2: bias has elements of {types[2].element_type}, the sums are of {sums}")
         spatial = x.rank - 2
         require_length("C3", values, {"strides": spatial, "pads": 2 * spatial, "dilations": spatial})
         group, out_channels, kernel = values["group"], w.dims[0], w.dims[2:]
@@ -86,15 +103,18 @@ class ConvOp(GraphOperation):
                 x.dims[2:], kernel, values["strides"], pads[:spatial], pads[spatial:], values["dilations"]
             )
         ]
-        return [x.with_dims((x.dims[0], out_channels, *sizes))]
+        return [GraphTensorType.of((x.dims[0], out_channels, *sizes), sums)]
 
 
 @graph_operation
 class MatmulOp(GraphOperation):
     """Matrix product over the last two axes; leading axes broadcast as in NumPy.
 
-    A flag swaps the last two axes of its operand first. C1: one element type; C2: rank 2 or more;
-    C3: inner dimensions are equal; C4: batch axes broadcast.
+    A flag swaps the last two axes of its operand first. Of integers of 8 bits, or 16 with a sign, products are summed
+    in i32, and wrap there.
+
+    C1: one element type, or narrow integers; C2: rank 2 or more; C3: inner dimensions are equal; C4: batch axes
+    broadcast.
     """
 
     name = "graph.matmul"
@@ -107,8 +127,7 @@ class MatmulOp(GraphOperation):
     @classmethod
     def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
         a, b = types
-        if a.element_type != b.element_type:
-            raise VerifyException(f"C1: b has elements of {b.element_type}, a of {a.element_type}")
+        sums = sums_of(a, b, "C1")
         if a.rank < 2 or b.rank < 2:
             raise VerifyException(f"C2: both operands must have rank 2 or more, got {a} and {b}")
         rows, inner_a = a.dims[-2:] if not values["transpose_a"] else (a.dims[-1], a.dims[-2])
@@ -119,4 +138,4 @@ class MatmulOp(GraphOperation):
             batch = broadcast_shapes(a.dims[:-2], b.dims[:-2])
         except BroadcastError as error:
             raise VerifyException(f"C4: the batch axes of {a} and {b} don't broadcast: {error}") from None
-        return [a.with_dims((*batch, rows, columns))]
+        return [GraphTensorType.of((*batch, rows, columns), sums)]

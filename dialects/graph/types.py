@@ -51,6 +51,8 @@ _NUMPY_OF_ELEMENT: dict[Attribute, np.dtype] = {
     ui32: np.dtype(np.uint32),
     ui64: np.dtype(np.uint64),
 }
+NARROW_INTEGERS = (i8, ui8, i16)
+"""Integers whose products are summed in i32, whichever two of them are multiplied."""
 _ELEMENT_OF_NUMPY = {dtype: element for element, dtype in _NUMPY_OF_ELEMENT.items()}
 
 

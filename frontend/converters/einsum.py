@@ -127,7 +127,7 @@ def _contract(node: Node, left: tuple[Value, str], right: tuple[Value, str], nee
     width = product(sizes[letter] for letter in inner)
     a = b.reshape(a, (*batch_dims, product(sizes[letter] for letter in rows), width))
     c = b.reshape(c, (*batch_dims, width, product(sizes[letter] for letter in columns)))
-    result = b.matmul(a, c)
+    result = b.cast(b.matmul(a, c), a.element_type)
     letters = (*batch, *rows, *columns)
     return b.reshape(result, [sizes[letter] for letter in letters]), "".join(letters)
 

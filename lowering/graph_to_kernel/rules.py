@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import f32, f64, i32
 from xdsl.ir import Attribute, SSAValue
 
 from ...dialects import graph
-from ...dialects.graph.types import is_bool
+from ...dialects.graph.types import NARROW_INTEGERS, is_bool
 from .elements import SHORT_FLOATS, is_unsigned, signless
 
 if TYPE_CHECKING:
@@ -51,11 +51,12 @@ def only_floats(op: graph.GraphOperation) -> Obstacle | None:
     return None
 
 
-def only_numbers_of_32_bits(op: graph.GraphOperation) -> Obstacle | None:
-    """For products, whose kernels exist for f32 and for integers that wrap; shorter floats are converted."""
+def only_what_is_multiplied(op: graph.GraphOperation) -> Obstacle | None:
+    """For products, whose kernels exist for f32 and for integers up to i32 that wrap; shorter floats are converted."""
     for type_ in op.operand_types:
-        if type_.element_type not in (f32, *SHORT_FLOATS) and signless(type_.element_type) != i32:
-            return unfit_element("its kernel takes int32 and floats up to f32", type_.element_type)
+        element = type_.element_type
+        if element not in (f32, *SHORT_FLOATS, *NARROW_INTEGERS) and signless(element) != i32:
+            return unfit_element("its kernel takes int32, narrower integers and floats up to f32", element)
     return None
 
 

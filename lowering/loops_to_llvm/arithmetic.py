@@ -10,6 +10,7 @@ from xdsl.dialects.builtin import (
     FloatAttr,
     IndexType,
     IntegerAttr,
+    UnrealizedConversionCastOp,
     VectorType,
     f32,
 )
@@ -162,6 +163,11 @@ def lower_bitcast(state: State, op: Operation) -> None:
     elementwise(state, op, lambda value: state.builder.cast(llvm.BitcastOp, value, element))
 
 
+def lower_conversion_cast(state: State, op: Operation) -> None:
+    """The same bits as an integer that says that it has no sign."""
+    state.values[op.results[0]] = state.values[op.operands[0]]
+
+
 HANDLERS: dict[type[Operation], Handler] = {
     arith.ConstantOp: lower_constant,
     arith.SelectOp: lower_select,
@@ -177,6 +183,7 @@ HANDLERS: dict[type[Operation], Handler] = {
     arith.TruncIOp: _cast(llvm.TruncOp),
     arith.IndexCastOp: lower_index_cast,
     arith.BitcastOp: lower_bitcast,
+    UnrealizedConversionCastOp: lower_conversion_cast,
 }
 
 # What xDSL's arith converts on scalars only has a twin on vectors.

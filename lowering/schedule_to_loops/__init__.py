@@ -17,7 +17,7 @@ from xdsl.passes import ModulePass
 
 from ...dialects.calling_convention import Signature
 from ...dialects.decisions import kernel_kind
-from ...dialects.kernel import ConvOp, GemmOp
+from ...dialects.kernel import ContractionOp
 from ...dialects.kernel_call import CallOp
 from ...dialects.schedule import StageOp
 from .loop_nest import LoopNest
@@ -57,17 +57,22 @@ def lower_stage(stage: StageOp, signature: Signature) -> func.FuncOp:
     module, _, name = GENERATORS[kernel_kind(stage.kernel)].partition(":")
     generate = getattr(importlib.import_module(f".{module}", __package__), name)
     nest = LoopNest(signature)
-    if isinstance(stage.kernel, ConvOp | GemmOp):
-        _repeat_shared_operands(stage, nest)
+    if isinstance(stage.kernel, ContractionOp):
+        _list_factors(stage, stage.kernel, nest)
     generate(stage, nest)
     return nest.finish()
 
 
-def _repeat_shared_operands(stage: StageOp, nest: LoopNest) -> None:
-    """Lists a stage's input once for each of the kernel's operands that it is, as contractions expect (``x + x w``)."""
+def _list_factors(stage: StageOp, kernel: ContractionOp, nest: LoopNest) -> None:
+    """Lists a stage's input once for each of the kernel's operands that it is, as contractions expect (``x + x w``).
+
+    Integers that are multiplied without a sign lie in memory that says so.
+    """
     position: dict[SSAValue, int] = {argument: index for index, argument in enumerate(stage.body.block.args)}
     outputs = nest.operands[len(stage.ins) :]
-    nest.operands = [*(nest.operands[position[operand]] for operand in stage.kernel.operands), *outputs]
+    nest.operands = [*(nest.operands[position[operand]] for operand in kernel.operands), *outputs]
+    for index in kernel.get("unsigned") or ():
+        nest.operands[index] = nest.typed(nest.operands[index], kernel.in_type(index).element_type)
 
 
 @dataclass(frozen=True)

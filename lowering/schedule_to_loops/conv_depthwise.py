@@ -19,6 +19,7 @@ from xdsl.ir import SSAValue
 from ...dialects.decisions import Depthwise
 from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
+from .arithmetic import convert, element_of
 from .conv_direct import BATCH, CHANNEL_BLOCK, COLUMN, LANE, ROW, bias_tile
 from .halo import fill_halo, require_halo
 from .long_sums import CONVOLUTION_BLOCK, product_turns, sum_in_blocks
@@ -75,10 +76,10 @@ class _Window:
         return sum_in_blocks(nest, 0, height, sums, rows, lambda kh, inner: self._row(inner, tile, x_view, w_view, kh))
 
     def _row(self, sums: SSAValue, tile: ResultTile, x_view: SSAValue, w_view: SSAValue, kh: Index) -> SSAValue:
-        nest = self.nest
+        nest, element = self.nest, element_of(sums.type)
         for kw in range(self.size[1]):
-            pixels = nest.load_vector(x_view, [kh, kw, 0, 0, 0], tile.shape)
-            weights = nest.load_vector(w_view, [kh, kw, 0], [self.lanes])
+            pixels = convert(nest, nest.load_vector(x_view, [kh, kw, 0, 0, 0], tile.shape), element)
+            weights = convert(nest, nest.load_vector(w_view, [kh, kw, 0], [self.lanes]), element)
             sums = nest.fma(pixels, nest.broadcast(weights, tile.shape), sums)
         return sums
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sympy
@@ -27,8 +27,10 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     IntegerType,
     MemRefType,
+    Signedness,
     StridedLayoutAttr,
     UnitAttr,
+    UnrealizedConversionCastOp,
     VectorType,
     f32,
     i1,
@@ -125,6 +127,14 @@ class LoopNest(IndexArithmetic):
         if key in self._constants:
             return self._constants[key]
         element = type_.element_type if isinstance(type_, VectorType) else type_
+        if isinstance(element, IntegerType) and element.signedness.data == Signedness.UNSIGNED:
+            # Constants of arith have no sign to tell of.
+            plain = IntegerType(element.width.data)
+            same = self.constant(value, VectorType(plain, type_.shape) if isinstance(type_, VectorType) else plain)
+            cast = UnrealizedConversionCastOp.get([same], [type_])
+            self._insert_at_top(cast)
+            self._constants[key] = cast.results[0]
+            return self._constants[key]
         number = int(value) if isinstance(element, IntegerType | IndexType) else float(value)
         if isinstance(type_, VectorType):
             attribute: Attribute = DenseIntOrFPElementsAttr.from_list(type_, [number])  # pyright: ignore[reportArgumentType, reportCallIssue]
@@ -310,6 +320,13 @@ class LoopNest(IndexArithmetic):
         space = memory.type.memory_space  # pyright: ignore[reportAttributeAccessIssue]
         type_ = MemRefType(element, static_sizes, layout, space)
         return self.insert(memref.ReinterpretCastOp.from_dynamic(memory, [offset], list(sizes), list(strides), type_))
+
+    def typed(self, tensor: Tensor, element: Attribute) -> Tensor:
+        """A tensor of bytes as one of other elements of a byte."""
+        size = self.dim(tensor.type.layout.element_count(tensor.dims))
+        type_ = MemRefType(element, [DYNAMIC_INDEX])
+        memory = self.insert(memref.ViewOp(tensor.memory, self.value(0), [self.value(size)], type_))
+        return replace(tensor, type=tensor.type.with_element(element), memory=memory)
 
     def physical_view(self, tensor: Tensor) -> SSAValue:
         """A memref with one dimension for each physical dimension of the tensor's layout."""
