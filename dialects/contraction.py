@@ -27,8 +27,7 @@ from xdsl.printer import Printer
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-GENERAL_ATOM = "multiply_add"
-"""Multiplies and adds one element at a time, widened to the type of the sums: every machine can, for every type."""
+from ..machines.atoms import GENERAL_ATOM
 
 
 @irdl_op_definition

@@ -17,9 +17,10 @@ from typing import Any, ClassVar, Literal
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Attribute, Operation
 
+from ..machines.atoms import ATOMS, GENERAL_ATOM
 from . import shape as dims
 from .kernel import ConvOp, GemmOp
-from .operand_layouts import panel_width
+from .operand_layouts import panel_depth, panel_width
 from .shape import Dim
 from .storage import element_bytes
 from .winograd import tile_of, transforms, winograd_scratch
@@ -30,11 +31,15 @@ Choices = range | tuple[str, ...] | tuple[bool, ...]
 MATRIX_BLOCK = 1024
 """Products of matrices that are added up from zero: blocks of depth are as long, or several times so."""
 
+WORDS_AT_ONCE = 16
+"""Words of narrow numbers that are copied at once, at most: rows of such copies are whole multiples of it."""
+
 _REGISTERS = range(1, 65)
 _COLUMNS = range(1, 129)
 _MANY = range(1, 1 << 20)
 _FROM_ZERO = range(1 << 20)
 _FLAG = (False, True)
+_ATOMS = (GENERAL_ATOM, *ATOMS)
 
 
 def _decision(meaning: str, choices: Choices, default: Any = MISSING) -> Any:
@@ -85,44 +90,84 @@ class Gemm(Decisions):
     row_chunks: int = _decision("pieces of the rows that threads share beside panels", _MANY, 1)
     depth_block: int = _decision("products that are added up before the next tile of rows; 0 is all", _FROM_ZERO, 0)
     pack: bool = _decision("whether blocks of B are copied before they are used", _FLAG, False)
+    atom: str = _decision("the instruction that multiplies and adds", _ATOMS, GENERAL_ATOM)
 
     def conflict(self, kernel: Operation) -> str | None:
         assert isinstance(kernel, GemmOp)
-        if self.pack and kernel.in_type(1).layout.pieces[-1].block:
+        packed = kernel.in_type(1).layout.pieces[-1].block
+        if self.pack and packed:
             return "pack = true, but B is packed already"
-        return None
+        if packed and panel_depth(kernel) != self.atom_depth:
+            return f"atom = {self.atom} takes {self.atom_depth} at once, and B is packed by {panel_depth(kernel)}"
+        if self.depth_block % self.atom_depth:
+            return f"depth_block = {self.depth_block} is no multiple of the {self.atom_depth} that {self.atom} takes"
+        return _atom_conflict(self.atom, kernel)
+
+    @property
+    def atom_depth(self) -> int:
+        """Products that the atom takes at once."""
+        return atom_depth(self.atom)
 
     def copies(self, kernel: GemmOp) -> bool:
-        """Whether blocks of B are copied, as they must be where its columns do not lie side by side."""
+        """Whether blocks of B are copied, as they must be where what is multiplied at once lies apart."""
         b = kernel.in_type(1)
         last = b.layout.pieces[-1]
-        return self.pack or not (last.block or last.axis == b.rank - (2 if kernel.get("transpose_b") else 1))
+        if last.block:
+            return False
+        return self.pack or self.atom_depth > 1 or last.axis != b.rank - (2 if kernel.get("transpose_b") else 1)
+
+    def copies_left(self, kernel: GemmOp) -> bool:
+        """Whether rows of A are copied: an atom takes several elements at once, the last of a row too."""
+        if self.atom_depth == 1:
+            return False
+        a, depth = kernel.in_type(0), depth_of(kernel)
+        lies_by_depth = a.layout.pieces[-1].axis == a.rank - (2 if kernel.get("transpose_a") else 1)
+        return not (lies_by_depth and isinstance(depth, int) and depth % self.atom_depth == 0)
 
     def scratch(self, kernel: Operation) -> Dim | None:
-        """The block of B that is copied, then the sums of the blocks of depth so far."""
+        """The block of B that is copied, the sums of the blocks of depth so far, then the rows of A that are copied."""
         assert isinstance(kernel, GemmOp)
-        size = dims.add(self.packed_bytes(kernel), self._partial_bytes(kernel))
-        return None if size == 0 else size
+        if not (self.copies(kernel) or self.has_blocks(kernel) or self.copies_left(kernel)):
+            return None
+        size = dims.add(self.left_at(kernel), self._left_bytes(kernel))
+        return 1 if size == 0 else size  # The loops ask for it, though they copy nothing.
 
     def packed_bytes(self, kernel: GemmOp) -> Dim:
         """Of the block of B that is copied."""
         if not self.copies(kernel):
             return 0
-        rows = self.rows_at_once(_depth(kernel))
+        rows = self._whole_words(self.rows_at_once(depth_of(kernel)))
         return dims.multiply(rows, self.columns * element_bytes(kernel.in_type(1).element_type))
+
+    def left_at(self, kernel: GemmOp) -> Dim:
+        """Bytes of scratch before the rows of A."""
+        return dims.add(self.packed_bytes(kernel), self._partial_bytes(kernel))
 
     def _partial_bytes(self, kernel: GemmOp) -> Dim:
         """Of a chunk's rows times the columns of a tile."""
         if not self.has_blocks(kernel):
             return 0
+        return dims.multiply(self._rows_of_chunk(kernel), self.columns * element_bytes(kernel.sums_type))
+
+    def _left_bytes(self, kernel: GemmOp) -> Dim:
+        """Of a chunk's rows, in whole vectors, times the depth in whole words."""
+        if not self.copies_left(kernel):
+            return 0
+        rows = dims.multiply(dims.ceildiv(self._rows_of_chunk(kernel), WORDS_AT_ONCE), WORDS_AT_ONCE)
+        depth = dims.multiply(self._whole_words(depth_of(kernel)), element_bytes(kernel.in_type(0).element_type))
+        return dims.multiply(rows, depth)
+
+    def _rows_of_chunk(self, kernel: GemmOp) -> Dim:
         is_merged = kernel.in_type(1).rank == 2 and not kernel.get("transpose_a")
         rows = dims.product(kernel.type.dims[:-1]) if is_merged else kernel.type.dims[-2]
-        size = self.columns * element_bytes(kernel.type.element_type)
-        return dims.multiply(dims.ceildiv(rows, self.row_chunks), size)
+        return dims.ceildiv(rows, self.row_chunks)
+
+    def _whole_words(self, depth: Dim) -> Dim:
+        return dims.multiply(dims.ceildiv(depth, self.atom_depth), self.atom_depth)
 
     def has_blocks(self, kernel: GemmOp) -> bool:
         """Whether the depth is multiplied in several blocks."""
-        depth = _depth(kernel)
+        depth = depth_of(kernel)
         return self.depth_block > 0 and not (isinstance(depth, int) and depth <= self.depth_block)
 
     def rows_at_once(self, depth: Any) -> Any:
@@ -132,7 +177,23 @@ class Gemm(Decisions):
         return self.depth_block or depth
 
 
-def _depth(kernel: GemmOp) -> Dim:
+def atom_depth(atom: DecisionValue | None) -> int:
+    """How many products the atom of that name takes at once; 1 for the general one."""
+    return ATOMS[atom].depth if isinstance(atom, str) and atom in ATOMS else 1
+
+
+def _atom_conflict(atom: str, kernel: GemmOp | ConvOp) -> str | None:
+    if atom == GENERAL_ATOM:
+        return None
+    types = (str(kernel.in_type(0).element_type), str(kernel.in_type(1).element_type), str(kernel.sums_type))
+    if ATOMS[atom].multiplies(*types):
+        return None
+    row, (left, right, sums) = ATOMS[atom], types
+    return f"atom = {atom} adds {row.lhs} times {row.rhs} to {row.sums}, and this is {left} times {right} to {sums}"
+
+
+def depth_of(kernel: GemmOp) -> Dim:
+    """Products that are summed for an element of the result."""
     return kernel.in_type(0).dims[-2 if kernel.get("transpose_a") else -1]
 
 

@@ -25,10 +25,11 @@ def layout_mistake(kernel: Operation) -> str | None:
     return None
 
 
-def panel_layout(kernel: Operation, width: int) -> Layout | None:
+def panel_layout(kernel: Operation, width: int, depth: int = 1) -> Layout | None:
     """How the weights, the second operand, lie in panels of so many columns or output channels.
 
-    None where the kernel takes them in no panels, or only in one width.
+    ``depth`` elements of the axis that is summed lie side by side, as many as the atom takes at once. None where the
+    kernel takes them in no panels, or only in one width or depth.
     """
     if not isinstance(kernel, GemmOp | ConvOp) or len(kernel.ins) < 2:
         return None
@@ -36,7 +37,12 @@ def panel_layout(kernel: Operation, width: int) -> Layout | None:
     if isinstance(kernel, GemmOp):
         if w.rank != 2:
             return None
-        return Layout(f"Ab{width}a" if kernel.get("transpose_b") else f"Ba{width}b")
+        summed, other = ("b", "a") if kernel.get("transpose_b") else ("a", "b")
+        if depth > 1:
+            return Layout(f"{other.upper()}{summed.upper()}{width}{other}{depth}{summed}")
+        return Layout(f"{other.upper()}{summed}{width}{other}")
+    if depth > 1:
+        return None
     match kernel.get("algorithm"):
         case "direct" if x.rank == w.rank == 4:
             block = x.layout.block_of(1)
@@ -56,8 +62,23 @@ def panel_width(kernel: Operation) -> int:
         return 0
     layout = kernel.in_type(1).layout
     if isinstance(kernel, GemmOp):
-        return layout.pieces[-1].block
+        return layout.block_of(layout.rank - (2 if kernel.get("transpose_b") else 1))
     return layout.block_of(2 if tile_of(kernel.get("algorithm")) and layout.rank == 3 else 0)
+
+
+def panel_depth(kernel: GemmOp | ConvOp) -> int:
+    """How many elements of the axis that is summed lie side by side in the weights, for an atom to take at once."""
+    layout = kernel.in_type(1).layout
+    summed = 1 if isinstance(kernel, ConvOp) or kernel.get("transpose_b") else 0
+    last = layout.pieces[-1]
+    return last.block if last.block and last.axis == summed else 1
+
+
+def packed_layout(kernel: Operation) -> Layout | None:
+    """How weights packed in panels as these are must lie; None where the kernel takes them in none."""
+    if not isinstance(kernel, GemmOp | ConvOp):
+        return None
+    return panel_layout(kernel, panel_width(kernel), panel_depth(kernel))
 
 
 def _lies(what: str, type_: TensorType, expected: str) -> str | None:
@@ -88,7 +109,7 @@ def _gemm(kernel: GemmOp) -> str | None:
     b = kernel.in_type(1)
     if _is_whole(b):
         return None
-    expected = panel_layout(kernel, panel_width(kernel))
+    expected = packed_layout(kernel)
     if expected is None:
         return f"B lies in {print_order(b.layout.order)}, expected no blocks"
     if b.layout.order != expected.order:

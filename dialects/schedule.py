@@ -36,11 +36,22 @@ from xdsl.traits import IsTerminator
 from xdsl.utils.exceptions import VerifyException
 
 from . import shape as dims
-from .decisions import Decisions, DecisionValue, fields_of, kernel_kind, kind_name, kind_of, left_open, mistake, text_of
+from .decisions import (
+    Decisions,
+    DecisionValue,
+    atom_depth,
+    fields_of,
+    kernel_kind,
+    kind_name,
+    kind_of,
+    left_open,
+    mistake,
+    text_of,
+)
 from .kernel_operation import KernelOp
 from .layout import ConvertOp, TensorType
 from .layout_algebra import Layout
-from .operand_layouts import layout_mistake, panel_layout, panel_width
+from .operand_layouts import layout_mistake, packed_layout, panel_layout
 from .operand_text import parse_value, refuse_word
 from .shape import Dim
 
@@ -351,7 +362,7 @@ def _packs(user: Operation, value: SSAValue) -> bool:
     if reads != [_WEIGHTS] or not kind.implied(kernel):
         return False
     assert isinstance(value.type, TensorType)
-    return value.type.layout == panel_layout(kernel, panel_width(kernel))
+    return value.type.layout == packed_layout(kernel)
 
 
 def _settle_panels(kernel: KernelOp | ConvertOp, ins: Sequence[SSAValue], tile: Mapping[str, DecisionValue]) -> None:
@@ -369,7 +380,7 @@ def _settle_panels(kernel: KernelOp | ConvertOp, ins: Sequence[SSAValue], tile: 
     if not isinstance(width, int):
         raise VerifyException(f"C5: the weights are packed, and the tile does not say '{kind.PANEL}'")
     unit = kind.panel_unit(kernel)
-    layout = panel_layout(kernel, width * unit) if unit else None
+    layout = panel_layout(kernel, width * unit, atom_depth(tile.get("atom"))) if unit else None
     if layout is None:
         kernel.verify()
         raise VerifyException(f"C6: {layout_mistake(kernel) or 'a batch of matrices is not packed'}")

@@ -41,6 +41,17 @@ class Atom:
     def is_matrix(self) -> bool:
         return self.rows > 1
 
+    def multiplies(self, lhs: str, rhs: str, sums: str) -> bool:
+        """Whether it takes elements of these types, as they stand or with left and right exchanged."""
+        return self.sums == sums and ((lhs, rhs) == (self.lhs, self.rhs) or self.is_exchanged(lhs, rhs))
+
+    def is_exchanged(self, lhs: str, rhs: str) -> bool:
+        """Whether the instruction has to take the right first: a product of two numbers is the same both ways.
+
+        One of small matrices would give the sums transposed.
+        """
+        return not self.is_matrix and self.lhs != self.rhs and (rhs, lhs) == (self.lhs, self.rhs)
+
 
 def _by_bits(pattern: str, *bits: int) -> dict[int, str]:
     return {size // 32: pattern.format(size) for size in bits}
@@ -91,6 +102,9 @@ _ROWS = (
         {4: "llvm.aarch64.neon.bfmmla"}, (("bf16",),), 2, 2, flushes_denormals=True,
     ),
 )  # fmt: skip
+
+GENERAL_ATOM = "multiply_add"
+"""Multiplies and adds one element at a time, widened to the type of the sums: every machine can, for every type."""
 
 ATOMS: dict[str, Atom] = {atom.name: atom for atom in _ROWS}
 

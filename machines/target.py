@@ -66,8 +66,7 @@ class Target:
 
     def atom_for(self, lhs: str, rhs: str, sums: str) -> Atom | None:
         """The instruction for products of elements of these types; None where there is none but the general one."""
-        wanted = (lhs, rhs, sums)
-        return next((a for a in map(ATOMS.__getitem__, self.atoms) if (a.lhs, a.rhs, a.sums) == wanted), None)
+        return next((atom for atom in map(ATOMS.__getitem__, self.atoms) if atom.multiplies(lhs, rhs, sums)), None)
 
     def without_flushing_atoms(self) -> tuple[str, ...]:
         """The atoms that compute with denormals as the machine's mode says."""

@@ -11,6 +11,7 @@ from ..dialects.shape import Dim
 
 if TYPE_CHECKING:
     from ..machines import Target
+    from ..machines.atoms import Atom
 
 
 def rows_in_registers(target: Target, vectors: int) -> int:
@@ -33,6 +34,12 @@ def even_tile(extent: Dim, largest: int) -> int:
         if extent % size == 0:
             return size
     return -(-extent // -(-extent // largest)) if extent else 1
+
+
+def product_atom(kernel: GemmOp | ConvOp, target: Target) -> Atom | None:
+    """The instruction for the kernel's products; None for the general one."""
+    lhs, rhs = (str(kernel.in_type(index).element_type) for index in (0, 1))
+    return target.atom_for(lhs, rhs, str(kernel.sums_type))
 
 
 def gemm_rows(kernel: GemmOp) -> Dim:

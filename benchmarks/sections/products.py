@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +11,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from rich.table import Table
 
-from ...backend.jit import load_module
 from ...cli.timing import measure_in_turn
 from ...compiler import compile
-from ...machines import host_target
+from ..peak import peak
 from .speed import open_session
 
 PRODUCTS = (
@@ -26,7 +24,6 @@ PRODUCTS = (
 """Rows, depth and columns."""
 CONVOLUTIONS = ((1, 1088, 512, 100, 150), (1, 256, 64, 150, 188), (32, 512, 512, 14, 14), (1, 64, 64, 56, 56))
 """1 x 1: images, input and output channels, height and width."""
-CHAINS, TURNS = 12, 10_000
 
 
 @dataclass(frozen=True)
@@ -100,49 +97,3 @@ def _model(
 
 def _numbers(shape: tuple[int, ...]) -> np.ndarray:
     return np.random.default_rng(sum(shape)).standard_normal(shape, dtype=np.float32)
-
-
-def peak() -> float:
-    """GFLOP/s of multiply-adds that stay in registers: the best of several runs of a loop of independent chains."""
-    target = host_target()
-    lanes = target.lanes
-    run = load_module(_peak_text(lanes))["peak"]
-    out, best = np.zeros(lanes * CHAINS, np.float32), float("inf")
-    for _ in range(50):
-        begin = time.perf_counter()
-        run(out, TURNS)
-        best = min(best, time.perf_counter() - begin)
-    return 2 * lanes * CHAINS * TURNS / best / 1e9
-
-
-def _peak_text(lanes: int) -> str:
-    """A kernel with the slots out and turns: CHAINS vectors of sums, each a chain of multiply-adds."""
-    vector, chains = f"<{lanes} x float>", range(CHAINS)
-    sums = "\n".join(f"  %s{i} = phi {vector} [ zeroinitializer, %entry ], [ %t{i}, %turn ]" for i in chains)
-    multiply = f"call {vector} @llvm.fma.v{lanes}f32({vector} %m, {vector} %m, {vector} %s{{0}})"
-    products = "\n".join(f"  %t{i} = {multiply.format(i)}" for i in chains)
-    stores = "\n".join(
-        f"  %o{i} = getelementptr {vector}, ptr %out, i64 {i}\n  store {vector} %t{i}, ptr %o{i}, align 4"
-        for i in chains
-    )
-    return f"""declare {vector} @llvm.fma.v{lanes}f32({vector}, {vector}, {vector})
-define void @peak(ptr %table, i64 %thread, i64 %threads) #0 {{
-entry:
-  %out = load ptr, ptr %table
-  %slot = getelementptr i64, ptr %table, i64 1
-  %turns = load i64, ptr %slot
-  %m = load {vector}, ptr %out, align 4
-  br label %turn
-turn:
-  %k = phi i64 [ 0, %entry ], [ %next, %turn ]
-{sums}
-{products}
-  %next = add i64 %k, 1
-  %more = icmp slt i64 %next, %turns
-  br i1 %more, label %turn, label %done
-done:
-{stores}
-  ret void
-}}
-attributes #0 = {{ "min-legal-vector-width"="{32 * lanes}" "prefer-vector-width"="{32 * lanes}" }}
-"""

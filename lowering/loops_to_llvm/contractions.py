@@ -18,8 +18,8 @@ from xdsl.dialects import llvm
 from xdsl.dialects.builtin import AnyFloat, IntegerType, Signedness, VectorType
 from xdsl.ir import Attribute, Operation, SSAValue
 
-from ...dialects.contraction import GENERAL_ATOM, ContractOp
-from ...machines.atoms import ATOMS, Atom
+from ...dialects.contraction import ContractOp
+from ...machines.atoms import ATOMS, GENERAL_ATOM, Atom
 from .builder import Builder, vector_type
 from .conversions import extend_float
 from .cut_vectors import CutVector, concatenate, lanes_of, recut, slice_piece, widen
@@ -51,7 +51,7 @@ def _atom_of(state: State, op: ContractOp) -> Atom | None:
         raise fail(op, f"{state.target.name} has no atom '{op.atom}', only {', '.join(state.target.atoms) or 'none'}")
     atom = ATOMS[op.atom]
     types = tuple(str(type_.element_type) for type_ in op.types)
-    if types != (atom.lhs, atom.rhs, atom.sums) or op.atom_depth != atom.depth:
+    if not atom.multiplies(*types) or op.atom_depth != atom.depth:
         wanted = f"{atom.depth} products of {atom.lhs} and {atom.rhs} in {atom.sums}"
         raise fail(op, f"{atom.name} adds {wanted}, not {op.atom_depth} of {types[0]} and {types[1]} in {types[2]}")
     return atom
@@ -98,6 +98,8 @@ def _instruction(state: State, atom: Atom, sums: SSAValue, left: SSAValue, right
         builder.emit_once(llvm.BitcastOp, (words,), vector_type(element, lanes_of(words) * atom.depth))
         for words, element in zip((left, right), elements)
     )
+    if atom.is_exchanged(*(str(type_.element_type) for type_ in op.types[:2])):
+        a, b = b, a
     if atom.adds:
         return builder.intrinsic(name, (sums, a, b), sums.type)
     return builder.int_binary(llvm.AddOp, sums, builder.intrinsic(name, (a, b), sums.type))

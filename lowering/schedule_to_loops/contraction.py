@@ -27,6 +27,7 @@ from typing import Protocol
 from xdsl.dialects.builtin import VectorType
 from xdsl.ir import SSAValue
 
+from ...machines.atoms import GENERAL_ATOM
 from .arithmetic import combine
 from .long_sums import CONVOLUTION_BLOCK, product_turns, sum_in_blocks
 from .loop_nest import Index, LoopNest
@@ -51,7 +52,8 @@ class Reach:
     """An operand that lies evenly: flat memory from ``offset`` on, and elements between neighbours along each axis.
 
     ``along`` are the axes of the sum, outermost first; ``shape`` and ``strides`` are of the vector that is read: rows
-    x 1 of the left, 1 x columns of the right. ``mask`` are the lanes that exist.
+    x 1 of the left, 1 x columns of the right, each with as many elements side by side as the atom takes at once.
+    ``mask`` are the lanes that exist.
     """
 
     memory: SSAValue
@@ -121,13 +123,14 @@ class WholeTiles:
 class Sum:
     """Over which axes products are summed, ``bounds`` being their sizes, outermost first, and how.
 
-    ``most`` products are added up from zero. A tile of fewer products a turn than ``unrolled_below`` has too few to
-    hide the loop's own instructions: several turns are written out.
+    ``most`` turns are added up from zero. A tile of fewer products a turn than ``unrolled_below`` has too few to
+    hide the loop's own instructions: several turns are written out. ``atom`` multiplies and adds.
     """
 
     bounds: Sequence[Index]
     most: int = CONVOLUTION_BLOCK
     unrolled_below: int = 0
+    atom: str = GENERAL_ATOM
 
     def of(self, nest: LoopNest, start: SSAValue, left: Factor, right: Factor) -> SSAValue:
         """``start`` plus the products of the left and the right."""
@@ -148,7 +151,7 @@ class Sum:
             column, row = left(outer), right(outer)
 
             def product(index: Index, inner: SSAValue) -> SSAValue:
-                return nest.contract(column(index), row(index), inner)
+                return nest.contract(column(index), row(index), inner, self.atom)
 
             return sum_in_blocks(nest, 0, self.bounds[depth], sums, turns[depth], product, unroll)
 

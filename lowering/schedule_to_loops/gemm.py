@@ -3,6 +3,7 @@
 ::
 
     for batch, panel of B's columns, chunk of rows
+      copy the rows of A into words           (for an atom that takes more of the depth at once than lies side by side)
       for block of depth                      (a block of the panel stays in L2; one block where all of it does)
         pack the block, where B's columns do not lie side by side or its rows lie far apart
         for tile of rows
@@ -10,13 +11,14 @@
           for block of k:  for k in it:  part += a[row, k] * b[k, column];  sums += part
           y[row, column] = epilogue(sums)
 
-B is packed in panels at compile time (layout ``Ba64b``: [N/64][K][64]), or read where it lies. A and the
+B is packed in panels at compile time (layout ``Ba64b``: [N/64][K][64], or ``BA64b4a``: [N/64][K/4][64][4] for an atom
+that takes four products at once, for which k above counts fours), or read where it lies. A and the
 result may have any strides, so transposes and head splits are free. Leading axes of A become rows where
 B has none and the memory allows it.
 
 Decisions: ``rows`` and ``columns`` of a tile at most; ``row_chunks``: pieces of the rows that threads share beside
 panels; ``depth_block``: products that are added up before the next tile of rows; ``pack``: whether blocks of B are
-copied before they are used.
+copied before they are used; ``atom``: the instruction that multiplies.
 """
 
 from __future__ import annotations
@@ -24,7 +26,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from ...dialects.decisions import MATRIX_BLOCK
+from xdsl.ir import SSAValue
+
+from ...dialects import shape as dims
+from ...dialects.decisions import MATRIX_BLOCK, WORDS_AT_ONCE, depth_of
 from ...dialects.kernel import GemmOp
 from ...dialects.schedule import StageOp
 from .contraction import Contraction, Partial, Reach, RowTiles, Sum
@@ -33,6 +38,7 @@ from .halo import fill_halo
 from .loop_nest import Index, LoopNest
 from .register_tile import ResultTile, store_result_tile
 from .tile_access import Span, Tile, load_tile
+from .words import Source, WordCopy
 
 # Sides of the squares of B that are transposed in registers, at most.
 MOST_LANES = 16
@@ -54,62 +60,133 @@ class _ColumnsInLanes(Product):
 
     def __init__(self, stage: StageOp, nest: LoopNest, kernel: GemmOp):
         super().__init__(stage, nest, kernel)
+        self.step = self.decisions.atom_depth
+        self.words = nest.ceildiv(self.depth, self.step)
+        self.left_copy = self._left_copy() if self.decisions.copies_left(kernel) else None
         self.is_ragged = not isinstance(self.columns, int) or self.columns % self.tile_columns != 0
 
     def lower(self) -> None:
         nest = self.nest
         panels = nest.ceildiv(self.columns, self.tile_columns)
-        with nest.forall([*self.batch, panels, self.row_chunks]) as indices:
-            *batch, panel, chunk = indices
-            column = nest.mul(panel, self.tile_columns)
-            lanes = nest.minimum(nest.sub(self.columns, column), self.tile_columns) if self.is_ragged else None
+        if self.left_copy is None:
+            with nest.forall([*self.batch, panels, self.row_chunks]) as indices:
+                *batch, panel, chunk = indices
+                self._multiply(batch, panel, self._rows_of(chunk), None)
+            return
+        with nest.forall([*self.batch, self.row_chunks, panels]) as indices:
+            *batch, chunk, panel = indices
+            rows = self._rows_of(chunk)
+            # The panels of one chunk follow each other: the first of them that this thread meets copies its rows.
+            with nest.when(nest.is_new(panel)):
+                source = Source(self.a_tensor.memory, self._left_offset(batch, rows.begin), *self._left_strides)
+                self.left_copy.fill(nest, source, self.depth, rows.count)
+            self._multiply(batch, panel, rows, self.left_copy)
 
-            def tile_of(row: Index, rows: int) -> ResultTile:
-                return ResultTile(starts=self.starts(batch, row, column), spans=self._spans(rows), lanes=lanes)
+    def _rows_of(self, chunk: Index) -> RowTiles:
+        return RowTiles.of_chunk(self.nest, self.rows, self.tile_rows, chunk, self.row_chunks)
 
-            rows = RowTiles.of_chunk(nest, self.rows, self.tile_rows, chunk, self.row_chunks)
-            Contraction(
-                rows=rows,
-                summed=Sum([self.depth], MATRIX_BLOCK, FEW_ELEMENTS),
-                left=lambda row, count: self._left(batch, row, count),
-                right=lambda first, count: self._right(batch, panel, column, lanes, first, count),
-                start=lambda row, count: self.bias(tile_of(row, count)),
-                finish=lambda row, count, sums: store_result_tile(nest, self.kernel, sums, self.y, tile_of(row, count)),
-                partial=self._partial(rows.begin),
-            ).write(nest)
+    def _multiply(self, batch: Sequence[Index], panel: Index, rows: RowTiles, left_copy: WordCopy | None) -> None:
+        nest = self.nest
+        column = nest.mul(panel, self.tile_columns)
+        lanes = nest.minimum(nest.sub(self.columns, column), self.tile_columns) if self.is_ragged else None
+
+        def tile_of(row: Index, rows: int) -> ResultTile:
+            return ResultTile(starts=self.starts(batch, row, column), spans=self._spans(rows), lanes=lanes)
+
+        def left(row: Index, count: int) -> Reach:
+            if left_copy is None:
+                return self._left(batch, row, count)
+            return self._copied_left(left_copy, nest.sub(row, rows.begin), count)
+
+        Contraction(
+            rows=rows,
+            summed=Sum([self.words], MATRIX_BLOCK // self.step, FEW_ELEMENTS, self.decisions.atom),
+            left=left,
+            right=lambda first, count: self._right(batch, panel, column, lanes, first, count),
+            start=lambda row, count: self.bias(tile_of(row, count)),
+            finish=lambda row, count, sums: store_result_tile(nest, self.kernel, sums, self.y, tile_of(row, count)),
+            partial=self._partial(rows.begin),
+        ).write(nest)
 
     def _partial(self, first_row: Index) -> Partial | None:
         if not self.decisions.has_blocks(self.kernel):
             return None
-        nest, element = self.nest, self.y.element_type
+        nest, element = self.nest, self.kernel.sums_type
         size = nest.mul(nest.ceildiv(self.rows, self.row_chunks), self.tile_columns)
         memory = nest.scratch_memory(element, nest.dim(self.decisions.packed_bytes(self.kernel)), size)
-        return Partial(memory, first_row, [self.tile_columns], self.decisions.depth_block)
+        return Partial(memory, first_row, [self.tile_columns], self.decisions.depth_block // self.step)
 
     def _spans(self, rows: int) -> list[tuple[int, int]]:
         return [(self.dimension_of(-2), rows), (self.dimension_of(-1), self.tile_columns)]
 
+    # --- the left ---------------------------------------------------------------------------------------
+
+    @property
+    def _left_strides(self) -> tuple[Index, Index]:
+        return self.a.column_stride, self.a.row_stride
+
+    def _left_offset(self, batch: Sequence[Index], row: Index) -> Index:
+        return self.nest.add(self.a.offset(self.nest, batch), self.nest.mul(row, self.a.row_stride))
+
     def _left(self, batch: Sequence[Index], row: Index, rows: int) -> Reach:
+        along = self.nest.mul(self.a.column_stride, self.step)
+        shape, strides = self._vector([rows, 1], [self.a.row_stride, 1])
+        return Reach(self.a_tensor.memory, self._left_offset(batch, row), [along], shape, strides)
+
+    def _vector(self, shape: list[int], strides: list[Index]) -> tuple[list[int], list[Index]]:
+        """Of words, where the atom takes any."""
+        return (shape, strides) if self.step == 1 else ([*shape, self.step], [*strides, 1])
+
+    def _left_copy(self) -> WordCopy:
         nest = self.nest
-        offset = nest.add(self.a.offset(nest, batch), nest.mul(row, self.a.row_stride))
-        return Reach(self.a_tensor.memory, offset, [self.a.column_stride], [rows, 1], [self.a.row_stride, 1])
+        longest = nest.ceildiv(self.rows, self.row_chunks)
+        width = nest.mul(nest.ceildiv(longest, WORDS_AT_ONCE), WORDS_AT_ONCE)
+        at = nest.dim(self.decisions.left_at(self.kernel))
+        return WordCopy(self.a_tensor.element_type, self.step, at, self.words, width)
+
+    def _copied_left(self, copy: WordCopy, row: Index, rows: int) -> Reach:
+        """Rows of a chunk from its ``row``-th on: neighbours lie side by side, word by word."""
+        step = self.step
+        along = self.nest.mul(copy.width, step)
+        return Reach(copy.memory(self.nest), self.nest.mul(row, step), [along], [rows, 1, step], [step, step, 1])
+
+    # --- the right --------------------------------------------------------------------------------------
 
     def _right(
         self, batch: Sequence[Index], panel: Index, column: Index, lanes: Index | None, first: Index, count: Index
     ) -> Reach:
-        """The panel of B from row ``first`` on; where it is not copied, reading beyond its columns is not allowed."""
-        nest, width = self.nest, self.tile_columns
-        shape, memory = [1, width], self.b_tensor.memory
+        """The panel of B from row ``first`` on; where it is not copied, reading beyond its columns is not allowed.
+
+        Rows are of words, where the atom takes any.
+        """
+        nest, width, memory = self.nest, self.tile_columns, self.b_tensor.memory
         if self.b is None:
-            row = nest.add(nest.mul(panel, self.depth), first)
-            return Reach(memory, nest.add(self.b_tensor.origin, nest.mul(row, width)), [width], shape, [width, 1])
-        b = self.b
-        offset = nest.add(b.offset(nest, batch), nest.mul(first, b.row_stride))
+            row = nest.add(nest.mul(panel, self.words), first)
+            return self._panel(memory, nest.add(self.b_tensor.origin, nest.mul(row, width * self.step)))
+        b, shape = self.b, [1, width]
+        product = nest.mul(first, self.step)
+        offset = nest.add(b.offset(nest, batch), nest.mul(product, b.row_stride))
         offset = nest.add(offset, nest.mul(column, b.column_stride))
+        if self.step > 1:
+            return self._right_copy(b, offset, product, count, lanes)
         if self.decisions.copies(self.kernel):
             return self._packed(b, offset, count, lanes)
         mask = None if lanes is None else nest.mask(shape, [1, lanes])
         return Reach(memory, offset, [b.row_stride], shape, [0, 1], mask)
+
+    def _panel(self, memory: SSAValue, offset: Index) -> Reach:
+        width = self.tile_columns * self.step
+        return Reach(memory, offset, [width], *self._vector([1, self.tile_columns], [width, self.step]))
+
+    def _right_copy(self, b: Matrix, offset: Index, product: Index, words: Index, lanes: Index | None) -> Reach:
+        """So many words of B from ``product`` on, copied to scratch."""
+        nest, width = self.nest, self.tile_columns
+        rows = nest.dim(dims.ceildiv(self.decisions.rows_at_once(depth_of(self.kernel)), self.step))
+        copy = WordCopy(self.b_tensor.element_type, self.step, 0, rows, width, math.gcd(width, WORDS_AT_ONCE))
+        source = Source(self.b_tensor.memory, offset, b.row_stride, b.column_stride)
+        products = nest.minimum(nest.mul(words, self.step), nest.sub(self.depth, product))
+        copy.fill(nest, source, products, width if lanes is None else lanes)
+        return self._panel(copy.memory(nest), 0)
 
     def _packed(self, b: Matrix, offset: Index, count: Index, lanes: Index | None) -> Reach:
         """``count`` rows of B copied to scratch, where they are as long as the tile is wide."""

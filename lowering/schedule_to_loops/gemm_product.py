@@ -60,7 +60,7 @@ class Product:
         """The bias of the tile's columns, or zeros, in the tile's shape."""
         nest = self.nest
         if len(self.kernel.ins) < 3:
-            return nest.constant(0.0, nest.vector_type(self.y.element_type, tile.shape))
+            return nest.constant(0.0, nest.vector_type(self.kernel.sums_type, tile.shape))
         bias, dimension = nest.operands[2], self.dimension_of(-1)
         shape = [dict(tile.spans).get(dimension, 1)]
         memory = nest.view(bias.memory, nest.add(bias.origin, tile.starts[dimension]), shape, [1])

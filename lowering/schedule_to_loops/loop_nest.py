@@ -47,6 +47,7 @@ from ...dialects.layout import TensorType
 from ...dialects.parallel import THREAD_SPACE, FirstTurnOp, ForallOp, InParallelOp, OwnPartOp
 from ...dialects.shape import Dim, broadcast_function, scaled_function
 from ...dialects.storage import element_bytes
+from ...machines.atoms import GENERAL_ATOM
 
 
 @dataclass
@@ -429,9 +430,9 @@ class LoopNest(IndexArithmetic):
             return value
         return self.insert(vector.BroadcastOp.create(operands=[value], result_types=[VectorType(element, list(shape))]))
 
-    def contract(self, column: SSAValue, row: SSAValue, sums: SSAValue) -> SSAValue:
-        """The sums plus the products of a column [rows, 1] and a row [1, columns ...]."""
-        return self.insert(ContractOp(column, row, sums))
+    def contract(self, column: SSAValue, row: SSAValue, sums: SSAValue, atom: str = GENERAL_ATOM) -> SSAValue:
+        """The sums plus the products of a column [rows, 1] and a row [1, columns ...], as many as the atom takes."""
+        return self.insert(ContractOp(column, row, sums, atom))
 
     def fma(self, left: SSAValue, right: SSAValue, addend: SSAValue) -> SSAValue:
         """left * right + addend: of floats in one rounding."""

@@ -43,6 +43,7 @@ from ...dialects.layout import (
     window_type,
 )
 from ...dialects.layout_algebra import Layout
+from ...dialects.operand_layouts import panel_layout
 from ...dialects.shape import Dim
 from ...dialects.winograd import tile_of
 from ..tiling import (
@@ -50,6 +51,7 @@ from ..tiling import (
     gemm_columns,
     im2col_tile,
     indirect_columns,
+    product_atom,
     rows_in_registers,
     tiles_along_height,
 )
@@ -305,9 +307,10 @@ class _FunctionLayouts:
                 op.operands[index] = self.plain(op.operands[index], op)
         b = op.in_type(1)
         if isinstance(op.operands[1].owner, ConstantOp) and b.rank == 2:
-            columns = gemm_columns(op, self.target)
-            order = f"Ab{columns}a" if op.get("transpose_b") else f"Ba{columns}b"
-            op.operands[1] = self.want(op.operands[1], Layout(order), op)
+            atom = product_atom(op, self.target)
+            layout = panel_layout(op, gemm_columns(op, self.target), atom.depth if atom else 1)
+            assert layout is not None
+            op.operands[1] = self.want(op.operands[1], layout, op)
         for index in range(2, len(op.operands)):
             op.operands[index] = self.plain(op.operands[index], op)
 

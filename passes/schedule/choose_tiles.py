@@ -34,15 +34,18 @@ from ...dialects.decisions import (
 from ...dialects.kernel import ConvOp, GemmOp, KernelOp
 from ...dialects.layout import TensorType
 from ...dialects.layout_algebra import Layout
+from ...dialects.operand_layouts import panel_width
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
 from ...dialects.storage import element_bytes
 from ...dialects.winograd import tile_of, transforms
+from ...machines.atoms import GENERAL_ATOM
 from ..tiling import (
     even_tile,
     gemm_columns,
     gemm_rows,
     im2col_tile,
+    product_atom,
     rows_in_registers,
     tiles_along_height,
 )
@@ -203,14 +206,13 @@ def _row_length(kernel: ConvOp) -> Dim:
 
 def _gemm(kernel: Operation, target: Target) -> Decisions:
     assert isinstance(kernel, GemmOp)
-    b = kernel.in_type(1)
-    packed = b.layout.pieces[-1].block
-    columns = packed or gemm_columns(kernel, target)
+    b, atom = kernel.in_type(1), product_atom(kernel, target)
+    columns = panel_width(kernel) or gemm_columns(kernel, target)
     vectors = columns // target.lanes
     largest = rows_in_registers(target, vectors)
     # Rows that lie a multiple of the page size apart share one cache set: no more of them than it has ways.
     depth = kernel.in_type(0).dims[-1]
-    if isinstance(depth, int) and depth * 4 % 4096 == 0:
+    if isinstance(depth, int) and depth * element_bytes(kernel.in_type(0).element_type) % 4096 == 0:
         largest = min(largest, 6)
     rows = gemm_rows(kernel)
     tile = even_tile(rows, largest)
@@ -220,6 +222,7 @@ def _gemm(kernel: Operation, target: Target) -> Decisions:
         columns=columns,
         depth_block=_depth_block(depth, columns * element_bytes(b.element_type), target) if is_used_again else 0,
         pack=_at_least(rows) >= ROWS_WORTH_A_COPY and _rows_lie_far_apart(b, kernel.get("transpose_b")),
+        atom=atom.name if atom else GENERAL_ATOM,
     )
 
 
