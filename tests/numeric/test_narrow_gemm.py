@@ -73,7 +73,9 @@ def test_sums_are_exact(run_kernel, name: str, unsigned: list[int]) -> None:
         packed = panel_layout(stage.kernel, stage.decisions["columns"], atom.depth if atom else 1)
         forms.append([plain[0], plain[1].with_layout(packed)])
     for threads, types in enumerate(forms, 1):
-        (found,) = run_kernel(make, list(zip(inputs, types, strict=True)), [result], threads=threads, symbols=sizes)
+        (found,) = run_kernel(
+            make, list(zip(inputs, types, strict=True)), [result], threads=threads, symbols=dict(named)
+        )
         np.testing.assert_array_equal(found, expected)
 
 
