@@ -59,10 +59,9 @@ def test_sums_are_exact(run_kernel, name: str, unsigned: list[int]) -> None:
 
     result = TensorType.of(expected.shape, i32)
     plain = [TensorType.of(array.shape, i8) for array in (a, b)]
-    free = [
-        TensorType.of([symbol(f"{n}{axis}") for axis in range(array.ndim)], i8) for n, array in (("a", a), ("b", b))
-    ]
-    sizes = {f"{n}{axis}": size for n, array in (("a", a), ("b", b)) for axis, size in enumerate(array.shape)}
+    named = [(f"{name}{axis}", size) for name, array in (("a", a), ("b", b)) for axis, size in enumerate(array.shape)]
+    names = [symbol(name) for name, _ in named]
+    free = [TensorType.of(names[: a.ndim], i8), TensorType.of(names[a.ndim :], i8)]
     inputs = [a.view(np.int8), b.view(np.int8)]
     stage = run_kernel.stage(make, plain, [result])
     choose_tiles(stage, TARGET)
@@ -73,9 +72,8 @@ def test_sums_are_exact(run_kernel, name: str, unsigned: list[int]) -> None:
         packed = panel_layout(stage.kernel, stage.decisions["columns"], atom.depth if atom else 1)
         forms.append([plain[0], plain[1].with_layout(packed)])
     for threads, types in enumerate(forms, 1):
-        (found,) = run_kernel(
-            make, list(zip(inputs, types, strict=True)), [result], threads=threads, symbols=dict(named)
-        )
+        operands = list(zip(inputs, types, strict=True))
+        (found,) = run_kernel(make, operands, [result], threads=threads, symbols=dict(named))
         np.testing.assert_array_equal(found, expected)
 
 
