@@ -122,6 +122,8 @@ _CPU_PHASES = (
             "graph-fold-padding",
             "graph-fold-batch-norm",
             "graph-merge-transposes",
+            # Transposes and zeros around images are out of its way.
+            "graph-narrow-products",
             "graph-eliminate-identities",
             "graph-common-subexpressions",
             "graph-dead-code",

@@ -40,6 +40,7 @@ PASSES: dict[str, str] = {
     "graph-fuse-layer-norm": "passes.graph.fuse_layer_norm:GraphFuseLayerNormPass",
     "graph-fuse-softmax": "passes.graph.fuse_softmax:GraphFuseSoftmaxPass",
     "graph-merge-transposes": "passes.graph.merge_transposes:GraphMergeTransposesPass",
+    "graph-narrow-products": "passes.graph.narrow_products:GraphNarrowProductsPass",
     "graph-partition": "passes.graph.partition:GraphPartitionPass",
     "graph-simplify-arithmetic": "passes.graph.simplify_arithmetic:GraphSimplifyArithmeticPass",
     "kernel-choose-algorithms": "passes.kernel.choose_algorithms:KernelChooseAlgorithmsPass",
