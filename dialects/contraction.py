@@ -28,6 +28,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from ..machines.atoms import GENERAL_ATOM
+from .multi_reduction import MultiReductionOp
 
 
 @irdl_op_definition
@@ -125,5 +126,5 @@ def _bits(element: Attribute) -> int:
     return element.bitwidth  # pyright: ignore[reportAttributeAccessIssue]
 
 
-VectorDialect = Dialect("vector", [*Vector.operations, ContractOp], list(Vector.attributes))
+VectorDialect = Dialect("vector", [*Vector.operations, ContractOp, MultiReductionOp], list(Vector.attributes))
 """xDSL's dialect with what it lacks."""

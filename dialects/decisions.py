@@ -20,7 +20,8 @@ from xdsl.ir import Attribute, Operation
 from ..machines.atoms import ATOMS, GENERAL_ATOM
 from . import shape as dims
 from .kernel import ConvOp, GemmOp
-from .operand_layouts import panel_depth, panel_width
+from .layout_algebra import print_order
+from .operand_layouts import depth_axes, lies_along, panel_depth, panel_width
 from .shape import Dim
 from .storage import element_bytes
 from .winograd import tile_of, transforms, winograd_scratch
@@ -91,6 +92,11 @@ class Gemm(Decisions):
     depth_block: int = _decision("products that are added up before the next tile of rows; 0 is all", _FROM_ZERO, 0)
     pack: bool = _decision("whether blocks of B are copied before they are used", _FLAG, False)
     atom: str = _decision("the instruction that multiplies and adds", _ATOMS, GENERAL_ATOM)
+    depth_lanes: int = _decision(
+        "lanes along the depth, of which each sum has a vector, horizontally summed at its end; 0: lanes are columns",
+        range(65),
+        0,
+    )
 
     def conflict(self, kernel: Operation) -> str | None:
         assert isinstance(kernel, GemmOp)
@@ -101,15 +107,30 @@ class Gemm(Decisions):
             return f"atom = {self.atom} takes {self.atom_depth} at once, and B is packed by {panel_depth(kernel)}"
         if self.depth_block % self.atom_depth:
             return f"depth_block = {self.depth_block} is no multiple of the {self.atom_depth} that {self.atom} takes"
-        return _atom_conflict(self.atom, kernel)
+        conflict = _atom_conflict(self.atom, kernel)
+        return self._depth_conflict(kernel) if self.depth_lanes and conflict is None else conflict
 
     @property
     def atom_depth(self) -> int:
         """Products that the atom takes at once."""
         return atom_depth(self.atom)
 
+    def _depth_conflict(self, kernel: GemmOp) -> str | None:
+        """Why lanes cannot run along the depth, if they cannot."""
+        name = f"depth_lanes = {self.depth_lanes}"
+        if self.pack or self.depth_block or self.atom != GENERAL_ATOM:
+            return f"{name} reads A and B where they lie, all of the depth: no pack, depth_block or atom"
+        for number, (what, depth_axis) in enumerate(zip(("rows of A", "columns of B"), depth_axes(kernel))):
+            type_ = kernel.in_type(number)
+            if not lies_along(type_, depth_axis):
+                lies = print_order(type_.layout.order)
+                return f"{name} needs {what} whose elements lie side by side, and those in {lies} lie apart"
+        return None
+
     def copies(self, kernel: GemmOp) -> bool:
         """Whether blocks of B are copied, as they must be where what is multiplied at once lies apart."""
+        if self.depth_lanes:
+            return False
         b = kernel.in_type(1)
         last = b.layout.pieces[-1]
         if last.block:
@@ -194,7 +215,7 @@ def _atom_conflict(atom: str, kernel: GemmOp | ConvOp) -> str | None:
 
 def depth_of(kernel: GemmOp) -> Dim:
     """Products that are summed for an element of the result."""
-    return kernel.in_type(0).dims[-2 if kernel.get("transpose_a") else -1]
+    return kernel.in_type(0).dims[depth_axes(kernel)[0]]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,6 +81,17 @@ def packed_layout(kernel: Operation) -> Layout | None:
     return panel_layout(kernel, panel_width(kernel), panel_depth(kernel))
 
 
+def depth_axes(kernel: GemmOp) -> tuple[int, int]:
+    """The axes of A and of B along which products are summed, from the last."""
+    return (-2 if kernel.get("transpose_a") else -1), (-1 if kernel.get("transpose_b") else -2)
+
+
+def lies_along(type_: TensorType, axis: int) -> bool:
+    """Whether neighbours along the axis are neighbours in memory."""
+    strides = type_.layout.axis_strides(type_.dims)
+    return strides is not None and (strides[axis] == 1 or type_.dims[axis] == 1)
+
+
 def _lies(what: str, type_: TensorType, expected: str) -> str | None:
     order = type_.layout.order
     return None if order == expected else f"{what} lies in {print_order(order)}, expected {print_order(expected)}"

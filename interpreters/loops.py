@@ -26,6 +26,7 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ..dialects.calling_convention import SHARE_PARAMETERS
 from ..dialects.contraction import ContractOp
+from ..dialects.multi_reduction import MultiReductionOp
 from ..dialects.parallel import FirstTurnOp, ForallOp, InParallelOp, OwnPartOp
 from .loop_operations import HELPERS, tile_places
 from .scalar import NoMeaningError, element_dtype, operation_function
@@ -546,6 +547,15 @@ def _reduction(t: _Translation, op: vector.ReductionOp) -> None:
         t.write(f"{result} = {function}({t.name(op.acc)}, {result})", op)
 
 
+def _multi_reduction(t: _Translation, op: MultiReductionOp) -> None:
+    kind, start = op.kind.data.value, t.name(op.acc)
+    if kind not in _REDUCTIONS:
+        raise NoMeaningError(f"@{t.symbol}: no meaning is known for vector.multi_reduction <{kind}>")
+    function = t.keep(_REDUCTIONS[kind])
+    rows = f"{function}.reduce({t.name(op.source)}, axis=-1, dtype={start}.dtype)"
+    t.write(f"{t.name(op.dest)} = {function}({start}, {rows})", op)
+
+
 _WRITERS: dict[type[Operation], _Writer] = {
     scf.ForOp: _for,
     scf.IfOp: _if,
@@ -576,4 +586,5 @@ _WRITERS: dict[type[Operation], _Writer] = {
     vector.FMAOp: _fma,
     ContractOp: _contract,
     vector.ReductionOp: _reduction,
+    MultiReductionOp: _multi_reduction,
 }

@@ -29,6 +29,11 @@ class Costs:
     row_pointers: int
     """Rows of a tile that have a pointer of their own, each in a general register."""
 
+    lane_sum_cycles: float
+    """Of adding up the lanes of a sum, where several sums are added up together."""
+    lane_sums_latency: float
+    """Until the first of them is there, and the next tile begun."""
+
     packed_vector_cycles: float
     """Copied to a panel first."""
     split_load_cycles: float

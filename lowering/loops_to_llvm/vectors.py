@@ -1,16 +1,15 @@
-"""Broadcasts, extractions, masks and reductions of n-D vectors."""
+"""Broadcasts, extractions and masks of n-D vectors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from xdsl.dialects import llvm, vector
 from xdsl.dialects.builtin import IntegerType, VectorType, i1, i32
 from xdsl.ir import Operation, SSAValue
 
-from .builder import fast_math, vector_type
-from .cut_vectors import CutVector, cut_of, lanes_of, recut, slice_piece
-from .floats import float_operation, maximum_minimum, maximum_minimum_number
+from .builder import vector_type
+from .cut_vectors import CutVector, cut_of, lanes_of, recut
 from .state import Handler, State, fail, llvm_element
 
 
@@ -203,100 +202,6 @@ def _mask_piece(state: State, bound, condition: SSAValue | None, start: int, wid
     return builder.icmp("slt", numbers, builder.splat(narrow, width))
 
 
-# --- reductions
-
-_INTEGER_COMBINERS: dict[str, type[Operation] | str] = {
-    "add": llvm.AddOp,
-    "mul": llvm.MulOp,
-    "and": llvm.AndOp,
-    "or": llvm.OrOp,
-    "xor": llvm.XOrOp,
-    "minsi": "smin",
-    "maxsi": "smax",
-    "minui": "umin",
-    "maxui": "umax",
-}
-
-
-def _combiner(state: State, op: vector.ReductionOp, is_float: bool) -> Callable[[SSAValue, SSAValue], SSAValue]:
-    kind = op.kind.data.value
-    if not is_float:
-        combine = _INTEGER_COMBINERS.get(kind)
-        if isinstance(combine, str):
-            return lambda lhs, rhs: state.builder.lanewise(combine, (lhs, rhs))
-        if combine is not None:
-            return lambda lhs, rhs: state.builder.int_binary(combine, lhs, rhs)
-        raise fail(op, f"no reduction '{kind}' of integers")
-    flags = fast_math(op.fastmath)
-    match kind:
-        case "add":
-            return lambda lhs, rhs: float_operation(state, llvm.FAddOp, lhs, rhs, flags)
-        case "mul":
-            return lambda lhs, rhs: float_operation(state, llvm.FMulOp, lhs, rhs, flags)
-        case "maxnumf" | "minnumf":
-            return lambda lhs, rhs: maximum_minimum_number(state, kind[:-1], lhs, rhs, flags)
-        case "maximumf" | "minimumf":
-            return lambda lhs, rhs: maximum_minimum(state, kind[:-1], lhs, rhs, flags)
-    raise fail(op, f"no reduction '{kind}' of floats")
-
-
-def _any_set(state: State, masks: Sequence[SSAValue]) -> SSAValue:
-    """Whether a bit of any mask is set: as integers, which takes one instruction each."""
-    builder = state.builder
-    found: SSAValue | None = None
-    for mask in masks:
-        bits = IntegerType(lanes_of(mask))
-        integer = builder.emit_once(llvm.BitcastOp, (mask,), bits)
-        is_set = builder.icmp("ne", integer, builder.constant(0, bits))
-        found = is_set if found is None else builder.int_binary(llvm.OrOp, found, is_set)
-    assert found is not None
-    return found
-
-
-def lower_reduction(state: State, op: Operation) -> None:
-    """vector.reduction of all elements, in a fixed order: pieces pairwise, then halves of the last piece.
-
-    The order differs from left to right, and is the same on every run and for any number of threads.
-    """
-    assert isinstance(op, vector.ReductionOp)
-    tile = state.tile(op.vector)
-    if tile.element == i1 and op.kind.data.value == "or" and op.acc is None:
-        state.bind(op.dest, [_any_set(state, tile.pieces)])
-        return
-    combine = _combiner(state, op, not isinstance(tile.element, IntegerType))
-    by_width: dict[int, list[SSAValue]] = {}
-    for piece in tile.pieces:
-        by_width.setdefault(lanes_of(piece), []).append(piece)
-    result: SSAValue | None = None
-    for width in sorted(by_width, reverse=True):
-        total = _combine_pairwise(by_width[width], combine)
-        if result is not None:
-            rest, remaining = result, lanes_of(result)
-            while remaining > width:
-                remaining //= 2
-                rest = combine(
-                    slice_piece(state.builder, rest, 0, remaining),
-                    slice_piece(state.builder, rest, remaining, remaining),
-                )
-            total = combine(rest, total)
-        result = total
-    assert result is not None
-    while (lanes := lanes_of(result)) > 1:
-        half = lanes // 2
-        result = combine(slice_piece(state.builder, result, 0, half), slice_piece(state.builder, result, half, half))
-    if op.acc is not None:
-        result = combine(result, state.scalar(op.acc))
-    state.bind(op.dest, [result])
-
-
-def _combine_pairwise(pieces: Sequence[SSAValue], combine: Callable[[SSAValue, SSAValue], SSAValue]) -> SSAValue:
-    values = list(pieces)
-    while len(values) > 1:
-        odd = [values.pop()] if len(values) % 2 else []
-        values = [combine(first, second) for first, second in zip(values[::2], values[1::2])] + odd
-    return values[0]
-
-
 def lower_vector_bitcast(state: State, op: Operation) -> None:
     """vector.bitcast: the same bits as elements of another width, row by row."""
     assert isinstance(op, vector.BitcastOp)
@@ -336,6 +241,5 @@ HANDLERS: dict[type[Operation], Handler] = {
     vector.InsertOp: lower_insert,
     vector.ShuffleOp: lower_shuffle,
     vector.CreateMaskOp: lower_create_mask,
-    vector.ReductionOp: lower_reduction,
     vector.BitcastOp: lower_vector_bitcast,
 }

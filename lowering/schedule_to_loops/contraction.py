@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from xdsl.dialects.builtin import VectorType
 from xdsl.ir import SSAValue
@@ -39,11 +39,30 @@ Reader = Callable[[Sequence[Index]], Callable[[Index], SSAValue]]
 """Goes to a place along all axes of the sum but the innermost; what it gives reads columns or rows along that one."""
 
 
-class Factor(Protocol):
+Reads = TypeVar("Reads")
+"""How a factor is read: a Reader, unless the sum goes another way."""
+ReadsOut = TypeVar("ReadsOut", covariant=True)
+ReadsIn = TypeVar("ReadsIn", contravariant=True)
+
+
+class Factor(Protocol[ReadsOut]):
     """The left or the right of a contraction, as one tile sees it."""
 
-    def reader(self, nest: LoopNest, bounds: Sequence[Index]) -> Reader:
+    def reader(self, nest: LoopNest, bounds: Sequence[Index]) -> ReadsOut:
         """Reads it at indices of the axes of the sum, whose sizes are ``bounds``."""
+        ...
+
+
+class Summation(Protocol[ReadsIn]):
+    """How the products of a tile are summed."""
+
+    @property
+    def bounds(self) -> Sequence[Index]:
+        """The sizes of the axes along which it sums, outermost first."""
+        ...
+
+    def add(self, nest: LoopNest, start: SSAValue, left: ReadsIn, right: ReadsIn) -> SSAValue:
+        """``start`` plus all products."""
         ...
 
 
@@ -91,6 +110,8 @@ class RowTiles:
         if chunks == 1:
             return cls(rows, tile)
         longest = nest.ceildiv(rows, chunks)
+        if isinstance(rows, int) and rows % chunks == 0:
+            return cls(longest, tile, nest.mul(chunk, longest))
         begin = nest.minimum(nest.mul(chunk, longest), rows)
         return cls(nest.minimum(nest.sub(rows, begin), longest), tile, begin)
 
@@ -132,7 +153,7 @@ class Sum:
     unrolled_below: int = 0
     atom: str = GENERAL_ATOM
 
-    def of(self, nest: LoopNest, start: SSAValue, left: Factor, right: Factor) -> SSAValue:
+    def of(self, nest: LoopNest, start: SSAValue, left: Factor[Reader], right: Factor[Reader]) -> SSAValue:
         """``start`` plus the products of the left and the right."""
         return self.add(nest, start, left.reader(nest, self.bounds), right.reader(nest, self.bounds))
 
@@ -140,7 +161,7 @@ class Sum:
         """``start`` plus all products, in registers throughout."""
         turns = product_turns(self.bounds, self.most)
         innermost = len(self.bounds) - 1
-        unroll = self._unroll(start)
+        unroll = unroll_of(start, self.bounds[-1], self.unrolled_below)
 
         def level(outer: list[Index], sums: SSAValue) -> SSAValue:
             depth = len(outer)
@@ -157,11 +178,12 @@ class Sum:
 
         return level([], start)
 
-    def _unroll(self, sums: SSAValue) -> int:
-        assert isinstance(sums.type, VectorType)
-        turns = self.bounds[-1]
-        is_small = math.prod(sums.type.get_shape()) < self.unrolled_below
-        return UNROLL if is_small and isinstance(turns, int) and turns >= UNROLL else 1
+
+def unroll_of(sums: SSAValue, turns: Index, unrolled_below: int) -> int:
+    """How many turns of a loop over that tile of sums are written out."""
+    assert isinstance(sums.type, VectorType)
+    is_small = math.prod(sums.type.get_shape()) < unrolled_below
+    return UNROLL if is_small and isinstance(turns, int) and turns >= UNROLL else 1
 
 
 @dataclass(frozen=True)
@@ -198,7 +220,7 @@ class Partial:
 
 
 @dataclass(frozen=True)
-class Contraction:
+class Contraction(Generic[Reads]):
     """What one piece of work multiplies: all its rows with one tile's width of columns.
 
     ``left(row, rows)`` is the left of a tile; ``right(first, count)`` stages the right, and says how it is reached, for
@@ -207,9 +229,9 @@ class Contraction:
     """
 
     rows: RowWalk
-    summed: Sum
-    left: Callable[[Index, int], Factor]
-    right: Callable[[Index, Index], Factor]
+    summed: Summation[Reads]
+    left: Callable[[Index, int], Factor[Reads]]
+    right: Callable[[Index, Index], Factor[Reads]]
     start: Callable[[Index, int], SSAValue]
     finish: Callable[[Index, int, SSAValue], None]
     partial: Partial | None = None
@@ -249,12 +271,15 @@ class Contraction:
         finish: Callable[[Index, int, SSAValue], None],
     ) -> None:
         """A block's products, each tile's from zero, added to what there is of them."""
+        assert isinstance(self.summed, Sum), "what is multiplied in blocks of depth is summed in registers"
         summed = replace(self.summed, bounds=[count, *self.summed.bounds[1:]])
-        right = self.right(first, count).reader(nest, summed.bounds)
+        staged = self.right(first, count)
+        assert isinstance(staged, Reach), "what is multiplied in blocks of depth lies evenly"
+        right = staged.reader(nest, summed.bounds)
 
         def tile(row: Index, rows: int) -> None:
             left = self.left(row, rows)
-            assert isinstance(left, Reach), "what is multiplied in blocks of depth lies evenly"
+            assert isinstance(left, Reach)
             read_left = left.shifted(nest, first).reader(nest, summed.bounds)
             products = summed.add(nest, partial.zero(nest, rows), read_left, right)
             finish(row, rows, combine(nest, "sum", partial.load(nest, row, rows), products))

@@ -18,7 +18,8 @@ B has none and the memory allows it.
 
 Decisions: ``rows`` and ``columns`` of a tile at most; ``row_chunks``: pieces of the rows that threads share beside
 panels; ``depth_block``: products that are added up before the next tile of rows; ``pack``: whether blocks of B are
-copied before they are used; ``atom``: the instruction that multiplies.
+copied before they are used; ``atom``: the instruction that multiplies; ``depth_lanes``: whether lanes are not columns
+but places along the depth, and how many (``gemm_depth.py``).
 """
 
 from __future__ import annotations
@@ -29,10 +30,11 @@ from collections.abc import Callable, Sequence
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
-from ...dialects.decisions import MATRIX_BLOCK, WORDS_AT_ONCE, depth_of
+from ...dialects.decisions import MATRIX_BLOCK, WORDS_AT_ONCE, Gemm, depth_of
 from ...dialects.kernel import GemmOp
 from ...dialects.schedule import StageOp
 from .contraction import Contraction, Partial, Reach, RowTiles, Sum
+from .gemm_depth import DepthInLanes
 from .gemm_product import Matrix, Product, merge_batch_into_rows
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest
@@ -52,7 +54,8 @@ def lower_gemm(stage: StageOp, nest: LoopNest) -> None:
     merge_batch_into_rows(nest, kernel)
     y = nest.operands[-1]
     fill_halo(nest, y)
-    _ColumnsInLanes(stage, nest, kernel).lower()
+    walk = DepthInLanes if stage.decided(Gemm).depth_lanes else _ColumnsInLanes
+    walk(stage, nest, kernel).lower()
 
 
 class _ColumnsInLanes(Product):

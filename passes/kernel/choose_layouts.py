@@ -43,9 +43,10 @@ from ...dialects.layout import (
     window_type,
 )
 from ...dialects.layout_algebra import Layout
-from ...dialects.operand_layouts import panel_layout
+from ...dialects.operand_layouts import depth_axes, lies_along, panel_layout
 from ...dialects.shape import Dim
 from ...dialects.winograd import tile_of
+from ..gemm_walks import depth_tile
 from ..tiling import (
     even_tile,
     gemm_columns,
@@ -307,12 +308,19 @@ class _FunctionLayouts:
                 op.operands[index] = self.plain(op.operands[index], op)
         b = op.in_type(1)
         if isinstance(op.operands[1].owner, ConstantOp) and b.rank == 2:
-            atom = product_atom(op, self.target)
-            layout = panel_layout(op, gemm_columns(op, self.target), atom.depth if atom else 1)
-            assert layout is not None
-            op.operands[1] = self.want(op.operands[1], layout, op)
+            op.operands[1] = self.want(op.operands[1], self.matrix_layout(op), op)
         for index in range(2, len(op.operands)):
             op.operands[index] = self.plain(op.operands[index], op)
+
+    def matrix_layout(self, op: GemmOp) -> Layout:
+        """How a constant B lies: by depth where lanes run along it, else in panels of columns."""
+        if depth_tile(op, self.target, packs=True):
+            b = op.in_type(1)
+            return b.layout if lies_along(b, depth_axes(op)[1]) else Layout("ab" if op.get("transpose_b") else "ba")
+        atom = product_atom(op, self.target)
+        layout = panel_layout(op, gemm_columns(op, self.target), atom.depth if atom else 1)
+        assert layout is not None, "one matrix can lie in panels"
+        return layout
 
     # --- kernels that follow their inputs ------------------------------------------------------------------------
 

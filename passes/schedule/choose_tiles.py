@@ -40,6 +40,7 @@ from ...dialects.shape import Dim
 from ...dialects.storage import element_bytes
 from ...dialects.winograd import tile_of, transforms
 from ...machines.atoms import GENERAL_ATOM
+from ..gemm_walks import DepthTile, depth_tile
 from ..tiling import (
     even_tile,
     gemm_columns,
@@ -57,6 +58,8 @@ Chooser = Callable[[Operation, "Target"], Decisions]
 
 # Fewer pieces of work than this leave threads idle at the end of a stage.
 PIECES_TO_SHARE = 16
+# Pieces of rows that are not known to be many: each costs them a tile that is not full.
+UNKNOWN_ROW_CHUNKS = 4
 # Rows of a product that make up for a copy of the other matrix, and bytes between rows of that from which it pays.
 ROWS_WORTH_A_COPY = 24
 FAR_APART_BYTES = 1024
@@ -206,8 +209,11 @@ def _row_length(kernel: ConvOp) -> Dim:
 
 def _gemm(kernel: Operation, target: Target) -> Decisions:
     assert isinstance(kernel, GemmOp)
-    b, atom = kernel.in_type(1), product_atom(kernel, target)
-    columns = panel_width(kernel) or gemm_columns(kernel, target)
+    b, atom, packed = kernel.in_type(1), product_atom(kernel, target), panel_width(kernel)
+    along_depth = None if packed else depth_tile(kernel, target)
+    if along_depth is not None:
+        return _gemm_along_depth(kernel, along_depth)
+    columns = packed or gemm_columns(kernel, target)
     vectors = columns // target.lanes
     largest = rows_in_registers(target, vectors)
     # Rows that lie a multiple of the page size apart share one cache set: no more of them than it has ways.
@@ -224,6 +230,23 @@ def _gemm(kernel: Operation, target: Target) -> Decisions:
         pack=_at_least(rows) >= ROWS_WORTH_A_COPY and _rows_lie_far_apart(b, kernel.get("transpose_b")),
         atom=atom.name if atom else GENERAL_ATOM,
     )
+
+
+def _gemm_along_depth(kernel: GemmOp, tile: DepthTile) -> Decisions:
+    batch = 1 if kernel.in_type(1).rank == 2 else _at_least(dims.product(kernel.type.dims[:-2]))
+    columns = kernel.type.dims[-1]
+    panels = batch * (-(-columns // tile.columns) if isinstance(columns, int) else PIECES_TO_SHARE)
+    chunks = _chunks(gemm_rows(kernel), tile.rows, -(-PIECES_TO_SHARE // panels))
+    return Gemm(rows=tile.rows, columns=tile.columns, row_chunks=chunks, depth_lanes=tile.lanes)
+
+
+def _chunks(rows: Dim, tile: int, wanted: int) -> int:
+    """About as many pieces of the rows as wanted, each a tile at least: of whole tiles, if some number gives such."""
+    if not isinstance(rows, int):
+        return min(wanted, UNKNOWN_ROW_CHUNKS)
+    tiles = -(-rows // tile)
+    even = (count for count in range(wanted, min(tiles, 4 * wanted) + 1) if rows % (count * tile) == 0)
+    return next(even, max(1, min(tiles, wanted)))
 
 
 def _depth_block(depth: Dim, row_bytes: int, target: Target) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,10 @@ WEIGHTS = RNG.standard_normal((48, 16, 3, 3)).astype(np.float32) / 12
 
 PRODUCT_EDITS = ["depth_block = 8", "depth_block = 29", "depth_block = 1", "row_chunks = 3, depth_block = 16"]
 COPIES = [*PRODUCT_EDITS, "pack = true", "depth_block = 10, pack = true"]
+DEPTH_EDITS = [
+    f"rows = {rows}, columns = {columns}, depth_lanes = {lanes}, row_chunks = {chunks}"
+    for rows, columns, lanes, chunks in ((1, 1, 8, 1), (4, 3, 16, 2), (5, 2, 12, 1), (3, 6, 64, 4))
+]
 STRIPS = [f"strip = {pixels}" for pixels in (1, 7, 24, 40, 1000)]
 """Pixels that divide neither rows nor tiles, and more than there are."""
 
@@ -28,10 +33,13 @@ def schedule_of(model: Any, folder: Path) -> str:
     return (folder / "3-schedule.mlir").read_text()
 
 
-def with_decisions(text: str, kernel: str, decisions: str) -> str:
+def with_decisions(text: str, kernel: str, decisions: str, whole: bool = False) -> str:
+    """With these decisions beside the ones that are there, or in their place."""
     (line,) = [line for line in text.splitlines() if kernel in line]
-    assert "tile {" in line
-    return text.replace(line, line.replace("tile {", f"tile {{{decisions}, ", 1))
+    found = re.search(r"tile \{(.*?)\}", line)
+    assert found is not None
+    kept = "" if whole else f", {found[1]}"
+    return text.replace(line, line.replace(found[0], f"tile {{{decisions}{kept}}}"))
 
 
 def output(text: str, folder: Path, feeds: dict[str, np.ndarray]) -> np.ndarray:
@@ -72,6 +80,40 @@ def test_strips_of_a_direct_convolution(
     for edit in STRIPS:
         found = output(with_decisions(text, "kernel.conv direct", edit), tmp_path, {"x": x})
         np.testing.assert_array_equal(found, expected, err_msg=edit)
+
+
+@pytest.mark.parametrize("form", ["one column", "transposed", "tall and transposed"])
+def test_lanes_along_the_depth(form: str, tmp_path: Path) -> None:
+    """Tiles that do not divide the product, vectors that do not divide the depth, and one longer than it."""
+    b = B[:, :1] if form == "one column" else B
+    columns, attributes = b.shape[1], {} if form == "one column" else {"transB": 1}
+    shapes: dict[str, list[Any]] = {"a": ["M", 29], "b": [columns, 29] if attributes else [29, columns]}
+    if form == "tall and transposed":
+        shapes["a"] = [23, "K"]
+        shapes["b"] = ["N", "K"]
+    text = schedule_of(model_of("Gemm", shapes, **attributes), tmp_path)
+    for rows in (23,) if form == "tall and transposed" else (0, 1, 5, 23):
+        a = np.random.default_rng(rows).standard_normal((rows, 29)).astype(np.float32)
+        feeds = {"a": a, "b": b.T.copy() if attributes else b.copy()}
+        for edit in DEPTH_EDITS:
+            found = output(with_decisions(text, "kernel.gemm", edit, whole=True), tmp_path, feeds)
+            np.testing.assert_allclose(found, a.astype(np.float64) @ b, rtol=1e-4, atol=1e-5, err_msg=edit)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        ("depth_lanes = 8", "needs columns of B whose elements lie side by side, and those in ab lie apart"),
+        (
+            "depth_lanes = 8, pack = true",
+            "no pack, depth_block or atom, depth_block = 0",
+        ),
+    ],
+)
+def test_what_lies_otherwise_is_not_read_along_the_depth(edit: str, message: str, tmp_path: Path) -> None:
+    text = schedule_of(model_of("MatMul", {"a": ["M", 29], "b": [29, 41]}), tmp_path)
+    with pytest.raises(Exception, match=message):
+        output(with_decisions(text, "kernel.gemm", edit), tmp_path, {"a": B[:, :29], "b": B})
 
 
 def test_what_is_packed_is_not_copied_again(tmp_path: Path) -> None:

@@ -50,3 +50,12 @@ func.func @other_algorithms(%x: !layout.tensor<1 x 24 x 20 x 20 x f32>, %w: !lay
   %2 = kernel.conv indirect(%s, %w) pads [1, 1, 1, 1] : !layout.tensor<N x 36 x H x W x f32>
   func.return
 }
+
+// Lanes run along the depth of a product of few columns: so lies its constant B.
+// CHECK-LABEL: @few_columns
+// CHECK: layout.convert %{{.*}} : !layout.tensor<256 x 3 x f32, ba>
+func.func @few_columns(%x: !layout.tensor<2048 x 256 x f32>) -> !layout.tensor<2048 x 3 x f32> {
+  %w = kernel.constant @w : !layout.tensor<256 x 3 x f32>
+  %y = kernel.gemm(%x, %w) : !layout.tensor<2048 x 3 x f32>
+  func.return %y : !layout.tensor<2048 x 3 x f32>
+}

@@ -55,3 +55,20 @@ func.func @deep(%x: !layout.tensor<120 x 9000 x f32>, %w: !layout.tensor<9000 x 
   schedule.stage @h %0 = kernel.gemm(%x, %w)
   func.return
 }
+
+// One column leaves lanes over columns idle, and B transposed for one row would be copied: lanes run along the depth.
+// CHECK-LABEL: @along_depth
+func.func @along_depth(%x: !layout.tensor<2048 x 256 x f32>, %w: !layout.tensor<256 x 1 x f32>, %r: !layout.tensor<1 x 256 x f32>, %v: !layout.tensor<1000 x 256 x f32>, %p: !layout.tensor<256 x 1000 x f32>) {
+  %0 = schedule.buffer output 0 : !layout.tensor<2048 x 1 x f32>
+  %1 = schedule.buffer output 1 : !layout.tensor<1 x 1000 x f32>
+  %2 = schedule.buffer output 2 : !layout.tensor<1 x 1000 x f32>
+  // AVX512: schedule.stage @i {{.*}} tile {rows = 8, columns = 1, row_chunks = 16, depth_lanes = 16}
+  // AVX2: schedule.stage @i {{.*}} tile {rows = {{[4-8]}}, columns = 1, row_chunks = {{[0-9]+}}, depth_lanes = {{8|16}}}
+  schedule.stage @i %0 = kernel.gemm(%x, %w)
+  // AVX512: schedule.stage @j {{.*}} tile {rows = 1, columns = 8, depth_lanes = 16}
+  schedule.stage @j %1 = kernel.gemm(%r, %v) transpose_b
+  // CHECK: schedule.stage @k
+  // CHECK-NOT: depth_lanes
+  schedule.stage @k %2 = kernel.gemm(%r, %p)
+  func.return
+}

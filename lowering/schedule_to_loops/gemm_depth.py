@@ -1,0 +1,155 @@
+"""Matrix product with lanes along the depth: each sum of a tile is a vector of partial sums until the end.
+
+::
+
+    for batch, panel of columns, chunk of rows
+      for tile of columns, for tile of rows
+        parts[rows][columns][lanes] = 0
+        for block of k, in steps of lanes
+          parts += a[rows, k ... k + lanes] * b[k ... k + lanes, columns]
+        sums[rows][columns] = bias + the sums of parts
+        y[row, column] = epilogue(sums)
+
+Products of few rows or few columns leave no lane idle so, and read both matrices in the order of memory, in which the
+elements of a row of A must lie side by side, and those of a column of B. What is left of the depth after whole vectors
+is read by a mask. Tiles cover just the rows and columns that there are.
+
+Decisions: as in ``gemm.py``, whose ``depth_lanes`` lead here; ``columns`` of a tile are shared out as panels are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from xdsl.ir import Attribute, SSAValue
+
+from ...dialects.decisions import MATRIX_BLOCK
+from ...dialects.multi_reduction import MultiReductionOp
+from .arithmetic import accumulator_element, convert
+from .contraction import Contraction, RowTiles, unroll_of
+from .gemm_product import Product
+from .long_sums import product_turns, sum_in_blocks
+from .loop_nest import Index, LoopNest
+from .register_tile import ResultTile, for_each_tile, piece_strides, store_result_tile
+
+# Fewer elements of a tile than this have too few products a turn to hide the loop's own instructions.
+FEW_ELEMENTS = 128
+
+
+class DepthInLanes(Product):
+    """Lanes are places along the depth: rows of a, each as a vector, by columns of b."""
+
+    def lower(self) -> None:
+        nest = self.nest
+        panels = nest.ceildiv(self.columns, self.tile_columns)
+        with nest.forall([*self.batch, panels, self.row_chunks]) as indices:
+            *batch, panel, chunk = indices
+            first = nest.mul(panel, self.tile_columns)
+            is_whole = isinstance(self.columns, int) and self.columns % self.tile_columns == 0
+            count = self.tile_columns if is_whole else nest.minimum(nest.sub(self.columns, first), self.tile_columns)
+            rows = RowTiles.of_chunk(nest, self.rows, self.tile_rows, chunk, self.row_chunks)
+            for_each_tile(
+                nest,
+                count,
+                self.tile_columns,
+                lambda column, columns: self._contract(batch, rows, column, columns),
+                begin=first,
+            )
+
+    def _contract(self, batch: Sequence[Index], rows: RowTiles, column: Index, columns: int) -> None:
+        nest, sums = self.nest, accumulator_element(self.kernel.sums_type)
+        has_lane_rows = columns == 1 and self._rows_lie_side_by_side()
+
+        def tile_of(row: Index, count: int) -> ResultTile:
+            spans = [(self.dimension_of(-2), count)]
+            return ResultTile(
+                starts=self.starts(batch, row, column),
+                spans=spans if has_lane_rows else [*spans, (self.dimension_of(-1), columns)],
+            )
+
+        def finish(row: Index, count: int, total: SSAValue) -> None:
+            total = convert(nest, total, self.kernel.sums_type)
+            store_result_tile(nest, self.kernel, total, self.y, tile_of(row, count))
+
+        def left(row: Index, count: int) -> _Vectors:
+            offset = nest.add(self.a.offset(nest, batch), nest.mul(row, self.a.row_stride))
+            others = [(count, self.a.row_stride)] if has_lane_rows else [(count, self.a.row_stride), (1, 1)]
+            return _Vectors(self.a_tensor.memory, offset, others, sums)
+
+        def right() -> _Vectors:
+            assert self.b is not None, "lanes along the depth, and B is packed in panels of columns"
+            offset = nest.add(self.b.offset(nest, batch), nest.mul(column, self.b.column_stride))
+            others = [] if has_lane_rows else [(columns, self.b.column_stride)]
+            return _Vectors(self.b_tensor.memory, offset, others, sums)
+
+        Contraction(
+            rows=rows,
+            summed=_LaneSum([self.depth], self.decisions.depth_lanes),
+            left=left,
+            right=lambda *_: right(),
+            start=lambda row, count: convert(nest, self.bias(tile_of(row, count)), sums),
+            finish=finish,
+        ).write(nest)
+
+    def _rows_lie_side_by_side(self) -> bool:
+        """Whether rows of y, and of what its epilogue reads beside, are neighbours in memory."""
+        first, dimension = len(self.kernel.ins), self.dimension_of(-2)
+        extra = self.nest.operands[first : first + len(self.kernel.epilogue_ins)]
+        strides = [piece_strides(self.nest, operand, self.y)[dimension] for operand in extra]
+        return self.y.strides[dimension] == 1 and all(stride in (None, 1) for stride in strides)
+
+
+@dataclass(frozen=True)
+class _Vectors:
+    """Rows or columns of an operand that are read as vectors along the depth, as ``element``.
+
+    ``others`` are the dimensions before the depth: their sizes, and elements between neighbours.
+    """
+
+    memory: SSAValue
+    offset: Index
+    others: Sequence[tuple[int, Index]]
+    element: Attribute
+    view: SSAValue | None = None
+
+    def reader(self, nest: LoopNest, bounds: Sequence[Index]) -> _Vectors:
+        sizes, strides = [size for size, _ in self.others], [stride for _, stride in self.others]
+        return replace(self, view=nest.view(self.memory, self.offset, [*sizes, *bounds], [*strides, 1]))
+
+    def read(self, nest: LoopNest, place: Index, lanes: int, count: Index | None = None) -> SSAValue:
+        """``lanes`` elements from a place along the depth, zeros beyond the first ``count``."""
+        assert self.view is not None
+        shape = [*(size for size, _ in self.others), lanes]
+        mask = None if count is None else nest.mask(shape, [*shape[:-1], count])
+        return convert(nest, nest.load_vector(self.view, [0] * (len(shape) - 1) + [place], shape, mask), self.element)
+
+
+@dataclass(frozen=True)
+class _LaneSum:
+    """Sums over the depth in vectors of ``lanes`` partial sums each."""
+
+    bounds: Sequence[Index]
+    lanes: int
+
+    def add(self, nest: LoopNest, start: SSAValue, left: _Vectors, right: _Vectors) -> SSAValue:
+        """``start``, rows by columns (or rows alone, of one column), plus all products."""
+        (depth,) = self.bounds
+        shape = [*start.type.get_shape(), self.lanes]  # pyright: ignore[reportAttributeAccessIssue]
+        zero = nest.constant(0, nest.vector_type(left.element, shape))
+        turns = nest.floordiv(depth, self.lanes)
+        whole = nest.mul(turns, self.lanes)
+
+        def add(place: Index, sums: SSAValue, count: Index | None = None) -> SSAValue:
+            a, b = (factor.read(nest, place, self.lanes, count) for factor in (left, right))
+            return nest.fma(nest.broadcast(a, shape), nest.broadcast(b, shape), sums)
+
+        (block,) = product_turns([turns], MATRIX_BLOCK)
+        unroll = unroll_of(zero, turns, FEW_ELEMENTS)
+        parts = sum_in_blocks(
+            nest, 0, turns, zero, block, lambda turn, sums: add(nest.mul(turn, self.lanes), sums), unroll
+        )
+        rest = nest.sub(depth, whole)
+        if rest != 0:
+            parts = add(whole, parts, rest)
+        return nest.insert(MultiReductionOp(parts, start))
