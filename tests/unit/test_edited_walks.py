@@ -106,7 +106,7 @@ def test_lanes_along_the_depth(form: str, tmp_path: Path) -> None:
         ("depth_lanes = 8", "needs columns of B whose elements lie side by side, and those in ab lie apart"),
         (
             "depth_lanes = 8, pack = true",
-            "no pack, depth_block or atom, depth_block = 0",
+            "all of the depth: no pack, depth_block or atom",
         ),
     ],
 )
