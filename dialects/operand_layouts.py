@@ -120,7 +120,7 @@ def _gemm(kernel: GemmOp) -> str | None:
     b = kernel.in_type(1)
     if _is_whole(b):
         return None
-    expected = packed_layout(kernel)
+    expected = packed_layout(kernel) if panel_width(kernel) else panel_layout(kernel, b.layout.pieces[-1].block or 16)
     if expected is None:
         return f"B lies in {print_order(b.layout.order)}, expected no blocks"
     if b.layout.order != expected.order:
