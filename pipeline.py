@@ -124,6 +124,7 @@ _CPU_PHASES = (
             "graph-merge-transposes",
             # Transposes and zeros around images are out of its way.
             "graph-narrow-products",
+            "graph-match-signs",
             "graph-eliminate-identities",
             "graph-common-subexpressions",
             "graph-dead-code",

@@ -39,6 +39,7 @@ PASSES: dict[str, str] = {
     "graph-fold-padding": "passes.graph.fold_padding:GraphFoldPaddingPass",
     "graph-fuse-layer-norm": "passes.graph.fuse_layer_norm:GraphFuseLayerNormPass",
     "graph-fuse-softmax": "passes.graph.fuse_softmax:GraphFuseSoftmaxPass",
+    "graph-match-signs": "passes.graph.match_signs:GraphMatchSignsPass",
     "graph-merge-transposes": "passes.graph.merge_transposes:GraphMergeTransposesPass",
     "graph-narrow-products": "passes.graph.narrow_products:GraphNarrowProductsPass",
     "graph-partition": "passes.graph.partition:GraphPartitionPass",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -65,20 +65,22 @@ def narrow(operation: graph.MatmulOp | graph.ConvOp, rewriter: Rewriter) -> None
     if isinstance(operation, graph.ConvOp):
         axes = range(1, type_of(right).rank)
         x = finder.factor(left)
-        w = finder.factor(right) if known[1] is None else narrow_constant(known[1], axes, operation.group > 1)
+        w = finder.factor(right) if known[1] is None else narrow_constant(right, known[1], axes, operation.group > 1)
         if x is not None and w is not None:
             replace_conv(operation, x, w, rewriter)
         return
     depths = (-2 if operation.transpose_a else -1, -1 if operation.transpose_b else -2)
     factors = [
-        finder.factor(value) if array is None else narrow_constant(array, [depth])
+        finder.factor(value) if array is None else narrow_constant(value, array, [depth])
         for value, array, depth in zip((left, right), known, depths)
     ]
     if factors[0] is not None and factors[1] is not None:
         replace_matmul(operation, factors[0], factors[1], rewriter)
 
 
-def narrow_constant(array: np.ndarray, depth: Sequence[int], in_groups: bool = False) -> ShiftedFactor | None:
+def narrow_constant(
+    origin: SSAValue, array: np.ndarray, depth: Sequence[int], in_groups: bool = False
+) -> ShiftedFactor | None:
     """A constant of i32 in the fewest bits; None where not all numbers along ``depth`` are near each other.
 
     ``in_groups``: its zero points have no correction.
@@ -88,11 +90,11 @@ def narrow_constant(array: np.ndarray, depth: Sequence[int], in_groups: bool = F
     low, high = array.min(tuple(depth), keepdims=True), array.max(tuple(depth), keepdims=True)
     fitting = _fitting(array, (np.int8, np.uint8, np.int16) if in_groups else (np.int8, np.uint8))
     if fitting is not None:
-        return ShiftedFactor(fitting)
+        return ShiftedFactor(fitting, origin=origin)
     if in_groups or (high.astype(np.int64) - low > 255).any():
         return None
     shift = np.where(high > 127, high - 127, np.minimum(low + 128, 0))
-    return ShiftedFactor((array - shift).astype(np.int8), -shift)
+    return ShiftedFactor((array - shift).astype(np.int8), -shift, origin)
 
 
 def _fitting(array: np.ndarray, dtypes: Sequence[type]) -> np.ndarray | None:
@@ -132,7 +134,7 @@ class _Finder:
                 array = self.array(value)
                 assert array is not None
                 narrow = _fitting(array, (np.int8, np.uint8)) if array.dtype == np.int32 else None
-                return None if narrow is None else ShiftedFactor(narrow)
+                return None if narrow is None else ShiftedFactor(narrow, origin=value)
             case graph.SubOp() as difference:
                 return self._difference(difference)
             case graph.ReshapeOp() | graph.TransposeOp() | graph.BroadcastToOp() | graph.PadOp() as view:
@@ -146,7 +148,7 @@ class _Finder:
         zero = self._zero(difference.b)
         if isinstance(zero, np.ndarray) and not zero.any():
             return x
-        return ShiftedFactor(x.x, self.now.reshape(zero, ()) if is_single(zero) else zero)
+        return replace(x, zero=self.now.reshape(zero, ()) if is_single(zero) else zero)
 
     def _zero(self, value: SSAValue) -> Term:
         known = self.array(value)

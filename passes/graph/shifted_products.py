@@ -73,10 +73,24 @@ class Arithmetic:
 
 @dataclass(frozen=True)
 class ShiftedFactor:
-    """``x - zero``: narrow integers, and numbers of i32 that broadcast to their shape; None stands for 0."""
+    """``x - zero``: narrow integers, and numbers of i32 that broadcast to their shape; None stands for 0.
+
+    ``origin`` is the constant that known integers are, or were made of.
+    """
 
     x: Term
     zero: Term | None = None
+    origin: SSAValue | None = None
+
+    def operand(self, now: Arithmetic) -> SSAValue:
+        """x as a value."""
+        if not isinstance(self.x, np.ndarray):
+            return self.x
+        if self.origin is None:
+            return now.value(self.x)
+        if now.rewriter.array(self.origin) is self.x:
+            return self.origin
+        return now.rewriter.constant(now.place, self.x, now.rewriter.handle(self.origin))
 
     def shifted(self, now: Arithmetic) -> Term:
         """The difference, in i32."""
@@ -125,7 +139,7 @@ def replace_matmul(matmul: graph.MatmulOp, a: ShiftedFactor, b: ShiftedFactor, r
         sums = now.total(a.x, [depth_a])
         zero = _as_product(now, b, b.zero, matmul.transpose_b)
         corrections.append(now.binary(graph.MulOp, zero, now.reshape(sums, [*shape_of(sums), 1])))
-    product = now.insert(graph.MatmulOp([now.value(a.x), now.value(b.x)], **fields_of(matmul)))
+    product = now.insert(graph.MatmulOp([a.operand(now), b.operand(now)], **fields_of(matmul)))
     _replace(now, matmul, product, corrections)
     return True
 
@@ -171,7 +185,7 @@ def replace_conv(conv: graph.ConvOp, x: ShiftedFactor, w: ShiftedFactor, rewrite
     start: Term | None = conv.bias
     if conv.bias is not None and (known := rewriter.array(conv.bias)) is not None:
         start = known
-    padded = now.value(x.x)
+    padded = x.operand(now)
     if x.zero is not None:
         if any(conv.pads):
             padded = _padded(now, padded, x.zero, conv.pads)
@@ -184,7 +198,7 @@ def replace_conv(conv: graph.ConvOp, x: ShiftedFactor, w: ShiftedFactor, rewrite
         channels = [] if is_single(w.zero) else [shape_of(w.zero)[0], *[1] * len(conv.strides)]
         zero = now.reshape(w.zero, channels)
         corrections.append(now.binary(graph.MulOp, zero, _window_sums(now, conv, padded, fields)))
-    operands = [padded, now.value(w.x), *([] if start is None else [now.value(start)])]
+    operands = [padded, w.operand(now), *([] if start is None else [now.value(start)])]
     _replace(now, conv, now.insert(graph.ConvOp(operands, **fields)), corrections)
     return True
 

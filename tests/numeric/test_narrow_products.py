@@ -65,26 +65,36 @@ class Model:
         body = helper.make_graph(self.nodes, "g", infos, outputs, tensors)
         return helper.make_model(body, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
 
-    def check(self, *, machine_code: bool = False) -> None:
-        """After the passes of the graph, or in a checked build on two threads. All products are narrow.
+    def check(self) -> None:
+        """After the passes of the graph for machines of all kinds. All products are narrow, and have an instruction.
 
         Those that sum windows, over one channel, don't count.
         """
+        for target in ("avx512", "avx2_vnni", "aarch64_dotprod", "aarch64_i8mm"):
+            module, context = import_for(self.proto(), target=target)
+            compile_through(module, context, stop="graph")
+            for op in module.walk():
+                if not isinstance(op, graph.MatmulOp | graph.ConvOp) or op.operand_types[0].dims[1] == 1:
+                    continue
+                left, right = (type_.element_type for type_ in op.operand_types[:2])
+                assert left in NARROW_INTEGERS and right in NARROW_INTEGERS
+                is_summed = isinstance(op, graph.MatmulOp) or op.group == 1
+                if is_summed and context.target.atoms:
+                    assert context.target.atom_for(str(left), str(right), "i32"), f"{target}: {op}"
+            self.expect(interpret_graph(module, self.feeds, context.constants))
+
+    def check_machine_code(self) -> None:
+        """In a checked build, on two threads, without a step on the host."""
         proto = self.proto()
-        module, context = import_for(proto)
-        compile_through(module, context, stop="graph")
-        products = [op for op in module.walk() if isinstance(op, graph.MatmulOp | graph.ConvOp)]
-        products = [op for op in products if isinstance(op, graph.MatmulOp) or op.operand_types[0].dims[1] != 1]
-        assert products and all(op.operand_types[1].element_type in NARROW_INTEGERS for op in products)
-        results = interpret_graph(module, self.feeds, context.constants)
-        if machine_code:
-            executable = lamina.compile(proto, threads=2, options=PipelineOptions(checked=True))
-            assert not [step for step in executable.program.body.steps if type(step).__name__ == "Host"]
-            results = executable.run(self.feeds)
-        for name, expected in self.expected.items():
-            np.testing.assert_array_equal(results[name], expected, name)
+        executable = lamina.compile(proto, threads=2, options=PipelineOptions(checked=True))
+        assert not [step for step in executable.program.body.steps if type(step).__name__ == "Host"]
+        self.expect(results := executable.run(self.feeds))
         if (theirs := reference(proto, self.feeds)) is not None:
             assert_same(results, theirs)
+
+    def expect(self, results: dict[str, np.ndarray]) -> None:
+        for name, expected in self.expected.items():
+            np.testing.assert_array_equal(results[name], expected, name)
 
 
 def product(a: np.ndarray, b: np.ndarray, zero_a: np.ndarray | int = 0, zero_b: np.ndarray | int = 0) -> np.ndarray:
@@ -194,4 +204,4 @@ def test_machine_code(x_type: type, w_type: type) -> None:
     x, rows, columns = model.given(a, (0,)), model.given(zeros_a, (0,)), model.constant(zeros_b)
     model.node("MatMulInteger", [x, model.constant(b), rows, columns], product(a, b, zeros_a, zeros_b))
     model.node("MatMulInteger", [x, model.given(b), rows, columns], product(a, b, zeros_a, zeros_b))
-    model.check(machine_code=True)
+    model.check_machine_code()

@@ -58,7 +58,7 @@ func.func @conv(%x: !graph.tensor<1 x 8 x 5 x 5 x ui8>, %point: !graph.tensor<ui
 // CHECK-NEXT:   %2 = graph.reshape %1 : (!graph.tensor<M x i32>) -> !graph.tensor<M x 1 x i32>
 // CHECK-NEXT:   %3 = graph.constant @folded_4 : !graph.tensor<1 x 2 x i32>
 // CHECK-NEXT:   %4 = graph.mul %3, %2 : (!graph.tensor<1 x 2 x i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x 2 x i32>
-// CHECK-NEXT:   %5 = graph.constant @folded_5 : !graph.tensor<3 x 2 x i8>
+// CHECK-NEXT:   %5 = graph.constant @far_1 : !graph.tensor<3 x 2 x i8>
 // CHECK-NEXT:   %6 = graph.matmul %x, %5 : (!graph.tensor<M x 3 x ui8>, !graph.tensor<3 x 2 x i8>) -> !graph.tensor<M x 2 x i32>
 // CHECK-NEXT:   %7 = graph.sub %6, %4 : !graph.tensor<M x 2 x i32>
 // CHECK-NEXT:   func.return %7 : !graph.tensor<M x 2 x i32>
@@ -78,24 +78,24 @@ func.func @conv(%x: !graph.tensor<1 x 8 x 5 x 5 x ui8>, %point: !graph.tensor<ui
 // CHECK-NEXT:   func.return %10 : !graph.tensor<M x N x i32>
 // CHECK-NEXT: }
 // CHECK:      func.func @conv(%x: !graph.tensor<1 x 8 x 5 x 5 x ui8>, %point: !graph.tensor<ui8>) -> (!graph.tensor<1 x 4 x 5 x 5 x i32>, !graph.tensor<1 x 4 x 5 x 5 x i32>) {
-// CHECK-NEXT:   %0 = graph.constant @folded_6 : !graph.tensor<ui8>
+// CHECK-NEXT:   %0 = graph.constant @folded_5 : !graph.tensor<ui8>
 // CHECK-NEXT:   %1 = graph.pad %x, %0 pads [0, 0, 1, 1, 0, 0, 1, 1] : (!graph.tensor<1 x 8 x 5 x 5 x ui8>, !graph.tensor<ui8>) -> !graph.tensor<1 x 8 x 7 x 7 x ui8>
-// CHECK-NEXT:   %2 = graph.constant @folded_7 : !graph.tensor<4 x 8 x 3 x 3 x i8>
-// CHECK-NEXT:   %3 = graph.constant @folded_8 : !graph.tensor<4 x i32>
+// CHECK-NEXT:   %2 = graph.constant @folded_1_1 : !graph.tensor<4 x 8 x 3 x 3 x i8>
+// CHECK-NEXT:   %3 = graph.constant @folded_6 : !graph.tensor<4 x i32>
 // CHECK-NEXT:   %4 = graph.conv %1, %2, %3 : (!graph.tensor<1 x 8 x 7 x 7 x ui8>, !graph.tensor<4 x 8 x 3 x 3 x i8>, !graph.tensor<4 x i32>) -> !graph.tensor<1 x 4 x 5 x 5 x i32>
 // CHECK-NEXT:   %zero = graph.cast %point : (!graph.tensor<ui8>) -> !graph.tensor<i32>
-// CHECK-NEXT:   %5 = graph.constant @folded_9 : !graph.tensor<ui8>
+// CHECK-NEXT:   %5 = graph.constant @folded_7 : !graph.tensor<ui8>
 // CHECK-NEXT:   %6 = graph.pad %x, %5 pads [0, 0, 1, 1, 0, 0, 1, 1] : (!graph.tensor<1 x 8 x 5 x 5 x ui8>, !graph.tensor<ui8>) -> !graph.tensor<1 x 8 x 7 x 7 x ui8>
 // CHECK-NEXT:   %7 = graph.broadcast_to %5 : (!graph.tensor<ui8>) -> !graph.tensor<1 x 1 x 5 x 5 x ui8>
-// CHECK-NEXT:   %8 = graph.constant @folded_10 : !graph.tensor<ui8>
+// CHECK-NEXT:   %8 = graph.constant @folded_8 : !graph.tensor<ui8>
 // CHECK-NEXT:   %9 = graph.pad %7, %8 pads [0, 0, 1, 1, 0, 0, 1, 1] : (!graph.tensor<1 x 1 x 5 x 5 x ui8>, !graph.tensor<ui8>) -> !graph.tensor<1 x 1 x 7 x 7 x ui8>
 // CHECK-NEXT:   %10 = graph.mul %9, %point : (!graph.tensor<1 x 1 x 7 x 7 x ui8>, !graph.tensor<ui8>) -> !graph.tensor<1 x 1 x 7 x 7 x ui8>
 // CHECK-NEXT:   %11 = graph.add %6, %10 : (!graph.tensor<1 x 8 x 7 x 7 x ui8>, !graph.tensor<1 x 1 x 7 x 7 x ui8>) -> !graph.tensor<1 x 8 x 7 x 7 x ui8>
-// CHECK-NEXT:   %12 = graph.constant @folded_11 : !graph.tensor<4 x i32>
+// CHECK-NEXT:   %12 = graph.constant @folded_9 : !graph.tensor<4 x i32>
 // CHECK-NEXT:   %13 = graph.mul %zero, %12 : (!graph.tensor<i32>, !graph.tensor<4 x i32>) -> !graph.tensor<4 x i32>
-// CHECK-NEXT:   %14 = graph.constant @folded_12 : !graph.tensor<i32>
+// CHECK-NEXT:   %14 = graph.constant @folded_10 : !graph.tensor<i32>
 // CHECK-NEXT:   %15 = graph.sub %14, %13 : (!graph.tensor<i32>, !graph.tensor<4 x i32>) -> !graph.tensor<4 x i32>
-// CHECK-NEXT:   %16 = graph.constant @folded_13 : !graph.tensor<4 x 8 x 3 x 3 x i8>
+// CHECK-NEXT:   %16 = graph.constant @folded_1_2 : !graph.tensor<4 x 8 x 3 x 3 x i8>
 // CHECK-NEXT:   %17 = graph.conv %11, %16, %15 : (!graph.tensor<1 x 8 x 7 x 7 x ui8>, !graph.tensor<4 x 8 x 3 x 3 x i8>, !graph.tensor<4 x i32>) -> !graph.tensor<1 x 4 x 5 x 5 x i32>
 // CHECK-NEXT:   func.return %4, %17 : !graph.tensor<1 x 4 x 5 x 5 x i32>, !graph.tensor<1 x 4 x 5 x 5 x i32>
 // CHECK-NEXT: }
