@@ -6,7 +6,9 @@ takes, so that this module imports it only where it has something to compile.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import gc
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,18 @@ if TYPE_CHECKING:
     from .pipeline import PipelineOptions
 
 Shapes = Mapping[str, int | Sequence[int | str | None]]
+
+
+@contextlib.contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Thousands of live ops make the cyclic collector scan them again and again; hardly anything is garbage yet."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def compile(
@@ -67,6 +81,7 @@ def compile(
     return executable
 
 
+@_collector_paused()
 def _compile_anew(
     model: str | Path | bytes | onnx.ModelProto,
     *,
@@ -122,6 +137,7 @@ def import_for(
     return import_model(model, shapes=shapes, context=context), context
 
 
+@_collector_paused()
 def compile_module(
     module: ModuleOp,
     context: CompilerContext,

@@ -227,9 +227,11 @@ def broadcast_parts(value: Dim) -> Sequence[Dim]:
 
 def is_bounded(value: Dim) -> bool:
     """Whether a maximum or minimum occurs in it."""
+    if isinstance(value, int):
+        return False
     import sympy
 
-    return not isinstance(value, int) and value.has(sympy.Max, sympy.Min)
+    return value.has(sympy.Max, sympy.Min)
 
 
 def product(dimensions: Iterable[Dim]) -> Dim:
@@ -271,10 +273,10 @@ _SUM, _PRODUCT, _ATOM = 0, 1, 2
 
 
 def _print(value: Any, division: str, level: int) -> str:
-    import sympy
-
     if isinstance(value, int) or value.is_Integer:
         return str(value) if int(value) >= 0 or level == _SUM else f"({value})"
+    import sympy
+
     if isinstance(value, sympy.Symbol):
         return value.name
     if isinstance(value, sympy.Max | sympy.Min):

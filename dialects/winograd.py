@@ -16,6 +16,8 @@ import numpy as np
 TAPS = 3
 DEFAULT_ERROR = 3.0
 """How far off the transforms may be, in units of what a direct sum in float32 is off by."""
+_FILTERS_AT_ONCE = 1024
+"""How many filters are transformed at once: what is read and made stays in a core's cache."""
 POINTS = {
     2: (0.0, 1.0, -1.0),
     4: (0.0, math.sqrt(0.5), -math.sqrt(0.5), math.sqrt(2.0), -math.sqrt(2.0)),
@@ -78,13 +80,14 @@ def transform_weights(weights: np.ndarray, tile: int) -> np.ndarray:
     """
     matrix = transforms(tile).weights
     outputs, channels = weights.shape[:2]
-    # One product of the taps of all filters with G (x) G; point by point, to stay small in memory.
-    taps = np.ascontiguousarray(weights.transpose(1, 0, 2, 3).reshape(channels * outputs, TAPS * TAPS), np.float64)
     combined = np.kron(matrix, matrix)
+    points = len(combined)
     transformed = np.empty((weight_planes(tile), channels, outputs), np.float32)
-    for point, coefficients in enumerate(combined):
-        transformed[point] = (taps @ coefficients).reshape(channels, outputs)
-    transformed[len(combined) :] = weights.reshape(outputs, channels, TAPS**2).transpose(2, 1, 0)
+    transformed[points:] = weights.reshape(outputs, channels, TAPS**2).transpose(2, 1, 0)
+    taps, results = transformed[points:].reshape(TAPS**2, -1), transformed[:points].reshape(points, -1)
+    for first in range(0, channels * outputs, _FILTERS_AT_ONCE):
+        part = slice(first, first + _FILTERS_AT_ONCE)
+        results[:, part] = combined @ taps[:, part].astype(np.float64)
     return transformed
 
 

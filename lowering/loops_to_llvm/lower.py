@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -17,18 +15,6 @@ from .functions import lower_function
 
 TARGET_ATTRIBUTE = "lamina.target"
 """On the module: the name of the target that its functions were lowered for."""
-
-
-@contextmanager
-def _garbage_collection_paused():
-    """Thousands of live ops make the cyclic collector scan them again and again; nothing here is garbage yet."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def code_functions(module: ModuleOp, only: str | None = None) -> list[func.FuncOp]:
@@ -53,9 +39,8 @@ def code_functions(module: ModuleOp, only: str | None = None) -> list[func.FuncO
 def lower_module(module: ModuleOp, target: Target) -> ModuleOp:
     """A new module with the machine code functions of a loops-level module, lowered to the llvm dialect."""
     result = ModuleOp([])
-    with _garbage_collection_paused():
-        for function in code_functions(module):
-            result.body.block.add_ops(lower_function(function, target))
+    for function in code_functions(module):
+        result.body.block.add_ops(lower_function(function, target))
     return result
 
 
@@ -87,10 +72,9 @@ class LowerLoopsToLLVMPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         target = target_by_name(self.target) if self.target else _target_of(ctx)
         block = op.body.block
-        with _garbage_collection_paused():
-            for function in code_functions(op):
-                for lowered in lower_function(function, target):
-                    block.insert_op_before(lowered, function)
-                function.detach()
-                function.erase()
+        for function in code_functions(op):
+            for lowered in lower_function(function, target):
+                block.insert_op_before(lowered, function)
+            function.detach()
+            function.erase()
         op.attributes[TARGET_ATTRIBUTE] = StringAttr(self.target or target.name)

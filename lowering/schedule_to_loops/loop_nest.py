@@ -11,9 +11,8 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import sympy
 from xdsl.dialects import arith, func, math, memref, scf, vector
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
@@ -48,6 +47,9 @@ from ...dialects.parallel import THREAD_SPACE, FirstTurnOp, ForallOp, InParallel
 from ...dialects.shape import Dim, broadcast_function, scaled_function
 from ...dialects.storage import element_bytes
 from ...machines.atoms import GENERAL_ATOM
+
+if TYPE_CHECKING:
+    import sympy
 
 
 @dataclass
@@ -185,6 +187,8 @@ class LoopNest(IndexArithmetic):
     def _evaluate(self, expression: Any) -> Index:
         if isinstance(expression, int) or expression.is_Integer:
             return int(expression)
+        import sympy
+
         match expression:
             case sympy.Symbol():
                 return self.symbols[expression.name]

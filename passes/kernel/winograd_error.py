@@ -100,14 +100,12 @@ def _root_mean_square(values: np.ndarray) -> float:
 
 def _direct(weights: np.ndarray, inputs: np.ndarray, tile: int, dtype: type) -> np.ndarray:
     """Tiles [tile, tile, P, K] of the sum over channels and taps, one product after another."""
-    windows = [inputs[:, :, row : row + tile, column : column + tile] for row in range(TAPS) for column in range(TAPS)]
-    terms = np.stack(windows).transpose(2, 0, 3, 4, 1).astype(dtype)  # [C, tap, tile, tile, P]
+    pixels = inputs.transpose(1, 2, 3, 0)
+    windows = [pixels[:, row : row + tile, column : column + tile] for row in range(TAPS) for column in range(TAPS)]
+    terms = np.stack(windows, axis=1).astype(dtype, copy=False)  # [C, tap, tile, tile, P]
     taps = weights.reshape(*weights.shape[:2], -1).transpose(1, 2, 0).astype(dtype)  # [C, tap, K]
-    total = np.zeros((*terms.shape[2:], len(weights)), dtype)
-    for channel in range(terms.shape[0]):
-        for tap in range(TAPS**2):
-            total += terms[channel, tap, ..., None] * taps[channel, tap]
-    return total.astype(np.float64)
+    total = _sum_in_order(taps.reshape(-1, len(weights), 1) * terms.reshape(len(terms) * TAPS**2, 1, -1))
+    return total.T.reshape(tile, tile, len(inputs), len(weights))
 
 
 def _winograd(weights: np.ndarray, inputs: np.ndarray, tile: int) -> np.ndarray:
@@ -118,8 +116,11 @@ def _winograd(weights: np.ndarray, inputs: np.ndarray, tile: int) -> np.ndarray:
     values = np.einsum("ij,pcjk->pcik", forward, inputs)
     values = np.einsum("kj,pcij->cikp", forward, values)  # [C, point, point, P]
     planes = transform_weights(weights, tile)[: points**2].reshape(points, points, *weights.shape[1::-1])
-    total = np.zeros((points, points, len(inputs), len(weights)), np.float32)
-    for channel in range(len(values)):
-        total += values[channel, ..., None] * planes[:, :, channel, None]
+    total = _sum_in_order(values[..., None] * planes.transpose(2, 0, 1, 3)[:, :, :, None])
     results = np.einsum("bj,ijpk->ibpk", back, total)
     return np.einsum("ai,ibpk->abpk", back, results).astype(np.float64)
+
+
+def _sum_in_order(terms: np.ndarray) -> np.ndarray:
+    """Sums along the first axis in their own type: one after another, which NumPy does along any but the last."""
+    return np.add.reduce(terms, axis=0)
