@@ -103,8 +103,6 @@ class Gemm(Decisions):
         packed = kernel.in_type(1).layout.pieces[-1].block
         if self.pack and packed:
             return "pack = true, but B is packed already"
-        if packed and panel_depth(kernel) != self.atom_depth:
-            return f"atom = {self.atom} takes {self.atom_depth} at once, and B is packed by {panel_depth(kernel)}"
         if self.depth_block % self.atom_depth:
             return f"depth_block = {self.depth_block} is no multiple of the {self.atom_depth} that {self.atom} takes"
         conflict = _atom_conflict(self.atom, kernel)
@@ -204,6 +202,9 @@ def atom_depth(atom: DecisionValue | None) -> int:
 
 
 def _atom_conflict(atom: str, kernel: GemmOp | ConvOp) -> str | None:
+    """Why the kernel's products are not the atom's, or its weights are packed for another one."""
+    if panel_width(kernel) and panel_depth(kernel) != atom_depth(atom):
+        return f"atom = {atom} takes {atom_depth(atom)} at once, and the weights are packed by {panel_depth(kernel)}"
     if atom == GENERAL_ATOM:
         return None
     types = (str(kernel.in_type(0).element_type), str(kernel.in_type(1).element_type), str(kernel.sums_type))
@@ -230,6 +231,7 @@ class Direct(Decisions):
     strip: int = _decision(
         "pixels that go through all output channels before the next ones; 0 is all of all images", _FROM_ZERO, 0
     )
+    atom: str = _decision("the instruction that multiplies and adds", _ATOMS, GENERAL_ATOM)
 
     @classmethod
     def panel_unit(cls, kernel: Operation) -> int:
@@ -240,7 +242,7 @@ class Direct(Decisions):
         lanes, packed = kernel.type.layout.block_of(1), kernel.in_type(1).layout.block_of(0)
         if packed != lanes * self.channel_blocks:
             return f"channel_blocks = {self.channel_blocks} of {lanes} channels, and w is packed in blocks of {packed}"
-        return None
+        return _atom_conflict(self.atom, kernel)
 
 
 def _block_of_result(kernel: Operation) -> int:
@@ -335,12 +337,13 @@ class Indirect(Decisions):
     lanes: int = _decision("elements of a vector", _REGISTERS)
     table: bool = _decision("whether windows are found by a table rather than by strides", _FLAG, True)
     panel_chunks: int = _decision("pieces of the output channels that threads share beside blocks", _MANY, 1)
+    atom: str = _decision("the instruction that multiplies and adds", _ATOMS, GENERAL_ATOM)
 
     def conflict(self, kernel: Operation) -> str | None:
         assert isinstance(kernel, ConvOp)
         if not self.table and kernel.reads_padding:
             return "table = false, but pixels read padding that is not in a halo of x"
-        return None
+        return _atom_conflict(self.atom, kernel)
 
     def scratch(self, kernel: Operation) -> Dim | None:
         """The table, and the channels of a pixel of zeros."""

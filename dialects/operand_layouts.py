@@ -41,9 +41,13 @@ def panel_layout(kernel: Operation, width: int, depth: int = 1) -> Layout | None
         if depth > 1:
             return Layout(f"{other.upper()}{summed.upper()}{width}{other}{depth}{summed}")
         return Layout(f"{other.upper()}{summed}{width}{other}")
-    if depth > 1:
-        return None
     match kernel.get("algorithm"):
+        case "direct" if x.rank == w.rank == 4 and depth > 1:
+            return Layout(f"ABcd{width}a{depth}b")
+        case "indirect" if w.rank == 4 and depth > 1:
+            return Layout(f"AcdB{width}a{depth}b")
+        case _ if depth > 1:
+            return None
         case "direct" if x.rank == w.rank == 4:
             block = x.layout.block_of(1)
             return Layout(f"ABcd{block}b{width}a" if block else f"Acdb{width}a")
@@ -98,7 +102,7 @@ def _lies(what: str, type_: TensorType, expected: str) -> str | None:
 
 
 def _lies_in_panels(kernel: ConvOp, width: int) -> str | None:
-    expected = panel_layout(kernel, width)
+    expected = panel_layout(kernel, width, panel_depth(kernel) if width else 1)
     return None if expected is None else _lies("w", kernel.in_type(1), expected.order)
 
 
@@ -183,6 +187,10 @@ def _direct(kernel: ConvOp) -> str | None:
         return f"x lies in {print_order(x.layout.order)}, expected blocks of channels or none"
     if mistake := _parts(kernel, panel_width(kernel), lanes):
         return mistake
+    if (depth := panel_depth(kernel)) > 1:
+        if not block or block % depth:
+            return f"w lies in words of {depth} channels, which x in {print_order(x.layout.order)} does not"
+        return _lies_in_panels(kernel, panel_width(kernel))
     if pieces[-1].axis != 0 or w.layout.block_of(1) != block or any(piece.block for piece in pieces if piece.axis > 1):
         return _lies_in_panels(kernel, panel_width(kernel))
     if block and kernel.get("groups") > 1 and int(w.dims[1]) % block:

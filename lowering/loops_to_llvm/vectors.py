@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import IntegerType, VectorType, i1, i32
 from xdsl.ir import Operation, SSAValue
 
 from .builder import vector_type
+from .contractions import word_of
 from .cut_vectors import CutVector, cut_of, lanes_of, recut
 from .state import Handler, State, fail, llvm_element
 
@@ -208,6 +209,11 @@ def lower_vector_bitcast(state: State, op: Operation) -> None:
     source = state.tile(op.source)
     result_type = op.result.type
     assert isinstance(result_type, VectorType)
+    if word_of(op.result) is not None:  # Words, of which the source has one in each element.
+        state.values[op.result] = CutVector(
+            cut_of(source.shape[:-1], state.target.lanes), source.element, source.pieces
+        )
+        return
     cut = cut_of(result_type.get_shape(), state.target.lanes)
     element = llvm_element(result_type.element_type)
     source_bits, result_bits = source.element.bitwidth, element.bitwidth  # pyright: ignore[reportAttributeAccessIssue]

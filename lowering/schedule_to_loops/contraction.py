@@ -86,8 +86,11 @@ class Reach:
         view = nest.view(self.memory, self.offset, [*bounds, *self.shape], [*self.along, *self.strides])
         zeros = [0] * len(self.shape)
 
+        lies_apart = self.shape[-1] > 1 and self.strides[-1] != 1
+        load = nest.transfer_read if lies_apart else nest.load_vector
+
         def read(outer: Sequence[Index]) -> Callable[[Index], SSAValue]:
-            return lambda index: nest.load_vector(view, [*outer, index, *zeros], self.shape, self.mask)
+            return lambda index: load(view, [*outer, index, *zeros], self.shape, self.mask)
 
         return read
 
@@ -220,12 +223,22 @@ class Partial:
 
 
 @dataclass(frozen=True)
+class Term:
+    """Products that are added to the sums of each tile: as those of a contraction, but all at once."""
+
+    summed: Sum
+    left: Callable[[Index, int], Factor[Reader]]
+    right: Callable[[], Factor[Reader]]
+
+
+@dataclass(frozen=True)
 class Contraction(Generic[Reads]):
     """What one piece of work multiplies: all its rows with one tile's width of columns.
 
     ``left(row, rows)`` is the left of a tile; ``right(first, count)`` stages the right, and says how it is reached, for
     ``count`` turns of the outermost axis of the sum. ``start(row, rows)`` gives what a tile's sums begin with;
-    ``finish(row, rows, sums)`` stores them.
+    ``finish(row, rows, sums)`` stores them. ``more`` is added after: what an atom that takes several products at once
+    leaves over.
     """
 
     rows: RowWalk
@@ -235,6 +248,7 @@ class Contraction(Generic[Reads]):
     start: Callable[[Index, int], SSAValue]
     finish: Callable[[Index, int, SSAValue], None]
     partial: Partial | None = None
+    more: Sequence[Term] = ()
 
     def write(self, nest: LoopNest) -> None:
         if self.partial is not None:
@@ -242,11 +256,15 @@ class Contraction(Generic[Reads]):
             return
         bounds = self.summed.bounds
         right = self.right(0, bounds[0]).reader(nest, bounds)
+        rights = [term.right() for term in self.more]
 
         def tile(row: Index, rows: int) -> None:
             start = self.start(row, rows)
             left = self.left(row, rows).reader(nest, bounds)
-            self.finish(row, rows, self.summed.add(nest, start, left, right))
+            sums = self.summed.add(nest, start, left, right)
+            for term, factor in zip(self.more, rights, strict=True):
+                sums = term.summed.of(nest, sums, term.left(row, rows), factor)
+            self.finish(row, rows, sums)
 
         self.rows.walk(nest, tile)
 

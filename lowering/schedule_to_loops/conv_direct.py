@@ -14,7 +14,9 @@ cut in equal pieces where there are few blocks of output channels for threads to
 
 Decisions: ``columns`` of a tile at most; ``channel_blocks`` of y in a tile, as w is packed (it divides y's blocks, in
 a group); ``along = height`` lays tiles along the image's height instead, for images that are narrow; ``strip`` pixels
-go through all blocks of output channels before the next ones do, where x is too large to be read for each block.
+go through all blocks of output channels before the next ones do, where x is too large to be read for each block;
+``atom`` multiplies words of as many channels as it takes at once (w is packed so: ``ABcd32a4b``), and what is left of
+the last block of channels one by one.
 """
 
 from __future__ import annotations
@@ -26,8 +28,10 @@ from xdsl.ir import SSAValue
 
 from ...dialects.decisions import Direct
 from ...dialects.kernel import ConvOp
+from ...dialects.operand_layouts import panel_depth
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
+from ...machines.atoms import GENERAL_ATOM
 from .contraction import Reach, Sum
 from .halo import fill_halo, require_halo
 from .loop_nest import Index, LoopNest, Tensor
@@ -42,11 +46,16 @@ ENOUGH_FOR_THREADS = 16
 
 @dataclass(frozen=True)
 class ChannelRun:
-    """Input channels that are walked by one address step: ``count`` channels in each of ``blocks`` blocks."""
+    """Input channels that are walked by one address step: ``count`` words of ``depth`` in each of ``blocks`` blocks.
+
+    They begin ``inside`` channels into block ``first``.
+    """
 
     first: int
+    inside: int
     blocks: int
     count: int
+    depth: int = 1
 
 
 def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
@@ -92,7 +101,8 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
             sums = bias_tile(nest, kernel, y, tile)
             for run in sources.channel_runs:
                 left, right = sources.x_reach(run, co, n, place, columns), sources.w_reach(run, co)
-                sums = Sum([run.blocks, *sources.window, run.count]).of(nest, sums, left, right)
+                atom = decisions.atom if run.depth > 1 else GENERAL_ATOM
+                sums = Sum([run.blocks, *sources.window, run.count], atom=atom).of(nest, sums, left, right)
             store_result_tile(nest, kernel, sums, y, tile)
 
         count = walk.columns
@@ -168,7 +178,7 @@ def images_are_contiguous(tensor: Tensor, dims: Sequence[Dim]) -> bool:
 def bias_tile(nest: LoopNest, kernel: ConvOp, y: Tensor, tile: ResultTile) -> SSAValue:
     """The sums' first value: the bias of the tile's channels, or zero."""
     if len(kernel.ins) < 3:
-        return nest.constant(0.0, nest.vector_type(y.element_type, tile.shape))
+        return nest.constant(0.0, nest.vector_type(kernel.sums_type, tile.shape))
     bias = nest.operands[2]
     lanes = tile.shape[-1]
     blocks = dict(tile.spans).get(CHANNEL_BLOCK, 1)
@@ -202,17 +212,28 @@ class _Sources:
         self.pads = kernel.get("pads")
         self.window = tuple(int(size) for size in w.dims[2:])
         self.x_block = x.type.layout.block_of(1)
+        self.depth = panel_depth(kernel)
+        """Channels that lie side by side in w, for an atom to take at once."""
         self.x_strides = strides_by_axis(x)
         self.w_strides = strides_by_axis(w)
 
     @property
     def channel_runs(self) -> list[ChannelRun]:
-        """Whole blocks of x's channels, then what is left of the last; padding lanes are never read."""
+        """Whole blocks of x's channels, then what is left of the last, in whole words and one by one.
+
+        Padding lanes are never read.
+        """
         if not self.x_block:
-            return [ChannelRun(0, 1, self.group_channels)]
+            return [ChannelRun(0, 0, 1, self.group_channels)]
+        depth = self.depth
         whole, rest = divmod(self.group_channels, self.x_block)
-        runs = [ChannelRun(0, whole, self.x_block)] if whole else []
-        return runs + ([ChannelRun(whole, 1, rest)] if rest else [])
+        words, single = divmod(rest, depth)
+        runs = [
+            ChannelRun(0, 0, whole, self.x_block // depth, depth),
+            ChannelRun(whole, 0, 1, words, depth),
+            ChannelRun(whole, words * depth, 1, single),
+        ]
+        return [run for run in runs if run.blocks and run.count]
 
     def x_reach(self, run: ChannelRun, co: Index, n: Index, place: Sequence[Index], columns: int) -> Reach:
         """``columns`` pixels of x from ``place`` (row, column) on, along channel blocks, the window and channels.
@@ -234,18 +255,30 @@ class _Sources:
         else:
             block_stride = 0
             offset = nest.add(offset, nest.mul(first, strides[1, False]))
+        offset = nest.add(offset, nest.mul(run.inside, strides[1, False]))
         pixel = nest.mul(1 if self.flat else self.strides[self.across], strides[2 + self.across, False])
         window = [nest.mul(dilation, strides[2 + axis, False]) for axis, dilation in enumerate(self.dilations)]
-        along = [block_stride, *window, strides[1, False]]
-        return Reach(self.x.memory, offset, along, [columns, 1], [pixel, 1])
+        along = [block_stride, *window, nest.mul(run.depth, strides[1, False])]
+        if run.depth == 1:
+            return Reach(self.x.memory, offset, along, [columns, 1], [pixel, 1])
+        return Reach(self.x.memory, offset, along, [columns, 1, run.depth], [pixel, 1, 1])
 
     def w_reach(self, run: ChannelRun, co: Index) -> Reach:
         """Blocks of output channels of w, along channel blocks, the window and channels."""
-        nest, strides = self.nest, self.w_strides
+        nest, strides, depth = self.nest, self.w_strides, self.depth
         offset = nest.mul(co, strides[0, True])
         block_stride: Index = 0
-        if self.x_block:
+        channel = strides[1, False]
+        if depth > 1:
+            word = strides[1, True]
+            block_stride = nest.mul(self.x_block // depth, word)
+            offset = nest.add(offset, nest.mul(run.inside // depth, word))
+            channel = word if run.depth > 1 else channel
+        elif self.x_block:
             block_stride = strides[1, True]
-            offset = nest.add(offset, nest.mul(run.first, block_stride))
-        along = [block_stride, strides[2, False], strides[3, False], strides[1, False]]
-        return Reach(self.w.memory, offset, along, [1, self.blocks, self.lanes], [0, self.lanes, 1])
+        offset = nest.add(offset, nest.mul(run.first, block_stride))
+        along = [block_stride, strides[2, False], strides[3, False], channel]
+        shape, steps = [1, self.blocks, self.lanes], [0, self.lanes * depth, depth]
+        if run.depth > 1:
+            shape, steps = [*shape, depth], [*steps, 1]
+        return Reach(self.w.memory, offset, along, shape, steps)

@@ -7,14 +7,15 @@
       for panel of output channels, tile of the block's pixels
         sums[pixels][channels] = bias
         for tap:  rows = table[tap][pixels]
-          for c:  sums += x[rows + c] * w[panel][tap][c][channels]
+          for c:  sums += x[rows + c] * w[panel][tap][c][channels]         (words of c, where an atom takes several)
         y[n, pixel, channel] = epilogue(sums)
 
 Nothing is copied, whatever the stride, dilation or number of channels. The zeros that padding pixels read lie in
 scratch beside the table; their offset from x is the difference of the two addresses. Where no pixel reads padding,
 because x has a halo or the convolution none, tiles of neighbouring pixels in a row need no table (``table = false``).
 
-The weights lie in panels: ``Acdb64a`` is [K/64][window][c][64].
+The weights lie in panels: ``Acdb64a`` is [K/64][window][c][64]; for an atom that takes four channels at once
+``AcdB64a4b``, [K/64][window][c/4][64][4]. Channels beyond the last whole word are multiplied one by one.
 Decisions: ``rows`` (pixels) of a tile at most; ``block`` pixels that share a table; ``panel_chunks``: pieces of the
 panels that threads share beside blocks; ``table``; ``lanes`` of a vector.
 """
@@ -26,14 +27,16 @@ from dataclasses import dataclass
 from functools import reduce
 
 from xdsl.dialects import arith, memref, vector
-from xdsl.dialects.builtin import VectorType
+from xdsl.dialects.builtin import IntegerType, VectorType
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
 from ...dialects.decisions import Indirect
 from ...dialects.kernel import ConvOp
+from ...dialects.operand_layouts import packed_layout, panel_depth
 from ...dialects.schedule import StageOp
-from .contraction import Contraction, Reach, Reader, RowTiles, Sum
+from ...dialects.storage import element_bytes
+from .contraction import Contraction, Reach, Reader, RowTiles, Sum, Term
 from .conv_direct import images_are_contiguous
 from .halo import fill_halo
 from .im2col_panel import window_axes
@@ -61,6 +64,7 @@ class _Indirect:
         self.check()
         decisions = stage.decided(Indirect)
         self.tile_rows, self.block = decisions.rows, decisions.block
+        self.atom, self.depth = decisions.atom, panel_depth(kernel)
         self.lanes, self.panel_chunks = decisions.lanes, decisions.panel_chunks
         self.groups = int(kernel.get("groups"))
         self.columns = self.w.type.layout.block_of(0)
@@ -85,7 +89,8 @@ class _Indirect:
             if tensor.type.layout.order != "acdb":
                 raise ValueError(f"indirect convolution wants NHWC, {name} is in the layout {tensor.type.layout.order}")
         columns = self.w.type.layout.block_of(0)
-        if self.w.type.layout.order != f"Acdb{columns}a":
+        expected = packed_layout(self.kernel)
+        if expected is None or self.w.type.layout.order != expected.order:
             raise ValueError(f"indirect convolution reads panels of weights, not {self.w.type.layout.order}")
         groups = int(self.kernel.get("groups"))
         if groups > 1 and int(self.y.dims[1]) // groups % columns:
@@ -125,18 +130,28 @@ class _Indirect:
             starts = [n, 0 if row is None else row, nest.add(first, start), channel]
             return ResultTile(starts, [(COLUMN, rows), (CHANNEL, self.columns)], lanes)
 
-        def pixels(start: Index, rows: int) -> _Pixels:
+        def pixels(start: Index, rows: int) -> Callable[[Index], list[Index]]:
             if self.table is not None:
-                return _Pixels(self, self.table.rows_of_x(start, rows))
-            return _Pixels(self, self._neighbours(n, group, row, nest.add(first, start), rows))
+                return self.table.rows_of_x(start, rows)
+            return self._neighbours(n, group, row, nest.add(first, start), rows)
 
+        number = nest.add(nest.mul(group, self.panels), panel)
+        words, single = divmod(self.channels, self.depth)
+        few = FEW_VECTORS * self.lanes
+        whole = Sum([self.taps, words], unrolled_below=few, atom=self.atom)
+        rest = Term(
+            summed=Sum([self.taps, single], unrolled_below=few),
+            left=lambda start, rows: _Pixels(self, pixels(start, rows), words * self.depth, 1),
+            right=lambda: self._weights(number, words * self.depth, 1),
+        )
         Contraction(
             rows=RowTiles(self._tiled_count(count), self.tile_rows),
-            summed=Sum([self.taps, self.channels], unrolled_below=FEW_VECTORS * self.lanes),
-            left=pixels,
-            right=lambda *_: self._weights(nest.add(nest.mul(group, self.panels), panel)),
+            summed=whole,
+            left=lambda start, rows: _Pixels(self, pixels(start, rows), 0, self.depth),
+            right=lambda *_: self._weights(number, 0, self.depth),
             start=lambda start, rows: self._bias(channel, tile_of(start, rows)),
             finish=lambda start, rows, sums: store_result_tile(nest, self.kernel, sums, self.y, tile_of(start, rows)),
+            more=[rest] if single else [],
         ).write(nest)
 
     def _tiled_count(self, count: Index) -> Index:
@@ -148,23 +163,29 @@ class _Indirect:
     def _bias(self, channel: Index, tile: ResultTile) -> SSAValue:
         nest = self.nest
         if len(self.kernel.ins) < 3:
-            return nest.constant(0.0, nest.vector_type(self.y.element_type, tile.shape))
+            return nest.constant(0.0, nest.vector_type(self.kernel.sums_type, tile.shape))
         bias = nest.operands[2]
         memory = nest.view(bias.memory, nest.add(bias.origin, channel), [self.columns], [1])
         row = nest.load_vector(memory, [0], [self.columns], tile.mask(nest, [self.columns]))
         return nest.broadcast(row, tile.shape)
 
-    def _weights(self, panel: Index) -> Reach:
-        """A panel, along taps and input channels."""
-        width, row = self.columns, self.channels * self.columns
+    def _weights(self, panel: Index, first: int, step: int) -> Reach:
+        """A panel, along taps and input channels from the ``first`` on, ``step`` of them at once."""
+        width, depth = self.columns, self.depth
+        row = -(-self.channels // depth) * depth * width
         offset = self.nest.add(self.w.origin, self.nest.mul(panel, self.taps * row))
-        return Reach(self.w.memory, offset, [row, width], [1, width], [0, 1])
+        offset = self.nest.add(offset, first * width)
+        if depth == 1:
+            return Reach(self.w.memory, offset, [row, width], [1, width], [0, 1])
+        if step == 1:
+            return Reach(self.w.memory, offset, [row, 1], [1, width], [0, depth])
+        return Reach(self.w.memory, offset, [row, width * depth], [1, width, depth], [0, depth, 1])
 
     # --- pixels ---------------------------------------------------------------------------------------
 
     def _neighbours(
         self, n: Index, group: Index, row: Index | None, pixel: Index, rows: int
-    ) -> Callable[[Index], list[SSAValue]]:
+    ) -> Callable[[Index], list[Index]]:
         """Finds neighbouring pixels of a row (of the image, where it is one long row) without a table."""
         nest, (vertical, horizontal) = self.nest, self.axes
         base = self.image_offset(n, group)
@@ -174,13 +195,12 @@ class _Indirect:
             base = nest.add(base, nest.mul(vertical.position(nest, row, 0), vertical.step))
             base = nest.add(base, nest.mul(horizontal.position(nest, pixel, 0), horizontal.step))
 
-        def find(tap: Index) -> list[SSAValue]:
+        def find(tap: Index) -> list[Index]:
             tap_row, tap_column = nest.split_index(tap, [vertical.window, horizontal.window])
             offset = nest.add(base, nest.mul(tap_row, nest.mul(vertical.dilation, vertical.step)))
             offset = nest.add(offset, nest.mul(tap_column, nest.mul(horizontal.dilation, horizontal.step)))
             step = nest.mul(1 if row is None else horizontal.stride, horizontal.step)
-            starts = [nest.add(offset, nest.mul(number, step)) for number in range(rows)]
-            return [nest.view(self.x.memory, start, [self.channels], [1]) for start in starts]
+            return [nest.add(offset, nest.mul(number, step)) for number in range(rows)]
 
         return find
 
@@ -193,25 +213,42 @@ class _Indirect:
 
 @dataclass(frozen=True)
 class _Pixels:
-    """The left of a tile: pixels wherever they lie. ``find`` gives, for a tap, a view of each one's channels."""
+    """The left of a tile: pixels wherever they lie, their channels from the ``first`` on, ``step`` of them at once.
+
+    ``find`` gives, for a tap, where the channels of each pixel begin.
+    """
 
     conv: _Indirect
-    find: Callable[[Index], list[SSAValue]]
+    find: Callable[[Index], list[Index]]
+    first: int
+    step: int
 
     def reader(self, nest: LoopNest, bounds: Sequence[Index]) -> Reader:
+        memory, sizes = self.conv.x.memory, [bounds[-1], self.step]
+
         def read(outer: Sequence[Index]) -> Callable[[Index], SSAValue]:
             (tap,) = outer
-            pixels = self.find(tap)
-            return lambda channel: self._column(nest, pixels, channel)
+            starts = [nest.add(start, self.first) for start in self.find(tap)]
+            pixels = [nest.view(memory, start, sizes, [self.step, 1]) for start in starts]
+            return lambda index: self._column(nest, pixels, index)
 
         return read
 
-    def _column(self, nest: LoopNest, pixels: Sequence[SSAValue], channel: Index) -> SSAValue:
-        """One channel of each pixel."""
-        column = nest.constant(0.0, VectorType(self.conv.x.element_type, [len(pixels), 1]))
+    def _column(self, nest: LoopNest, pixels: Sequence[SSAValue], index: Index) -> SSAValue:
+        """One channel of each pixel, or one word of them."""
+        element = self.conv.x.element_type
+        if self.step == 1:
+            column = nest.constant(0.0, VectorType(element, [len(pixels), 1]))
+            for row, view in enumerate(pixels):
+                column = nest.insert(vector.InsertOp(nest.load(view, [index, 0]), column, [row, 0]))
+            return column
+        word = IntegerType(8 * element_bytes(element) * self.step)
+        words = nest.constant(0, VectorType(word, [len(pixels), 1, 1]))
         for row, view in enumerate(pixels):
-            column = nest.insert(vector.InsertOp(nest.load(view, [channel]), column, [row, 0]))
-        return column
+            elements = nest.load_vector(view, [index, 0], [self.step])
+            lane = nest.insert(vector.BitcastOp(elements, VectorType(word, [1])))
+            words = nest.insert(vector.InsertOp(nest.insert(vector.ExtractOp(lane, [0], word)), words, [row, 0, 0]))
+        return nest.insert(vector.BitcastOp(words, VectorType(element, [len(pixels), 1, self.step])))
 
 
 class _Table:
@@ -242,7 +279,7 @@ class _Table:
             nest.insert(memref.ExtractAlignedPointerAsIndexOp.get(memory)) for memory in (conv.x.memory, self.zeros)
         )
         difference = nest.sub(there, here)
-        return nest.insert(arith.DivSIOp(nest.value(difference), nest.constant(4)))
+        return nest.insert(arith.DivSIOp(nest.value(difference), nest.constant(element_bytes(conv.x.element_type))))
 
     def fill(self, n: Index, group: Index, row: Index | None, first: Index, count: Index) -> None:
         """Entries of ``count`` pixels from ``first`` on: of the image, or of one output row."""
@@ -276,12 +313,11 @@ class _Table:
         inside = reduce(lambda a, b: nest.insert(arith.AndIOp(a, b)), conditions)
         return nest.insert(arith.SelectOp(inside, nest.value(offset), nest.value(zero_offset)))
 
-    def rows_of_x(self, start: Index, rows: int) -> Callable[[Index], list[SSAValue]]:
+    def rows_of_x(self, start: Index, rows: int) -> Callable[[Index], list[Index]]:
         """Finds the pixels of a tile that begins ``start`` pixels into the block."""
-        nest, conv = self.nest, self.conv
+        nest = self.nest
 
-        def find(tap: Index) -> list[SSAValue]:
-            offsets = [nest.load(self.offsets, [tap, nest.add(start, row)]) for row in range(rows)]
-            return [nest.view(conv.x.memory, offset, [conv.channels], [1]) for offset in offsets]
+        def find(tap: Index) -> list[Index]:
+            return [nest.load(self.offsets, [tap, nest.add(start, row)]) for row in range(rows)]
 
         return find

@@ -396,7 +396,7 @@ class LoopNest(IndexArithmetic):
         return self.insert(vector.MaskedLoadOp(memory, self.values(indices), mask, self.constant(0, type_), type_))
 
     def transfer_read(
-        self, memory: SSAValue, indices: Sequence[Index], shape: Sequence[int], mask: SSAValue
+        self, memory: SSAValue, indices: Sequence[Index], shape: Sequence[int], mask: SSAValue | None = None
     ) -> SSAValue:
         """As ``load_vector``, from a memref of any strides."""
         element = memory.type.element_type  # pyright: ignore[reportAttributeAccessIssue]

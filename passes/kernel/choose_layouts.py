@@ -212,7 +212,9 @@ class _FunctionLayouts:
             op.operands[0] = self.with_halo(op.operands[0], order, op.halo(), op)
         else:
             op.operands[0] = self.want_order(op.operands[0], order, op)
-        op.operands[1] = self.want(op.operands[1], Layout(f"Acdb{indirect_columns(op, self.target)}a"), op)
+        columns, depth = indirect_columns(op, self.target), self.atom_depth(op)
+        weights = Layout(f"AcdB{columns}a{depth}b" if depth > 1 else f"Acdb{columns}a")
+        op.operands[1] = self.want(op.operands[1], weights, op)
         if len(op.ins) > 2:
             op.operands[2] = self.plain(op.operands[2], op)
         self.set_layout(op.result, Layout(order))
@@ -274,7 +276,15 @@ class _FunctionLayouts:
         if tile_of(op.get("algorithm")):
             return Layout(f"Cab{self.winograd_columns(op)}c")
         columns = self.block_size * self.output_blocks(op)
-        return Layout(f"Acdb{columns}a" if is_narrow else f"ABcd{self.block_size}b{columns}a")
+        if is_narrow:
+            return Layout(f"Acdb{columns}a")
+        depth = self.atom_depth(op)
+        return Layout(f"ABcd{columns}a{depth}b" if depth > 1 else f"ABcd{self.block_size}b{columns}a")
+
+    def atom_depth(self, op: ConvOp) -> int:
+        """Channels that an atom takes at once, for which constant weights are packed."""
+        atom = product_atom(op, self.target) if isinstance(op.operands[1].owner, ConstantOp) else None
+        return atom.depth if atom else 1
 
     def winograd_columns(self, op: ConvOp) -> int:
         """Output channels of a chunk: whole blocks, at most the target's tile, dividing the channels evenly."""

@@ -34,7 +34,7 @@ from ...dialects.decisions import (
 from ...dialects.kernel import ConvOp, GemmOp, KernelOp
 from ...dialects.layout import TensorType
 from ...dialects.layout_algebra import Layout
-from ...dialects.operand_layouts import panel_width
+from ...dialects.operand_layouts import panel_depth, panel_width
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
 from ...dialects.storage import element_bytes
@@ -161,10 +161,17 @@ def _conv_direct(kernel: Operation, target: Target) -> Decisions:
     largest = rows_in_registers(target, blocks * vectors)
     length = _row_length(kernel)
     height, width = kernel.type.dims[2:]
+    atom = _packed_atom(kernel, target)
     if length == width and tiles_along_height(height, width, largest):
-        return Direct(channel_blocks=blocks, columns=even_tile(height, largest), along="height")
+        return Direct(channel_blocks=blocks, columns=even_tile(height, largest), along="height", atom=atom)
     columns = even_tile(length, largest)
-    return Direct(channel_blocks=blocks, columns=columns, strip=_strip(kernel, length, columns, target))
+    return Direct(channel_blocks=blocks, columns=columns, strip=_strip(kernel, length, columns, target), atom=atom)
+
+
+def _packed_atom(kernel: ConvOp, target: Target) -> str:
+    """The atom for which the weights are packed."""
+    atom = product_atom(kernel, target)
+    return atom.name if atom and atom.depth == panel_depth(kernel) else GENERAL_ATOM
 
 
 def _strip(kernel: ConvOp, row: Dim, columns: int, target: Target) -> int:
@@ -339,7 +346,10 @@ def _conv_indirect(kernel: Operation, target: Target) -> Decisions:
     block = rows * max(1, PIXELS_IN_BLOCK // rows)
     blocks = kernel.get("groups") * -(-_at_least(dims.product(kernel.type.dims[2:])) // block) * _at_least(batch)
     chunks = min(panels, -(-PIECES_TO_SHARE // blocks)) if panels > 1 and blocks < PIECES_TO_SHARE else 1
-    return Indirect(rows=rows, columns=columns, block=block, lanes=target.lanes, table=table, panel_chunks=chunks)
+    atom = _packed_atom(kernel, target)
+    return Indirect(
+        rows=rows, columns=columns, block=block, lanes=target.lanes, table=table, panel_chunks=chunks, atom=atom
+    )
 
 
 def _at_least(size: Dim) -> int:

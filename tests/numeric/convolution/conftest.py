@@ -17,8 +17,8 @@ from lamina.machines import host_target
 from lamina.passes.kernel.choose_layouts import KernelChooseLayoutsPass
 from lamina.passes.schedule.choose_tiles import choose_tiles
 from xdsl.dialects import arith, func
-from xdsl.dialects.builtin import FloatAttr, ModuleOp, f32
-from xdsl.ir import Block, Region, SSAValue
+from xdsl.dialects.builtin import FloatAttr, ModuleOp, f32, i8, i32
+from xdsl.ir import Attribute, Block, Region, SSAValue
 
 Size = int | str
 
@@ -28,6 +28,7 @@ class Convolution:
     """A convolution to test: sizes may be symbols.
 
     ``epilogue`` lists the shapes of the operands that are added before a relu; "y" stands for the result's size.
+    ``unsigned``: x and w are integers of 8 bits, w a constant, and these of them have no sign; None: all is f32.
     """
 
     x: Sequence[Size]
@@ -39,10 +40,14 @@ class Convolution:
     groups: int = 1
     bias: bool = True
     epilogue: Sequence[Sequence[Size]] | None = None
+    unsigned: Sequence[int] | None = None
 
     @property
     def spatial(self) -> int:
         return len(self.x) - 2
+
+    def element(self, operand: int) -> Attribute:
+        return f32 if self.unsigned is None else i8 if operand < 2 else i32
 
     def attributes(self) -> dict:
         n = self.spatial
@@ -134,6 +139,7 @@ def _conv(case: Convolution, values: Sequence[SSAValue], result: TensorType) -> 
         epilogue_ins=values[count:],
         epilogue=None if case.epilogue is None else _region(len(case.epilogue)),
         algorithm=case.algorithm,
+        unsigned=case.unsigned or None,
         **case.attributes(),
     )
 
@@ -141,8 +147,13 @@ def _conv(case: Convolution, values: Sequence[SSAValue], result: TensorType) -> 
 def laid_out(case: Convolution) -> kernel.ConvOp:
     """The convolution after kernel-choose-layouts."""
     shapes = case.operand_dims() + case.epilogue_dims()
-    block = Block(arg_types=[TensorType.of(shape, f32) for shape in shapes])
-    conv = _conv(case, block.args, TensorType.of(case.output_dims(), f32))
+    types = [TensorType.of(shape, case.element(operand)) for operand, shape in enumerate(shapes)]
+    block = Block(arg_types=types)
+    operands: list[SSAValue] = list(block.args)
+    if case.unsigned is not None:
+        block.add_op(weights := kernel.ConstantOp("w", types[1]))
+        operands[1] = weights.result
+    conv = _conv(case, operands, TensorType.of(case.output_dims(), case.element(2)))
     block.add_ops([conv, func.ReturnOp(conv.result)])
     function = func.FuncOp("main", ([argument.type for argument in block.args], [conv.result.type]), Region(block))
     module = ModuleOp([function])
@@ -158,6 +169,23 @@ def _stage(case: Convolution, operands: Sequence[TensorType], result: TensorType
     stage = schedule.StageOp("conv", outer.args[:-1], outer.args[-1:], Region(body))
     outer.add_op(stage)
     return stage
+
+
+def _numbers(generator: np.random.Generator, shape: Sequence[int], case: Convolution, operand: int) -> np.ndarray:
+    """Of integers the whole range, a third of them at its ends."""
+    if case.unsigned is None:
+        return np.asarray(generator.standard_normal(shape), np.float32)
+    if operand > 1:
+        return generator.integers(-(1 << 20), 1 << 20, shape, np.int32)
+    limits = np.iinfo(np.uint8 if operand in case.unsigned else np.int8)
+    values = generator.integers(limits.min, limits.max, shape, limits.dtype, endpoint=True)
+    ends = generator.choice(np.array([limits.min, limits.max], limits.dtype), shape)
+    return np.where(generator.random(shape) < 1 / 3, ends, values)
+
+
+def _signed(array: np.ndarray) -> np.ndarray:
+    """Below the graph level types of integers have no sign."""
+    return array.view(np.int8) if array.dtype == np.uint8 else array
 
 
 @pytest.fixture(scope="session")
@@ -185,16 +213,19 @@ def check_convolution(run_kernel):
         choose_tiles(stage, host_target())
         generator = np.random.default_rng(1)
         shapes = [[int(substitute(size, symbols)) for size in type_.dims] for type_ in types]
-        arrays = [np.asarray(generator.standard_normal(shape), np.float32) for shape in shapes]
+        arrays = [_numbers(generator, shape, case, operand) for operand, shape in enumerate(shapes)]
         (got,) = run_kernel(
             lambda values: _conv(case, values, result),
-            list(zip(arrays, types, strict=True)),
+            [(_signed(array), type_) for array, type_ in zip(arrays, types, strict=True)],
             [result],
             symbols=symbols,
             threads=threads,
             decisions=stage.decisions,
         )
         want = expected_output(case, arrays)
+        if case.unsigned is not None:
+            np.testing.assert_array_equal(got, want)
+            return stage.decided(kind_of(stage.kernel))
         depth = np.prod(arrays[1].shape[1:])
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=2e-6 * float(depth) ** 0.5 * 4)
         return stage.decided(kind_of(stage.kernel))

@@ -35,3 +35,15 @@ func.func @halo(%x: !layout.tensor<1 x 24 x 14 x 14 x f32, NHWC halo [0, 0, 1, 1
   schedule.stage @c %o = kernel.conv indirect(%x, %w) pads [1, 1, 1, 1] tile {block = 96, lanes = 16, rows = 5, table = false}
   func.return
 }
+
+// Narrow numbers: four channels of each pixel are one word.
+// CHECK-LABEL: func.func @conv_indirect_
+// CHECK: vector.load {{.*}}, vector<4xui8>
+// CHECK: vector.bitcast {{.*}} : vector<4xui8> to vector<1xi32>
+// CHECK: %[[PIXELS:.*]] = vector.bitcast {{.*}} : vector<6x1x1xi32> to vector<6x1x4xui8>
+// CHECK: vector.contract {atom = "vpdpbusd"} %[[PIXELS]], {{.*}} : vector<6x1x4xui8>, vector<1x64x4xi8> into vector<6x64xi32>
+func.func @words(%x: !layout.tensor<1 x 24 x H x W x i8, NHWC>, %w: !layout.tensor<64 x 24 x 3 x 3 x i8, AcdB64a4b>) {
+  %o = schedule.buffer output 0 : !layout.tensor<1 x 64 x H x W x i32, NHWC>
+  schedule.stage @c %o = kernel.conv indirect(%x, %w) unsigned [0] pads [1, 1, 1, 1] tile {block = 96, lanes = 16, rows = 6, atom = vpdpbusd}
+  func.return
+}

@@ -1,0 +1,37 @@
+"""Convolutions of integers of 8 bits, by the machine's atoms: sums are exact."""
+
+from __future__ import annotations
+
+import pytest
+from lamina.machines import host_target
+
+TARGET = host_target()
+SIGNS = {"signed": [], "unsigned x": [0], "unsigned w": [1], "unsigned": [0, 1]}
+
+# x, w, attributes
+CONVOLUTIONS = {
+    "blocks": ((2, 32, 9, 10), (48, 32, 3, 3), {"pads": (1, 1, 1, 1)}),
+    "pointwise": ((1, 64, 7, 7), (32, 64, 1, 1), {}),
+    "strided": ((1, 16, 11, 13), (16, 16, 3, 3), {"strides": (2, 2), "pads": (1, 1, 1, 1)}),
+    "dilated": ((1, 16, 12, 12), (16, 16, 2, 3), {"dilations": (2, 3)}),
+    "part of a block": ((1, 18, 6, 7), (20, 18, 3, 3), {"pads": (0, 1, 2, 1)}),
+    "words and a rest": ((1, 39, 5, 6), (33, 39, 1, 3), {}),
+    "three channels": ((1, 3, 12, 15), (16, 3, 5, 5), {"strides": (2, 2), "pads": (2, 2, 2, 2)}),
+    "one channel": ((1, 1, 8, 9), (8, 1, 3, 3), {"pads": (1, 1, 1, 1)}),
+    "groups": ((1, 64, 6, 6), (64, 32, 3, 3), {"groups": 2, "pads": (1, 1, 1, 1)}),
+}
+
+
+@pytest.mark.parametrize("algorithm", ["direct", "indirect"])
+@pytest.mark.parametrize("unsigned", SIGNS)
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_sums_are_exact(check_convolution, convolution, name: str, unsigned: str, algorithm: str) -> None:
+    x, w, attributes = CONVOLUTIONS[name]
+    for bias in (True, False):
+        case = convolution(x, w, algorithm, **attributes, bias=bias, unsigned=SIGNS[unsigned])
+        decisions = check_convolution(case, threads=2 if bias else 1)
+        fits = TARGET.atom_for(*("ui8" if operand in SIGNS[unsigned] else "i8" for operand in (0, 1)), "i32")
+        if fits and x[1] >= 16:
+            assert decisions.atom == fits.name
+    free = convolution((x[0], x[1], "H", "W"), w, algorithm, **attributes, unsigned=SIGNS[unsigned])
+    check_convolution(free, {"H": x[2], "W": x[3]})
