@@ -178,7 +178,7 @@ class _Im2col:
     def _bias(self, channel: Index, tile: ResultTile) -> SSAValue:
         nest = self.nest
         if len(self.kernel.ins) < 3:
-            return nest.constant(0.0, nest.vector_type(self.y.element_type, tile.shape))
+            return nest.constant(0.0, nest.vector_type(self.kernel.sums_type, tile.shape))
         bias = nest.operands[2]
         rows = tile.shape[0]
         memory = nest.view(bias.memory, nest.add(bias.origin, channel), [rows, 1], [1, 1])

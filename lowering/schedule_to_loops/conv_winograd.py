@@ -75,7 +75,7 @@ class _Winograd:
         self.tile_rows = nest.ceildiv(self.height, self.tile)
         self.tile_columns = nest.ceildiv(self.width, self.tile)
         self.tile_count = nest.mul(nest.dim(self.y.dims[0]), nest.mul(self.tile_rows, self.tile_columns))
-        element = self.y.element_type
+        element = self.kernel.sums_type
         self.planes = weight_planes(self.tile)
         points, padded = self.points**2, self.in_blocks * self.lanes
         sizes = winograd_scratch(points, self.block_tiles, padded, self.columns, self.tile, self.lanes)
@@ -166,7 +166,7 @@ class _Winograd:
         return total
 
     def vector(self, shape: list[int]) -> VectorType:
-        return self.nest.vector_type(self.y.element_type, shape)
+        return self.nest.vector_type(self.kernel.sums_type, shape)
 
     # --- products ---------------------------------------------------------------------------------------------
 

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects import arith, func
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, i1
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
+from xdsl.rewriter import Rewriter
 
 from ...dialects.kernel import (
     ConcatOp,
     ConstantOp,
+    ContractionOp,
     ConvOp,
     GatherOp,
     GemmOp,
@@ -29,6 +31,7 @@ from ...dialects.kernel import (
     SoftmaxOp,
 )
 from ...dialects.layout import TensorType
+from ...dialects.storage import element_bytes
 from .region_merging import drop_repeated_constants, only_user_is, prepend_code, set_operands, yielded_value
 
 if TYPE_CHECKING:
@@ -55,7 +58,7 @@ class KernelFuseEpiloguesPass(ModulePass):
 
     Of several kernels that a map reads, a convolution or matrix product takes it first, then the one that
     runs last. A constant per output channel (column) that is added first of all becomes the bias of a
-    convolution (matrix product) that has none.
+    convolution (matrix product) that has none. What these store may be narrower than their sums.
     """
 
     name = "kernel-fuse-epilogues"
@@ -82,11 +85,19 @@ def fuse_epilogues(block: Block, constants: ConstantStore) -> None:
 
 def _host_of(op: MapOp, position: dict[Operation, int]) -> KernelOp | None:
     hosts = [operand.owner for operand in op.ins if isinstance(operand.owner, HOSTS) and _can_take(operand.owner, op)]
-    return max(hosts, key=lambda host: (isinstance(host, ConvOp | GemmOp), position[host]), default=None)
+    return max(hosts, key=lambda host: (isinstance(host, ContractionOp), position[host]), default=None)
 
 
 def _can_take(host: KernelOp, op: MapOp) -> bool:
-    return host.type == op.type and only_user_is(host.result, op)
+    fits = host.type == op.type or (isinstance(host, ContractionOp) and _stores_no_more(op.type, host.type))
+    return fits and only_user_is(host.result, op)
+
+
+def _stores_no_more(type_: TensorType, sums: TensorType) -> bool:
+    """Whether it is the same tensor of other numbers, none of them wider: sums of 32 bits quantised to 8 for one."""
+    if type_.with_element(sums.element_type) != sums or i1 in (type_.element_type, sums.element_type):
+        return False
+    return element_bytes(type_.element_type) <= element_bytes(sums.element_type)
 
 
 def _fuse(host: KernelOp, op: MapOp) -> None:
@@ -106,6 +117,8 @@ def _fuse(host: KernelOp, op: MapOp) -> None:
     ins = list(host.ins)
     region = op.detach_region(op.epilogue)
     _replace_region(host, region)
+    if host.type != op.type:
+        Rewriter.replace_value_with_new_type(host.result, op.type)
     set_operands(host, ins, list(operands))
     host.detach()
     parent = op.parent
@@ -142,11 +155,11 @@ def _replace_region(host: KernelOp, region: Region) -> None:
 
 def _make_bias(host: KernelOp, constants: ConstantStore) -> None:
     """Turns ``accumulator + constant per channel`` at the start of an epilogue into the kernel's bias."""
-    if not isinstance(host, ConvOp | GemmOp) or len(host.ins) != 2:
+    if not isinstance(host, ContractionOp) or len(host.ins) != 2:
         return
     block = host.epilogue.block
     uses = list(block.args[0].uses)
-    if len(uses) != 1 or not isinstance(uses[0].operation, arith.AddfOp):
+    if len(uses) != 1 or not isinstance(uses[0].operation, arith.AddfOp | arith.AddiOp):
         return
     addition = uses[0].operation
     addend = addition.rhs if addition.lhs is block.args[0] else addition.lhs
