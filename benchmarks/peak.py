@@ -10,7 +10,7 @@ from ..backend.jit import load_module
 from ..machines import host_target
 from ..machines.atoms import ATOMS
 
-CHAINS, TURNS = 12, 10_000
+CHAINS, TURNS = 24, 10_000
 _LLVM_TYPES = {"f32": "float", "i32": "i32", "bf16": "bfloat", "i8": "i8", "ui8": "i8", "i16": "i16"}
 
 

@@ -18,10 +18,10 @@ from rich.console import Console
 from .. import __version__
 from ..machines import host_target
 from .networks import NETWORKS, networks
-from .sections import batches, compile_time, overhead, products, speed, start, threads, widths
+from .sections import batches, compile_time, narrow, overhead, products, speed, start, threads, widths
 from .zoo import ZOO
 
-SECTIONS = ("overhead", "compile", "start", "widths", "products", "speed", "threads", "batches")
+SECTIONS = ("overhead", "compile", "start", "widths", "products", "narrow", "speed", "threads", "batches")
 _COMPILED = ("resnet50", "mobilenet_v2")
 
 
@@ -58,6 +58,12 @@ def race(
                 seconds / 4, lambda row: status.update(f"multiplying: {row['name']} done")
             )
         console.print(products.table(report["products"]))
+    if "narrow" in wanted:
+        with console.status("multiplying") as status:
+            report["narrow"] = narrow.measure(
+                seconds / 4, lambda row: status.update(f"multiplying: {row['name']} done")
+            )
+        console.print(narrow.table(report["narrow"]))
     if "speed" in wanted:
         with console.status("racing") as status:
             report["speed"] = speed.measure(
