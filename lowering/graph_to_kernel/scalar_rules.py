@@ -11,12 +11,12 @@ from math import inf, isfinite
 from typing import TypeAlias, TypeGuard
 
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import f32, f64, i32, i64
+from xdsl.dialects.builtin import IntegerType, f32, f64, i32, i64
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from ...dialects import graph
 from ...dialects import vector_extension as vectorx
-from ...dialects.graph.types import is_bool, is_float, numpy_dtype
+from ...dialects.graph.types import is_bool, is_float, numpy_dtype, ui64
 from .elements import is_unsigned, signless
 from .scalar_code import ScalarCode
 
@@ -287,6 +287,9 @@ def _cast(code: ScalarCode, elements: list[Element], op: graph.ElementwiseOp) ->
     value = elements[0].value
     if op.values["saturate"] and not is_float(result) and not is_bool(result):
         value = _clamped(code, value, source, result)
+        if value.type in (f32, f64) and result != ui64:
+            through = _type_between(signless(result), is_unsigned(result))
+            return _cut(code, code.emit(arith.FPToSIOp, value, type_=through), signless(result))
     return _convert(code, value, source, result)
 
 
@@ -347,18 +350,25 @@ def float_to_integer(code: ScalarCode, value: SSAValue, target: Attribute, unsig
     Through a signed type, then cut to size. What that type does not hold, NaN included, is its least number; of u64 the
     upper half goes through the lower one.
     """
-    width = target.width.data  # pyright: ignore[reportAttributeAccessIssue]
-    through = i64 if width == 64 or (unsigned and width == 32) else i32
+    through = _type_between(target, unsigned)
     value = _convert_float(code, value, f64 if value.type == f64 else f32)
     half = 2.0 ** (through.width.data - 1)
     least = code.constant(-int(half), through)
-    if not (unsigned and width == 64):
-        number = _within(code, value, half, least)
-        return number if through == target else code.emit(arith.TruncIOp, number, type_=target)
+    if not (unsigned and target == i64):
+        return _cut(code, _within(code, value, half, least), target)
     is_upper = code.compare("oge", value, code.constant(half, value.type))
     lowered = code.select(is_upper, code.emit(arith.SubfOp, value, code.constant(half, value.type)), value)
     number = _within(code, lowered, half, least)
     return code.emit(arith.AddiOp, number, code.select(is_upper, least, code.constant(0, through)))
+
+
+def _type_between(target: Attribute, unsigned: bool) -> IntegerType:
+    """The signed type in which a float becomes an integer before it is cut to size."""
+    return i64 if target == i64 or (unsigned and target == i32) else i32
+
+
+def _cut(code: ScalarCode, number: SSAValue, target: Attribute) -> SSAValue:
+    return number if number.type == target else code.emit(arith.TruncIOp, number, type_=target)
 
 
 def _within(code: ScalarCode, value: SSAValue, bound: float, otherwise: SSAValue) -> SSAValue:
