@@ -201,9 +201,16 @@ def atom_depth(atom: DecisionValue | None) -> int:
     return ATOMS[atom].depth if isinstance(atom, str) and atom in ATOMS else 1
 
 
+def window_words(kernel: ConvOp, depth: int) -> Dim:
+    """Words of so many channels of x under a window; one channel each where the depth is 1."""
+    channels, *window = kernel.in_type(1).dims[1:]
+    return dims.multiply(dims.ceildiv(channels, depth), dims.product(window))
+
+
 def _atom_conflict(atom: str, kernel: GemmOp | ConvOp) -> str | None:
     """Why the kernel's products are not the atom's, or its weights are packed for another one."""
-    if panel_width(kernel) and panel_depth(kernel) != atom_depth(atom):
+    is_packed = panel_width(kernel) or panel_depth(kernel) > 1
+    if is_packed and panel_depth(kernel) != atom_depth(atom):
         return f"atom = {atom} takes {atom_depth(atom)} at once, and the weights are packed by {panel_depth(kernel)}"
     if atom == GENERAL_ATOM:
         return None
@@ -310,10 +317,16 @@ class Im2col(Decisions):
     lanes: int = _decision("elements of a vector when packing", _REGISTERS)
     pack: bool = _decision("whether columns are packed first", _FLAG, True)
     row_chunks: int = _decision("pieces of the output channels that threads share beside panels", _MANY, 1)
+    atom: str = _decision("the instruction that multiplies and adds", _ATOMS, GENERAL_ATOM)
 
     def conflict(self, kernel: Operation) -> str | None:
         assert isinstance(kernel, ConvOp)
-        x = kernel.in_type(0).layout
+        x, depth = kernel.in_type(0).layout, self.atom_depth
+        is_in_words = panel_depth(kernel) == depth and isinstance(kernel.in_type(1).dims[1], int)
+        if depth > 1 and not (self.pack and is_in_words):
+            return f"atom = {self.atom} takes {depth} channels at once: pack = true, and as many side by side in w"
+        if conflict := _atom_conflict(self.atom, kernel):
+            return conflict
         if not self.pack and (x.pieces[-1].axis != x.rank - 1 or kernel.get("strides")[-1] != 1):
             return "pack = false needs row-major x and a stride of 1 along rows"
         return None
@@ -321,8 +334,13 @@ class Im2col(Decisions):
     def scratch(self, kernel: Operation) -> Dim | None:
         """One panel, whose rows may be a vector longer than its columns."""
         assert isinstance(kernel, ConvOp)
-        row = element_bytes(kernel.in_type(0).element_type) * (self.columns + self.lanes)
-        return dims.multiply(dims.product(kernel.in_type(1).dims[1:]), row) if self.pack else None
+        row = element_bytes(kernel.in_type(0).element_type) * (self.columns + self.lanes) * self.atom_depth
+        return dims.multiply(window_words(kernel, self.atom_depth), row) if self.pack else None
+
+    @property
+    def atom_depth(self) -> int:
+        """Channels that the atom takes at once."""
+        return atom_depth(self.atom)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,6 +42,8 @@ def panel_layout(kernel: Operation, width: int, depth: int = 1) -> Layout | None
             return Layout(f"{other.upper()}{summed.upper()}{width}{other}{depth}{summed}")
         return Layout(f"{other.upper()}{summed}{width}{other}")
     match kernel.get("algorithm"):
+        case "im2col":
+            return _window_panels(w.rank, width, depth)
         case "direct" if x.rank == w.rank == 4 and depth > 1:
             return Layout(f"ABcd{width}a{depth}b")
         case "indirect" if w.rank == 4 and depth > 1:
@@ -51,13 +53,18 @@ def panel_layout(kernel: Operation, width: int, depth: int = 1) -> Layout | None
         case "direct" if x.rank == w.rank == 4:
             block = x.layout.block_of(1)
             return Layout(f"ABcd{block}b{width}a" if block else f"Acdb{width}a")
-        case "im2col":
-            return Layout(f"A{Layout.row_major(w.rank).order[1:]}{width}a")
         case "indirect" if w.rank == 4:
             return Layout(f"Acdb{width}a")
         case "winograd2" | "winograd4" if w.rank == 3:
             return Layout(f"Cab{width}c")
     return None
+
+
+def _window_panels(rank: int, width: int, depth: int) -> Layout:
+    """Weights of a window, tap by tap where several channels of x are taken at once; a ``width`` of 0 is no panels."""
+    rows, taps = ("A", f"{width}a") if width else ("a", ""), Layout.row_major(rank).order[2:]
+    channels = (taps + "B", f"{depth}b") if depth > 1 else ("b" + taps, "")
+    return Layout(rows[0] + channels[0] + rows[1] + channels[1])
 
 
 def panel_width(kernel: Operation) -> int:
@@ -232,12 +239,12 @@ def _whole_panels(kernel: ConvOp, packed: int) -> str | None:
 
 def _im2col(kernel: ConvOp) -> str | None:
     x, w, y = kernel.in_type(0), kernel.in_type(1), kernel.type
-    plain, packed = Layout.row_major(w.rank).order, panel_width(kernel)
+    packed = panel_width(kernel)
     if not _is_whole(x):
         return f"x lies in {print_order(x.layout.order)}, expected no blocks"
     return _first(
-        _lies("y", y, plain),
-        _lies_in_panels(kernel, packed) if packed else _lies("w", w, plain),
+        _lies("y", y, Layout.row_major(w.rank).order),
+        _lies("w", w, _window_panels(w.rank, packed, panel_depth(kernel)).order),
         _whole_panels(kernel, packed),
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..dialects import shape as dims
+from ..dialects.decisions import window_words
 from ..dialects.kernel import ConvOp, GemmOp
 from ..dialects.shape import Dim
 
@@ -78,20 +79,19 @@ class Im2colTile:
     """Estimated time of one step of the sum, a pixel and output channel."""
 
 
-def im2col_tile(kernel: ConvOp, target: Target) -> Im2colTile:
-    """The tile that takes the fewest cycles a pixel.
+def im2col_tile(kernel: ConvOp, target: Target, depth: int = 1) -> Im2colTile:
+    """The tile that takes the fewest cycles a pixel, for an atom that takes words of ``depth`` channels at once.
 
     Counts products, the loads that feed them, the packing and lanes beyond the last pixel: of the image where
-    columns are packed, of each of its rows where they are read in place, which needs a stride of 1.
+    columns are packed, of each of its rows where they are read in place, which needs a stride of 1 and no words.
     """
-    groups, window = kernel.get("groups"), kernel.in_type(1).dims[2:]
-    channels = dims.floordiv(kernel.type.dims[1], groups)
+    window = kernel.in_type(1).dims[2:]
     image = dims.product(kernel.type.dims[2:])
     is_pointwise = not any(kernel.get("pads")) and all(size == 1 for size in (*window, *kernel.get("strides")))
-    choices = [_im2col_tile(kernel, channels, image, vectors, True, target) for vectors in (4, 3, 2, 1, 8, 6)]
-    if kernel.get("strides")[-1] == 1:
+    choices = [_im2col_tile(kernel, depth, image, vectors, True, target) for vectors in (4, 3, 2, 1, 8, 6)]
+    if depth == 1 and kernel.get("strides")[-1] == 1:
         pixels = image if is_pointwise else kernel.type.dims[-1]
-        choices += [_im2col_tile(kernel, channels, pixels, vectors, False, target) for vectors in (4, 3, 2, 1, 6, 8)]
+        choices += [_im2col_tile(kernel, depth, pixels, vectors, False, target) for vectors in (4, 3, 2, 1, 6, 8)]
     best = choices[0]
     for choice in choices[1:]:
         if choice.cycles < 0.98 * best.cycles:
@@ -99,19 +99,19 @@ def im2col_tile(kernel: ConvOp, target: Target) -> Im2colTile:
     return best
 
 
-def _im2col_tile(kernel: ConvOp, channels: Dim, pixels: Dim, vectors: int, packs: bool, target: Target) -> Im2colTile:
+def _im2col_tile(kernel: ConvOp, depth: int, pixels: Dim, vectors: int, packs: bool, target: Target) -> Im2colTile:
     """A tile of that many vectors of columns, where ``pixels`` follow each other."""
+    channels, words = dims.floordiv(kernel.type.dims[1], kernel.get("groups")), window_words(kernel, depth)
     width = vectors * target.lanes
     rows = even_tile(channels, rows_in_registers(target, vectors))
     count = channels if isinstance(channels, int) else rows
     tiles = -(-count // rows)
-    depth = dims.product(kernel.in_type(1).dims[1:])
     costs = target.costs
     step = _step_cycles(rows, vectors, target)
-    if _bytes(dims.multiply(depth, kernel.type.dims[1])) > target.l2_bytes:
+    if _bytes(dims.multiply(words, kernel.type.dims[1])) > target.l2_bytes:
         step = max(step, 4.0 * rows / costs.bytes_a_cycle_beyond_l2)
     if packs:
-        panel = _bytes(dims.multiply(depth, width))
+        panel = _bytes(dims.multiply(words, width))
         if panel > target.l2_bytes * 3 // 4:
             step = max(step, vectors * target.vector_bytes / costs.bytes_a_cycle_beyond_l2)
         elif panel > target.l1_bytes // 2:
@@ -130,7 +130,7 @@ def _step_cycles(rows: int, vectors: int, target: Target) -> float:
 
 
 def _bytes(elements: Dim) -> int:
-    """Of fp32 numbers; unknown ones are few."""
+    """Of fp32 numbers, or words of narrow ones; unknown ones are few."""
     return 4 * elements if isinstance(elements, int) else 0
 
 

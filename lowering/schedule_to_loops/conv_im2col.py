@@ -11,10 +11,13 @@
 
 It takes any rank, window, stride, dilation, padding, group and size, known or not. x and y are row-major; a panel
 runs over all pixels of an image, or over those of one row where y or an operand of the epilogue is not
-contiguous from row to row. The weights lie in tiles of channels (``Abcd6a``: [K/6][c][window][6]) or row-major.
+contiguous from row to row. The weights lie in tiles of channels (``Abcd6a``: [K/6][c][window][6]) or row-major; for an
+atom that takes four products at once tap by tap, as words of four channels of x (``AcdB6a4b``, or ``acdB4b``:
+[K][window][c/4][4]), and so do the columns in a panel.
 
 Decisions: ``rows`` and ``columns`` of a tile at most; ``row_chunks``: pieces of the channels that threads share
-beside panels; ``lanes`` of a vector when packing; ``pack = false``: read columns where they lie (``im2col_in_place``).
+beside panels; ``lanes`` of a vector when packing; ``pack = false``: read columns where they lie (``im2col_in_place``);
+``atom``: the instruction that multiplies.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from dataclasses import dataclass
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
-from ...dialects.decisions import Im2col
+from ...dialects.decisions import Im2col, window_words
 from ...dialects.kernel import ConvOp
 from ...dialects.layout_algebra import Layout
 from ...dialects.schedule import StageOp
@@ -34,6 +37,7 @@ from .conv_direct import images_are_contiguous, is_pointwise
 from .halo import fill_halo
 from .im2col_in_place import ColumnsInPlace
 from .im2col_panel import PanelPacker
+from .long_sums import CONVOLUTION_BLOCK
 from .loop_nest import Index, LoopNest
 from .register_tile import ResultTile, store_result_tile, strides_by_axis
 
@@ -69,7 +73,8 @@ class _Im2col:
         self.tile_rows, self.columns = decisions.rows, decisions.columns
         self.lanes, self.row_chunks = decisions.lanes, decisions.row_chunks
         self.groups = int(kernel.get("groups"))
-        self.depth = nest.dim(dims.product(self.w.dims[1:]))
+        self.atom, self.step = decisions.atom, decisions.atom_depth
+        self.depth = nest.dim(window_words(kernel, self.step))
         self.rows = nest.floordiv(nest.dim(self.y.dims[1]), self.groups)
         self.packed_rows = self.w.type.layout.block_of(0)
         self.check()
@@ -83,12 +88,8 @@ class _Im2col:
         self.in_place = None if packs or self.is_image else ColumnsInPlace(nest, kernel, self.columns, self.lanes)
         self.packer: PanelPacker | None = None
         if packs:
-            # Rows of the panel may be a vector longer than its columns: see PanelPacker.
-            size = nest.mul(self.depth, self.columns + self.lanes)
-            memory = nest.scratch_memory(self.x.element_type, 0, size)
-            self.packer = PanelPacker(nest, kernel, self.y, memory, self.columns, self.lanes, self.is_merged)
-            row_length = self.packer.row_length
-            self.panel = Reach(memory, 0, [row_length], [1, self.columns], [row_length, 1])
+            self.packer = PanelPacker(nest, kernel, decisions, self.is_merged)
+            self.panel = self.packer.reach()
 
     def check(self) -> None:
         """Raises ValueError for layouts that this algorithm does not read or write."""
@@ -144,7 +145,7 @@ class _Im2col:
             return
         Contraction(
             rows=rows,
-            summed=Sum([self.depth], unrolled_below=FEW_VECTORS * self.lanes),
+            summed=Sum([self.depth], CONVOLUTION_BLOCK // self.step, FEW_VECTORS * self.lanes, self.atom),
             left=lambda row, count: self._weights(nest.add(first_channel, row), count),
             right=lambda *_: self._image(piece) if self.is_image else self.panel,
             start=start,
@@ -194,7 +195,7 @@ class _Im2col:
         return Reach(self.x.memory, nest.add(offset, piece.first), along, shape, [0, 1], mask)
 
     def _weight_strides(self) -> tuple[Index, Index]:
-        """Elements between the weights of neighbouring channels of a tile, and of neighbouring taps."""
+        """Words between the weights of neighbouring channels of a tile, and of neighbouring taps."""
         return (1, self.packed_rows) if self.packed_rows else (self.depth, 1)
 
     def _window_weights(self, channel: Index, rows: int) -> Callable[[Sequence[Index], Index], SSAValue]:
@@ -212,10 +213,11 @@ class _Im2col:
 
     def _weights(self, channel: Index, rows: int) -> Reach:
         """The weights of ``rows`` channels from ``channel`` on."""
-        nest = self.nest
-        offset = nest.add(self.w.origin, nest.mul(channel, self.depth))
-        row_stride, depth_stride = self._weight_strides()
-        return Reach(self.w.memory, offset, [depth_stride], [rows, 1], [row_stride, 1])
+        nest, step = self.nest, self.step
+        offset = nest.add(self.w.origin, nest.mul(channel, nest.mul(self.depth, step)))
+        row_stride, depth_stride = (nest.mul(stride, step) for stride in self._weight_strides())
+        shape, strides = ([rows, 1], [row_stride, 1]) if step == 1 else ([rows, 1, step], [row_stride, step, 1])
+        return Reach(self.w.memory, offset, [depth_stride], shape, strides)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@ Output pixels are cut in chunks: up to one vector of pixels that lie in one row 
 Where a whole chunk lies inside x the copy needs no masks (``_copy_whole``); elsewhere taps in the padding become
 zeros by the mask of their load (``_copy_edge``). A chunk shorter than a vector is stored as a whole one: what it
 writes too much, the next chunk or the slack at the end of the panel's rows takes.
+
+For an atom that takes several channels at once the panel is [window...][c / depth][pixel][depth]: words of neighbouring
+channels, with zeros beyond the last, are put together in registers.
 """
 
 from __future__ import annotations
@@ -22,10 +25,13 @@ from xdsl.dialects import arith, vector
 from xdsl.dialects.builtin import DenseArrayBase, VectorType, i1, i64
 from xdsl.ir import SSAValue
 
+from ...dialects.decisions import Im2col, window_words
 from ...dialects.kernel import ConvOp
-from .loop_nest import Index, LoopNest, Tensor
+from .contraction import Reach
+from .loop_nest import Index, LoopNest
 from .register_tile import strides_by_axis
 from .tile_access import Span, Tile, load_tile
+from .words import joined, word_type
 
 # Pixels at most this far apart are read by whole vectors and shuffled together.
 LARGEST_SHUFFLED_STRIDE = 4
@@ -94,29 +100,44 @@ class _Chunk:
 
 
 class PanelPacker:
-    """Writes panels of ``columns`` pixels to flat memory as [channels][window...][row_length]."""
+    """Writes panels of ``columns`` pixels to scratch memory as rows of ``row_length``: one a channel and tap."""
 
-    def __init__(
-        self, nest: LoopNest, kernel: ConvOp, y: Tensor, memory: SSAValue, columns: int, lanes: int, is_merged: bool
-    ):
+    def __init__(self, nest: LoopNest, kernel: ConvOp, decisions: Im2col, is_merged: bool):
         """``is_merged``: panels run over all output pixels of an image, else over those of one row."""
-        self.nest, self.x, self.y = nest, nest.operands[0], y
-        self.columns, self.lanes, self.is_merged = columns, min(lanes, columns), is_merged
+        self.nest, self.x, self.y = nest, nest.operands[0], nest.operands[-1]
+        self.columns, self.lanes, self.is_merged = decisions.columns, min(decisions.lanes, decisions.columns), is_merged
+        self.depth, self.rows = decisions.atom_depth, nest.dim(window_words(kernel, decisions.atom_depth))
         self.axes = window_axes(nest, kernel)
         self.x_strides = strides_by_axis(self.x)
         self.channels = nest.dim(nest.operands[1].dims[1])
-        self.row_length = columns if self._chunks_are_full else columns + self.lanes
-        taps: Index = 1
-        tap_strides: list[Index] = []
-        for axis in reversed(self.axes):
-            tap_strides.insert(0, nest.mul(taps, self.row_length))
-            taps = nest.mul(taps, axis.window)
-        self.panel = nest.view(
-            memory,
-            0,
-            [*(axis.window for axis in self.axes), self.channels, self.row_length],
-            [*tap_strides, nest.mul(taps, self.row_length), 1],
-        )
+        self.row_length = self.columns if self._chunks_are_full else self.columns + self.lanes
+        self.word = word_type(self.x.element_type, self.depth)
+        # Rows may be a vector longer than their columns.
+        size = nest.mul(self.rows, self.columns + decisions.lanes)
+        self.memory = nest.scratch_memory(self.word, 0, size)
+        self.panel = self._panel()
+
+    def _panel(self) -> SSAValue:
+        """As [window...][channels, or words of them][row_length]; channels are outermost where there are no words."""
+        nest, window = self.nest, [axis.window for axis in self.axes]
+        words = nest.ceildiv(self.channels, self.depth)
+        sizes = [words, *window] if self.depth == 1 else [*window, words]
+        strides: list[Index] = [self.row_length]
+        for size in reversed(sizes[1:]):
+            strides.insert(0, nest.mul(strides[0], size))
+        if self.depth == 1:
+            strides = [*strides[1:], strides[0]]
+        return nest.view(self.memory, 0, [*window, words, self.row_length], [*strides, 1])
+
+    def reach(self) -> Reach:
+        """The panel as the right of a contraction."""
+        nest, depth, columns = self.nest, self.depth, self.columns
+        along = self.row_length * depth
+        if depth == 1:
+            return Reach(self.memory, 0, [along], [1, columns], [along, 1])
+        size = nest.mul(self.rows, (columns + self.lanes) * depth)
+        memory = nest.scratch_memory(self.x.element_type, 0, size)
+        return Reach(memory, 0, [along], [1, columns, depth], [along, depth, 1])
 
     @property
     def last(self) -> WindowAxis:
@@ -211,21 +232,44 @@ class PanelPacker:
             with nest.when(inside):
                 self._copy_taps(offset, taps, chunk.lane)
             with nest.when(nest.insert(arith.XOrIOp(inside, nest.constant(True, i1)))):
-                zeros = nest.constant(0, VectorType(self.x.element_type, [self.lanes]))
-                with nest.loops([self.last.window, self.channels]) as (tap, channel):
-                    nest.store_vector(zeros, self.panel, [*taps, tap, channel, chunk.lane])
+                zeros = nest.constant(0, VectorType(self.word, [self.lanes]))
+                with nest.loops([self.last.window, nest.ceildiv(self.channels, self.depth)]) as (tap, word):
+                    nest.store_vector(zeros, self.panel, [*taps, tap, word, chunk.lane])
 
     def _copy_taps(self, offset: Index, taps: Sequence[Index], lane: Index) -> None:
         """The taps of one row of the window; ``offset`` is the first one's of the first pixel."""
         nest, axis = self.nest, self.last
         pixel_step = nest.mul(axis.stride, axis.step)
         done = self._copy_transposed(offset, taps, lane, pixel_step)
-        # Channels may lie a multiple of the page size apart: the taps of one share its cache lines while they last.
-        with nest.loop(0, self.channels) as channel, nest.loop(done, axis.window) as tap:
-            at = nest.add(offset, nest.mul(tap.index, nest.mul(axis.dilation, axis.step)))
-            at = nest.add(at, nest.mul(channel.index, self.x_strides[1, False]))
-            pixels = load_tile(nest, self.x.memory, at, Tile(None, Span(self.lanes)), 0, pixel_step)
-            nest.store_vector(pixels, self.panel, [*taps, tap.index, channel.index, lane])
+
+        def copy_taps(word: Index, channels: Sequence[Index]) -> None:
+            # Channels may lie a multiple of the page size apart: the taps of one share its cache lines while they last.
+            with nest.loop(done, axis.window) as tap:
+                at = nest.add(offset, nest.mul(tap.index, nest.mul(axis.dilation, axis.step)))
+                pixels = [self._load(nest.add(at, channel), None, pixel_step) for channel in channels]
+                self._store(pixels, [*taps, tap.index, word, lane])
+
+        self._each_word(copy_taps)
+
+    def _each_word(self, copy: Callable[[Index, Sequence[Index]], None]) -> None:
+        """Calls ``copy`` for all words, with the offsets of their channels in x: the last may have fewer."""
+        nest, depth, stride = self.nest, self.depth, self.x_strides[1, False]
+
+        def copy_word(word: Index, channels: int) -> None:
+            first = nest.mul(word, depth)
+            copy(word, [nest.mul(nest.add(first, channel), stride) for channel in range(channels)])
+
+        with nest.loop(0, nest.floordiv(self.channels, depth)) as word:
+            copy_word(word.index, depth)
+        if isinstance(self.channels, int) and self.channels % depth:
+            copy_word(self.channels // depth, self.channels % depth)
+
+    def _load(self, offset: Index, rows: Span | None, pixel_step: Index) -> SSAValue:
+        return load_tile(self.nest, self.x.memory, offset, Tile(rows, Span(self.lanes)), 1, pixel_step)
+
+    def _store(self, pixels: Sequence[SSAValue], place: Sequence[Index]) -> None:
+        """A vector of words, of the pixels of each of their channels."""
+        self.nest.store_vector(joined(self.nest, pixels, self.x.element_type, self.depth), self.panel, place)
 
     def _copy_transposed(self, offset: Index, taps: Sequence[Index], lane: Index, pixel_step: Index) -> int:
         """Copies blocks of contiguous taps, read pixel by pixel and transposed in registers; gives how many."""
@@ -235,13 +279,17 @@ class PanelPacker:
             return 0
         block = min(contiguous, self.lanes)
         row_type = VectorType(self.x.element_type, [self.lanes])
-        with nest.loops([self.channels, contiguous // block]) as (channel, number):
-            tap = nest.mul(number, block)
-            at = nest.add(nest.add(offset, tap), nest.mul(channel, self.x_strides[1, False]))
-            tile = load_tile(nest, self.x.memory, at, Tile(Span(block), Span(self.lanes)), 1, pixel_step)
-            for row in range(block):
-                pixels = nest.insert(vector.ExtractOp(tile, [row], row_type))
-                nest.store_vector(pixels, self.panel, [*taps, nest.add(tap, row), channel, lane])
+
+        def copy_blocks(word: Index, channels: Sequence[Index]) -> None:
+            with nest.loop(0, contiguous // block) as number:
+                tap = nest.mul(number.index, block)
+                at = nest.add(offset, tap)
+                tiles = [self._load(nest.add(at, channel), Span(block), pixel_step) for channel in channels]
+                for row in range(block):
+                    pixels = [nest.insert(vector.ExtractOp(tile, [row], row_type)) for tile in tiles]
+                    self._store(pixels, [*taps, nest.add(tap, row), word, lane])
+
+        self._each_word(copy_blocks)
         return contiguous // block * block
 
     def _transposed_taps(self) -> int:
@@ -265,9 +313,9 @@ class PanelPacker:
                 size = nest.insert(arith.SelectOp(condition, nest.value(size), nest.constant(0)))
             offset = nest.add(offset, nest.mul(position, axis.step))
             read = self._edge_reader(offset, position, size)
-            with nest.loop(0, self.channels) as channel:
-                pixels = read(nest.mul(channel.index, self.x_strides[1, False]))
-                nest.store_vector(pixels, self.panel, [*taps, channel.index, chunk.lane])
+            self._each_word(
+                lambda word, channels: self._store([read(channel) for channel in channels], [*taps, word, chunk.lane])
+            )
 
     def _edge_reader(self, offset: Index, position: Index, size: Index) -> Callable[[Index], SSAValue]:
         """Makes a function of a channel's offset that reads a vector of pixels, with zeros outside [0, size).

@@ -11,7 +11,9 @@ which little-endian machines have them in memory: (a & 255) | b << 8 ....
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import IntegerType, VectorType
@@ -23,6 +25,27 @@ from ...dialects.storage import element_bytes
 from .arithmetic import rows_of
 from .loop_nest import Index, LoopNest
 from .tile_access import Span, Tile, load_tile
+
+
+def word_type(element: Attribute, depth: int) -> Attribute:
+    """What holds so many numbers side by side: one alone is as it is."""
+    return element if depth == 1 else IntegerType(8 * element_bytes(element) * depth)
+
+
+def joined(nest: LoopNest, vectors: Sequence[SSAValue], element: Attribute, depth: int) -> SSAValue:
+    """The words whose parts, lowest first, are the lanes of these vectors; parts beyond them are zero."""
+    if depth == 1:
+        return vectors[0]
+    bits = 8 * element_bytes(element)
+    shape = vectors[0].type.get_shape()  # pyright: ignore[reportAttributeAccessIssue]
+    type_ = VectorType(word_type(element, depth), shape)
+    parts: list[SSAValue] = []
+    for number, value in enumerate(vectors):
+        if not isinstance(element, IntegerType):
+            value = nest.insert(arith.BitcastOp(value, VectorType(IntegerType(bits), shape)))
+        part = nest.insert(vectorx.ExtUIOp(value, type_))
+        parts.append(nest.insert(arith.ShLIOp(part, nest.constant(bits * number, type_))) if number else part)
+    return reduce(lambda a, b: nest.insert(arith.OrIOp(a, b)), parts)
 
 
 @dataclass(frozen=True)
@@ -53,7 +76,7 @@ class WordCopy:
 
     def fill(self, nest: LoopNest, source: Source, products: Index, places: Index) -> None:
         """Copies ``products`` rows of so many places; nothing is read beyond them."""
-        word = IntegerType(8 * element_bytes(self.element) * self.depth)
+        word = word_type(self.element, self.depth)
         memory = nest.scratch_memory(word, self.byte_offset, nest.mul(self.rows, self.width))
         target = nest.view(memory, 0, [self.rows, self.width], [self.width, 1])
         whole_places = nest.mul(nest.floordiv(places, self.lanes), self.lanes)
@@ -68,7 +91,8 @@ class WordCopy:
 
         def copy(row: Index, exist: Index, place: Index, lanes: Index | None) -> None:
             vectors = self._load(nest, source, row, exist, place, lanes)
-            nest.store_vector(self._joined(nest, vectors, word), target, [row, place])
+            if vectors:
+                nest.store_vector(joined(nest, vectors, self.element, self.depth), target, [row, place])
 
         whole = nest.floordiv(products, self.depth)
         rows(0, whole, self.depth)
@@ -96,16 +120,3 @@ class WordCopy:
             at = nest.add(offset, nest.mul(product, source.product_stride))
             vectors.append(load_tile(nest, source.memory, at, Tile(None, span), 0, source.place_stride))
         return [nest.broadcast(vector, [self.lanes]) for vector in vectors]
-
-    def _joined(self, nest: LoopNest, vectors: list[SSAValue], word: IntegerType) -> SSAValue:
-        """The words whose parts, lowest first, are the lanes of these vectors."""
-        bits, type_ = 8 * element_bytes(self.element), VectorType(word, [self.lanes])
-        total: SSAValue | None = None
-        for number, value in enumerate(vectors):
-            if not isinstance(self.element, IntegerType):
-                value = nest.insert(arith.BitcastOp(value, VectorType(IntegerType(bits), [self.lanes])))
-            part = nest.insert(vectorx.ExtUIOp(value, type_))
-            if number:
-                part = nest.insert(arith.ShLIOp(part, nest.constant(bits * number, type_)))
-            total = part if total is None else nest.insert(arith.OrIOp(total, part))
-        return nest.constant(0, type_) if total is None else total

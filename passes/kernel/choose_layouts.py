@@ -230,14 +230,13 @@ class _FunctionLayouts:
 
     def im2col_weights(self, op: ConvOp) -> Layout:
         """Tiles of as many output channels as a register tile has rows, where they divide a group's."""
-        rank, channels = op.type.rank, op.type.dims[1]
-        if not isinstance(channels, int):
-            return Layout.row_major(rank)
-        rows = im2col_tile(op, self.target).rows
-        groups = op.get("groups")
-        if rows == 1 or (groups > 1 and channels // groups % rows):
-            return Layout.row_major(rank)
-        return Layout(f"A{Layout.row_major(rank).order[1:]}{rows}a")
+        channels, groups, depth = op.type.dims[1], op.get("groups"), self.atom_depth(op)
+        rows = im2col_tile(op, self.target, depth).rows
+        if not isinstance(channels, int) or rows == 1 or (groups > 1 and channels // groups % rows):
+            rows = 0
+        layout = panel_layout(op, rows, depth)
+        assert layout is not None, "im2col takes weights in any panels"
+        return layout
 
     def with_halo(
         self, value: SSAValue, order: str, halo: tuple[tuple[Dim, ...], tuple[Dim, ...]], before: Operation

@@ -319,7 +319,8 @@ def _work_with_padding(count: int, rows: int, blocks: int) -> float:
 def _conv_im2col(kernel: Operation, target: Target) -> Decisions:
     """A register tile by the shape of the product; chunks of rows where panels are too few to share."""
     assert isinstance(kernel, ConvOp)
-    tile, x, w = im2col_tile(kernel, target), kernel.in_type(0), kernel.in_type(1)
+    x, w = kernel.in_type(0), kernel.in_type(1)
+    tile = im2col_tile(kernel, target, panel_depth(kernel))
     rows, groups = w.layout.block_of(0) or tile.rows, kernel.get("groups")
     channels = w.dims[0]
     tiles = -(-channels // groups // rows) if isinstance(channels, int) else 1
@@ -327,7 +328,14 @@ def _conv_im2col(kernel: Operation, target: Target) -> Decisions:
     panels = groups * _at_least(kernel.type.dims[0]) * -(-pixels // tile.columns)
     chunks = min(tiles, -(-PIECES_TO_SHARE // panels)) if tiles > 1 and panels < PIECES_TO_SHARE else 1
     packs = tile.packs or x.layout.order != Layout.row_major(x.rank).order
-    return Im2col(rows=rows, columns=tile.columns, lanes=target.lanes, pack=packs, row_chunks=chunks)
+    return Im2col(
+        rows=rows,
+        columns=tile.columns,
+        lanes=target.lanes,
+        pack=packs,
+        row_chunks=chunks,
+        atom=_packed_atom(kernel, target),
+    )
 
 
 def _conv_indirect(kernel: Operation, target: Target) -> Decisions:

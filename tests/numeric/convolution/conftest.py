@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import ml_dtypes
 import numpy as np
 import pytest
 from lamina.context import CompilerContext
@@ -17,7 +18,7 @@ from lamina.machines import host_target
 from lamina.passes.kernel.choose_layouts import KernelChooseLayoutsPass
 from lamina.passes.schedule.choose_tiles import choose_tiles
 from xdsl.dialects import arith, func
-from xdsl.dialects.builtin import FloatAttr, ModuleOp, f32, i8, i32
+from xdsl.dialects.builtin import FloatAttr, ModuleOp, bf16, f32, i8, i32
 from xdsl.ir import Attribute, Block, Region, SSAValue
 
 Size = int | str
@@ -28,7 +29,7 @@ class Convolution:
     """A convolution to test: sizes may be symbols.
 
     ``epilogue`` lists the shapes of the operands that are added before a relu; "y" stands for the result's size.
-    ``unsigned``: x and w are integers of 8 bits, w a constant, and these of them have no sign; None: all is f32.
+    ``elements`` are those of x, of w and of the sums: u8 for bytes without a sign, s8 with one. Narrow w is constant.
     """
 
     x: Sequence[Size]
@@ -40,14 +41,21 @@ class Convolution:
     groups: int = 1
     bias: bool = True
     epilogue: Sequence[Sequence[Size]] | None = None
-    unsigned: Sequence[int] | None = None
+    elements: tuple[str, str, str] = ("f32", "f32", "f32")
 
     @property
     def spatial(self) -> int:
         return len(self.x) - 2
 
+    @property
+    def is_narrow(self) -> bool:
+        return self.elements[0] != "f32"
+
+    def element_name(self, operand: int) -> str:
+        return self.elements[min(operand, 2)]
+
     def element(self, operand: int) -> Attribute:
-        return f32 if self.unsigned is None else i8 if operand < 2 else i32
+        return _ELEMENTS[self.element_name(operand)]
 
     def attributes(self) -> dict:
         n = self.spatial
@@ -79,6 +87,9 @@ class Convolution:
             [self.output_dims()[axis - len(shape)] if size == "y" else _dim(size) for axis, size in enumerate(shape)]
             for shape in self.epilogue or ()
         ]
+
+
+_ELEMENTS: dict[str, Attribute] = {"f32": f32, "bf16": bf16, "u8": i8, "s8": i8, "s32": i32}
 
 
 def _dim(size: Size) -> Dim:
@@ -139,7 +150,7 @@ def _conv(case: Convolution, values: Sequence[SSAValue], result: TensorType) -> 
         epilogue_ins=values[count:],
         epilogue=None if case.epilogue is None else _region(len(case.epilogue)),
         algorithm=case.algorithm,
-        unsigned=case.unsigned or None,
+        unsigned=[operand for operand in (0, 1) if case.elements[operand] == "u8"] or None,
         **case.attributes(),
     )
 
@@ -150,7 +161,7 @@ def laid_out(case: Convolution) -> kernel.ConvOp:
     types = [TensorType.of(shape, case.element(operand)) for operand, shape in enumerate(shapes)]
     block = Block(arg_types=types)
     operands: list[SSAValue] = list(block.args)
-    if case.unsigned is not None:
+    if case.is_narrow:
         block.add_op(weights := kernel.ConstantOp("w", types[1]))
         operands[1] = weights.result
     conv = _conv(case, operands, TensorType.of(case.output_dims(), case.element(2)))
@@ -173,11 +184,12 @@ def _stage(case: Convolution, operands: Sequence[TensorType], result: TensorType
 
 def _numbers(generator: np.random.Generator, shape: Sequence[int], case: Convolution, operand: int) -> np.ndarray:
     """Of integers the whole range, a third of them at its ends."""
-    if case.unsigned is None:
-        return np.asarray(generator.standard_normal(shape), np.float32)
-    if operand > 1:
+    element = case.element_name(operand)
+    if element in ("f32", "bf16"):
+        return np.asarray(generator.standard_normal(shape), np.float32 if element == "f32" else ml_dtypes.bfloat16)
+    if element == "s32":
         return generator.integers(-(1 << 20), 1 << 20, shape, np.int32)
-    limits = np.iinfo(np.uint8 if operand in case.unsigned else np.int8)
+    limits = np.iinfo(np.uint8 if element == "u8" else np.int8)
     values = generator.integers(limits.min, limits.max, shape, limits.dtype, endpoint=True)
     ends = generator.choice(np.array([limits.min, limits.max], limits.dtype), shape)
     return np.where(generator.random(shape) < 1 / 3, ends, values)
@@ -223,7 +235,7 @@ def check_convolution(run_kernel):
             decisions=stage.decisions,
         )
         want = expected_output(case, arrays)
-        if case.unsigned is not None:
+        if case.elements[-1] == "s32":
             np.testing.assert_array_equal(got, want)
             return stage.decided(kind_of(stage.kernel))
         depth = np.prod(arrays[1].shape[1:])

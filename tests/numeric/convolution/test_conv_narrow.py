@@ -6,7 +6,12 @@ import pytest
 from lamina.machines import host_target
 
 TARGET = host_target()
-SIGNS = {"signed": [], "unsigned x": [0], "unsigned w": [1], "unsigned": [0, 1]}
+SIGNS = {
+    "signed": ("s8", "s8", "s32"),
+    "unsigned x": ("u8", "s8", "s32"),
+    "unsigned w": ("s8", "u8", "s32"),
+    "unsigned": ("u8", "u8", "s32"),
+}
 
 # x, w, attributes
 CONVOLUTIONS = {
@@ -28,10 +33,10 @@ CONVOLUTIONS = {
 def test_sums_are_exact(check_convolution, convolution, name: str, unsigned: str, algorithm: str) -> None:
     x, w, attributes = CONVOLUTIONS[name]
     for bias in (True, False):
-        case = convolution(x, w, algorithm, **attributes, bias=bias, unsigned=SIGNS[unsigned])
+        case = convolution(x, w, algorithm, **attributes, bias=bias, elements=SIGNS[unsigned])
         decisions = check_convolution(case, threads=2 if bias else 1)
-        fits = TARGET.atom_for(*("ui8" if operand in SIGNS[unsigned] else "i8" for operand in (0, 1)), "i32")
+        fits = TARGET.atom_for(*("ui8" if element == "u8" else "i8" for element in SIGNS[unsigned][:2]), "i32")
         if fits and x[1] >= 16:
             assert decisions.atom == fits.name
-    free = convolution((x[0], x[1], "H", "W"), w, algorithm, **attributes, unsigned=SIGNS[unsigned])
+    free = convolution((x[0], x[1], "H", "W"), w, algorithm, **attributes, elements=SIGNS[unsigned])
     check_convolution(free, {"H": x[2], "W": x[3]})

@@ -169,6 +169,33 @@ func.func @read_in_place(%x: !layout.tensor<1 x 4 x 8 x 8 x f32>, %w: !layout.te
 
 // -----
 
+func.func @not_in_words(%x: !layout.tensor<1 x 4 x 8 x 8 x i8>, %w: !layout.tensor<4 x 4 x 3 x 3 x i8>, %y: !layout.tensor<1 x 4 x 6 x 6 x i32>) {
+  schedule.stage @conv0 %y = kernel.conv im2col(%x, %w) unsigned [0] tile {rows = 4, columns = 16, lanes = 8, atom = vpdpbusd}
+  func.return
+}
+
+// CHECK: C5: atom = vpdpbusd takes 4 channels at once: pack = true, and as many side by side in w
+
+// -----
+
+func.func @words_in_place(%x: !layout.tensor<1 x 4 x 8 x 8 x i8>, %w: !layout.tensor<4 x 4 x 3 x 3 x i8, AcdB4a4b>, %y: !layout.tensor<1 x 4 x 6 x 6 x i32>) {
+  schedule.stage @conv0 %y = kernel.conv im2col(%x, %w) unsigned [0] tile {rows = 4, columns = 16, lanes = 8, pack = false, atom = vpdpbusd}
+  func.return
+}
+
+// CHECK: C5: atom = vpdpbusd takes 4 channels at once: pack = true, and as many side by side in w
+
+// -----
+
+func.func @other_signs(%x: !layout.tensor<1 x 4 x 8 x 8 x i8>, %w: !layout.tensor<4 x 4 x 3 x 3 x i8, AcdB4a4b>, %y: !layout.tensor<1 x 4 x 6 x 6 x i32>) {
+  schedule.stage @conv0 %y = kernel.conv im2col(%x, %w) tile {rows = 4, columns = 16, lanes = 8, atom = vpdpbusd}
+  func.return
+}
+
+// CHECK: C5: atom = vpdpbusd adds ui8 times i8 to i32, and this is i8 times i8 to i32
+
+// -----
+
 func.func @without_a_table(%x: !layout.tensor<1 x 4 x 8 x 8 x f32, NHWC>, %w: !layout.tensor<16 x 4 x 3 x 3 x f32, Acdb16a>, %y: !layout.tensor<1 x 16 x 8 x 8 x f32, NHWC>) {
   schedule.stage @conv0 %y = kernel.conv indirect(%x, %w) pads [1, 1, 1, 1] tile {rows = 4, block = 32, lanes = 8, table = false}
   func.return
