@@ -1,7 +1,8 @@
 """Packs panels of im2col columns: for each output pixel of a panel, every input element under its window.
 
 The panel is [c][window...][pixel], so that one row of it is one tap of one channel for neighbouring pixels.
-Output pixels are cut in chunks: up to one vector of pixels that lie in one row of the output::
+Output pixels are cut in chunks: up to one vector of pixels that lie in one row of the output (of a 1x1 convolution the
+image is one row)::
 
     for row of the output that the panel touches
       for chunk of the row's pixels
@@ -25,10 +26,12 @@ from xdsl.dialects import arith, vector
 from xdsl.dialects.builtin import DenseArrayBase, VectorType, i1, i64
 from xdsl.ir import SSAValue
 
+from ...dialects import shape as dims
 from ...dialects.decisions import Im2col, window_words
 from ...dialects.kernel import ConvOp
 from .contraction import Reach
-from .loop_nest import Index, LoopNest
+from .conv_direct import is_pointwise
+from .loop_nest import Index, LoopNest, Tensor
 from .register_tile import strides_by_axis
 from .tile_access import Span, Tile, load_tile
 from .words import joined, word_type
@@ -84,6 +87,19 @@ def window_axes(nest: LoopNest, kernel: ConvOp) -> list[WindowAxis]:
     ]
 
 
+def _is_one_row(x: Tensor) -> bool:
+    """Whether the spatial axes follow each other in memory."""
+    axes = [piece.axis for piece in x.type.layout.pieces]
+    spatial = list(range(2, x.type.rank))
+    return axes[axes.index(2) :][: len(spatial)] == spatial
+
+
+def _pixels_of_image(nest: LoopNest, axes: Sequence[WindowAxis]) -> WindowAxis:
+    """The axis that all pixels of an image lie along, as 1x1 convolutions may see it."""
+    size = reduce(nest.mul, [axis.size for axis in axes])
+    return WindowAxis(size, 1, 1, 1, 0, 0, axes[-1].step)
+
+
 @dataclass(frozen=True)
 class _Chunk:
     """Neighbouring pixels of one output row: ``count`` of them, at most a vector, from ``column`` on.
@@ -104,10 +120,13 @@ class PanelPacker:
 
     def __init__(self, nest: LoopNest, kernel: ConvOp, decisions: Im2col, is_merged: bool):
         """``is_merged``: panels run over all output pixels of an image, else over those of one row."""
-        self.nest, self.x, self.y = nest, nest.operands[0], nest.operands[-1]
-        self.columns, self.lanes, self.is_merged = decisions.columns, min(decisions.lanes, decisions.columns), is_merged
+        self.nest, self.x = nest, nest.operands[0]
+        self.columns, self.lanes = decisions.columns, min(decisions.lanes, decisions.columns)
         self.depth, self.rows = decisions.atom_depth, nest.dim(window_words(kernel, decisions.atom_depth))
-        self.axes = window_axes(nest, kernel)
+        self.axes, self.sizes = window_axes(nest, kernel), kernel.type.dims[2:]
+        if is_merged and is_pointwise(kernel, [self.x]) and _is_one_row(self.x):
+            self.axes, self.sizes = [_pixels_of_image(nest, self.axes)], [dims.product(self.sizes)]
+        self.is_merged = is_merged and len(self.sizes) > 1
         self.x_strides = strides_by_axis(self.x)
         self.channels = nest.dim(nest.operands[1].dims[1])
         self.row_length = self.columns if self._chunks_are_full else self.columns + self.lanes
@@ -151,7 +170,7 @@ class PanelPacker:
         if not self.is_merged:
             self._pack_row(base, rows, 0, count, first)
             return
-        sizes = [nest.dim(size) for size in self.y.dims[2:]]
+        sizes = [nest.dim(size) for size in self.sizes]
         width = sizes[-1]
         end = nest.add(nest.floordiv(nest.sub(nest.add(first, count), 1), width), 1)
         with nest.loop(nest.floordiv(first, width), end) as row:
@@ -172,11 +191,11 @@ class PanelPacker:
     @property
     def _chunks_are_full(self) -> bool:
         """Whether rows and panels are multiples of a vector long, so that every chunk is one."""
-        width = self.y.dims[-1]
+        width = self.sizes[-1]
         return isinstance(width, int) and width % self.lanes == 0 and self.columns % self.lanes == 0
 
     def _pack_chunk(self, chunk: _Chunk) -> None:
-        width = self.y.dims[-1]
+        width = self.sizes[-1]
         if isinstance(width, int) and width < self.lanes:
             self._copy_edge(chunk)
             return
