@@ -17,7 +17,16 @@ from ...dialects.graph.attributes import reference_attributes
 from ...dialects.graph.types import NARROW_INTEGERS, i32
 from ...reference.operations import evaluate
 from .rewriting import Rewriter, graph_blocks, type_of
-from .shifted_products import Arithmetic, ShiftedFactor, Term, is_single, narrow_zero, replace_conv, replace_matmul
+from .shifted_products import (
+    Arithmetic,
+    ShiftedFactor,
+    Term,
+    is_single,
+    narrow_zero,
+    replace_conv,
+    replace_matmul,
+    without_zero,
+)
 
 _View: TypeAlias = graph.ReshapeOp | graph.TransposeOp | graph.BroadcastToOp | graph.PadOp
 # Of constants too large to be folded, what can stand between them and a product.
@@ -67,6 +76,7 @@ def narrow(operation: graph.MatmulOp | graph.ConvOp, rewriter: Rewriter) -> None
         x = finder.factor(left)
         w = finder.factor(right) if known[1] is None else narrow_constant(right, known[1], axes, operation.group > 1)
         if x is not None and w is not None:
+            x = without_zero(finder.now, x) if any(operation.pads) else x
             replace_conv(operation, x, w, rewriter)
         return
     depths = (-2 if operation.transpose_a else -1, -1 if operation.transpose_b else -2)

@@ -19,7 +19,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from ...dialects import graph
 from ...dialects.graph import GraphOperation
-from ...dialects.graph.types import element_type_of, i32, numpy_dtype
+from ...dialects.graph.types import GraphTensorType, element_type_of, i8, i32, numpy_dtype, ui8
 from ...dialects.shape import Dim
 from .rewriting import Rewriter, fields_of, type_of
 
@@ -44,7 +44,19 @@ class Arithmetic:
         return self.rewriter.insert(self.place, operation)
 
     def value(self, x: Term) -> SSAValue:
-        return self.rewriter.constant(self.place, x, "folded") if isinstance(x, np.ndarray) else x
+        """A number has one name wherever it stands, so that what is done with it twice is seen to be the same."""
+        if not isinstance(x, np.ndarray):
+            return x
+        if x.ndim:
+            return self.rewriter.constant(self.place, x, "folded")
+        name, constants = f"{x.dtype}_{x.item()}".replace("-", "minus_"), self.rewriter.constants
+        if (
+            name in constants
+            and (constants[name].dtype, constants[name].shape) == (x.dtype, ())
+            and constants[name] == x
+        ):
+            return self.insert(graph.ConstantOp([], [GraphTensorType.of_array(x)], handle=name))
+        return self.rewriter.constant(self.place, x, name)
 
     def binary(self, operation: type[GraphOperation], x: Term, y: Term) -> Term:
         if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
@@ -109,6 +121,36 @@ def element_of(x: Term) -> Attribute:
 def is_single(x: Term) -> bool:
     """Whether it has one element."""
     return all(size == 1 for size in shape_of(x))
+
+
+def flipped(element: Attribute) -> tuple[Attribute, int]:
+    """The other type of bytes, and what is added to a number of this one to be one of that."""
+    return (ui8, 128) if element == i8 else (i8, -128)
+
+
+def flip(now: Arithmetic, x: SSAValue) -> SSAValue:
+    """Bytes with a sign as others without one, more by 128, or the other way round."""
+    type_ = type_of(x)
+    element, amount = flipped(type_.element_type)
+    if (before := _before_flip(now, x)) is not None and type_of(before).element_type == element:
+        return before
+    cast = now.insert(graph.CastOp([x], [type_.with_element(element)]))
+    return now.insert(graph.AddOp([cast, now.value(np.asarray(amount, numpy_dtype(element)))]))
+
+
+def _before_flip(now: Arithmetic, x: SSAValue) -> SSAValue | None:
+    """What ``flip`` made x of, if it did."""
+    if not isinstance(addition := x.owner, graph.AddOp) or not isinstance(cast := addition.a.owner, graph.CastOp):
+        return None
+    return cast.x if not cast.saturate and now.rewriter.number(addition.b) in (128, -128) else None
+
+
+def without_zero(now: Arithmetic, x: ShiftedFactor) -> ShiftedFactor:
+    """Bytes whose zero point is 0 once they are flipped, so that zeros can stand around them; others as they are."""
+    if isinstance(x.x, np.ndarray) or not isinstance(x.zero, np.ndarray) or element_of(x.x) not in (i8, ui8):
+        return x
+    is_zero = is_single(x.zero) and x.zero.item() + flipped(element_of(x.x))[1] == 0
+    return ShiftedFactor(flip(now, x.x)) if is_zero else x
 
 
 def replace_matmul(matmul: graph.MatmulOp, a: ShiftedFactor, b: ShiftedFactor, rewriter: Rewriter) -> bool:

@@ -173,7 +173,7 @@ def convolution(model: Model, shape: tuple[int, ...], x_type: type, w_type: type
     zero_x, zero_w = np.zeros((), x_type), np.zeros((), w_type)
     inputs = [model.given(x, free), model.constant(w)]
     if "x" in zeros:
-        zero_x = drawn(x_type)
+        zero_x = drawn(x_type) if "middle" not in zeros else np.asarray(128 if x_type == np.uint8 else -128, x_type)
         inputs.append(model.given(zero_x) if "run" in zeros else model.constant(zero_x))
     if "w" in zeros:
         zero_w = drawn(w_type, outputs)
@@ -185,12 +185,17 @@ def convolution(model: Model, shape: tuple[int, ...], x_type: type, w_type: type
 
 @pytest.mark.parametrize(("x_type", "w_type"), SIGNS)
 def test_convolutions(x_type: type, w_type: type) -> None:
-    """A zero point of x stands around it where there is padding; one of w asks for the sums of windows."""
+    """A zero point of x stands around it where there is padding; one of w asks for the sums of windows.
+
+    One in the middle is zero once x is shifted by 128.
+    """
     model = Model()
     for shape, zeros in itertools.product(CONVOLUTIONS.values(), ("", "x", "w", "x w")):
         convolution(model, shape, x_type, w_type, zeros)
     convolution(model, CONVOLUTIONS["pointwise"], x_type, w_type, "x w run")
     convolution(model, CONVOLUTIONS["odd"], x_type, w_type, "x w run")
+    convolution(model, CONVOLUTIONS["odd"], x_type, w_type, "x middle")
+    convolution(model, CONVOLUTIONS["depthwise"], x_type, w_type, "x w middle")
     convolution(model, CONVOLUTIONS["square"], x_type, w_type, "x w", (0, 2, 3))
     model.check()
 

@@ -21,10 +21,10 @@ func.func @unsigned(%x: !graph.tensor<M x 3 x ui8>) -> !graph.tensor<M x 2 x i32
 // ARM:      func.func @mixed
 // ARM-NEXT:   %w = graph.constant @w : !graph.tensor<3 x 2 x i8>
 // ARM-NEXT:   %0 = graph.cast %x : (!graph.tensor<M x 3 x ui8>) -> !graph.tensor<M x 3 x i8>
-// ARM-NEXT:   %1 = graph.constant @folded : !graph.tensor<i8>
+// ARM-NEXT:   %1 = graph.constant @int8_minus_128 : !graph.tensor<i8>
 // ARM-NEXT:   %2 = graph.add %0, %1 : (!graph.tensor<M x 3 x i8>, !graph.tensor<i8>) -> !graph.tensor<M x 3 x i8>
 // ARM-NEXT:   %3 = graph.matmul %2, %w : (!graph.tensor<M x 3 x i8>, !graph.tensor<3 x 2 x i8>) -> !graph.tensor<M x 2 x i32>
-// ARM-NEXT:   %4 = graph.constant @folded_1 : !graph.tensor<2 x i32>
+// ARM-NEXT:   %4 = graph.constant @folded : !graph.tensor<2 x i32>
 // ARM-NEXT:   %5 = graph.add %3, %4 : (!graph.tensor<M x 2 x i32>, !graph.tensor<2 x i32>) -> !graph.tensor<M x 2 x i32>
 
 func.func @mixed(%x: !graph.tensor<M x 3 x ui8>) -> !graph.tensor<M x 2 x i32> {
@@ -51,20 +51,20 @@ func.func @computed(%a: !graph.tensor<M x 8 x i8>, %b: !graph.tensor<8 x N x i8>
 // CHECK:      func.func @signed(%x: !graph.tensor<M x 3 x i8>) -> !graph.tensor<M x 2 x i32> {
 // CHECK-NEXT:   %w = graph.constant @w : !graph.tensor<3 x 2 x i8>
 // CHECK-NEXT:   %0 = graph.cast %x : (!graph.tensor<M x 3 x i8>) -> !graph.tensor<M x 3 x ui8>
-// CHECK-NEXT:   %1 = graph.constant @folded : !graph.tensor<ui8>
+// CHECK-NEXT:   %1 = graph.constant @uint8_128 : !graph.tensor<ui8>
 // CHECK-NEXT:   %2 = graph.add %0, %1 : (!graph.tensor<M x 3 x ui8>, !graph.tensor<ui8>) -> !graph.tensor<M x 3 x ui8>
 // CHECK-NEXT:   %3 = graph.matmul %2, %w : (!graph.tensor<M x 3 x ui8>, !graph.tensor<3 x 2 x i8>) -> !graph.tensor<M x 2 x i32>
-// CHECK-NEXT:   %4 = graph.constant @folded_1 : !graph.tensor<2 x i32>
+// CHECK-NEXT:   %4 = graph.constant @folded : !graph.tensor<2 x i32>
 // CHECK-NEXT:   %5 = graph.add %3, %4 : (!graph.tensor<M x 2 x i32>, !graph.tensor<2 x i32>) -> !graph.tensor<M x 2 x i32>
 // CHECK-NEXT:   func.return %5 : !graph.tensor<M x 2 x i32>
 // CHECK-NEXT: }
 // CHECK:      func.func @unsigned(%x: !graph.tensor<M x 3 x ui8>) -> !graph.tensor<M x 2 x i32> {
 // CHECK-NEXT:   %v = graph.constant @v : !graph.tensor<3 x 2 x ui8>
 // CHECK-NEXT:   %0 = graph.cast %x : (!graph.tensor<M x 3 x ui8>) -> !graph.tensor<M x 3 x i8>
-// CHECK-NEXT:   %1 = graph.constant @folded_2 : !graph.tensor<i8>
+// CHECK-NEXT:   %1 = graph.constant @int8_minus_128 : !graph.tensor<i8>
 // CHECK-NEXT:   %2 = graph.add %0, %1 : (!graph.tensor<M x 3 x i8>, !graph.tensor<i8>) -> !graph.tensor<M x 3 x i8>
 // CHECK-NEXT:   %3 = graph.matmul %2, %v : (!graph.tensor<M x 3 x i8>, !graph.tensor<3 x 2 x ui8>) -> !graph.tensor<M x 2 x i32>
-// CHECK-NEXT:   %4 = graph.constant @folded_3 : !graph.tensor<2 x i32>
+// CHECK-NEXT:   %4 = graph.constant @folded_1 : !graph.tensor<2 x i32>
 // CHECK-NEXT:   %5 = graph.add %3, %4 : (!graph.tensor<M x 2 x i32>, !graph.tensor<2 x i32>) -> !graph.tensor<M x 2 x i32>
 // CHECK-NEXT:   func.return %5 : !graph.tensor<M x 2 x i32>
 // CHECK-NEXT: }
@@ -77,23 +77,23 @@ func.func @computed(%a: !graph.tensor<M x 8 x i8>, %b: !graph.tensor<8 x N x i8>
 // CHECK-NEXT:   %k = graph.constant @k : !graph.tensor<4 x 8 x 3 x 3 x i8>
 // CHECK-NEXT:   %d = graph.constant @d : !graph.tensor<8 x 1 x 3 x 3 x i8>
 // CHECK-NEXT:   %0 = graph.cast %x : (!graph.tensor<1 x 8 x 5 x 5 x i8>) -> !graph.tensor<1 x 8 x 5 x 5 x ui8>
-// CHECK-NEXT:   %1 = graph.constant @folded_4 : !graph.tensor<ui8>
+// CHECK-NEXT:   %1 = graph.constant @uint8_128 : !graph.tensor<ui8>
 // CHECK-NEXT:   %2 = graph.add %0, %1 : (!graph.tensor<1 x 8 x 5 x 5 x ui8>, !graph.tensor<ui8>) -> !graph.tensor<1 x 8 x 5 x 5 x ui8>
-// CHECK-NEXT:   %3 = graph.constant @folded_5 : !graph.tensor<ui8>
+// CHECK-NEXT:   %3 = graph.constant @uint8_128 : !graph.tensor<ui8>
 // CHECK-NEXT:   %4 = graph.pad %2, %3 pads [0, 0, 1, 1, 0, 0, 1, 1] : (!graph.tensor<1 x 8 x 5 x 5 x ui8>, !graph.tensor<ui8>) -> !graph.tensor<1 x 8 x 7 x 7 x ui8>
-// CHECK-NEXT:   %5 = graph.constant @folded_6 : !graph.tensor<4 x i32>
+// CHECK-NEXT:   %5 = graph.constant @folded_2 : !graph.tensor<4 x i32>
 // CHECK-NEXT:   %6 = graph.conv %4, %k, %5 : (!graph.tensor<1 x 8 x 7 x 7 x ui8>, !graph.tensor<4 x 8 x 3 x 3 x i8>, !graph.tensor<4 x i32>) -> !graph.tensor<1 x 4 x 5 x 5 x i32>
 // CHECK-NEXT:   %7 = graph.conv %x, %d pads [1, 1, 1, 1] group 8 : (!graph.tensor<1 x 8 x 5 x 5 x i8>, !graph.tensor<8 x 1 x 3 x 3 x i8>) -> !graph.tensor<1 x 8 x 5 x 5 x i32>
 // CHECK-NEXT:   func.return %6, %7 : !graph.tensor<1 x 4 x 5 x 5 x i32>, !graph.tensor<1 x 8 x 5 x 5 x i32>
 // CHECK-NEXT: }
 // CHECK:      func.func @computed(%a: !graph.tensor<M x 8 x i8>, %b: !graph.tensor<8 x N x i8>) -> !graph.tensor<M x N x i32> {
 // CHECK-NEXT:   %0 = graph.cast %b : (!graph.tensor<8 x N x i8>) -> !graph.tensor<8 x N x ui8>
-// CHECK-NEXT:   %1 = graph.constant @folded_7 : !graph.tensor<ui8>
+// CHECK-NEXT:   %1 = graph.constant @uint8_128 : !graph.tensor<ui8>
 // CHECK-NEXT:   %2 = graph.add %0, %1 : (!graph.tensor<8 x N x ui8>, !graph.tensor<ui8>) -> !graph.tensor<8 x N x ui8>
 // CHECK-NEXT:   %3 = graph.cast %a : (!graph.tensor<M x 8 x i8>) -> !graph.tensor<M x 8 x i32>
 // CHECK-NEXT:   %4 = graph.reduce sum %3 axes [1] : (!graph.tensor<M x 8 x i32>) -> !graph.tensor<M x i32>
 // CHECK-NEXT:   %5 = graph.reshape %4 : (!graph.tensor<M x i32>) -> !graph.tensor<M x 1 x i32>
-// CHECK-NEXT:   %6 = graph.constant @folded_8 : !graph.tensor<i32>
+// CHECK-NEXT:   %6 = graph.constant @int32_128 : !graph.tensor<i32>
 // CHECK-NEXT:   %7 = graph.mul %6, %5 : (!graph.tensor<i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x 1 x i32>
 // CHECK-NEXT:   %8 = graph.matmul %a, %2 : (!graph.tensor<M x 8 x i8>, !graph.tensor<8 x N x ui8>) -> !graph.tensor<M x N x i32>
 // CHECK-NEXT:   %9 = graph.sub %8, %7 : (!graph.tensor<M x N x i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x N x i32>

@@ -1,4 +1,4 @@
-// RUN: lamina-opt %s -p graph-fold-constants,graph-narrow-products,graph-dead-code --constant 'w=dense<[[-3, 2], [100, -128], [5, 6]]> : tensor<3x2xi8>' --constant 'far=dense<[[0, 2], [200, 128], [-5, 6]]> : tensor<3x2xi32>' --constant 'k=dense<2> : tensor<4x8x3x3xi8>' --constant 'three=dense<3> : tensor<i32>' | filecheck %s
+// RUN: lamina-opt %s -p graph-fold-constants,graph-narrow-products,graph-dead-code --constant 'w=dense<[[-3, 2], [100, -128], [5, 6]]> : tensor<3x2xi8>' --constant 'far=dense<[[0, 2], [200, 128], [-5, 6]]> : tensor<3x2xi32>' --constant 'k=dense<2> : tensor<4x8x3x3xi8>' --constant 'three=dense<3> : tensor<i32>' --constant 'least=dense<-128> : tensor<i32>' | filecheck %s
 
 // A zero point that a run tells is multiplied by the sums of the columns of the weights, which are known.
 
@@ -29,6 +29,18 @@ func.func @both(%a: !graph.tensor<M x 8 x i8>, %b: !graph.tensor<8 x N x ui8>, %
   func.return %4 : !graph.tensor<M x N x i32>
 }
 
+// Where -128 stands for zero, 0 does once 128 is added.
+
+func.func @middle(%x: !graph.tensor<1 x 8 x 5 x 5 x i8>) -> !graph.tensor<1 x 4 x 5 x 5 x i32> {
+  %k = graph.constant @k : !graph.tensor<4 x 8 x 3 x 3 x i8>
+  %least = graph.constant @least : !graph.tensor<i32>
+  %0 = graph.cast %k : (!graph.tensor<4 x 8 x 3 x 3 x i8>) -> !graph.tensor<4 x 8 x 3 x 3 x i32>
+  %1 = graph.cast %x : (!graph.tensor<1 x 8 x 5 x 5 x i8>) -> !graph.tensor<1 x 8 x 5 x 5 x i32>
+  %2 = graph.sub %1, %least : (!graph.tensor<1 x 8 x 5 x 5 x i32>, !graph.tensor<i32>) -> !graph.tensor<1 x 8 x 5 x 5 x i32>
+  %3 = graph.conv %2, %0 pads [1, 1, 1, 1] : (!graph.tensor<1 x 8 x 5 x 5 x i32>, !graph.tensor<4 x 8 x 3 x 3 x i32>) -> !graph.tensor<1 x 4 x 5 x 5 x i32>
+  func.return %3 : !graph.tensor<1 x 4 x 5 x 5 x i32>
+}
+
 // Zeros around the difference are the zero point around x, which may be known to a run alone.
 
 func.func @conv(%x: !graph.tensor<1 x 8 x 5 x 5 x ui8>, %point: !graph.tensor<ui8>) -> (!graph.tensor<1 x 4 x 5 x 5 x i32>, !graph.tensor<1 x 4 x 5 x 5 x i32>) {
@@ -45,9 +57,9 @@ func.func @conv(%x: !graph.tensor<1 x 8 x 5 x 5 x ui8>, %point: !graph.tensor<ui
 }
 
 // CHECK:      func.func @weights(%x: !graph.tensor<M x 3 x ui8>, %zero: !graph.tensor<i32>) -> !graph.tensor<M x 2 x i32> {
-// CHECK-NEXT:   %0 = graph.constant @folded_2 : !graph.tensor<2 x i32>
+// CHECK-NEXT:   %0 = graph.constant @folded_3 : !graph.tensor<2 x i32>
 // CHECK-NEXT:   %1 = graph.mul %zero, %0 : (!graph.tensor<i32>, !graph.tensor<2 x i32>) -> !graph.tensor<2 x i32>
-// CHECK-NEXT:   %2 = graph.constant @folded_3 : !graph.tensor<3 x 2 x i8>
+// CHECK-NEXT:   %2 = graph.constant @folded_4 : !graph.tensor<3 x 2 x i8>
 // CHECK-NEXT:   %3 = graph.matmul %x, %2 : (!graph.tensor<M x 3 x ui8>, !graph.tensor<3 x 2 x i8>) -> !graph.tensor<M x 2 x i32>
 // CHECK-NEXT:   %4 = graph.sub %3, %1 : (!graph.tensor<M x 2 x i32>, !graph.tensor<2 x i32>) -> !graph.tensor<M x 2 x i32>
 // CHECK-NEXT:   func.return %4 : !graph.tensor<M x 2 x i32>
@@ -56,7 +68,7 @@ func.func @conv(%x: !graph.tensor<1 x 8 x 5 x 5 x ui8>, %point: !graph.tensor<ui
 // CHECK-NEXT:   %0 = graph.cast %x : (!graph.tensor<M x 3 x ui8>) -> !graph.tensor<M x 3 x i32>
 // CHECK-NEXT:   %1 = graph.reduce sum %0 axes [1] : (!graph.tensor<M x 3 x i32>) -> !graph.tensor<M x i32>
 // CHECK-NEXT:   %2 = graph.reshape %1 : (!graph.tensor<M x i32>) -> !graph.tensor<M x 1 x i32>
-// CHECK-NEXT:   %3 = graph.constant @folded_4 : !graph.tensor<1 x 2 x i32>
+// CHECK-NEXT:   %3 = graph.constant @folded_5 : !graph.tensor<1 x 2 x i32>
 // CHECK-NEXT:   %4 = graph.mul %3, %2 : (!graph.tensor<1 x 2 x i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x 2 x i32>
 // CHECK-NEXT:   %5 = graph.constant @far_1 : !graph.tensor<3 x 2 x i8>
 // CHECK-NEXT:   %6 = graph.matmul %x, %5 : (!graph.tensor<M x 3 x ui8>, !graph.tensor<3 x 2 x i8>) -> !graph.tensor<M x 2 x i32>
@@ -77,25 +89,33 @@ func.func @conv(%x: !graph.tensor<1 x 8 x 5 x 5 x ui8>, %point: !graph.tensor<ui
 // CHECK-NEXT:   %10 = graph.sub %9, %7 : (!graph.tensor<M x N x i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x N x i32>
 // CHECK-NEXT:   func.return %10 : !graph.tensor<M x N x i32>
 // CHECK-NEXT: }
+// CHECK:      func.func @middle(%x: !graph.tensor<1 x 8 x 5 x 5 x i8>) -> !graph.tensor<1 x 4 x 5 x 5 x i32> {
+// CHECK-NEXT:   %0 = graph.cast %x : (!graph.tensor<1 x 8 x 5 x 5 x i8>) -> !graph.tensor<1 x 8 x 5 x 5 x ui8>
+// CHECK-NEXT:   %1 = graph.constant @uint8_128 : !graph.tensor<ui8>
+// CHECK-NEXT:   %2 = graph.add %0, %1 : (!graph.tensor<1 x 8 x 5 x 5 x ui8>, !graph.tensor<ui8>) -> !graph.tensor<1 x 8 x 5 x 5 x ui8>
+// CHECK-NEXT:   %3 = graph.constant @folded_1_1 : !graph.tensor<4 x 8 x 3 x 3 x i8>
+// CHECK-NEXT:   %4 = graph.conv %2, %3 pads [1, 1, 1, 1] : (!graph.tensor<1 x 8 x 5 x 5 x ui8>, !graph.tensor<4 x 8 x 3 x 3 x i8>) -> !graph.tensor<1 x 4 x 5 x 5 x i32>
+// CHECK-NEXT:   func.return %4 : !graph.tensor<1 x 4 x 5 x 5 x i32>
+// CHECK-NEXT: }
 // CHECK:      func.func @conv(%x: !graph.tensor<1 x 8 x 5 x 5 x ui8>, %point: !graph.tensor<ui8>) -> (!graph.tensor<1 x 4 x 5 x 5 x i32>, !graph.tensor<1 x 4 x 5 x 5 x i32>) {
-// CHECK-NEXT:   %0 = graph.constant @folded_5 : !graph.tensor<ui8>
+// CHECK-NEXT:   %0 = graph.constant @uint8_3 : !graph.tensor<ui8>
 // CHECK-NEXT:   %1 = graph.pad %x, %0 pads [0, 0, 1, 1, 0, 0, 1, 1] : (!graph.tensor<1 x 8 x 5 x 5 x ui8>, !graph.tensor<ui8>) -> !graph.tensor<1 x 8 x 7 x 7 x ui8>
-// CHECK-NEXT:   %2 = graph.constant @folded_1_1 : !graph.tensor<4 x 8 x 3 x 3 x i8>
+// CHECK-NEXT:   %2 = graph.constant @folded_2_1 : !graph.tensor<4 x 8 x 3 x 3 x i8>
 // CHECK-NEXT:   %3 = graph.constant @folded_6 : !graph.tensor<4 x i32>
 // CHECK-NEXT:   %4 = graph.conv %1, %2, %3 : (!graph.tensor<1 x 8 x 7 x 7 x ui8>, !graph.tensor<4 x 8 x 3 x 3 x i8>, !graph.tensor<4 x i32>) -> !graph.tensor<1 x 4 x 5 x 5 x i32>
 // CHECK-NEXT:   %zero = graph.cast %point : (!graph.tensor<ui8>) -> !graph.tensor<i32>
-// CHECK-NEXT:   %5 = graph.constant @folded_7 : !graph.tensor<ui8>
+// CHECK-NEXT:   %5 = graph.constant @uint8_0 : !graph.tensor<ui8>
 // CHECK-NEXT:   %6 = graph.pad %x, %5 pads [0, 0, 1, 1, 0, 0, 1, 1] : (!graph.tensor<1 x 8 x 5 x 5 x ui8>, !graph.tensor<ui8>) -> !graph.tensor<1 x 8 x 7 x 7 x ui8>
 // CHECK-NEXT:   %7 = graph.broadcast_to %5 : (!graph.tensor<ui8>) -> !graph.tensor<1 x 1 x 5 x 5 x ui8>
-// CHECK-NEXT:   %8 = graph.constant @folded_8 : !graph.tensor<ui8>
+// CHECK-NEXT:   %8 = graph.constant @uint8_1 : !graph.tensor<ui8>
 // CHECK-NEXT:   %9 = graph.pad %7, %8 pads [0, 0, 1, 1, 0, 0, 1, 1] : (!graph.tensor<1 x 1 x 5 x 5 x ui8>, !graph.tensor<ui8>) -> !graph.tensor<1 x 1 x 7 x 7 x ui8>
 // CHECK-NEXT:   %10 = graph.mul %9, %point : (!graph.tensor<1 x 1 x 7 x 7 x ui8>, !graph.tensor<ui8>) -> !graph.tensor<1 x 1 x 7 x 7 x ui8>
 // CHECK-NEXT:   %11 = graph.add %6, %10 : (!graph.tensor<1 x 8 x 7 x 7 x ui8>, !graph.tensor<1 x 1 x 7 x 7 x ui8>) -> !graph.tensor<1 x 8 x 7 x 7 x ui8>
-// CHECK-NEXT:   %12 = graph.constant @folded_9 : !graph.tensor<4 x i32>
+// CHECK-NEXT:   %12 = graph.constant @folded_7 : !graph.tensor<4 x i32>
 // CHECK-NEXT:   %13 = graph.mul %zero, %12 : (!graph.tensor<i32>, !graph.tensor<4 x i32>) -> !graph.tensor<4 x i32>
-// CHECK-NEXT:   %14 = graph.constant @folded_10 : !graph.tensor<i32>
+// CHECK-NEXT:   %14 = graph.constant @int32_0 : !graph.tensor<i32>
 // CHECK-NEXT:   %15 = graph.sub %14, %13 : (!graph.tensor<i32>, !graph.tensor<4 x i32>) -> !graph.tensor<4 x i32>
-// CHECK-NEXT:   %16 = graph.constant @folded_1_2 : !graph.tensor<4 x 8 x 3 x 3 x i8>
+// CHECK-NEXT:   %16 = graph.constant @folded_2_2 : !graph.tensor<4 x 8 x 3 x 3 x i8>
 // CHECK-NEXT:   %17 = graph.conv %11, %16, %15 : (!graph.tensor<1 x 8 x 7 x 7 x ui8>, !graph.tensor<4 x 8 x 3 x 3 x i8>, !graph.tensor<4 x i32>) -> !graph.tensor<1 x 4 x 5 x 5 x i32>
 // CHECK-NEXT:   func.return %4, %17 : !graph.tensor<1 x 4 x 5 x 5 x i32>, !graph.tensor<1 x 4 x 5 x 5 x i32>
 // CHECK-NEXT: }
