@@ -101,5 +101,5 @@ def _callees(function: llvm.FuncOp) -> list[str]:
         op.callee.root_reference.data
         for block in function.body.blocks
         for op in block.ops
-        if isinstance(op, llvm.CallOp) and op.callee is not None
+        if type(op) is llvm.CallOp and op.callee is not None
     ]

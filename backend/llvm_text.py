@@ -40,9 +40,11 @@ def print_llvm(module: ModuleOp, target: Target) -> str:
 
 def print_functions(functions: Sequence[llvm.FuncOp], target: Target) -> str:
     """LLVM IR of some functions of a module, which must contain what they call."""
-    body = "\n".join(_FunctionText(function).text() for function in functions)
+    declarations: dict[str, str] = {}
+    body = "\n".join(_FunctionText(function, declarations).text() for function in functions)
     header = f'target triple = "{target.triple}"\n'
-    return f"{header}\n{body}\n{_declarations(functions)}\n{_attributes(target)}{_LOOP_METADATA}"
+    declared = "\n".join(declarations.values())
+    return f"{header}\n{body}\n{declared}\n{_attributes(target)}{_LOOP_METADATA}"
 
 
 def _attributes(target: Target) -> str:
@@ -67,22 +69,6 @@ _LOOP_METADATA = """
 !1 = !{!"llvm.loop.unroll.disable"}
 !2 = !{!"llvm.loop.vectorize.enable", i1 false}
 """
-
-
-def _declarations(functions: Sequence[llvm.FuncOp]) -> str:
-    """A declaration for every intrinsic that is called."""
-    lines: dict[str, str] = {}
-    for function in functions:
-        for block in function.body.blocks:
-            for op in block.ops:
-                if not isinstance(op, llvm.CallIntrinsicOp):
-                    continue
-                name = op.intrin.data
-                if name not in lines:
-                    result = type_text(op.results[0].type) if op.results else "void"
-                    parameters = ", ".join(type_text(operand.type) for operand in op.operands)
-                    lines[name] = f"declare {result} @{name}({parameters})"
-    return "\n".join(lines.values())
 
 
 # --- types and constants
@@ -186,10 +172,13 @@ def _fast_math_text(op: Operation) -> str:
 
 
 class _FunctionText:
-    """Writes one function."""
+    """Writes one function, and a declaration for every intrinsic that it calls."""
 
-    def __init__(self, function: llvm.FuncOp):
+    def __init__(self, function: llvm.FuncOp, declarations: dict[str, str]):
         self._function = function
+        self.declarations = declarations
+        # By identity, which is quicker than by value: most ops share their types.
+        self._types: dict[int, str] = {}
         self._names: dict[SSAValue, str] = {}
         self._labels: dict[Block, str] = {}
         self._lines: list[str] = []
@@ -205,12 +194,15 @@ class _FunctionText:
         counter = 0
         for block in blocks:
             for op in block.ops:
-                if isinstance(op, llvm.ConstantOp):
-                    self._names[op.results[0]] = _constant_text(op.value, op.result.type)
-                elif isinstance(op, llvmx.PoisonOp):
-                    self._names[op.results[0]] = "poison"
-                elif op.results:
-                    self._names[op.results[0]] = f"%v{counter}"
+                if not op.results:
+                    continue
+                result = op.results[0]
+                if type(op) is llvm.ConstantOp:
+                    self._names[result] = _constant_text(op.value, result.type)
+                elif type(op) is llvmx.PoisonOp:
+                    self._names[result] = "poison"
+                else:
+                    self._names[result] = f"%v{counter}"
                     counter += 1
         incoming = self._incoming(blocks)
         for block in blocks:
@@ -256,7 +248,7 @@ class _FunctionText:
         if incoming:
             for position, argument in enumerate(block.args):
                 sources = ", ".join(f"[ {names[values[position]]}, %{label} ]" for label, values in incoming)
-                lines.append(f"  {names[argument]} = phi {type_text(argument.type)} {sources}")
+                lines.append(f"  {names[argument]} = phi {self.type_of(argument)} {sources}")
         for op in block.ops:
             writer = _WRITERS.get(type(op))
             if writer is None:
@@ -270,7 +262,15 @@ class _FunctionText:
 
     def typed(self, value: SSAValue) -> str:
         """`float %3`."""
-        return f"{type_text(value.type)} {self._names[value]}"
+        return f"{self.type_of(value)} {self._names[value]}"
+
+    def type_of(self, value: SSAValue) -> str:
+        """`float`."""
+        attribute = value.type
+        text = self._types.get(id(attribute))
+        if text is None:
+            text = self._types[id(attribute)] = type_text(attribute)
+        return text
 
     def name(self, value: SSAValue) -> str:
         """`%3`, or the text of a constant."""
@@ -304,17 +304,18 @@ def _binary(word: str) -> Writer:
 
 def _cast(word: str) -> Writer:
     def write(function: _FunctionText, op: Operation) -> str:
-        return f"{word} {function.typed(op.operands[0])} to {type_text(op.results[0].type)}"
+        return f"{word} {function.typed(op.operands[0])} to {function.type_of(op.results[0])}"
 
     return write
 
 
 def _call_intrinsic(function: _FunctionText, op: Operation) -> str:
     assert isinstance(op, llvm.CallIntrinsicOp)
-    result = type_text(op.results[0].type) if op.results else "void"
-    arguments = ", ".join(function.typed(operand) for operand in op.operands)
-    flags = _fast_math_text(op)
-    return f"call {flags}{result} @{op.intrin.data}({arguments})"
+    name, operands = op.intrin.data, list(op.operands)
+    result = function.type_of(op.results[0]) if op.results else "void"
+    if name not in function.declarations:
+        function.declarations[name] = f"declare {result} @{name}({', '.join(map(function.type_of, operands))})"
+    return f"call {_fast_math_text(op)}{result} @{name}({', '.join(map(function.typed, operands))})"
 
 
 def _call(function: _FunctionText, op: Operation) -> str:
@@ -329,7 +330,7 @@ def _call(function: _FunctionText, op: Operation) -> str:
 def _load(function: _FunctionText, op: Operation) -> str:
     assert isinstance(op, llvm.LoadOp)
     alignment = f", align {op.alignment.value.data}" if op.alignment is not None else ""
-    return f"load {type_text(op.results[0].type)}, {function.typed(op.operands[0])}{alignment}"
+    return f"load {function.type_of(op.results[0])}, {function.typed(op.operands[0])}{alignment}"
 
 
 def _store(function: _FunctionText, op: Operation) -> str:
@@ -380,7 +381,7 @@ def _select(function: _FunctionText, op: Operation) -> str:
 
 def _splat(function: _FunctionText, op: Operation) -> str:
     assert isinstance(op, llvmx.SplatOp)
-    vector = type_text(op.result.type)
+    vector = function.type_of(op.result)
     lanes = op.result.type.get_shape()[0]  # pyright: ignore[reportAttributeAccessIssue]
     first = f"{function.name(op.results[0])}.first"
     function._lines.append(f"  {first} = insertelement {vector} poison, {function.typed(op.scalar)}, i64 0")

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import IndexType
+from xdsl.dialects.builtin import IndexType, i1
 from xdsl.ir import Operation, SSAValue
+
+from .shared_attributes import integer
 
 Index: TypeAlias = int | SSAValue
 INDEX = IndexType()
@@ -97,7 +99,14 @@ class IndexArithmetic(ABC):
 
     def compare(self, predicate: str, left: Index, right: Index) -> SSAValue:
         """An i1 from ``slt``, ``sle``, ``sgt``, ``sge`` (signed), ``ult``, ``uge`` (unsigned), ``eq`` or ``ne``."""
-        return self.insert(arith.CmpiOp(self.value(left), self.value(right), predicate))
+        number = arith.CMPI_COMPARISON_OPERATIONS.index(predicate)
+        return self.insert(
+            arith.CmpiOp.create(
+                operands=[self.value(left), self.value(right)],
+                result_types=[i1],
+                properties={"predicate": integer(number)},
+            )
+        )
 
     def split_index(self, flat: Index, bounds: Sequence[Index]) -> list[Index]:
         """The indices of a loop nest from its flattened index, the last bound innermost."""

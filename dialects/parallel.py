@@ -14,6 +14,7 @@ Turns are numbered with the last index innermost, and each thread takes a run of
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import ClassVar
 
 from xdsl.dialects.builtin import (
@@ -47,6 +48,7 @@ from xdsl.traits import IsTerminator, NoMemoryEffect
 from xdsl.utils.exceptions import VerifyException
 
 from .index_arithmetic import Index
+from .shared_attributes import integers
 
 THREAD_SPACE = StringAttr("thread")
 """The memory space of what belongs to one thread alone."""
@@ -57,6 +59,11 @@ class ShareAttr(ParametrizedAttribute):
     """Threads share the turns of a loop, each a run of neighbours."""
 
     name = "threads.share"
+
+
+@cache
+def _shared_by_threads(loops: int) -> ArrayAttr[Attribute]:
+    return ArrayAttr([ShareAttr()] * loops)
 
 
 @irdl_op_definition
@@ -85,8 +92,8 @@ class ForallOp(IRDLOperation):
         super().__init__(
             operands=[[bound for bound in bounds if not isinstance(bound, int)]],
             properties={
-                "static_bounds": DenseArrayBase.from_list(i64, static),
-                "mapping": ArrayAttr([ShareAttr()] * len(bounds) if mapping is None else mapping),
+                "static_bounds": integers(*static),
+                "mapping": _shared_by_threads(len(bounds)) if mapping is None else ArrayAttr(mapping),
             },
             regions=[body],
         )

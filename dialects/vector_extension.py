@@ -14,7 +14,6 @@ from xdsl.dialects.builtin import (
     SignlessIntegerConstraint,
     VectorType,
     i1,
-    i64,
 )
 from xdsl.ir import Attribute, Dialect, Operation, SSAValue
 from xdsl.irdl import (
@@ -33,6 +32,8 @@ from xdsl.printer import Printer
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.hints import isa
+
+from .shared_attributes import integer, vector_type
 
 
 @irdl_op_definition
@@ -82,8 +83,8 @@ class _CompareOp(IRDLOperation):
         assert isinstance(lhs.type, VectorType)
         super().__init__(
             operands=[lhs, rhs],
-            properties={"predicate": IntegerAttr(number, i64)},
-            result_types=[VectorType(i1, lhs.type.get_shape())],
+            properties={"predicate": integer(number)},
+            result_types=[vector_type(i1, lhs.type.get_shape())],
         )
 
     def print(self, printer: Printer) -> None:

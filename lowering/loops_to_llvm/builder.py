@@ -13,8 +13,7 @@ from functools import cache
 
 from xdsl.dialects import arith, llvm
 from xdsl.dialects.builtin import (
-    ArrayAttr,
-    DenseArrayBase,
+    UNKNOWN_LOC,
     DenseIntOrFPElementsAttr,
     FloatAttr,
     IntAttr,
@@ -25,26 +24,27 @@ from xdsl.dialects.builtin import (
     VectorType,
     i1,
     i8,
-    i32,
     i64,
 )
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from ...dialects import llvm_extension as llvmx
+from ...dialects import shared_attributes
+from ...dialects.shared_attributes import small_integers
 
 POINTER = llvm.LLVMPointerType()
 NO_FAST_MATH = llvm.FastMathAttr(None)
 _NO_WRAP_FLAGS = IntegerAttr(0, 32)
 _ORDERING = IntegerAttr(0, i64)
-_NO_BUNDLES = DenseArrayBase.from_list(i32, ())
-_DYNAMIC = DenseArrayBase.from_list(i32, [llvm.GEP_USE_SSA_VAL])
+_NO_BUNDLES = small_integers()
+_DYNAMIC = small_integers(llvm.GEP_USE_SSA_VAL)
 _INT32_RANGE = range(-(1 << 31) + 1, 1 << 31)
 
 
 @cache
 def vector_type(element: Attribute, lanes: int) -> Attribute:
     """The LLVM type of a piece of `lanes` elements: a scalar where there is one."""
-    return element if lanes == 1 else VectorType(element, ArrayAttr((IntAttr(lanes),)))
+    return element if lanes == 1 else shared_attributes.vector_type(element, (lanes,))
 
 
 @cache
@@ -53,6 +53,11 @@ def fast_math(flags: arith.FastMathFlagsAttr | None) -> llvm.FastMathAttr:
     if flags is None or not flags.data:
         return NO_FAST_MATH
     return llvm.FastMathAttr(tuple(flags.data))
+
+
+@cache
+def _word(text: str) -> StringAttr:
+    return StringAttr(text)
 
 
 @cache
@@ -76,7 +81,7 @@ def _intrinsic_properties(name: str, arguments: int, flags: llvm.FastMathAttr) -
         "intrin": StringAttr(name),
         "fastmathFlags": flags,
         "op_bundle_sizes": _NO_BUNDLES,
-        "operandSegmentSizes": DenseArrayBase.from_list(i32, [arguments, 0]),
+        "operandSegmentSizes": small_integers(arguments, 0),
     }
 
 
@@ -155,7 +160,7 @@ class Builder:
         properties: Mapping[str, Attribute] = {},
     ) -> SSAValue:
         """Appends an op with one result and returns it."""
-        op = operation.create(operands=operands, result_types=(result,), properties=properties)
+        op = operation.create(operands=operands, result_types=(result,), properties=properties, location=UNKNOWN_LOC)
         self.block.add_op(op)
         return op.results[0]
 
@@ -283,7 +288,7 @@ class Builder:
         """Float comparison; `i1`, or a vector of it."""
         lhs_type = lhs.type
         result = vector_type(i1, lhs_type.get_shape()[0]) if isinstance(lhs_type, VectorType) else i1
-        properties = {"predicate": StringAttr(predicate), "fastmathFlags": flags}
+        properties = {"predicate": _word(predicate), "fastmathFlags": flags}
         return self.emit(llvmx.FCmpOp, (lhs, rhs), result, properties)
 
     def select(self, condition: SSAValue, lhs: SSAValue, rhs: SSAValue) -> SSAValue:
@@ -352,7 +357,7 @@ class Builder:
             llvm.ShuffleVectorOp,
             (first, second),
             vector_type(first_type.element_type, len(mask)),
-            {"mask": DenseArrayBase.from_list(i32, mask)},
+            {"mask": small_integers(*mask)},
         )
 
     def extract(self, vector: SSAValue, position: int) -> SSAValue:
@@ -395,7 +400,7 @@ class Builder:
         properties = {
             "elem_type": i8,
             "noWrapFlags": _NO_WRAP_FLAGS,
-            "rawConstantIndices": DenseArrayBase.from_list(i32, [nbytes]),
+            "rawConstantIndices": small_integers(nbytes),
         }
         return self.emit_once(llvm.GEPOp, (pointer,), POINTER, properties, (nbytes,))
 
@@ -427,7 +432,7 @@ class Builder:
         **attributes: Attribute,
     ) -> None:
         """A two-way branch."""
-        sizes = DenseArrayBase.from_list(i32, [1, len(then_arguments), len(else_arguments)])
+        sizes = small_integers(1, len(then_arguments), len(else_arguments))
         self.emit_effect(
             llvm.CondBrOp,
             (condition, *then_arguments, *else_arguments),

@@ -16,6 +16,7 @@ from xdsl.ir import SSAValue
 
 from ...dialects.kernel import ArgReduceOp
 from ...dialects.schedule import StageOp
+from ...dialects.shared_attributes import vector_type
 from .arithmetic import compare, identity, index_as, is_unsigned, reduce_lanes, select
 from .element_loops import Position, Stretch, stretches_of, walk_stretch
 from .loop_nest import Index, LoopNest
@@ -50,8 +51,8 @@ class _ArgReduction(ReductionWalk):
         best: list[SSAValue] = []
         for segment in segments:
             shape = self._tile(Span(segment.size), columns).shape
-            best.append(self.nest.constant(identity(self.kind, self.element), VectorType(self.element, list(shape))))
-            best.append(self.nest.constant(0, VectorType(i64, list(shape))))
+            best.append(self.nest.constant(identity(self.kind, self.element), vector_type(self.element, shape)))
+            best.append(self.nest.constant(0, vector_type(i64, shape)))
         best = self._loops(outer, inner, segments, position, 0, columns, best)
         found = [self._collapse(best[at], best[at + 1]) for at in range(0, len(best), 2)]
         value, index = found[0]
@@ -148,6 +149,6 @@ class _ArgReduction(ReductionWalk):
 
 def _counting(nest: LoopNest, lanes: int, step: int) -> SSAValue:
     """0, step, 2 * step ..."""
-    type_ = VectorType(i64, [lanes])
+    type_ = vector_type(i64, [lanes])
     numbers = DenseIntOrFPElementsAttr.from_list(type_, [lane * step for lane in range(lanes)])
     return nest.insert(arith.ConstantOp(numbers, type_))

@@ -19,6 +19,7 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from ...dialects import vector_extension as vectorx
+from ...dialects.shared_attributes import vector_type
 from .loop_nest import Index, LoopNest
 
 _FLOAT_OPS: dict[str, Callable[[SSAValue, SSAValue], Operation]] = {
@@ -45,7 +46,7 @@ def element_of(type_: Attribute) -> Attribute:
 
 def with_element(type_: Attribute, element: Attribute) -> Attribute:
     """The scalar or vector type of the same shape with other elements."""
-    return VectorType(element, type_.get_shape()) if isinstance(type_, VectorType) else element
+    return vector_type(element, type_.get_shape()) if isinstance(type_, VectorType) else element
 
 
 def is_unsigned(element: Attribute) -> bool:
@@ -115,7 +116,7 @@ def rows_of(nest: LoopNest, value: SSAValue) -> list[SSAValue]:
     """The rows of a two-dimensional vector."""
     assert isinstance(value.type, VectorType)
     rows, columns = value.type.get_shape()
-    row_type = VectorType(value.type.element_type, [columns])
+    row_type = vector_type(value.type.element_type, [columns])
     return [nest.insert(vector.ExtractOp(value, [row], row_type)) for row in range(rows)]
 
 

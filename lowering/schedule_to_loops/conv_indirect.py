@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from xdsl.dialects import arith, memref, vector
-from xdsl.dialects.builtin import IntegerType, VectorType
+from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
@@ -35,6 +35,7 @@ from ...dialects.decisions import Indirect
 from ...dialects.kernel import ConvOp
 from ...dialects.operand_layouts import packed_layout, panel_depth
 from ...dialects.schedule import StageOp
+from ...dialects.shared_attributes import vector_type
 from ...dialects.storage import element_bytes
 from .contraction import Contraction, Reach, Reader, RowTiles, Sum, Term
 from .conv_direct import images_are_contiguous
@@ -238,17 +239,17 @@ class _Pixels:
         """One channel of each pixel, or one word of them."""
         element = self.conv.x.element_type
         if self.step == 1:
-            column = nest.constant(0.0, VectorType(element, [len(pixels), 1]))
+            column = nest.constant(0.0, vector_type(element, [len(pixels), 1]))
             for row, view in enumerate(pixels):
                 column = nest.insert(vector.InsertOp(nest.load(view, [index, 0]), column, [row, 0]))
             return column
         word = IntegerType(8 * element_bytes(element) * self.step)
-        words = nest.constant(0, VectorType(word, [len(pixels), 1, 1]))
+        words = nest.constant(0, vector_type(word, [len(pixels), 1, 1]))
         for row, view in enumerate(pixels):
             elements = nest.load_vector(view, [index, 0], [self.step])
-            lane = nest.insert(vector.BitcastOp(elements, VectorType(word, [1])))
+            lane = nest.insert(vector.BitcastOp(elements, vector_type(word, [1])))
             words = nest.insert(vector.InsertOp(nest.insert(vector.ExtractOp(lane, [0], word)), words, [row, 0, 0]))
-        return nest.insert(vector.BitcastOp(words, VectorType(element, [len(pixels), 1, self.step])))
+        return nest.insert(vector.BitcastOp(words, vector_type(element, [len(pixels), 1, self.step])))
 
 
 class _Table:

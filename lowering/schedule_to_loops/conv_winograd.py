@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from xdsl.dialects import arith, vector
+from xdsl.dialects import arith
 from xdsl.dialects.builtin import VectorType, i1
 from xdsl.ir import SSAValue
 
@@ -147,22 +147,19 @@ class _Winograd:
     def transpose(self, rows: list[SSAValue]) -> list[SSAValue]:
         """Rows of vectors as columns; at this level only names change."""
         count = rows[0].type.get_shape()[0]  # pyright: ignore[reportAttributeAccessIssue]
-        cells = [[self.extract(row, index) for index in range(count)] for row in rows]
+        cells = [[self.nest.part(row, index) for index in range(count)] for row in rows]
         return [self.stack([row[index] for row in cells]) for index in range(count)]
 
     def flatten(self, columns: list[SSAValue]) -> list[SSAValue]:
         """All vectors of a result given by its columns, row after row."""
         count = columns[0].type.get_shape()[0]  # pyright: ignore[reportAttributeAccessIssue]
-        return [self.extract(column, row) for row in range(count) for column in columns]
-
-    def extract(self, value: SSAValue, index: int) -> SSAValue:
-        return self.nest.insert(vector.ExtractOp(value, [index], self.vector([self.lanes])))
+        return [self.nest.part(column, row) for row in range(count) for column in columns]
 
     def stack(self, vectors: list[SSAValue]) -> SSAValue:
         nest = self.nest
         total = nest.constant(0.0, self.vector([len(vectors), self.lanes]))
         for index, value in enumerate(vectors):
-            total = nest.insert(vector.InsertOp(value, total, [index]))
+            total = nest.with_part(total, value, index)
         return total
 
     def vector(self, shape: list[int]) -> VectorType:
@@ -248,7 +245,7 @@ class _Winograd:
         """Columns of pixels as one vector [column][row][lane]."""
         value = self.nest.constant(0.0, self.vector([self.tile, self.tile, self.lanes]))
         for index, pixels in enumerate(columns):
-            value = self.nest.insert(vector.InsertOp(pixels, value, [index]))
+            value = self.nest.with_part(value, pixels, index)
         return value
 
     # --- tiles of far apart numbers -----------------------------------------------------------------------------
@@ -260,7 +257,7 @@ class _Winograd:
         """
         if self.tile == 4:
             return self.spread_exceeded(self.sums_of_squares(columns), [[(2, row, place)] for place in range(4)])
-        pixels = [self.extract(value, place) for value in columns for place in range(2)]
+        pixels = [self.nest.part(value, place) for value in columns for place in range(2)]
         places = [[(2, row, down), (3, column, right)] for right in range(2) for down in range(2)]
         return self.spread_exceeded([_binary(self.nest, arith.MulfOp, pixel, pixel) for pixel in pixels], places)
 
@@ -286,7 +283,7 @@ class _Winograd:
         total = self.nest.constant(0.0, vectors[0].type)
         for value in vectors:
             total = self.nest.fma(value, value, total)
-        return [self.extract(total, place) for place in range(self.tile)]
+        return [self.nest.part(total, place) for place in range(self.tile)]
 
     def spread_exceeded(self, parts: list[SSAValue], places: list[list[tuple[int, Index, int]]]) -> SSAValue:
         """Whether, in any lane, a part is too small beside all of them, or anything is not finite.

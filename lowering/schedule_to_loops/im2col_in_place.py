@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import VectorType, i1
+from xdsl.dialects.builtin import i1
 from xdsl.ir import SSAValue
 
 from ...dialects.kernel import ConvOp
@@ -184,5 +184,5 @@ class ColumnsInPlace:
         if self.last.begin == 0:
             return below
         before = nest.mask(shape, [1, nest.sub(0, position)])
-        everywhere = nest.constant(True, VectorType(i1, shape))
+        everywhere = nest.constant(True, nest.vector_type(i1, shape))
         return nest.insert(arith.AndIOp(below, nest.insert(arith.XOrIOp(before, everywhere))))

@@ -23,12 +23,13 @@ from dataclasses import dataclass
 from functools import reduce
 
 from xdsl.dialects import arith, vector
-from xdsl.dialects.builtin import DenseArrayBase, VectorType, i1, i64
+from xdsl.dialects.builtin import DenseArrayBase, i1, i64
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
 from ...dialects.decisions import Im2col, window_words
 from ...dialects.kernel import ConvOp
+from ...dialects.shared_attributes import vector_type
 from .contraction import Reach
 from .conv_direct import is_pointwise
 from .loop_nest import Index, LoopNest, Tensor
@@ -251,7 +252,7 @@ class PanelPacker:
             with nest.when(inside):
                 self._copy_taps(offset, taps, chunk.lane)
             with nest.when(nest.insert(arith.XOrIOp(inside, nest.constant(True, i1)))):
-                zeros = nest.constant(0, VectorType(self.word, [self.lanes]))
+                zeros = nest.constant(0, vector_type(self.word, [self.lanes]))
                 with nest.loops([self.last.window, nest.ceildiv(self.channels, self.depth)]) as (tap, word):
                     nest.store_vector(zeros, self.panel, [*taps, tap, word, chunk.lane])
 
@@ -297,7 +298,7 @@ class PanelPacker:
         if not contiguous:
             return 0
         block = min(contiguous, self.lanes)
-        row_type = VectorType(self.x.element_type, [self.lanes])
+        row_type = vector_type(self.x.element_type, [self.lanes])
 
         def copy_blocks(word: Index, channels: Sequence[Index]) -> None:
             with nest.loop(0, contiguous // block) as number:
@@ -374,7 +375,7 @@ class PanelPacker:
         if self.last.begin == 0:
             return below
         before = nest.mask([self.lanes], [first])
-        everywhere = nest.constant(True, VectorType(i1, [self.lanes]))
+        everywhere = nest.constant(True, vector_type(i1, [self.lanes]))
         return nest.insert(arith.AndIOp(below, nest.insert(arith.XOrIOp(before, everywhere))))
 
     def _every(self, loaded: Sequence[SSAValue], stride: int) -> SSAValue:
@@ -389,7 +390,7 @@ class PanelPacker:
                 for lane in range(lanes)
             ]
             indices = DenseArrayBase.from_list(i64, mask)
-            type_ = VectorType(self.x.element_type, [lanes])
+            type_ = vector_type(self.x.element_type, [lanes])
             operands = [result, loaded[number]]
             result = self.nest.insert(
                 vector.ShuffleOp.create(operands=operands, result_types=[type_], properties={"mask": indices})

@@ -23,11 +23,9 @@ from xdsl.dialects.builtin import (
     DictionaryAttr,
     FloatAttr,
     IndexType,
-    IntegerAttr,
     IntegerType,
     MemRefType,
     Signedness,
-    StridedLayoutAttr,
     UnitAttr,
     UnrealizedConversionCastOp,
     VectorType,
@@ -45,6 +43,7 @@ from ...dialects.index_arithmetic import INDEX, Index, IndexArithmetic
 from ...dialects.layout import TensorType
 from ...dialects.parallel import THREAD_SPACE, FirstTurnOp, ForallOp, InParallelOp, OwnPartOp
 from ...dialects.shape import Dim, broadcast_function, scaled_function
+from ...dialects.shared_attributes import integer, integers, strided_view, vector_type
 from ...dialects.storage import element_bytes
 from ...machines.atoms import GENERAL_ATOM
 
@@ -133,7 +132,9 @@ class LoopNest(IndexArithmetic):
         if isinstance(element, IntegerType) and element.signedness.data == Signedness.UNSIGNED:
             # Constants of arith have no sign to tell of.
             plain = IntegerType(element.width.data)
-            same = self.constant(value, VectorType(plain, type_.shape) if isinstance(type_, VectorType) else plain)
+            same = self.constant(
+                value, vector_type(plain, type_.get_shape()) if isinstance(type_, VectorType) else plain
+            )
             cast = UnrealizedConversionCastOp.get([same], [type_])
             self._insert_at_top(cast)
             self._constants[key] = cast.results[0]
@@ -142,7 +143,7 @@ class LoopNest(IndexArithmetic):
         if isinstance(type_, VectorType):
             attribute: Attribute = DenseIntOrFPElementsAttr.from_list(type_, [number])  # pyright: ignore[reportArgumentType, reportCallIssue]
         elif isinstance(number, int):
-            attribute = IntegerAttr(number, element)  # pyright: ignore[reportCallIssue, reportArgumentType]
+            attribute = integer(number, element)
         else:
             attribute = FloatAttr(number, element)  # pyright: ignore[reportCallIssue, reportArgumentType]
         op = arith.ConstantOp.create(properties={"value": attribute}, result_types=[type_])
@@ -165,7 +166,7 @@ class LoopNest(IndexArithmetic):
 
     @staticmethod
     def vector_type(element: Attribute, shape: Sequence[int]) -> VectorType:
-        return VectorType(element, list(shape))
+        return vector_type(element, shape)
 
     def dim(self, dimension: Dim) -> Index:
         """A dimension as an index, computed from the function's symbols, once, at the top of the function."""
@@ -255,11 +256,12 @@ class LoopNest(IndexArithmetic):
         bounds = self.values([lower, upper, step])
         outer, self.block = self.block, body
         yield loop
-        self.insert(scf.YieldOp(*(loop.yielded or [])))
-        self.block = outer  # pyright: ignore[reportCallIssue]
-        op = scf.ForOp(*bounds, carried, body)  # pyright: ignore[reportCallIssue]
+        self.insert(scf.YieldOp.create(operands=loop.yielded or []))
+        self.block = outer
+        types = [value.type for value in carried]
+        op = scf.ForOp.create(operands=[*bounds, *carried], result_types=types, regions=[Region(body)])
         if unroll > 1:
-            op.attributes["lamina.unroll"] = IntegerAttr(unroll, INDEX)
+            op.attributes["lamina.unroll"] = integer(unroll, INDEX)
         self.insert(op)
         loop.results = list(op.results)
 
@@ -304,7 +306,7 @@ class LoopNest(IndexArithmetic):
             indices[place] = argument
         outer, self.block = self.block, body
         yield indices
-        self.insert(InParallelOp())
+        self.insert(InParallelOp.create())
         self.block = outer
         self.insert(ForallOp([bounds[place] for place in kept], Region(body)))
 
@@ -317,14 +319,12 @@ class LoopNest(IndexArithmetic):
     def view(self, memory: SSAValue, offset: Index, sizes: Sequence[Index], strides: Sequence[Index]) -> SSAValue:
         """A strided memref over flat memory; sizes and strides in elements."""
         element = memory.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
-        static_sizes = [size if isinstance(size, int) else DYNAMIC_INDEX for size in sizes]
-        layout = StridedLayoutAttr(
-            [stride if isinstance(stride, int) else None for stride in strides],
-            offset if isinstance(offset, int) else None,
-        )
         space = memory.type.memory_space  # pyright: ignore[reportAttributeAccessIssue]
-        type_ = MemRefType(element, static_sizes, layout, space)
-        return self.insert(memref.ReinterpretCastOp.from_dynamic(memory, [offset], list(sizes), list(strides), type_))
+        type_, properties = strided_view(element, space, *_known([offset]), _known(sizes), _known(strides))
+        operands = [memory, *(index for index in (offset, *sizes, *strides) if not isinstance(index, int))]
+        return self.insert(
+            memref.ReinterpretCastOp.create(operands=operands, result_types=[type_], properties=properties)
+        )
 
     def typed(self, tensor: Tensor, element: Attribute) -> Tensor:
         """A tensor of bytes as one of other elements of a byte."""
@@ -388,9 +388,9 @@ class LoopNest(IndexArithmetic):
         self, memory: SSAValue, indices: Sequence[Index], shape: Sequence[int], mask: SSAValue | None = None
     ) -> SSAValue:
         """An n-D vector from the trailing dimensions of a memref; lanes that the mask leaves out are zero."""
-        type_ = VectorType(memory.type.element_type, list(shape))  # pyright: ignore[reportAttributeAccessIssue]
+        type_ = vector_type(memory.type.element_type, shape)  # pyright: ignore[reportAttributeAccessIssue]
         if mask is None:
-            return self.insert(vector.LoadOp(memory, self.values(indices), type_))
+            return self.insert(vector.LoadOp.create(operands=[memory, *self.values(indices)], result_types=[type_]))
         if len(shape) > 1:
             return self.transfer_read(memory, indices, shape, mask)
         return self.insert(vector.MaskedLoadOp(memory, self.values(indices), mask, self.constant(0, type_), type_))
@@ -402,14 +402,29 @@ class LoopNest(IndexArithmetic):
         element = memory.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
         bounds, permutation = _transfer_properties(len(indices), len(shape))
         zero = self.constant(0, element)
-        type_ = VectorType(element, list(shape))
+        type_ = vector_type(element, shape)
         return self.insert(vector.TransferReadOp(memory, self.values(indices), zero, type_, bounds, permutation, mask))
+
+    def part(self, value: SSAValue, *position: int) -> SSAValue:
+        """What lies at a position along the leading axes of an n-D vector."""
+        have = value.type
+        assert isinstance(have, VectorType)
+        type_ = vector_type(have.element_type, have.get_shape()[len(position) :])
+        properties = {"static_position": integers(*position)}
+        return self.insert(vector.ExtractOp.create(operands=[value], result_types=[type_], properties=properties))
+
+    def with_part(self, value: SSAValue, part: SSAValue, *position: int) -> SSAValue:
+        """The vector with another part at that position."""
+        properties = {"static_position": integers(*position)}
+        return self.insert(
+            vector.InsertOp.create(operands=[part, value], result_types=[value.type], properties=properties)
+        )
 
     def store_vector(
         self, value: SSAValue, memory: SSAValue, indices: Sequence[Index], mask: SSAValue | None = None
     ) -> None:
         if mask is None:
-            self.insert(vector.StoreOp(value, memory, self.values(indices)))
+            self.insert(vector.StoreOp.create(operands=[value, memory, *self.values(indices)]))
             return
         rank = value.type.get_num_dims()  # pyright: ignore[reportAttributeAccessIssue]
         if rank == 1:
@@ -423,7 +438,7 @@ class LoopNest(IndexArithmetic):
     def mask(self, shape: Sequence[int], counts: Sequence[Index]) -> SSAValue:
         """Lanes below ``counts`` along each axis of a vector of that shape."""
         return self.insert(
-            vector.CreateMaskOp.create(operands=self.values(counts), result_types=[VectorType(i1, list(shape))])
+            vector.CreateMaskOp.create(operands=self.values(counts), result_types=[vector_type(i1, shape)])
         )
 
     def broadcast(self, value: SSAValue, shape: Sequence[int]) -> SSAValue:
@@ -432,7 +447,7 @@ class LoopNest(IndexArithmetic):
         element = have.element_type if isinstance(have, VectorType) else have
         if isinstance(have, VectorType) and tuple(have.get_shape()) == tuple(shape):
             return value
-        return self.insert(vector.BroadcastOp.create(operands=[value], result_types=[VectorType(element, list(shape))]))
+        return self.insert(vector.BroadcastOp.create(operands=[value], result_types=[vector_type(element, shape)]))
 
     def contract(self, column: SSAValue, row: SSAValue, sums: SSAValue, atom: str = GENERAL_ATOM) -> SSAValue:
         """The sums plus the products of a column [rows, 1] and a row [1, columns ...], as many as the atom takes."""
@@ -460,7 +475,7 @@ class LoopNest(IndexArithmetic):
             if shape is not None and type(op) in _VECTOR_OPS:
                 values[op.results[0]] = self.insert(_VECTOR_OPS[type(op)](operands, op))
                 continue
-            results = [result.type if shape is None else VectorType(result.type, list(shape)) for result in op.results]
+            results = [result.type if shape is None else vector_type(result.type, shape) for result in op.results]
             kind = type(op) if shape is None else vectorx.VECTOR_CASTS.get(type(op), type(op))
             copy = kind.create(
                 operands=operands, result_types=results, properties=op.properties, attributes=op.attributes
@@ -480,7 +495,12 @@ class LoopNest(IndexArithmetic):
     def _scalar_or_splat(self, op: arith.ConstantOp, shape: Sequence[int] | None) -> SSAValue:
         number = op.value.value.data  # pyright: ignore[reportAttributeAccessIssue]
         type_ = op.result.type
-        return self.constant(number, type_ if shape is None else VectorType(type_, list(shape)))
+        return self.constant(number, type_ if shape is None else vector_type(type_, shape))
+
+
+def _known(indices: Sequence[Index]) -> tuple[int | None, ...]:
+    """None for an index that is known at run time only."""
+    return tuple(index if isinstance(index, int) else None for index in indices)
 
 
 def _transfer_properties(memory_rank: int, rank: int) -> tuple[ArrayAttr[BoolAttr], AffineMapAttr]:
@@ -505,7 +525,7 @@ def _vector_comparison(
     op: Operation,  # pyright: ignore
 ) -> Operation:  # pyright: ignore
     predicate = op.properties["predicate"]
-    result = VectorType(i1, operands[0].type.get_shape())  # pyright: ignore[reportAttributeAccessIssue]
+    result = vector_type(i1, operands[0].type.get_shape())  # pyright: ignore[reportAttributeAccessIssue]
     return kind.create(operands=operands, properties={"predicate": predicate}, result_types=[result])
 
 

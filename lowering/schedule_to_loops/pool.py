@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from xdsl.dialects.builtin import VectorType
 from xdsl.ir import SSAValue
 
 from ...dialects.decisions import Pool
@@ -27,6 +26,7 @@ from ...dialects.kernel import PoolOp
 from ...dialects.layout_algebra import Layout
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
+from ...dialects.shared_attributes import vector_type
 from .arithmetic import accumulator_element, combine_numbers, convert, divide, identity
 from .element_loops import Position, for_each_span, outer_loops, walk_origins
 from .elementwise import operand_positions
@@ -140,7 +140,7 @@ class _Pool:
         tile = Tile(None, Span(count)) if lanes is None else Tile(Span(count) if count > 1 else None, lanes)
         outputs = [position.reached.get(("window", axis + 2), 0) for axis in range(self.spatial)]
         taps = [self._taps_inside(axis, outputs[axis]) for axis in range(self.spatial - 1)] + last_taps
-        start = nest.constant(identity(self.kind, self.element), VectorType(self.element, list(tile.shape)))
+        start = nest.constant(identity(self.kind, self.element), vector_type(self.element, tile.shape))
         value = self._taps(taps, 0, position.offsets[0], tile, start)
         if self.kernel.get("kind") != "max":
             value = divide(nest, value, self._count(outputs, last_taps[0]))

@@ -20,12 +20,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import AnyFloat, VectorType, f64
+from xdsl.dialects.builtin import AnyFloat, f64
 from xdsl.ir import SSAValue
 
 from ...dialects.decisions import Lanes, Lstm
 from ...dialects.kernel import CumulativeSumOp, LstmOp
 from ...dialects.schedule import StageOp
+from ...dialects.shared_attributes import vector_type
 from .arithmetic import combine, convert
 from .element_loops import Position, for_each_span, outer_loops, walk_origins
 from .elementwise import apply_epilogue, operand_positions
@@ -254,7 +255,7 @@ def _running_sum(
         loaded = load_tile(nest, operands[operand].memory, here.offsets[operand], tile, 0, stride)
         return nest.broadcast(loaded, tile.shape)
 
-    zero = nest.constant(0, VectorType(element, list(tile.shape)))
+    zero = nest.constant(0, vector_type(element, tile.shape))
     with nest.loop(0, length, carried=[zero]) as loop:
         index = nest.sub(nest.sub(length, 1), loop.index) if kernel.get("reverse") else loop.index
         here = position.moved(nest, along, index)

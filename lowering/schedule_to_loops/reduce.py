@@ -26,6 +26,7 @@ from ...dialects import shape as dims
 from ...dialects.decisions import Lanes, Reduction
 from ...dialects.kernel import KernelOp, ReduceOp
 from ...dialects.schedule import StageOp
+from ...dialects.shared_attributes import vector_type
 from .arithmetic import (
     accumulator_element,
     combine,
@@ -162,7 +163,7 @@ class _Reduction(ReductionWalk):
         return self._finish([self._collapse(value) for value in sums], columns)
 
     def _neutral(self, shape: Sequence[int]) -> SSAValue:
-        return self.nest.constant(identity(self.combining, self.element), VectorType(self.element, list(shape)))
+        return self.nest.constant(identity(self.combining, self.element), vector_type(self.element, shape))
 
     def _tile(self, along: Span, columns: Span) -> Tile:
         """The tile of x: spans of results by spans of the innermost reduced dimension."""

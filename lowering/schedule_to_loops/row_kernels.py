@@ -18,13 +18,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import VectorType
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
 from ...dialects.decisions import Rows, Softmax
 from ...dialects.kernel import KernelOp, LayerNormOp, SoftmaxOp
 from ...dialects.schedule import StageOp
+from ...dialects.shared_attributes import vector_type
 from .arithmetic import (
     accumulator_element,
     combine_all,
@@ -142,7 +142,7 @@ class _Rows:
     # --- elements ------------------------------------------------------------------------------------------
 
     def constant(self, number: float, shape: Sequence[int] | None) -> SSAValue:
-        return self.nest.constant(number, self.element if shape is None else VectorType(self.element, list(shape)))
+        return self.nest.constant(number, self.element if shape is None else vector_type(self.element, shape))
 
     def load(self, operand: int, part: _Part, widen: bool = True) -> SSAValue:
         nest, source = self.nest, self.operands[operand]

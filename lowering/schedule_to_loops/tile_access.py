@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects import vector
-from xdsl.dialects.builtin import AffineMapAttr, ArrayAttr, BoolAttr, VectorType
+from xdsl.dialects.builtin import AffineMapAttr, ArrayAttr, BoolAttr
 from xdsl.ir import SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 
@@ -122,7 +122,7 @@ def _transfer_read(
             view,
             nest.values([0] * rank),
             nest.constant(0, element),
-            VectorType(element, list(shape)),
+            nest.vector_type(element, shape),
             _in_bounds(rank),
             _permutation(rank, order),
             mask,

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 from xdsl.dialects import arith, math, scf, vector
 from xdsl.dialects.builtin import (
-    ArrayAttr,
     DenseIntOrFPElementsAttr,
     FloatAttr,
     IndexType,
-    IntAttr,
     IntegerAttr,
     IntegerType,
     VectorType,
@@ -24,6 +22,7 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 
 from ....dialects import vector_extension as vectorx
+from ....dialects.shared_attributes import integer, vector_type
 
 _NO_FLAGS: dict[str, Attribute] = {"fastmath": arith.FastMathFlagsAttr("none")}
 _NO_OVERFLOW: dict[str, Attribute] = {"overflowFlags": arith.IntegerOverflowAttr("none")}
@@ -42,16 +41,15 @@ class LaneBuilder:
         self._block = block
         self._sizes = shape
         self.keeps_denormals = keeps_denormals
-        self._shape = None if shape is None else ArrayAttr(tuple(IntAttr(size) for size in shape))
         self._constants: dict[tuple[str, Attribute], Lane] = {}
 
     def type_of(self, element: Attribute) -> Attribute:
         """The type of values with this element type."""
-        return element if self._shape is None else VectorType(element, self._shape)
+        return element if self._sizes is None else vector_type(element, self._sizes)
 
     @property
     def is_vector(self) -> bool:
-        return self._shape is not None
+        return self._sizes is not None
 
     def value(self, ssa: SSAValue) -> Lane:
         """A value of the program as a term of a formula."""
@@ -228,7 +226,7 @@ class Lane:
         """Compares floats; lanes of `i1`."""
         operation = vectorx.CmpfOp if self.lanes.is_vector else arith.CmpfOp
         number = arith.CMPF_COMPARISON_OPERATIONS.index(predicate)
-        properties: dict[str, Attribute] = {"predicate": IntegerAttr(number, i64)}
+        properties: dict[str, Attribute] = {"predicate": integer(number)}
         if operation is arith.CmpfOp:
             properties |= _NO_FLAGS
         return self.lanes.insert(operation, [self, self.like(other)], i1, properties)
@@ -302,7 +300,7 @@ class Lane:
         """Compares integers; lanes of `i1`."""
         operation = vectorx.CmpiOp if self.lanes.is_vector else arith.CmpiOp
         number = arith.CMPI_COMPARISON_OPERATIONS.index(predicate)
-        return self.lanes.insert(operation, [self, self.like(other)], i1, {"predicate": IntegerAttr(number, i64)})
+        return self.lanes.insert(operation, [self, self.like(other)], i1, {"predicate": integer(number)})
 
     # --- conversions
 
