@@ -97,6 +97,12 @@ class Gemm(Decisions):
         range(65),
         0,
     )
+    depth_rows: int = _decision(
+        "the most rows with which lanes run along the depth, one row at a time; 0: any number", _FROM_ZERO, 0
+    )
+    depth_columns: int = _decision(
+        "columns of a tile with lanes along the depth; 0: those of a tile with columns in lanes", range(129), 0
+    )
 
     def conflict(self, kernel: Operation) -> str | None:
         assert isinstance(kernel, GemmOp)
@@ -105,8 +111,7 @@ class Gemm(Decisions):
             return "pack = true, but B is packed already"
         if self.depth_block % self.atom_depth:
             return f"depth_block = {self.depth_block} is no multiple of the {self.atom_depth} that {self.atom} takes"
-        conflict = _atom_conflict(self.atom, kernel)
-        return self._depth_conflict(kernel) if self.depth_lanes and conflict is None else conflict
+        return _atom_conflict(self.atom, kernel) or self._depth_conflict(kernel)
 
     @property
     def atom_depth(self) -> int:
@@ -114,9 +119,12 @@ class Gemm(Decisions):
         return atom_depth(self.atom)
 
     def _depth_conflict(self, kernel: GemmOp) -> str | None:
-        """Why lanes cannot run along the depth, if they cannot."""
+        """Why lanes cannot run along the depth as decided, if they cannot."""
         name = f"depth_lanes = {self.depth_lanes}"
-        if self.pack or self.depth_block or self.atom != GENERAL_ATOM:
+        if not self.depth_lanes:
+            is_said = self.depth_rows or self.depth_columns
+            return f"{name}, and depth_rows or depth_columns say what lanes along the depth do" if is_said else None
+        if self.has_depth_only and (self.pack or self.depth_block or self.atom != GENERAL_ATOM):
             return f"{name} reads A and B where they lie, all of the depth: no pack, depth_block or atom"
         for number, (what, depth_axis) in enumerate(zip(("rows of A", "columns of B"), depth_axes(kernel))):
             type_ = kernel.in_type(number)
@@ -125,9 +133,14 @@ class Gemm(Decisions):
                 return f"{name} needs {what} whose elements lie side by side, and those in {lies} lie apart"
         return None
 
+    @property
+    def has_depth_only(self) -> bool:
+        """Whether lanes run along the depth whatever the number of rows."""
+        return self.depth_lanes > 0 and self.depth_rows == 0
+
     def copies(self, kernel: GemmOp) -> bool:
         """Whether blocks of B are copied, as they must be where what is multiplied at once lies apart."""
-        if self.depth_lanes:
+        if self.has_depth_only:
             return False
         b = kernel.in_type(1)
         last = b.layout.pieces[-1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..dialects.kernel import GemmOp
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # A size that is not known is taken for this one.
 USUAL_SIZE = 256
+# Numbers of rows to be ready for, where it is not known, from the most on.
+FEW_ROWS = (8, 4, 2, 1)
 # What lanes along the depth must be better by.
 SHARE_OF_COLUMNS = 0.85
 
@@ -41,13 +43,32 @@ def depth_tile(kernel: GemmOp, target: Target, packs: bool = False) -> DepthTile
 
     ``packs``: B is a constant that can lie as one likes.
     """
-    a, b = kernel.in_type(0), kernel.in_type(1)
-    along_a, along_b = depth_axes(kernel)
-    if not lies_along(a, along_a) or not (packs or lies_along(b, along_b)):
+    return _best_tile(kernel, gemm_rows(kernel), target, packs) if _lies_by_depth(kernel, packs) else None
+
+
+def few_rows_tile(kernel: GemmOp, target: Target) -> tuple[int, DepthTile] | None:
+    """The most rows of an unknown number that lanes along the depth are better for, and the tile, of one row."""
+    if isinstance(gemm_rows(kernel), int) or not _lies_by_depth(kernel, packs=False):
         return None
-    size = _Size.of(kernel)
+    for rows in FEW_ROWS:
+        tile = _best_tile(kernel, rows, target, packs=False, most_rows=1)
+        if tile is not None:
+            return rows, tile
+    return None
+
+
+def _lies_by_depth(kernel: GemmOp, packs: bool) -> bool:
+    """Whether both operands lie as lanes along the depth need, or B is packed so."""
+    along_a, along_b = depth_axes(kernel)
+    return lies_along(kernel.in_type(0), along_a) and (packs or lies_along(kernel.in_type(1), along_b))
+
+
+def _best_tile(
+    kernel: GemmOp, rows: Dim, target: Target, packs: bool, most_rows: int | None = None
+) -> DepthTile | None:
+    size = replace(_Size.of(kernel), rows=_usual(rows))
     best, fewest = None, SHARE_OF_COLUMNS * _columns_cycles(kernel, size, target, is_packed=packs)
-    for tile in _tiles(kernel, target):
+    for tile in _tiles(kernel, rows, target, most_rows or target.costs.row_pointers):
         cycles = _depth_cycles(tile, size, target)
         if cycles < fewest:
             best, fewest = tile, cycles
@@ -80,14 +101,15 @@ def _usual(size: Dim) -> int:
     return size if isinstance(size, int) else USUAL_SIZE
 
 
-def _tiles(kernel: GemmOp, target: Target) -> Iterator[DepthTile]:
+def _tiles(kernel: GemmOp, rows: Dim, target: Target, most_rows: int) -> Iterator[DepthTile]:
     """Tiles whose sums stay in registers beside the vectors that they multiply, with sums enough to hide latency."""
-    rows, columns = gemm_rows(kernel), kernel.type.dims[-1]
-    lanes, most = target.vector_bytes // max(4, element_bytes(kernel.sums_type)), target.costs.row_pointers
+    columns, most_columns = kernel.type.dims[-1], target.costs.row_pointers
+    lanes = target.vector_bytes // max(4, element_bytes(kernel.sums_type))
     chains = math.ceil(target.costs.sum_latency * min(target.fma_per_cycle, target.costs.loads_per_cycle))
-    for high in sorted({even_tile(rows, size) for size in range(1, most + 1)}):
-        for wide in sorted({even_tile(columns, size) for size in range(1, most + 1)}):
-            if high * wide + high + wide > target.vector_registers or not _is_short(rows, high, columns, wide):
+    for high in sorted({even_tile(rows, size) for size in range(1, most_rows + 1)}):
+        for wide in sorted({even_tile(columns, size) for size in range(1, most_columns + 1)}):
+            is_short = high == 1 or _is_short(rows, high, columns, wide)
+            if high * wide + high + wide > target.vector_registers or not is_short:
                 continue
             vectors = next((n for n in (1, 2, 4) if n * high * wide >= chains), 4)
             yield DepthTile(high, wide, lanes * vectors)

@@ -122,6 +122,11 @@ class Mask:
                 return slice_piece(state.builder, piece, 0, width)
         return assemble(state.builder, [self._lane(state, (*position, start + lane)) for lane in range(width)])
 
+    def swapped(self, first: int, second: int) -> Mask:
+        """The mask of the vector with two dimensions exchanged."""
+        exchanged = {first: second, second: first}
+        return replace(self, order=tuple(exchanged.get(dimension, dimension) for dimension in self.order))
+
     def _lane(self, state: State, position: tuple[int, ...]) -> SSAValue:
         own = tuple(position[dimension] for dimension in self.order)
         cut = self.tile.cut
@@ -154,10 +159,10 @@ def lower_transfer_read(state: State, op: Operation) -> None:
     stride = access.strides[-1]
     consecutive = access.cut.shape[-1] == 1 or (stride.is_constant and stride.constant in (0, 1))
     unit = access.unit_dimension()
-    if mask is None and not consecutive and unit is not None:
-        state.bind(op.result, _read_transposed(state, access, unit))
-        return
     padding = state.scalar(op.padding)
+    if not consecutive and unit is not None:
+        state.bind(op.result, _read_transposed(state, access, unit, mask, padding))
+        return
     state.bind(op.result, _read_rows(state, access, mask, padding))
 
 
@@ -220,11 +225,11 @@ def _read_small_stride(state: State, access: Access, position: tuple[int, ...], 
     return result
 
 
-def _read_transposed(state: State, access: Access, unit: int) -> list[SSAValue]:
+def _read_transposed(state: State, access: Access, unit: int, mask: Mask | None, padding: SSAValue) -> list[SSAValue]:
     """Reads along the dimension of stride 1 and transposes in registers."""
     lanes = state.target.lanes
     swapped = access.swapped(unit, lanes)
-    pieces = _read_rows(state, swapped, None, state.builder.poison(llvm_element(access.view.element)))
+    pieces = _read_rows(state, swapped, None if mask is None else mask.swapped(unit, len(swapped.strides) - 1), padding)
     tile = CutVector(swapped.cut, llvm_element(access.view.element), pieces)
     return transpose_dimension(state, tile, unit)
 
@@ -262,9 +267,10 @@ def lower_transfer_write(state: State, op: Operation) -> None:
     stride = access.strides[-1]
     consecutive = tile.shape[-1] == 1 or (stride.is_constant and stride.constant == 1)
     unit = access.unit_dimension()
-    if mask is None and not consecutive and unit is not None:
+    if not consecutive and unit is not None:
         swapped = access.swapped(unit, state.target.lanes)
-        _write_rows(state, swapped, transpose_dimension(state, tile, unit), None)
+        swapped_mask = None if mask is None else mask.swapped(unit, len(access.strides) - 1)
+        _write_rows(state, swapped, transpose_dimension(state, tile, unit), swapped_mask)
         return
     _write_rows(state, access, tile.pieces, mask)
 

@@ -19,7 +19,7 @@ B has none and the memory allows it.
 Decisions: ``rows`` and ``columns`` of a tile at most; ``row_chunks``: pieces of the rows that threads share beside
 panels; ``depth_block``: products that are added up before the next tile of rows; ``pack``: whether blocks of B are
 copied before they are used; ``atom``: the instruction that multiplies; ``depth_lanes``: whether lanes are not columns
-but places along the depth, and how many (``gemm_depth.py``).
+but places along the depth, and how many (``gemm_depth.py``); ``depth_rows``: for how many rows at most.
 """
 
 from __future__ import annotations
@@ -54,8 +54,17 @@ def lower_gemm(stage: StageOp, nest: LoopNest) -> None:
     merge_batch_into_rows(nest, kernel)
     y = nest.operands[-1]
     fill_halo(nest, y)
-    walk = DepthInLanes if stage.decided(Gemm).depth_lanes else _ColumnsInLanes
-    walk(stage, nest, kernel).lower()
+    decisions = stage.decided(Gemm)
+    if decisions.has_depth_only:
+        DepthInLanes(stage, nest, kernel).lower()
+    elif not decisions.depth_lanes:
+        _ColumnsInLanes(stage, nest, kernel).lower()
+    else:
+        rows = nest.dim(y.dims[-2])
+        with nest.when(nest.compare("sle", rows, decisions.depth_rows)):
+            DepthInLanes(stage, nest, kernel).lower()
+        with nest.when(nest.compare("sgt", rows, decisions.depth_rows)):
+            _ColumnsInLanes(stage, nest, kernel).lower()
 
 
 class _ColumnsInLanes(Product):

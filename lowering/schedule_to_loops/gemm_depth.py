@@ -14,7 +14,8 @@ Products of few rows or few columns leave no lane idle so, and read both matrice
 elements of a row of A must lie side by side, and those of a column of B. What is left of the depth after whole vectors
 is read by a mask. Tiles cover just the rows and columns that there are.
 
-Decisions: as in ``gemm.py``, whose ``depth_lanes`` lead here; ``columns`` of a tile are shared out as panels are.
+Decisions: as in ``gemm.py``, whose ``depth_lanes`` lead here, for as many rows as ``depth_rows`` allow; ``columns`` are
+shared out as panels are, in tiles of ``depth_columns``.
 """
 
 from __future__ import annotations
@@ -41,18 +42,19 @@ class DepthInLanes(Product):
     """Lanes are places along the depth: rows of a, each as a vector, by columns of b."""
 
     def lower(self) -> None:
-        nest = self.nest
-        panels = nest.ceildiv(self.columns, self.tile_columns)
+        nest, panel_columns = self.nest, self.tile_columns
+        panels = nest.ceildiv(self.columns, panel_columns)
         with nest.forall([*self.batch, panels, self.row_chunks]) as indices:
             *batch, panel, chunk = indices
-            first = nest.mul(panel, self.tile_columns)
-            is_whole = isinstance(self.columns, int) and self.columns % self.tile_columns == 0
-            count = self.tile_columns if is_whole else nest.minimum(nest.sub(self.columns, first), self.tile_columns)
-            rows = RowTiles.of_chunk(nest, self.rows, self.tile_rows, chunk, self.row_chunks)
+            first = nest.mul(panel, panel_columns)
+            is_whole = isinstance(self.columns, int) and self.columns % panel_columns == 0
+            count = panel_columns if is_whole else nest.minimum(nest.sub(self.columns, first), panel_columns)
+            tile_rows = 1 if self.decisions.depth_rows else self.tile_rows
+            rows = RowTiles.of_chunk(nest, self.rows, tile_rows, chunk, self.row_chunks)
             for_each_tile(
                 nest,
                 count,
-                self.tile_columns,
+                self.decisions.depth_columns or panel_columns,
                 lambda column, columns: self._contract(batch, rows, column, columns),
                 begin=first,
             )

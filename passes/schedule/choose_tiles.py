@@ -40,7 +40,7 @@ from ...dialects.shape import Dim
 from ...dialects.storage import element_bytes
 from ...dialects.winograd import tile_of, transforms
 from ...machines.atoms import GENERAL_ATOM
-from ..gemm_walks import DepthTile, depth_tile
+from ..gemm_walks import DepthTile, depth_tile, few_rows_tile
 from ..tiling import (
     even_tile,
     gemm_columns,
@@ -230,13 +230,18 @@ def _gemm(kernel: Operation, target: Target) -> Decisions:
     rows = gemm_rows(kernel)
     tile = even_tile(rows, largest)
     is_used_again = not isinstance(rows, int) or rows > tile
-    return Gemm(
+    decided = Gemm(
         rows=tile,
         columns=columns,
         depth_block=_depth_block(depth, columns * element_bytes(b.element_type), target) if is_used_again else 0,
         pack=_at_least(rows) >= ROWS_WORTH_A_COPY and _rows_lie_far_apart(b, kernel.get("transpose_b")),
         atom=atom.name if atom else GENERAL_ATOM,
     )
+    few_rows = None if packed else few_rows_tile(kernel, target)
+    if few_rows is None:
+        return decided
+    most, along = few_rows
+    return replace(decided, depth_lanes=along.lanes, depth_rows=most, depth_columns=along.columns)
 
 
 def _gemm_along_depth(kernel: GemmOp, tile: DepthTile) -> Decisions:

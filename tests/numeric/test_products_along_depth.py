@@ -84,14 +84,16 @@ def test_few_columns(depth: int) -> None:
 
 @pytest.mark.parametrize("rows", ROWS)
 def test_few_rows_of_any_depth_by_any_number_of_columns(rows: int) -> None:
+    """Where the number of rows is free, it decides when the product runs which way its lanes go."""
     nodes: list[Node] = [
         ({"a": [rows, "K"], "b": ["N", "K"]}, {}, {"transB": 1}),
         ({"p": ["K", rows], "b": ["N", "K"]}, {}, {"transA": 1, "transB": 1}),
         ({"a": [rows, "K"], "q": ["K", 1]}, {}, {}),
+        ({"f": ["M", "K"], "b": ["N", "K"]}, {}, {"transB": 1}),
     ]
     runs = []
     for columns, depth in ((0, 5), (1, 0), (1, 40), (7, 16), (33, 7), (100, 1030)):
-        shapes = {"a": (rows, depth), "p": (depth, rows), "b": (columns, depth), "q": (depth, 1)}
+        shapes = {"a": (rows, depth), "f": (rows, depth), "p": (depth, rows), "b": (columns, depth), "q": (depth, 1)}
         runs.append({name: numbers(*shape) for name, shape in shapes.items()})
     check(nodes, model_of(nodes), "host", runs)
 

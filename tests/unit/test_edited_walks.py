@@ -23,6 +23,7 @@ DEPTH_EDITS = [
     f"rows = {rows}, columns = {columns}, depth_lanes = {lanes}, row_chunks = {chunks}"
     for rows, columns, lanes, chunks in ((1, 1, 8, 1), (4, 3, 16, 2), (5, 2, 12, 1), (3, 6, 64, 4))
 ]
+DEPTH_EDITS.append("rows = 3, columns = 9, depth_lanes = 16, depth_rows = 4, depth_columns = 2")
 STRIPS = [f"strip = {pixels}" for pixels in (1, 7, 24, 40, 1000)]
 """Pixels that divide neither rows nor tiles, and more than there are."""
 
@@ -104,10 +105,8 @@ def test_lanes_along_the_depth(form: str, tmp_path: Path) -> None:
     ("edit", "message"),
     [
         ("depth_lanes = 8", "needs columns of B whose elements lie side by side, and those in ab lie apart"),
-        (
-            "depth_lanes = 8, pack = true",
-            "all of the depth: no pack, depth_block or atom",
-        ),
+        ("depth_lanes = 8, pack = true", "all of the depth: no pack, depth_block or atom"),
+        ("depth_rows = 8", "depth_lanes = 0, and depth_rows or depth_columns say what lanes along the depth do"),
     ],
 )
 def test_what_lies_otherwise_is_not_read_along_the_depth(edit: str, message: str, tmp_path: Path) -> None:

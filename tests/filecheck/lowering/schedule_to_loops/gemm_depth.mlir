@@ -65,3 +65,19 @@ func.func @narrow(%x: !layout.tensor<2 x 64 x bf16>, %w: !layout.tensor<64 x 3 x
   schedule.stage @g %o = kernel.gemm(%x, %w) tile {rows = 2, columns = 3, depth_lanes = 16}
   func.return
 }
+
+// Of free rows few are multiplied so, one at a time, in panels that threads share as those of many rows.
+// CHECK-LABEL: func.func @gemm_
+// CHECK: %[[FEW:.*]] = arith.cmpi sle, %S, %{{.*}} : index
+// CHECK: scf.if %[[FEW]] {
+// CHECK:   scf.forall
+// CHECK:   vector.multi_reduction <add>, %{{.*}}, %{{.*}} [2] : vector<1x8x16xf32> to vector<1x8xf32>
+// CHECK: %[[MANY:.*]] = arith.cmpi sgt, %S, %{{.*}} : index
+// CHECK: scf.if %[[MANY]] {
+// CHECK:   scf.forall
+// CHECK:   vector.contract
+func.func @free_rows(%x: !layout.tensor<S x 64 x f32>, %w: !layout.tensor<T x 64 x f32>) {
+  %o = schedule.buffer output 0 : !layout.tensor<S x T x f32>
+  schedule.stage @g %o = kernel.gemm(%x, %w) transpose_b tile {rows = 6, columns = 64, depth_lanes = 16, depth_rows = 4, depth_columns = 8}
+  func.return
+}

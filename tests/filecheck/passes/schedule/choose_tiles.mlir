@@ -58,7 +58,7 @@ func.func @deep(%x: !layout.tensor<120 x 9000 x f32>, %w: !layout.tensor<9000 x 
 
 // One column leaves lanes over columns idle, and B transposed for one row would be copied: lanes run along the depth.
 // CHECK-LABEL: @along_depth
-func.func @along_depth(%x: !layout.tensor<2048 x 256 x f32>, %w: !layout.tensor<256 x 1 x f32>, %r: !layout.tensor<1 x 256 x f32>, %v: !layout.tensor<1000 x 256 x f32>, %p: !layout.tensor<256 x 1000 x f32>) {
+func.func @along_depth(%s: !layout.tensor<S x 64 x f32>, %t: !layout.tensor<T x 64 x f32>, %x: !layout.tensor<2048 x 256 x f32>, %w: !layout.tensor<256 x 1 x f32>, %r: !layout.tensor<1 x 256 x f32>, %v: !layout.tensor<1000 x 256 x f32>, %p: !layout.tensor<256 x 1000 x f32>) {
   %0 = schedule.buffer output 0 : !layout.tensor<2048 x 1 x f32>
   %1 = schedule.buffer output 1 : !layout.tensor<1 x 1000 x f32>
   %2 = schedule.buffer output 2 : !layout.tensor<1 x 1000 x f32>
@@ -67,6 +67,10 @@ func.func @along_depth(%x: !layout.tensor<2048 x 256 x f32>, %w: !layout.tensor<
   schedule.stage @i %0 = kernel.gemm(%x, %w)
   // AVX512: schedule.stage @j {{.*}} tile {rows = 1, columns = 8, depth_lanes = 16}
   schedule.stage @j %1 = kernel.gemm(%r, %v) transpose_b
+  // How many rows there are is seen when the product runs.
+  %3 = schedule.buffer output 3 : !layout.tensor<S x T x f32>
+  // AVX512: schedule.stage @l {{.*}} tile {rows = 6, columns = 64, depth_lanes = 16, depth_rows = {{1|2|4|8}}, depth_columns = 8}
+  schedule.stage @l %3 = kernel.gemm(%s, %t) transpose_b
   // CHECK: schedule.stage @k
   // CHECK-NOT: depth_lanes
   schedule.stage @k %2 = kernel.gemm(%r, %p)
