@@ -330,3 +330,30 @@ func.func @lstm_gates(%x: !graph.tensor<5 x 1 x 8 x f32>, %w: !graph.tensor<1 x 
 }
 
 // CHECK: C3: w has 30 rows, 4 gates of 8 units need 32
+
+// -----
+
+func.func @mixed_floats(%a: !graph.tensor<4 x 8 x f32>, %b: !graph.tensor<8 x 4 x f16>) {
+  %0 = graph.matmul %a, %b : (!graph.tensor<4 x 8 x f32>, !graph.tensor<8 x 4 x f16>) -> !graph.tensor<4 x 4 x f32>
+  func.return
+}
+
+// CHECK: C1: elements of f32 and f16: expected one type, or for each i8 or ui8 or i16
+
+// -----
+
+func.func @narrow_sums(%a: !graph.tensor<4 x 8 x i8>, %b: !graph.tensor<8 x 4 x i8>) {
+  %0 = graph.matmul %a, %b : (!graph.tensor<4 x 8 x i8>, !graph.tensor<8 x 4 x i8>) -> !graph.tensor<4 x 4 x i8>
+  func.return
+}
+
+// CHECK: the result must have type !graph.tensor<4 x 4 x i32>, got !graph.tensor<4 x 4 x i8>
+
+// -----
+
+func.func @narrow_bias(%x: !graph.tensor<1 x 4 x 5 x 5 x i8>, %w: !graph.tensor<6 x 4 x 3 x 3 x i8>, %b: !graph.tensor<6 x i8>) {
+  %0 = graph.conv %x, %w, %b : (!graph.tensor<1 x 4 x 5 x 5 x i8>, !graph.tensor<6 x 4 x 3 x 3 x i8>, !graph.tensor<6 x i8>) -> !graph.tensor<1 x 6 x 3 x 3 x i32>
+  func.return
+}
+
+// CHECK: C2: bias has elements of i8, the sums are of i32

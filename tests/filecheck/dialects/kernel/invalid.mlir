@@ -210,3 +210,30 @@ func.func @element_type(%x: !layout.tensor<2 x 6 x f32>) {
 }
 
 // CHECK: C3: the result holds f16, x f32
+
+// -----
+
+func.func @products_of_two_kinds(%a: !layout.tensor<4 x 6 x f32>, %b: !layout.tensor<6 x 5 x i8>) {
+  %0 = kernel.gemm(%a, %b) : !layout.tensor<4 x 5 x f32>
+  func.return
+}
+
+// CHECK: C7: elements of f32 cannot be multiplied by i8
+
+// -----
+
+func.func @narrow_sums(%a: !layout.tensor<4 x 6 x i8>, %b: !layout.tensor<6 x 5 x i8>) {
+  %0 = kernel.gemm(%a, %b) : !layout.tensor<4 x 5 x i8>
+  func.return
+}
+
+// CHECK: C7: sums of i8 of elements of i8 and i8: expected i32
+
+// -----
+
+func.func @unsigned_floats(%a: !layout.tensor<4 x 6 x f32>, %b: !layout.tensor<6 x 5 x f32>) {
+  %0 = kernel.gemm(%a, %b) unsigned [1] : !layout.tensor<4 x 5 x f32>
+  func.return
+}
+
+// CHECK: C7: operand 1 is called unsigned, which elements of i8 can be

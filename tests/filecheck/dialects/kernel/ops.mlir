@@ -48,6 +48,12 @@ func.func @lstm(%x: !layout.tensor<T x N x 32 x f32>, %r: !layout.tensor<8 x 32 
   func.return
 }
 
+func.func @narrow(%a: !layout.tensor<4 x 6 x i8>, %b: !layout.tensor<6 x 5 x i8>) {
+  %0 = kernel.gemm(%a, %b) unsigned [0] : !layout.tensor<4 x 5 x i32>
+  %1 = kernel.gemm(%a, %b) unsigned [0, 1] : !layout.tensor<4 x 5 x i8> epilogue(%acc: i32) {%r = arith.trunci %acc : i32 to i8}
+  func.return
+}
+
 func.func @epilogues(%h: !layout.tensor<4 x 4 x f16>, %x: !layout.tensor<4 x 4 x f32>) {
   %0 = kernel.gemm(%h, %h) : !layout.tensor<4 x 4 x f16> epilogue(%acc: f32) {%r = arith.truncf %acc : f32 to f16}
   %1 = kernel.softmax(%x) : !layout.tensor<4 x 4 x f32> epilogue(%acc, %s = %x, %t = %x) {%r = arith.addf %s, %t : f32 kernel.yield %s}
@@ -98,6 +104,11 @@ func.func @epilogues(%h: !layout.tensor<4 x 4 x f16>, %x: !layout.tensor<4 x 4 x
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @lstm(%x: !layout.tensor<T x N x 32 x f32>, %r: !layout.tensor<8 x 32 x f32>, %h: !layout.tensor<N x 8 x f32>) {
 // CHECK-NEXT:   %0, %1, %2 = kernel.lstm(%x, %r, %h, %h) reverse : !layout.tensor<T x N x 8 x f32>, !layout.tensor<N x 8 x f32>, !layout.tensor<N x 8 x f32>
+// CHECK-NEXT:   func.return
+// CHECK-NEXT: }
+// CHECK-NEXT: func.func @narrow(%a: !layout.tensor<4 x 6 x i8>, %b: !layout.tensor<6 x 5 x i8>) {
+// CHECK-NEXT:   %0 = kernel.gemm(%a, %b) unsigned [0] : !layout.tensor<4 x 5 x i32>
+// CHECK-NEXT:   %1 = kernel.gemm(%a, %b) unsigned [0, 1] : !layout.tensor<4 x 5 x i8> epilogue(%acc: i32) {%r = arith.trunci %acc : i32 to i8}
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @epilogues(%h: !layout.tensor<4 x 4 x f16>, %x: !layout.tensor<4 x 4 x f32>) {
