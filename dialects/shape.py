@@ -12,7 +12,7 @@ import ast
 import functools
 import keyword
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..reference import dimensions
@@ -48,6 +48,18 @@ def symbol(name: str) -> sympy.Symbol:
     return sympy.Symbol(name, integer=True, nonnegative=True)
 
 
+def _remembered(function: Callable[[Dim, Dim], Dim]) -> Callable[[Dim, Dim], Dim]:
+    """Looks up what was made of the same two expressions before, which takes SymPy some hundred times as long."""
+    of_expressions = functools.lru_cache(maxsize=1 << 14)(function)
+
+    @functools.wraps(function)
+    def of_both(left: Dim, right: Dim) -> Dim:
+        known = isinstance(left, int) and isinstance(right, int)
+        return function(left, right) if known else of_expressions(left, right)
+
+    return of_both
+
+
 def canonical(value: Dim) -> Dim:
     """The one form of an expression: expanded, and an ``int`` as soon as no symbol is left."""
     if isinstance(value, int):
@@ -56,10 +68,12 @@ def canonical(value: Dim) -> Dim:
     return int(expanded) if expanded.is_Integer else expanded
 
 
+@_remembered
 def add(left: Dim, right: Dim) -> Dim:
     return canonical(left + right)
 
 
+@_remembered
 def subtract(left: Dim, right: Dim) -> Dim:
     return canonical(left - right)
 
@@ -68,6 +82,7 @@ def subtract(left: Dim, right: Dim) -> Dim:
 MAX_TERMS = 256
 
 
+@_remembered
 def multiply(left: Dim, right: Dim) -> Dim:
     """Raises ValueError for a product of more than MAX_TERMS terms."""
     if term_count(left) * term_count(right) > MAX_TERMS:
@@ -80,6 +95,7 @@ def term_count(value: Dim) -> int:
     return 1 if isinstance(value, int) or not value.is_Add else len(value.args)
 
 
+@_remembered
 def floordiv(left: Dim, right: Dim) -> Dim:
     """Rounded down; ``right`` must be positive."""
     if isinstance(left, int) and isinstance(right, int):
@@ -146,6 +162,7 @@ def modulo(left: Dim, right: Dim) -> Dim:
     return subtract(left, multiply(right, floordiv(left, right)))
 
 
+@_remembered
 def maximum(left: Dim, right: Dim) -> Dim:
     if isinstance(left, int) and isinstance(right, int):
         return max(left, right)
@@ -154,6 +171,7 @@ def maximum(left: Dim, right: Dim) -> Dim:
     return canonical(sympy.Max(left, right))
 
 
+@_remembered
 def minimum(left: Dim, right: Dim) -> Dim:
     if isinstance(left, int) and isinstance(right, int):
         return min(left, right)
@@ -242,14 +260,14 @@ def same_dimension(left: Dim, right: Dim) -> bool:
     """Whether both are equal for every value of their symbols."""
     if isinstance(left, int) and isinstance(right, int):
         return left == right
-    return canonical(left - right) == 0
+    return subtract(left, right) == 0
 
 
 def surely_differ(left: Dim, right: Dim) -> bool:
     """Whether no values from 1 on are known to make both equal: 6 N and 8 N, but not H floordiv 2 and 1."""
     if isinstance(left, int) and isinstance(right, int):
         return left != right
-    difference = canonical(left - right)
+    difference = subtract(left, right)
     if isinstance(difference, int):
         return difference != 0
     import sympy
@@ -360,9 +378,12 @@ def _evaluate(node: ast.expr) -> Dim:
 
 def substitute(value: Dim, bindings: dict[str, int]) -> Dim:
     """The dimension with some symbols replaced by numbers."""
-    if isinstance(value, int):
-        return value
-    return canonical(value.subs({symbol(name): number for name, number in bindings.items()}))
+    return value if isinstance(value, int) else _substituted(value, tuple(bindings.items()))
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _substituted(value: sympy.Expr, bindings: tuple[tuple[str, int], ...]) -> Dim:
+    return canonical(value.subs({symbol(name): number for name, number in bindings}))
 
 
 def row_major_strides(shape: Sequence[Dim]) -> tuple[Dim, ...]:
