@@ -178,7 +178,7 @@ _CPU_PHASES = (
         ("lower-schedule-to-loops", "loops-map-threads", "loops-expand-math"),
         _CALLS,
         kernels=_legal(
-            "func", *_SCALAR, *_SIGNS, "scf", "memref", "vector", without=EXPANDED_OPERATIONS + MAPPED_OPERATIONS
+            "func", *_SCALAR, *_SIGNS, "scf", "memref", "vector", "amx", without=EXPANDED_OPERATIONS + MAPPED_OPERATIONS
         ),
         rules=("schedule-check-memory",),
     ),

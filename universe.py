@@ -14,6 +14,7 @@ from typing import Any
 from xdsl.universe import Universe
 
 DIALECTS = {
+    "amx": "dialects.matrix_tiles:MatrixTilesDialect",
     "graph": "dialects.graph:Graph",
     "kernel": "dialects.kernel:KernelDialect",
     "layout": "dialects.layout:LayoutDialect",

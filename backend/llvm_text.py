@@ -100,6 +100,8 @@ def _new_type_text(attribute: Attribute) -> str:
         return "ptr"
     if isinstance(attribute, llvm.LLVMVoidType):
         return "void"
+    if isinstance(attribute, llvmx.MatrixType):
+        return "x86_amx"
     if isinstance(attribute, llvm.LLVMArrayType):
         return f"[{attribute.size.data} x {type_text(attribute.type)}]"
     if isinstance(attribute, llvm.LLVMStructType):

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Attribute, Operation
 
-from ..machines.atoms import ATOMS, GENERAL_ATOM
+from ..machines.atoms import ATOMS, GENERAL_ATOM, TILE_ROWS
 from . import shape as dims
 from .kernel import ConvOp, GemmOp
 from .layout_algebra import print_order
@@ -111,12 +111,34 @@ class Gemm(Decisions):
             return "pack = true, but B is packed already"
         if self.depth_block % self.atom_depth:
             return f"depth_block = {self.depth_block} is no multiple of the {self.atom_depth} that {self.atom} takes"
-        return _atom_conflict(self.atom, kernel) or self._depth_conflict(kernel)
+        conflict = _atom_conflict(self.atom, kernel) or self._tile_conflict(kernel)
+        return conflict or self._depth_conflict(kernel)
 
     @property
     def atom_depth(self) -> int:
         """Products that the atom takes at once."""
         return atom_depth(self.atom)
+
+    @property
+    def has_tiles(self) -> bool:
+        """Whether the atom's registers are whole matrices."""
+        return self.atom in ATOMS and ATOMS[self.atom].is_tile
+
+    def _tile_conflict(self, kernel: GemmOp) -> str | None:
+        if not self.has_tiles:
+            return None
+        if self.columns % TILE_ROWS or self.columns > 2 * TILE_ROWS:
+            return f"atom = {self.atom} takes {TILE_ROWS} or {2 * TILE_ROWS} columns, not {self.columns}"
+        if self.depth_block:
+            return f"atom = {self.atom} multiplies all of the depth at once: no depth_block"
+        if not self.left_lies_by_depth(kernel):
+            return f"atom = {self.atom} reads rows of A, whose elements must lie side by side"
+        return None
+
+    def left_lies_by_depth(self, kernel: GemmOp) -> bool:
+        """Whether elements of A that are summed lie side by side."""
+        a = kernel.in_type(0)
+        return a.layout.pieces[-1].axis == a.rank - (2 if kernel.get("transpose_a") else 1)
 
     def _depth_conflict(self, kernel: GemmOp) -> str | None:
         """Why lanes cannot run along the depth as decided, if they cannot."""
@@ -152,14 +174,13 @@ class Gemm(Decisions):
         """Whether rows of A are copied: an atom takes several elements at once, the last of a row too."""
         if self.atom_depth == 1:
             return False
-        a, depth = kernel.in_type(0), depth_of(kernel)
-        lies_by_depth = a.layout.pieces[-1].axis == a.rank - (2 if kernel.get("transpose_a") else 1)
-        return not (lies_by_depth and isinstance(depth, int) and depth % self.atom_depth == 0)
+        depth = depth_of(kernel)
+        return not (self.left_lies_by_depth(kernel) and isinstance(depth, int) and depth % self.atom_depth == 0)
 
     def scratch(self, kernel: Operation) -> Dim | None:
-        """The block of B that is copied, the sums of the blocks of depth so far, then the rows of A that are copied."""
+        """The block of B that is copied, sums of blocks of depth or of tiles, then the rows of A that are copied."""
         assert isinstance(kernel, GemmOp)
-        if not (self.copies(kernel) or self.has_blocks(kernel) or self.copies_left(kernel)):
+        if not (self.copies(kernel) or self.has_blocks(kernel) or self.copies_left(kernel) or self.has_tiles):
             return None
         size = dims.add(self.left_at(kernel), self._left_bytes(kernel))
         return 1 if size == 0 else size  # The loops ask for it, though they copy nothing.
@@ -176,7 +197,9 @@ class Gemm(Decisions):
         return dims.add(self.packed_bytes(kernel), self._partial_bytes(kernel))
 
     def _partial_bytes(self, kernel: GemmOp) -> Dim:
-        """Of a chunk's rows times the columns of a tile."""
+        """Of a chunk's rows times the columns of a tile; of whole matrices, of two rows of them."""
+        if self.has_tiles:
+            return 2 * TILE_ROWS * self.columns * element_bytes(kernel.sums_type)
         if not self.has_blocks(kernel):
             return 0
         return dims.multiply(self._rows_of_chunk(kernel), self.columns * element_bytes(kernel.sums_type))

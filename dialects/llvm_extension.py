@@ -19,12 +19,13 @@ from xdsl.dialects.builtin import (
     i64,
 )
 from xdsl.dialects.llvm import FastMathAttr, FCmpPredicateFlag
-from xdsl.ir import Attribute, Dialect, Operation, SSAValue
+from xdsl.ir import Attribute, Dialect, Operation, ParametrizedAttribute, SSAValue, TypeAttribute
 from xdsl.irdl import (
     AnyAttr,
     IRDLOperation,
     ParsePropInAttrDict,
     VarConstraint,
+    irdl_attr_definition,
     irdl_op_definition,
     operand_def,
     prop_def,
@@ -237,6 +238,15 @@ class FPToUIOp(LLVMCastOperation):
     result = result_def(_INTEGERS)
 
 
+@irdl_attr_definition
+class MatrixType(ParametrizedAttribute, TypeAttribute):
+    """A register that holds a matrix: LLVM's x86_amx."""
+
+    name = "llvmx.amx"
+
+
+MATRIX = MatrixType()
+
 LLVMExtension = Dialect(
     "llvmx",
     [
@@ -250,4 +260,5 @@ LLVMExtension = Dialect(
         FPToSIOp,
         FPToUIOp,
     ],
+    [MatrixType],
 )

@@ -26,8 +26,10 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from ..dialects.calling_convention import SHARE_PARAMETERS
 from ..dialects.contraction import ContractOp
+from ..dialects.matrix_tiles import TileLoadOp, TileMulOp, TileStoreOp, TileType, TileZeroOp
 from ..dialects.multi_reduction import MultiReductionOp
 from ..dialects.parallel import FirstTurnOp, ForallOp, InParallelOp, OwnPartOp
+from ..machines.atoms import ATOMS, TILE_ROWS
 from .loop_operations import HELPERS, tile_places
 from .scalar import NoMeaningError, element_dtype, operation_function
 
@@ -556,7 +558,35 @@ def _multi_reduction(t: _Translation, op: MultiReductionOp) -> None:
     t.write(f"{t.name(op.dest)} = {function}({start}, {rows})", op)
 
 
+def _tile_zero(t: _Translation, op: TileZeroOp) -> None:
+    type_ = cast(TileType, op.result.type)
+    dtype = t.keep(element_dtype(type_.element_type))
+    t.write(f"{t.name(op.result)} = np.zeros(({TILE_ROWS}, {type_.columns}), {dtype})", op)
+
+
+def _tile_load(t: _Translation, op: TileLoadOp) -> None:
+    view, shape = t.views[op.base], (TILE_ROWS, cast(TileType, op.result.type).columns)
+    tile = t.tile(shape, view.strides[-2:])
+    t.write(f"{t.name(op.result)} = _load({view.memory}, {t.address(view, op.indices)}, {tile})", op)
+
+
+def _tile_store(t: _Translation, op: TileStoreOp) -> None:
+    view, shape = t.views[op.base], (TILE_ROWS, cast(TileType, op.tile.type).columns)
+    tile = t.tile(shape, view.strides[-2:])
+    t.write(f"_store({view.memory}, {t.address(view, op.indices)}, {tile}, {t.name(op.tile)})", op)
+
+
+def _tile_mul(t: _Translation, op: TileMulOp) -> None:
+    depth = ATOMS[op.atom.data].depth
+    left, right = (f"{t.name(factor)}.reshape({TILE_ROWS}, {TILE_ROWS}, {depth})" for factor in (op.lhs, op.rhs))
+    t.write(f"{t.name(op.result)} = _contracted({left}, {right}, {t.name(op.acc)}, {depth})", op)
+
+
 _WRITERS: dict[type[Operation], _Writer] = {
+    TileZeroOp: _tile_zero,
+    TileLoadOp: _tile_load,
+    TileStoreOp: _tile_store,
+    TileMulOp: _tile_mul,
     scf.ForOp: _for,
     scf.IfOp: _if,
     ForallOp: _forall,

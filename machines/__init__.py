@@ -5,12 +5,13 @@ from __future__ import annotations
 from .cpu.aarch64_neon import AARCH64_DOTPROD, AARCH64_I8MM, AARCH64_NEON
 from .cpu.avx2 import AVX2, AVX2_VNNI
 from .cpu.avx512 import AVX512
+from .cpu.avx512_amx import AVX512_AMX
 from .cpu.avx512_vnni_bf16 import AVX512_VNNI_BF16
 from .cpu.host import host_target
 from .cpu.x86_64 import X86_64
 from .target import Target
 
-_ALL = (X86_64, AVX2, AVX2_VNNI, AVX512, AVX512_VNNI_BF16, AARCH64_NEON, AARCH64_DOTPROD, AARCH64_I8MM)
+_ALL = (X86_64, AVX2, AVX2_VNNI, AVX512, AVX512_VNNI_BF16, AVX512_AMX, AARCH64_NEON, AARCH64_DOTPROD, AARCH64_I8MM)
 TARGETS: dict[str, Target] = {target.name: target for target in _ALL}
 
 

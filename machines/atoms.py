@@ -14,6 +14,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+TILE_ROWS = 16
+"""Rows of a register that holds a matrix, and words in each."""
+TILE_ROW_BYTES = 64
+
 
 @dataclass(frozen=True)
 class Atom:
@@ -22,7 +26,8 @@ class Atom:
     ``lhs``, ``rhs`` and ``sums`` are types of elements; ``instructions`` LLVM's names by lanes; ``features`` those of
     LLVM that a machine must have: all of one of the alternatives. ``adds`` is false where the instruction gives
     products that are still to be added to the sums. ``flushes_denormals``: it takes them as zero, whatever mode the
-    machine is in.
+    machine is in. Of ``steps`` words of the depth at once (``TILE_ROWS``) an instruction takes registers of whole
+    matrices; ``rest`` is the atom for the rows and words that fill none.
     """
 
     name: str
@@ -36,10 +41,18 @@ class Atom:
     columns: int = 1
     adds: bool = True
     flushes_denormals: bool = False
+    steps: int = 1
+    rest: str = "multiply_add"
 
     @property
     def is_matrix(self) -> bool:
-        return self.rows > 1
+        """Whether vectors hold small matrices."""
+        return self.rows > 1 and not self.is_tile
+
+    @property
+    def is_tile(self) -> bool:
+        """Whether its registers are matrices of ``TILE_ROWS`` rows."""
+        return self.steps > 1
 
     def multiplies(self, lhs: str, rhs: str, sums: str) -> bool:
         """Whether it takes elements of these types, as they stand or with left and right exchanged."""
@@ -50,7 +63,7 @@ class Atom:
 
         One of small matrices would give the sums transposed.
         """
-        return not self.is_matrix and self.lhs != self.rhs and (rhs, lhs) == (self.lhs, self.rhs)
+        return self.rows == 1 and self.lhs != self.rhs and (rhs, lhs) == (self.lhs, self.rhs)
 
 
 def _by_bits(pattern: str, *bits: int) -> dict[int, str]:
@@ -66,7 +79,19 @@ def _neon(name: str, lhs: str, rhs: str, feature: str, *, is_matrix: bool = Fals
     return Atom(name, lhs, rhs, "i32", depth, {4: _NEON_BYTES.format(name)}, ((feature,),), size, size)
 
 
+def _amx(name: str, lhs: str, rhs: str, sums: str, depth: int, feature: str, rest: str = "multiply_add") -> Atom:
+    return Atom(
+        name, lhs, rhs, sums, depth, {TILE_ROWS: f"llvm.x86.{name}.internal"}, (("amx-tile", feature),),
+        TILE_ROWS, TILE_ROWS, flushes_denormals=sums == "f32", steps=TILE_ROWS, rest=rest,
+    )  # fmt: skip
+
+
 _ROWS = (
+    _amx("tdpbusd", "ui8", "i8", "i32", 4, "amx-int8", "vpdpbusd"),
+    _amx("tdpbssd", "i8", "i8", "i32", 4, "amx-int8"),
+    _amx("tdpbsud", "i8", "ui8", "i32", 4, "amx-int8"),
+    _amx("tdpbuud", "ui8", "ui8", "i32", 4, "amx-int8"),
+    _amx("tdpbf16ps", "bf16", "bf16", "f32", 2, "amx-bf16"),
     Atom(
         "vpdpbusd", "ui8", "i8", "i32", 4,
         _by_bits("llvm.x86.avx512.vpdpbusd.{}", 128, 256, 512),

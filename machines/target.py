@@ -64,9 +64,13 @@ class Target:
     fma_per_cycle: int = 2
     """Full-width fp32 multiply-adds that can start every cycle."""
 
-    def atom_for(self, lhs: str, rhs: str, sums: str) -> Atom | None:
-        """The instruction for products of elements of these types; None where there is none but the general one."""
-        return next((atom for atom in map(ATOMS.__getitem__, self.atoms) if atom.multiplies(lhs, rhs, sums)), None)
+    def atom_for(self, lhs: str, rhs: str, sums: str, *, tiles: bool = False) -> Atom | None:
+        """The instruction for products of elements of these types; None where there is none but the general one.
+
+        ``tiles`` asks for one whose registers are whole matrices.
+        """
+        atoms = (ATOMS[name] for name in self.atoms)
+        return next((atom for atom in atoms if atom.is_tile == tiles and atom.multiplies(lhs, rhs, sums)), None)
 
     def without_flushing_atoms(self) -> tuple[str, ...]:
         """The atoms that compute with denormals as the machine's mode says."""

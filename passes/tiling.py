@@ -9,6 +9,7 @@ from ..dialects import shape as dims
 from ..dialects.decisions import window_words
 from ..dialects.kernel import ConvOp, GemmOp
 from ..dialects.shape import Dim
+from ..machines.atoms import TILE_ROWS
 
 if TYPE_CHECKING:
     from ..machines import Target
@@ -43,6 +44,22 @@ def product_atom(kernel: GemmOp | ConvOp, target: Target) -> Atom | None:
     return target.atom_for(lhs, rhs, str(kernel.sums_type))
 
 
+def gemm_atom(kernel: GemmOp, target: Target) -> Atom | None:
+    """As ``product_atom``, or one of whole matrices where these are filled."""
+    lhs, rhs = (str(kernel.in_type(index).element_type) for index in (0, 1))
+    tiles = target.atom_for(lhs, rhs, str(kernel.sums_type), tiles=True)
+    return tiles if tiles is not None and _fills_tiles(kernel, tiles) else product_atom(kernel, target)
+
+
+def _fills_tiles(kernel: GemmOp, atom: Atom) -> bool:
+    rows, columns, depth = gemm_rows(kernel), kernel.type.dims[-1], kernel.in_type(0).dims[-1]
+    least = ((rows, TILE_ROWS), (columns, TILE_ROWS // 2), (depth, atom.steps * atom.depth))
+    if any(isinstance(size, int) and size < enough for size, enough in least):
+        return False
+    a = kernel.in_type(0)
+    return not kernel.get("transpose_a") and a.layout.pieces[-1].axis == a.rank - 1
+
+
 def gemm_rows(kernel: GemmOp) -> Dim:
     """Rows that a product has: of each matrix of its batch, or of all of them where B is one matrix."""
     return dims.product(kernel.type.dims[:-1]) if kernel.in_type(1).rank == 2 else kernel.type.dims[-2]
@@ -51,6 +68,9 @@ def gemm_rows(kernel: GemmOp) -> Dim:
 def gemm_columns(kernel: GemmOp, target: Target) -> int:
     """Columns of a panel of B: the target's tile, or less where the last panel would be mostly empty."""
     preferred, size = target.gemm_tile[1], kernel.type.dims[-1]
+    atom = gemm_atom(kernel, target)
+    if atom is not None and atom.is_tile:
+        return TILE_ROWS if isinstance(size, int) and size <= TILE_ROWS else 2 * TILE_ROWS
     if not isinstance(size, int):
         return preferred
     widest = min(preferred, max(1, -(-size // target.lanes)) * target.lanes)

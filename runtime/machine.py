@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import platform
 import sys
@@ -43,6 +44,8 @@ _X86_LEVELS = {
     "x86-64-v3": ("avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"),
     "x86-64-v4": ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"),
 }
+_ARCH_PRCTL, _REQUEST_PERMISSION, _TILE_DATA = 158, 0x1023, 18
+"""Numbers of x86-64's system call, of its request, and of the registers' part of a process's state."""
 _FLAG_KEYS = {"x86_64": "flags", "aarch64": "Features"}
 # What a wrong guess about would end in SIGILL; other features do not change which instructions are emitted.
 _CHECKED = {
@@ -99,7 +102,19 @@ def _has_feature(feature: str) -> bool:
     if not name.startswith(_CHECKED[architecture()]):
         return True
     flags = processor_flags()
+    if name.startswith("amx") and not may_use_matrix_registers():
+        return False
     return not flags or _NAMES[architecture()].get(name, name) in flags
+
+
+@functools.cache
+def may_use_matrix_registers() -> bool:
+    """Asks Linux to let this process use AMX's registers, as it must be asked once before: arch_prctl(2)."""
+    try:
+        library = ctypes.CDLL(None, use_errno=True)
+        return library.syscall(_ARCH_PRCTL, _REQUEST_PERMISSION, _TILE_DATA) == 0
+    except (OSError, AttributeError):
+        return False
 
 
 @functools.cache

@@ -33,7 +33,8 @@ def lower_contract(state: State, op: Operation) -> None:
     sums = state.tile(op.acc)
     for step in range(op.types[0].get_shape()[1]):
         if atom is None:
-            sums = _outer_product(state, op, sums, step)
+            for place in range(op.atom_depth):
+                sums = _outer_product(state, op, sums, step, place)
         elif atom.is_matrix:
             sums = _matrix_products(state, op, sums, step, atom)
         else:
@@ -44,12 +45,12 @@ def lower_contract(state: State, op: Operation) -> None:
 def _atom_of(state: State, op: ContractOp) -> Atom | None:
     """The row of the op's atom; None for the general one. Raises LoopsToLLVMError where it does not fit."""
     if op.atom == GENERAL_ATOM:
-        if op.atom_depth != 1:
-            raise fail(op, f"{GENERAL_ATOM} takes one product at a time, not {op.atom_depth} side by side")
         return None
     if op.atom not in state.target.atoms:
         raise fail(op, f"{state.target.name} has no atom '{op.atom}', only {', '.join(state.target.atoms) or 'none'}")
     atom = ATOMS[op.atom]
+    if atom.is_tile:
+        raise fail(op, f"{atom.name} multiplies whole tiles: amx.tile_mul, not vectors")
     types = tuple(str(type_.element_type) for type_ in op.types)
     if not atom.multiplies(*types) or op.atom_depth != atom.depth:
         wanted = f"{atom.depth} products of {atom.lhs} and {atom.rhs} in {atom.sums}"
@@ -138,16 +139,22 @@ def _elements(builder: Builder, piece: SSAValue) -> list[SSAValue]:
     return [piece] if lanes == 1 else [builder.extract(piece, lane) for lane in range(lanes)]
 
 
-def _outer_product(state: State, op: ContractOp, sums: CutVector, step: int) -> CutVector:
+def _outer_product(state: State, op: ContractOp, sums: CutVector, step: int, place: int) -> CutVector:
     """The sums plus column ``step`` of the left times row ``step`` of the right, widened to the type of the sums.
 
-    Widening is exact; floats are multiplied and added in one rounding.
+    Widening is exact; floats are multiplied and added in one rounding. Of words it takes the elements at ``place``.
     """
     builder, left, right = state.builder, state.tile(op.lhs), state.tile(op.rhs)
     left_type, right_type, sums_type = (type_.element_type for type_ in op.types)
-    column = [_wide(state, _element(builder, left, row, step), left_type, sums_type) for row in range(sums.shape[0])]
+
+    def wide(value: SSAValue, element: Attribute) -> SSAValue:
+        if op.atom_depth == 1:
+            return _wide(state, value, element, sums_type)
+        return _wide_part(state, value, element, sums_type, place)
+
+    column = [wide(_element(builder, left, row, step), left_type) for row in range(sums.shape[0])]
     splats = [{width: builder.splat(element, width) for width in sums.cut.widths} for element in column]
-    pieces = [_wide(state, piece, right_type, sums_type) for piece in _part(right, step)]
+    pieces = [wide(piece, right_type) for piece in _part(right, step)]
     multiply_add = _multiply_add_floats if isinstance(sums_type, AnyFloat) else _multiply_add_integers
     products = [
         multiply_add(state, splats[row][lanes_of(piece)], piece, total)
@@ -185,6 +192,29 @@ def _wide(state: State, value: SSAValue, element: Attribute, sums: Attribute) ->
     assert isinstance(element, IntegerType)
     is_unsigned = element.signedness.data == Signedness.UNSIGNED
     return state.builder.cast(llvm.ZExtOp if is_unsigned else llvm.SExtOp, value, sums)
+
+
+def _scalar_type(value: SSAValue) -> Attribute:
+    return value.type.element_type if isinstance(value.type, VectorType) else value.type
+
+
+def _wide_part(state: State, words: SSAValue, element: Attribute, sums: Attribute, place: int) -> SSAValue:
+    """One of the elements that lie in each word, the lowest first, as a number of the sums' type."""
+    builder, word = state.builder, _scalar_type(words)
+    bits = element.bitwidth  # pyright: ignore[reportAttributeAccessIssue]
+    empty = word.bitwidth - bits  # pyright: ignore[reportAttributeAccessIssue]
+    lanes = lanes_of(words)
+
+    def shifted(operation: type[Operation], value: SSAValue, count: int) -> SSAValue:
+        return builder.int_binary(operation, value, builder.constant(count, word, lanes)) if count else value
+
+    high = shifted(llvm.ShlOp, words, empty - bits * place)
+    if isinstance(element, AnyFloat):
+        part = builder.cast(llvm.TruncOp, shifted(llvm.LShrOp, high, empty), IntegerType(bits))
+        return _wide(state, builder.cast(llvm.BitcastOp, part, element), element, sums)
+    unsigned = isinstance(element, IntegerType) and element.signedness.data == Signedness.UNSIGNED
+    part = shifted(llvm.LShrOp if unsigned else llvm.AShrOp, high, empty)
+    return part if word == sums else builder.cast(llvm.TruncOp, part, sums)
 
 
 HANDLERS: dict[type[Operation], Handler] = {ContractOp: lower_contract}

@@ -14,7 +14,18 @@ from xdsl.ir import Attribute, Block, Operation, Region
 
 from ...dialects.calling_convention import KERNEL_ATTRIBUTE, SHARE_PARAMETERS, SLOT_BYTES, is_kernel
 from ...machines import Target
-from . import arithmetic, contractions, control_flow, floats, integers, memory, reductions, transfers, vectors
+from . import (
+    arithmetic,
+    contractions,
+    control_flow,
+    floats,
+    integers,
+    matrix_tiles,
+    memory,
+    reductions,
+    transfers,
+    vectors,
+)
 from .builder import POINTER, Builder
 from .index import IndexMath
 from .state import Handler, State, fail, llvm_element
@@ -27,6 +38,7 @@ HANDLERS: dict[type[Operation], Handler] = {
     **transfers.HANDLERS,
     **vectors.HANDLERS,
     **contractions.HANDLERS,
+    **matrix_tiles.HANDLERS,
     **reductions.HANDLERS,
     **floats.HANDLERS,
     **integers.HANDLERS,

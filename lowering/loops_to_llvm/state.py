@@ -9,6 +9,8 @@ from typing import TypeAlias
 from xdsl.dialects.builtin import IndexType, IntegerType, MemRefType, Signedness, StringAttr, VectorType, i1, i8, i64
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 
+from ...dialects.llvm_extension import MATRIX
+from ...dialects.matrix_tiles import TileType
 from ...machines import Target
 from .builder import POINTER, Builder, vector_type
 from .cut_vectors import CutVector, cut_of
@@ -143,6 +145,8 @@ class State:
             return [vector_type(element, width) for width in cut.widths] * cut.rows
         if isinstance(value_type, MemRefType):
             return [POINTER]
+        if isinstance(value_type, TileType):
+            return [MATRIX]
         return [llvm_element(value_type)]
 
     def flatten(self, value: SSAValue) -> list[SSAValue]:

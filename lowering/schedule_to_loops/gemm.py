@@ -33,9 +33,11 @@ from ...dialects import shape as dims
 from ...dialects.decisions import MATRIX_BLOCK, WORDS_AT_ONCE, Gemm, depth_of
 from ...dialects.kernel import GemmOp
 from ...dialects.schedule import StageOp
+from ...machines.atoms import TILE_ROWS
 from .contraction import Contraction, Partial, Reach, RowTiles, Sum
 from .gemm_depth import DepthInLanes
 from .gemm_product import Matrix, Product, merge_batch_into_rows
+from .gemm_tiles import write_in_tiles
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest
 from .register_tile import ResultTile, store_result_tile
@@ -110,7 +112,7 @@ class _ColumnsInLanes(Product):
                 return self._left(batch, row, count)
             return self._copied_left(left_copy, nest.sub(row, rows.begin), count)
 
-        Contraction(
+        contraction = Contraction(
             rows=rows,
             summed=Sum([self.words], MATRIX_BLOCK // self.step, FEW_ELEMENTS, self.decisions.atom),
             left=left,
@@ -118,7 +120,17 @@ class _ColumnsInLanes(Product):
             start=lambda row, count: self.bias(tile_of(row, count)),
             finish=lambda row, count, sums: store_result_tile(nest, self.kernel, sums, self.y, tile_of(row, count)),
             partial=self._partial(rows.begin),
-        ).write(nest)
+        )
+        if not self.decisions.has_tiles:
+            contraction.write(nest)
+            return
+        stored = 2 * TILE_ROWS * self.tile_columns
+        scratch = nest.scratch_memory(self.kernel.sums_type, nest.dim(self.decisions.packed_bytes(self.kernel)), stored)
+
+        def matrix(row: Index) -> tuple[SSAValue, Index, Index]:
+            return self.a_tensor.memory, self._left_offset(batch, row), self.a.row_stride
+
+        write_in_tiles(nest, contraction, rows, self.decisions.atom, matrix, scratch, self.tile_columns)
 
     def _partial(self, first_row: Index) -> Partial | None:
         if not self.decisions.has_blocks(self.kernel):

@@ -8,11 +8,13 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from ...runtime.machine import may_use_matrix_registers
 from ..atoms import atoms_of
 from ..target import Target
 from .aarch64_neon import AARCH64_NEON
 from .avx2 import AVX2
 from .avx512 import AVX512
+from .avx512_amx import AVX512_AMX
 from .avx512_vnni_bf16 import AVX512_VNNI_BF16
 from .x86_64 import X86_64
 
@@ -20,6 +22,7 @@ from .x86_64 import X86_64
 _AVX2_FEATURES = ("avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "movbe")
 _AVX512_FEATURES = (*_AVX2_FEATURES, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
 _X86_FAMILIES: tuple[tuple[Target, tuple[str, ...]], ...] = (
+    (AVX512_AMX, (*_AVX512_FEATURES, "avx512vnni", "avx512bf16", "amx-tile", "amx-int8", "amx-bf16")),
     (AVX512_VNNI_BF16, (*_AVX512_FEATURES, "avx512vnni", "avx512bf16")),
     (AVX512, _AVX512_FEATURES),
     (AVX2, _AVX2_FEATURES),
@@ -77,6 +80,8 @@ def host_target() -> Target:
     import llvmlite.binding as llvm
 
     features = dict(llvm.get_host_cpu_features())
+    if features.get("amx-tile") and not may_use_matrix_registers():
+        features |= {name: False for name in features if name.startswith("amx")}
     family = family_of(platform.machine(), features)
     enabled = tuple(f"+{name}" for name, present in sorted(features.items()) if present)
     cpu = llvm.get_host_cpu_name()

@@ -49,6 +49,7 @@ from ...dialects.winograd import tile_of
 from ..gemm_walks import depth_tile
 from ..tiling import (
     even_tile,
+    gemm_atom,
     gemm_columns,
     im2col_tile,
     indirect_columns,
@@ -326,7 +327,7 @@ class _FunctionLayouts:
         if depth_tile(op, self.target, packs=True):
             b = op.in_type(1)
             return b.layout if lies_along(b, depth_axes(op)[1]) else Layout("ab" if op.get("transpose_b") else "ba")
-        atom = product_atom(op, self.target)
+        atom = gemm_atom(op, self.target)
         layout = panel_layout(op, gemm_columns(op, self.target), atom.depth if atom else 1)
         assert layout is not None, "one matrix can lie in panels"
         return layout

@@ -15,11 +15,14 @@ from ...dialects import llvm_extension as llvmx
 from ...dialects.calling_convention import CHECKED_ATTRIBUTE, SHARE_PARAMETERS, SLOT_BYTES
 from ...lowering.loops_to_llvm.builder import POINTER, Builder
 from ...lowering.loops_to_llvm.functions import BODY_SUFFIX
+from ...machines.atoms import TILE_ROW_BYTES, TILE_ROWS
 from ...runtime.violations import OFFSET_BITS, STACK
 
 _SPARE_BYTES = 256
 """No load or store is larger."""
 _MASKED = ("llvm.masked.load.", "llvm.masked.store.")
+_TILES = {"llvm.x86.tileloadd64.internal": 3, "llvm.x86.tilestored64.internal": 3}
+"""Which operand says the bytes from row to row."""
 _PROLOGUE = (llvm.ConstantOp, llvm.AllocaOp, llvmx.PoisonOp)
 
 
@@ -52,9 +55,9 @@ class LLVMCheckBoundsPass(ModulePass):
     %q = llvm.select %inside, %p, %spare
     %v = llvm.load %q : !llvm.ptr -> f32
     ```
-    A masked access is inside where its first and last lanes that are on are. Buffers that are not ``llvm.noalias`` are
-    reached through each other: an access may be inside of any of them. A module that is checked already stays as
-    it is.
+    A masked access is inside where its first and last lanes that are on are, a tile where its first and last rows are.
+    Buffers that are not ``llvm.noalias`` are reached through each other: an access may be inside of any of them. A
+    module that is checked already stays as it is.
     """
 
     name = "llvm-check-bounds"
@@ -138,11 +141,17 @@ class _FunctionChecks:
         block = Block()
         self.builder.move_to(block)
         with self.builder.scope():
-            checked = self._checked_pointer(op, pointer)
+            checked, inside = self._checked_pointer(op, pointer)
+            stride = _row_stride(op)
+            # Elsewhere all rows go to the same spare bytes.
+            rows = None if stride is None else self.builder.select(inside, stride, self._constant(0))
         _insert_before(block, op)
         op.operands[list(op.operands).index(pointer)] = checked
+        if rows is not None:
+            op.operands[_TILES[_intrinsic(op)]] = rows
 
-    def _checked_pointer(self, op: Operation, pointer: SSAValue) -> SSAValue:
+    def _checked_pointer(self, op: Operation, pointer: SSAValue) -> tuple[SSAValue, SSAValue]:
+        """Where the access goes, and whether that is where it was to go."""
         builder = self.builder
         origin = self._origin(pointer)
         at, inside = self._inside(op, pointer, origin)
@@ -152,12 +161,17 @@ class _FunctionChecks:
         place = builder.int_binary(llvm.AndOp, at, self._constant((1 << OFFSET_BITS) - 1))
         report = builder.int_binary(llvm.OrOp, place, origin.tag)
         builder.store(report, builder.select(inside, self.spare, self.status), SLOT_BYTES)
-        return builder.select(inside, pointer, self.spare)
+        return builder.select(inside, pointer, self.spare), inside
 
     def _inside(self, op: Operation, pointer: SSAValue, origin: Origin) -> tuple[SSAValue, SSAValue]:
         """How far from the origin an access begins, and whether all of it is inside."""
         address = self.builder.emit(llvm.PtrToIntOp, (pointer,), i64)
         at = self.builder.int_binary(llvm.SubOp, address, origin.base)
+        stride = _row_stride(op)
+        if stride is not None:
+            above = self.builder.int_binary(llvm.MulOp, stride, self._constant(TILE_ROWS - 1))
+            size = self.builder.int_binary(llvm.AddOp, above, self._constant(TILE_ROW_BYTES))
+            return at, self._within(at, size, origin)
         value_type, mask = _accessed(op)
         if mask is None:
             return at, self._within(at, self._constant(_bytes(value_type)), origin)
@@ -211,9 +225,19 @@ def _pointer_operand(op: Operation) -> SSAValue | None:
     """The pointer of what reads or writes memory."""
     if isinstance(op, llvm.LoadOp | llvm.StoreOp):
         return op.ptr
-    if isinstance(op, llvm.CallIntrinsicOp) and op.intrin.data.startswith(_MASKED):
+    if _intrinsic(op).startswith(_MASKED) or _row_stride(op) is not None:
         return next(operand for operand in op.operands if operand.type == POINTER)
     return None
+
+
+def _intrinsic(op: Operation) -> str:
+    return op.intrin.data if isinstance(op, llvm.CallIntrinsicOp) else ""
+
+
+def _row_stride(op: Operation) -> SSAValue | None:
+    """Bytes from row to row of a tile that is read or written; None for any other access."""
+    place = _TILES.get(_intrinsic(op))
+    return None if place is None else op.operands[place]
 
 
 def _accessed(op: Operation) -> tuple[Attribute, SSAValue | None]:

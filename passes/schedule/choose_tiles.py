@@ -43,6 +43,7 @@ from ...machines.atoms import GENERAL_ATOM
 from ..gemm_walks import DepthTile, depth_tile, few_rows_tile
 from ..tiling import (
     even_tile,
+    gemm_atom,
     gemm_columns,
     gemm_rows,
     im2col_tile,
@@ -216,7 +217,7 @@ def _row_length(kernel: ConvOp) -> Dim:
 
 def _gemm(kernel: Operation, target: Target) -> Decisions:
     assert isinstance(kernel, GemmOp)
-    b, atom, packed = kernel.in_type(1), product_atom(kernel, target), panel_width(kernel)
+    b, atom, packed = kernel.in_type(1), gemm_atom(kernel, target), panel_width(kernel)
     along_depth = None if packed else depth_tile(kernel, target)
     if along_depth is not None:
         return _gemm_along_depth(kernel, along_depth)
@@ -229,7 +230,7 @@ def _gemm(kernel: Operation, target: Target) -> Decisions:
         largest = min(largest, 6)
     rows = gemm_rows(kernel)
     tile = even_tile(rows, largest)
-    is_used_again = not isinstance(rows, int) or rows > tile
+    is_used_again = (not isinstance(rows, int) or rows > tile) and not (atom and atom.is_tile)
     decided = Gemm(
         rows=tile,
         columns=columns,

@@ -11,7 +11,7 @@ from lamina.dialects.shape import symbol
 from lamina.machines import host_target
 from lamina.machines.atoms import GENERAL_ATOM
 from lamina.passes.schedule.choose_tiles import choose_tiles
-from lamina.passes.tiling import product_atom
+from lamina.passes.tiling import gemm_atom
 from xdsl.dialects.builtin import i8, i32
 
 TARGET = host_target()
@@ -24,6 +24,10 @@ PRODUCTS = {
     "depth in the middle of a word": (19, 67, 66, (), False, False),
     "less than a word": (5, 3, 20, (), False, False),
     "deep": (3, 2051, 17, (), False, False),
+    "matrices": (64, 128, 96, (), False, False),
+    "matrices and what is left": (70, 150, 100, (), False, False),
+    "matrices of few columns": (17, 64, 9, (), False, False),
+    "batches of matrices": (35, 67, 33, (2,), False, True),
     "nothing to sum": (4, 0, 8, (), False, False),
     "transposed A": (33, 22, 40, (), True, False),
     "transposed B": (9, 45, 70, (), False, True),
@@ -65,7 +69,7 @@ def test_sums_are_exact(run_kernel, name: str, unsigned: list[int]) -> None:
     inputs = [a.view(np.int8), b.view(np.int8)]
     stage = run_kernel.stage(make, plain, [result])
     choose_tiles(stage, TARGET)
-    atom = product_atom(stage.kernel, TARGET)
+    atom = gemm_atom(stage.kernel, TARGET)
     assert stage.decisions.get("atom", GENERAL_ATOM) == (atom.name if atom else GENERAL_ATOM)
     forms = [plain, free]
     if not batch:
@@ -86,7 +90,7 @@ def test_blocks_of_depth_and_chunks_of_rows(run_kernel) -> None:
         return kernel.GemmOp(operands, result, unsigned=[0])
 
     result = TensorType.of(expected.shape, i32)
-    atom = product_atom(run_kernel.stage(make, types, [result]).kernel, TARGET)
+    atom = TARGET.atom_for("ui8", "i8", "i32")
     for decisions in ({"depth_block": 1024}, {"row_chunks": 3}, {"depth_block": 12, "row_chunks": 4}, {"rows": 3}):
         said = decisions | {"atom": atom.name if atom else GENERAL_ATOM}
         inputs = [(a.view(np.int8), types[0]), (b, types[1])]

@@ -8,7 +8,10 @@ import llvmlite.binding as llvm
 import pytest
 from lamina.backend.object_code import emit_assembly
 from lamina.machines import TARGETS, Target, host_target, target_by_name
+from lamina.machines.cpu import host
 from lamina.machines.cpu.host import _parse_size, family_of
+from lamina.runtime import machine
+from lamina.runtime.program import RequiredMachine
 
 
 @pytest.mark.parametrize("target", [*TARGETS.values(), host_target()], ids=[*TARGETS, "host"])
@@ -57,3 +60,16 @@ def test_the_host_is_tuned():
 @pytest.mark.parametrize(("text", "size"), [("32K", 32 << 10), ("1M\n", 1 << 20), ("512", 512)])
 def test_cache_sizes(text, size):
     assert _parse_size(text) == size
+
+
+def test_registers_of_matrices_need_permission(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux can keep them from a process: then neither code for them is made, nor a file with such code run."""
+    monkeypatch.setattr(host, "may_use_matrix_registers", lambda: False)
+    target = host.host_target.__wrapped__()
+    assert target.name != "avx512_amx"
+    assert not any(feature.startswith("+amx") for feature in target.features)
+    monkeypatch.setattr(machine, "may_use_matrix_registers", lambda: False)
+    monkeypatch.setattr(machine, "processor_flags", lambda: frozenset({"amx_tile", "amx_int8"}))
+    needed = RequiredMachine("avx512_amx", "x86_64-unknown-linux-gnu", features=["+amx-tile"])
+    if machine.architecture() == "x86_64":
+        assert "lacks amx-tile" in str(machine.target_obstacle(needed))

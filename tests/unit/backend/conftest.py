@@ -21,6 +21,7 @@ from xdsl.parser import Parser
 
 EMULATOR = shutil.which("qemu-aarch64-static") or shutil.which("qemu-aarch64")
 NEEDED_FEATURE = {
+    "avx512_amx": "amx-int8",
     "x86_64": "sse2",
     "avx2": "fma",
     "avx2_vnni": "avxvnni",

@@ -11,13 +11,14 @@ from lamina.backend.object_code import emit_assembly
 from lamina.context import CompilerContext
 from lamina.lowering.loops_to_llvm import LoopsToLLVMError, lower_module
 from lamina.machines import TARGETS, Target
-from lamina.machines.atoms import ATOMS, Atom, atoms_of
+from lamina.machines.atoms import ATOMS, TILE_ROWS, Atom, atoms_of
 from loops_kernels import flat, kernel
 from xdsl.parser import Parser
 
 # Odd, so that rows and lanes are left over in registers of every width.
 ROWS, STEPS, COLUMNS = 3, 2, 21
-PAIRS = [(atom, target) for target in TARGETS.values() for atom in target.atoms]
+PAIRS = [(atom, target) for target in TARGETS.values() for atom in target.atoms if not ATOMS[atom].is_tile]
+TILES = [(atom, target) for target in TARGETS.values() for atom in target.atoms if ATOMS[atom].is_tile]
 DTYPES = {"ui8": np.uint8, "i8": np.int8, "i16": np.int16, "i32": np.int32, "f32": np.float32, "bf16": np.uint16}
 
 
@@ -80,6 +81,47 @@ def test_the_sums_are_right(
     np.testing.assert_array_equal(flattened.reshape(y.shape), expected)
 
 
+def tile_products(atom: Atom) -> str:
+    """A kernel that adds the products of two whole registers to those of y, whose rows lie apart."""
+    width = TILE_ROWS * atom.depth
+    a, a_type = flat("a", "x", f"{TILE_ROWS}, {width}", f"{width + 8}, 1", atom.lhs)
+    b, b_type = flat("b", "w", f"{TILE_ROWS}, {width}", f"{width}, 1", atom.rhs)
+    y, y_type = flat("o", "y", f"{TILE_ROWS}, {TILE_ROWS}", f"{TILE_ROWS + 3}, 1", atom.sums)
+    left, right = f"!amx.tile<{TILE_ROWS}x{width}x{atom.lhs}>", f"!amx.tile<{TILE_ROWS}x{width}x{atom.rhs}>"
+    sums = f"!amx.tile<{TILE_ROWS}x{TILE_ROWS}x{atom.sums}>"
+    return kernel(
+        f"%x: memref<?x{atom.lhs}>, %w: memref<?x{atom.rhs}>, %y: memref<?x{atom.sums}>",
+        f"""{a}{b}{y}
+  %l = amx.tile_load %a[%c0, %c0] : {a_type} into {left}
+  %r = amx.tile_load %b[%c0, %c0] : {b_type} into {right}
+  %s = amx.tile_load %o[%c0, %c0] : {y_type} into {sums}
+  %t = amx.tile_mul "{atom.name}" %l, %r, %s : {left}, {right} into {sums}
+  amx.tile_store %t, %o[%c0, %c0] : {y_type}, {sums}""",
+    )
+
+
+@pytest.mark.parametrize(("name", "target"), TILES, ids=[f"{target.name}-{name}" for name, target in TILES])
+def test_products_of_whole_registers(
+    name: str, target: Target, compile_kernel: Callable[..., Callable[..., None]], can_run: Callable[[str], bool]
+) -> None:
+    atom, rng = ATOMS[name], np.random.default_rng(0)
+    text, width = tile_products(atom), TILE_ROWS * atom.depth
+    module = Parser(CompilerContext(target=target), text).parse_module()
+    module.verify()
+    assert re.search(rf"\b{name}\b", emit_assembly(lower_module(module, target), target))
+    if not can_run(target.name):
+        pytest.skip(f"no CPU and no emulator for {target.name}")
+    x = numbers(rng, atom.lhs, (TILE_ROWS, width + 8))
+    w = numbers(rng, atom.rhs, (TILE_ROWS, width))
+    y = numbers(rng, atom.sums, (TILE_ROWS, TILE_ROWS + 3))
+    words = [widened(factor, element).reshape(TILE_ROWS, TILE_ROWS, atom.depth)
+             for factor, element in ((x[:, :width], atom.lhs), (w, atom.rhs))]  # fmt: skip
+    expected = y.copy()
+    expected[:, :TILE_ROWS] += np.einsum("rsd,scd->rc", *words)
+    compile_kernel(text, target)(x.reshape(-1), w.reshape(-1), flattened := y.reshape(-1).copy())
+    np.testing.assert_array_equal(flattened.reshape(y.shape), expected)
+
+
 def test_what_a_target_has_not_is_said() -> None:
     target = TARGETS["avx2"]
     module = Parser(CompilerContext(target=target), products(ATOMS["vpdpbusd"], "vpdpbusd")).parse_module()
@@ -104,4 +146,7 @@ def test_a_target_chooses_by_types() -> None:
     target = TARGETS["aarch64_i8mm"]
     assert target.atom_for("i8", "i8", "i32") is ATOMS["sdot"]
     assert target.atom_for("f32", "f32", "f32") is None
+    matrices = TARGETS["avx512_amx"]
+    assert matrices.atom_for("ui8", "i8", "i32") is ATOMS["vpdpbusd"]
+    assert matrices.atom_for("ui8", "i8", "i32", tiles=True) is ATOMS["tdpbusd"]
     assert "bfdot" not in target.without_flushing_atoms()

@@ -1,0 +1,132 @@
+"""Matrix product in registers that are whole matrices: 16 rows by 16 columns of sums each.
+
+::
+
+    for batch, panel of B's columns, chunk of rows
+      for 32 rows, or 16
+        sums = 0                                                (2 x 2 registers)
+        for 16 words of the depth:  sums += a[rows][words] * b[words][columns]
+        scratch = sums
+        for a few of these rows, in vectors
+          y = epilogue(bias + scratch + products of the last words)
+      the rows that are left, in vectors
+
+The words that fill no register, and the rows, are multiplied by the atom's ``rest``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from xdsl.ir import SSAValue
+
+from ...dialects.matrix_tiles import TileLoadOp, TileMulOp, TileStoreOp, TileZeroOp
+from ...machines.atoms import ATOMS, TILE_ROWS
+from .arithmetic import combine
+from .contraction import Contraction, Reach, RowTiles, Sum
+from .loop_nest import Index, LoopNest
+
+ROWS_AT_ONCE = 4
+"""Rows of sums that go from scratch through the epilogue together, as vectors."""
+
+
+def write_in_tiles(
+    nest: LoopNest,
+    contraction: Contraction,
+    rows: RowTiles,
+    atom: str,
+    left: Callable[[Index], tuple[SSAValue, Index, Index]],
+    scratch: SSAValue,
+    columns: int,
+) -> None:
+    """Writes a contraction along one axis of words whose sum names the atom.
+
+    ``left(row)`` gives the memory of A, where the row begins and the elements from row to row; ``scratch`` holds the
+    sums of 32 rows.
+    """
+    _Tiles(nest, contraction, rows, atom, left, scratch, columns).write()
+
+
+class _Tiles:
+    def __init__(
+        self,
+        nest: LoopNest,
+        contraction: Contraction,
+        rows: RowTiles,
+        atom: str,
+        left: Callable[[Index], tuple[SSAValue, Index, Index]],
+        scratch: SSAValue,
+        columns: int,
+    ):
+        self.nest, self.contraction, self.rows, self.columns = nest, contraction, rows, columns
+        self.atom, self.left, self.scratch = ATOMS[atom], left, scratch
+        assert isinstance(contraction.summed, Sum)
+        (words,) = contraction.summed.bounds
+        self.words = words
+        self.blocks = nest.floordiv(words, self.atom.steps)
+        self.rest = Sum([nest.sub(words, nest.mul(self.blocks, self.atom.steps))], atom=self.atom.rest)
+
+    def write(self) -> None:
+        nest, rows = self.nest, self.rows
+        right = self.contraction.right(0, self.words)
+        assert isinstance(right, Reach)
+        done: Index = 0
+        for height in (2 * TILE_ROWS, TILE_ROWS):
+            count = nest.floordiv(nest.sub(rows.count, done), height)
+            with nest.loop(0, count) as band:
+                first = nest.add(rows.begin, nest.add(done, nest.mul(band.index, height)))
+                self._multiply(first, height, right)
+                with nest.loop(0, height, ROWS_AT_ONCE) as part:
+                    self._finish(first, part.index, right)
+            done = nest.add(done, nest.mul(count, height))
+        left_over = RowTiles(nest.sub(rows.count, done), rows.tile, nest.add(rows.begin, done))
+        summed = Sum([self.words], atom=self.atom.rest)
+
+        def tile(row: Index, count: int) -> None:
+            sums = summed.of(nest, self.contraction.start(row, count), self.contraction.left(row, count), right)
+            self.contraction.finish(row, count, sums)
+
+        left_over.walk(nest, tile)
+
+    def _multiply(self, first: Index, height: int, right: Reach) -> None:
+        """The sums of ``height`` rows over all whole blocks of words, in scratch."""
+        nest = self.nest
+        memory, offset, row_stride = self.left(first)
+        step = self.atom.steps * self.atom.depth
+        a = nest.view(memory, offset, [height, nest.mul(self.blocks, step)], [row_stride, 1])
+        width = self.columns * self.atom.depth
+        b = nest.view(right.memory, right.offset, [self.words, width], [width, 1])
+        heights, widths = range(0, height, TILE_ROWS), range(0, self.columns, TILE_ROWS)
+        tiles = [(i, j) for i in heights for j in widths]
+        element = self.scratch.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
+        zeros = [nest.insert(TileZeroOp(element)) for _ in tiles]
+        with nest.loop(0, self.blocks, carried=zeros) as block:
+            column, word = nest.mul(block.index, step), nest.mul(block.index, self.atom.steps)
+            lefts = {i: self._load(a, i, column) for i in heights}
+            rights = {j: self._load(b, word, j * self.atom.depth) for j in widths}
+            block.yield_(
+                *(
+                    nest.insert(TileMulOp(self.atom.name, lefts[i], rights[j], total))
+                    for (i, j), total in zip(tiles, block.carried, strict=True)
+                )
+            )
+        sums = nest.view(self.scratch, 0, [height, self.columns], [self.columns, 1])
+        for place, total in zip(tiles, block.results, strict=True):
+            nest.insert(TileStoreOp(total, sums, nest.values(place)))
+
+    def _load(self, memory: SSAValue, row: Index, column: Index) -> SSAValue:
+        return self.nest.insert(TileLoadOp(memory, self.nest.values([row, column])))
+
+    def _finish(self, first: Index, part: Index, right: Reach) -> None:
+        """A few rows from scratch, with the products of the last words, to the result."""
+        nest, row = self.nest, self.nest.add(first, part)
+        shape = [ROWS_AT_ONCE, self.columns]
+        offset = nest.mul(part, self.columns)
+        sums = nest.load_vector(nest.view(self.scratch, offset, shape, [self.columns, 1]), [0, 0], shape)
+        sums = combine(nest, "sum", self.contraction.start(row, ROWS_AT_ONCE), sums)
+        if self.rest.bounds[0] != 0:
+            done = nest.mul(self.blocks, self.atom.steps)
+            left = self.contraction.left(row, ROWS_AT_ONCE)
+            assert isinstance(left, Reach)
+            sums = self.rest.of(nest, sums, left.shifted(nest, done), right.shifted(nest, done))
+        self.contraction.finish(row, ROWS_AT_ONCE, sums)

@@ -1,0 +1,13 @@
+"""x86-64-v4 with registers of whole matrices of int8 and bf16 (Sapphire Rapids and later)."""
+
+from dataclasses import replace
+
+from .avx512_vnni_bf16 import AVX512_VNNI_BF16
+
+AVX512_AMX = replace(
+    AVX512_VNNI_BF16,
+    name="avx512_amx",
+    features=(*AVX512_VNNI_BF16.features, "+amx-tile", "+amx-int8", "+amx-bf16"),
+    atoms=("tdpbusd", "tdpbssd", "tdpbsud", "tdpbuud", "tdpbf16ps", *AVX512_VNNI_BF16.atoms),
+    l2_bytes=2 << 20,
+)
