@@ -59,6 +59,10 @@ Chooser = Callable[[Operation, "Target"], Decisions]
 
 # Fewer pieces of work than this leave threads idle at the end of a stage.
 PIECES_TO_SHARE = 16
+# Panels of a product, each of which is read again for each chunk of rows, need so many pieces only.
+FEW_PANELS = 4
+# Tiles of rows, at least, that are worth reading a panel again.
+TILES_OF_PANEL = 4
 # Pieces of rows that are not known to be many: each costs them a tile that is not full.
 UNKNOWN_ROW_CHUNKS = 4
 # Rows of a product that make up for a copy of the other matrix, and bytes between rows of that from which it pays.
@@ -238,6 +242,8 @@ def _gemm(kernel: Operation, target: Target) -> Decisions:
         pack=_at_least(rows) >= ROWS_WORTH_A_COPY and _rows_lie_far_apart(b, kernel.get("transpose_b")),
         atom=atom.name if atom else GENERAL_ATOM,
     )
+    if not decided.copies(kernel):
+        decided = replace(decided, row_chunks=_row_chunks(kernel, decided, FEW_PANELS))
     few_rows = None if packed else few_rows_tile(kernel, target)
     if few_rows is None:
         return decided
@@ -246,20 +252,26 @@ def _gemm(kernel: Operation, target: Target) -> Decisions:
 
 
 def _gemm_along_depth(kernel: GemmOp, tile: DepthTile) -> Decisions:
+    decided = Gemm(rows=tile.rows, columns=tile.columns, depth_lanes=tile.lanes)
+    return replace(decided, row_chunks=_row_chunks(kernel, decided, PIECES_TO_SHARE))
+
+
+def _row_chunks(kernel: GemmOp, decided: Gemm, pieces: int) -> int:
+    """Into how many chunks rows are cut for threads to have that many pieces, where panels and batch are too few.
+
+    Chunks have whole tiles if some number of about as many gives such. Where it is not known how many rows there are,
+    only those are cut that can be cut anywhere.
+    """
     batch = 1 if kernel.in_type(1).rank == 2 else _at_least(dims.product(kernel.type.dims[:-2]))
-    columns = kernel.type.dims[-1]
-    panels = batch * (-(-columns // tile.columns) if isinstance(columns, int) else PIECES_TO_SHARE)
-    chunks = _chunks(gemm_rows(kernel), tile.rows, -(-PIECES_TO_SHARE // panels))
-    return Gemm(rows=tile.rows, columns=tile.columns, row_chunks=chunks, depth_lanes=tile.lanes)
-
-
-def _chunks(rows: Dim, tile: int, wanted: int) -> int:
-    """About as many pieces of the rows as wanted, each a tile at least: of whole tiles, if some number gives such."""
+    rows, columns = gemm_rows(kernel), kernel.type.dims[-1]
+    if not isinstance(columns, int):
+        return 1
+    tile, wanted = decided.rows, -(-pieces // max(1, batch * -(-columns // decided.columns)))
     if not isinstance(rows, int):
-        return min(wanted, UNKNOWN_ROW_CHUNKS)
-    tiles = -(-rows // tile)
-    even = (count for count in range(wanted, min(tiles, 4 * wanted) + 1) if rows % (count * tile) == 0)
-    return next(even, max(1, min(tiles, wanted)))
+        return min(wanted, UNKNOWN_ROW_CHUNKS) if decided.depth_lanes else 1
+    most = -(-rows // tile) if decided.depth_lanes else rows // (tile * TILES_OF_PANEL)
+    even = (count for count in range(wanted, min(most, 4 * wanted) + 1) if rows % (count * tile) == 0)
+    return next(even, max(1, min(most, wanted)))
 
 
 def _depth_block(depth: Dim, row_bytes: int, target: Target) -> int:

@@ -47,11 +47,12 @@ func.func @large(%x: !layout.tensor<1 x 512 x 96 x 100 x f32, NCHW16c>, %w: !lay
   func.return
 }
 
-// A panel of B would leave the cache before all rows have used it; its width leaves few lanes empty.
+// A panel of B would leave the cache before all rows have used it; its width leaves few lanes empty. Of two panels threads
+// share chunks of rows, too.
 // CHECK-LABEL: @deep
 func.func @deep(%x: !layout.tensor<120 x 9000 x f32>, %w: !layout.tensor<9000 x 81 x f32>) {
   %0 = schedule.buffer output 0 : !layout.tensor<120 x 81 x f32>
-  // AVX512: schedule.stage @h {{.*}} tile {rows = 8, columns = 48, depth_block = {{1024|2048}}}
+  // AVX512: schedule.stage @h {{.*}} tile {rows = 8, columns = 48, row_chunks = 3, depth_block = {{1024|2048}}}
   schedule.stage @h %0 = kernel.gemm(%x, %w)
   func.return
 }
@@ -74,5 +75,14 @@ func.func @along_depth(%s: !layout.tensor<S x 64 x f32>, %t: !layout.tensor<T x 
   // CHECK: schedule.stage @k
   // CHECK-NOT: depth_lanes
   schedule.stage @k %2 = kernel.gemm(%r, %p)
+  func.return
+}
+
+// Threads share the rows of a product of one panel.
+// CHECK-LABEL: @one_panel
+func.func @one_panel(%x: !layout.tensor<4096 x 256 x f32>, %w: !layout.tensor<256 x 32 x f32, Ba32b>) {
+  %0 = schedule.buffer output 0 : !layout.tensor<4096 x 32 x f32>
+  // AVX512: schedule.stage @m {{.*}} tile {rows = {{[0-9]+}}, row_chunks = {{[4-9]|1[0-6]}}}
+  schedule.stage @m %0 = kernel.gemm(%x, %w)
   func.return
 }
