@@ -250,10 +250,18 @@ def _atom_conflict(atom: str, kernel: GemmOp | ConvOp) -> str | None:
         return f"atom = {atom} takes {atom_depth(atom)} at once, and the weights are packed by {panel_depth(kernel)}"
     if atom == GENERAL_ATOM:
         return None
-    types = (str(kernel.in_type(0).element_type), str(kernel.in_type(1).element_type), str(kernel.sums_type))
-    if ATOMS[atom].multiplies(*types):
-        return None
-    row, (left, right, sums) = ATOMS[atom], types
+    if ATOMS[atom].is_tile and isinstance(kernel, ConvOp):
+        return f"atom = {atom} multiplies tiles of whole matrices, which no convolution has"
+    return None if ATOMS[atom].multiplies(*product_types(kernel)) else _other_types(atom, kernel)
+
+
+def product_types(kernel: GemmOp | ConvOp) -> tuple[str, str, str]:
+    """The elements of both factors and of the sums, by name."""
+    return str(kernel.in_type(0).element_type), str(kernel.in_type(1).element_type), str(kernel.sums_type)
+
+
+def _other_types(atom: str, kernel: GemmOp | ConvOp) -> str:
+    row, (left, right, sums) = ATOMS[atom], product_types(kernel)
     return f"atom = {atom} adds {row.lhs} times {row.rhs} to {row.sums}, and this is {left} times {right} to {sums}"
 
 
@@ -300,9 +308,12 @@ class Depthwise(Decisions):
 
     rows: int = _decision("rows of output pixels in a tile", _REGISTERS)
     columns: int = _decision("columns of output pixels in a tile", _COLUMNS)
+    atom: str = _decision("the instruction for neighbouring taps, widened for it", _ATOMS, GENERAL_ATOM)
 
     def conflict(self, kernel: Operation) -> str | None:
         assert isinstance(kernel, ConvOp)
+        if self.atom != GENERAL_ATOM and not ATOMS[self.atom].multiplies_widened(*product_types(kernel)):
+            return _other_types(self.atom, kernel)
         height = kernel.type.dims[2]
         if self.rows > 1 and not (isinstance(height, int) and height % self.rows == 0):
             return f"rows = {self.rows} do not divide the {height} rows of the result"

@@ -12,8 +12,10 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     IntegerType,
     SignlessIntegerConstraint,
+    StringAttr,
     VectorType,
     i1,
+    i32,
 )
 from xdsl.ir import Attribute, Dialect, Operation, SSAValue
 from xdsl.irdl import (
@@ -33,6 +35,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.hints import isa
 
+from ..machines.atoms import ATOMS
 from .shared_attributes import integer, vector_type
 
 
@@ -127,6 +130,68 @@ class CmpiOp(_CompareOp):
 
     name = "vectorx.cmpi"
     PREDICATES: ClassVar = tuple(arith.CMPI_COMPARISON_OPERATIONS)
+
+
+@irdl_op_definition
+class DotOp(IRDLOperation):
+    """The sums plus products of neighbouring numbers in words, lane by lane, by the instruction of an atom.
+
+    ``vectorx.dot "vpdpwssd" %lhs, %rhs, %acc : vector<2x7x16xi32> into vector<2x7x16xi32>``: a word has 32 bits, of as
+    many numbers as the atom takes at once. ``vector.contract`` multiplies rows by columns. C1: the atom is known and
+    takes no matrices. C2: words and sums have one shape, and the sums the atom's type.
+    """
+
+    T: ClassVar = VarConstraint("T", VectorType.constr(base(IntegerType)))
+
+    name = "vectorx.dot"
+    atom = prop_def(StringAttr)
+    lhs = operand_def(T)
+    rhs = operand_def(T)
+    acc = operand_def(VectorType)
+    result = result_def(VectorType)
+    traits = traits_def(Pure())
+
+    def __init__(self, atom: str, lhs: SSAValue, rhs: SSAValue, acc: SSAValue):
+        super().__init__(operands=[lhs, rhs, acc], properties={"atom": StringAttr(atom)}, result_types=[acc.type])
+
+    @property
+    def factors(self) -> tuple[str, str]:
+        """The elements of the words, by name."""
+        atom = ATOMS[self.atom.data]
+        return atom.lhs, atom.rhs
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_attribute(self.atom)
+        printer.print_string(" ")
+        printer.print_list(self.operands, printer.print_ssa_value)
+        printer.print_string(" : ")
+        printer.print_attribute(self.lhs.type)
+        printer.print_string(" into ")
+        printer.print_attribute(self.acc.type)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> DotOp:
+        atom = parser.parse_str_literal()
+        at = parser.pos
+        operands = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_unresolved_operand)
+        parser.parse_punctuation(":")
+        words = parser.parse_type()
+        parser.parse_keyword("into")
+        if len(operands) != 3:
+            parser.raise_error("expected two operands and the sums", at)
+        return cls(atom, *parser.resolve_operands(operands, [words, words, parser.parse_type()], at))
+
+    def verify_(self) -> None:
+        atom = ATOMS.get(self.atom.data)
+        if atom is None or atom.rows > 1:
+            raise VerifyException(f"C1: no atom '{self.atom.data}' multiplies lane by lane")
+        assert isa(self.lhs.type, VectorType) and isa(self.acc.type, VectorType)
+        words = vector_type(i32, self.lhs.type.get_shape())
+        if words != self.lhs.type or self.acc.type.get_shape() != self.lhs.type.get_shape():
+            raise VerifyException(f"C2: words {self.lhs.type} for sums {self.acc.type}, expected 32 bits for each")
+        if str(self.acc.type.element_type) != atom.sums:
+            raise VerifyException(f"C2: sums of {self.acc.type.element_type}, and those of {atom.name} are {atom.sums}")
 
 
 class VectorCastOperation(IRDLOperation):
@@ -281,6 +346,7 @@ class TanhGeluOp(FunctionOp):
 VectorExtension = Dialect(
     "vectorx",
     [
+        DotOp,
         RemfOp,
         GeluOp,
         TanhGeluOp,

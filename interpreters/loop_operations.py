@@ -134,10 +134,22 @@ def _contracted(left: np.ndarray, right: np.ndarray, sums: np.ndarray, atom_dept
     return sums
 
 
+_FACTORS = {"i8": "int8", "ui8": "uint8", "i16": "int16", "bf16": "bfloat16"}
+
+
+def _words_multiplied(left: np.ndarray, right: np.ndarray, sums: np.ndarray, factors: tuple[str, str]) -> np.ndarray:
+    """Lane by lane the products of what the words hold, one after another, added to sums of their own type."""
+    parts = [words[..., np.newaxis].view(_FACTORS[element]) for words, element in zip((left, right), factors)]
+    for place in range(parts[0].shape[-1]):
+        a, b = (part[..., place].astype(sums.dtype) for part in parts)
+        sums = sums + a * b if sums.dtype.kind in "iu" else _fused(a, b, sums)
+    return sums
+
+
 HELPERS = {
     function.__name__: function
     for function in (
         _check_time, tile_places, _load, _load_row, _load_masked, _store, _store_masked, _store_row, _element,
-        _typed_memory, _mask, _turned, _broadcast, _inserted, _fused, _contracted,
+        _typed_memory, _mask, _turned, _broadcast, _inserted, _fused, _contracted, _words_multiplied,
     )
 } | {"np": np}  # fmt: skip

@@ -24,6 +24,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Block, Operation, SSAValue
 
+from ..dialects import vector_extension as vectorx
 from ..dialects.calling_convention import SHARE_PARAMETERS
 from ..dialects.contraction import ContractOp
 from ..dialects.matrix_tiles import TileLoadOp, TileMulOp, TileStoreOp, TileType, TileZeroOp
@@ -539,6 +540,11 @@ def _contract(t: _Translation, op: ContractOp) -> None:
     t.write(f"{t.name(op.result)} = _contracted({operands}, {op.atom_depth})", op)
 
 
+def _dot(t: _Translation, op: vectorx.DotOp) -> None:
+    operands = ", ".join(t.name(operand) for operand in op.operands)
+    t.write(f"{t.name(op.result)} = _words_multiplied({operands}, {op.factors})", op)
+
+
 def _reduction(t: _Translation, op: vector.ReductionOp) -> None:
     kind = op.kind.data.value
     if kind not in _REDUCTIONS:
@@ -615,6 +621,7 @@ _WRITERS: dict[type[Operation], _Writer] = {
     vector.ShuffleOp: _shuffle,
     vector.FMAOp: _fma,
     ContractOp: _contract,
+    vectorx.DotOp: _dot,
     vector.ReductionOp: _reduction,
     MultiReductionOp: _multi_reduction,
 }

@@ -119,7 +119,7 @@ def _constant(op: arith.ConstantOp) -> np.ndarray:
 
 def _unsigned(array: np.ndarray) -> np.ndarray:
     """The same bits as unsigned numbers."""
-    return array.astype(np.uint8) if array.dtype == np.bool_ else array.view(f"u{array.dtype}")
+    return array.astype(np.uint8) if array.dtype == np.bool_ else array.view(f"u{array.dtype.itemsize}")
 
 
 _ORDERS: dict[str, Callable[[Any, Any], Any]] = {

@@ -27,7 +27,8 @@ class Atom:
     LLVM that a machine must have: all of one of the alternatives. ``adds`` is false where the instruction gives
     products that are still to be added to the sums. ``flushes_denormals``: it takes them as zero, whatever mode the
     machine is in. Of ``steps`` words of the depth at once (``TILE_ROWS``) an instruction takes registers of whole
-    matrices; ``rest`` is the atom for the rows and words that fill none.
+    matrices; ``rest`` is the atom for the rows and words that fill none. ``tuning``: LLVM's feature without which it
+    may take the instruction apart again.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Atom:
     flushes_denormals: bool = False
     steps: int = 1
     rest: str = "multiply_add"
+    tuning: str = ""
 
     @property
     def is_matrix(self) -> bool:
@@ -58,12 +60,22 @@ class Atom:
         """Whether it takes elements of these types, as they stand or with left and right exchanged."""
         return self.sums == sums and ((lhs, rhs) == (self.lhs, self.rhs) or self.is_exchanged(lhs, rhs))
 
+    def multiplies_widened(self, lhs: str, rhs: str, sums: str) -> bool:
+        """Whether it takes elements of these types lane by lane, as they stand or widened first."""
+        factors = zip((lhs, rhs), (self.lhs, self.rhs))
+        fits = all(given == taken or given in _NARROWER.get(taken, ()) for given, taken in factors)
+        return fits and self.sums == sums and self.rows == 1
+
     def is_exchanged(self, lhs: str, rhs: str) -> bool:
         """Whether the instruction has to take the right first: a product of two numbers is the same both ways.
 
         One of small matrices would give the sums transposed.
         """
         return self.rows == 1 and self.lhs != self.rhs and (rhs, lhs) == (self.lhs, self.rhs)
+
+
+_NARROWER = {"i16": ("i8", "ui8")}
+"""What each type holds all numbers of."""
 
 
 def _by_bits(pattern: str, *bits: int) -> dict[int, str]:
@@ -100,7 +112,7 @@ _ROWS = (
     Atom(
         "vpdpwssd", "i16", "i16", "i32", 2,
         _by_bits("llvm.x86.avx512.vpdpwssd.{}", 128, 256, 512),
-        (("avx512vnni", "avx512vl"), ("avxvnni",)),
+        (("avx512vnni", "avx512vl"), ("avxvnni",)), tuning="+fast-dpwssd",
     ),
     Atom(
         "vpmaddwd", "i16", "i16", "i32", 2,

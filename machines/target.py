@@ -93,8 +93,8 @@ class Target:
 
     @property
     def feature_string(self) -> str:
-        """The features in the form LLVM takes them."""
-        return ",".join(self.features)
+        """The features in the form LLVM takes them, with those that keep the atoms whole."""
+        return ",".join([*self.features, *(tuning for name in self.atoms if (tuning := ATOMS[name].tuning))])
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-serialisable description, enough to rebuild the target."""

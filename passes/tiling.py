@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..dialects import shape as dims
-from ..dialects.decisions import window_words
+from ..dialects.decisions import product_types, window_words
 from ..dialects.kernel import ConvOp, GemmOp
 from ..dialects.shape import Dim
 from ..machines.atoms import TILE_ROWS
@@ -40,8 +40,13 @@ def even_tile(extent: Dim, largest: int) -> int:
 
 def product_atom(kernel: GemmOp | ConvOp, target: Target) -> Atom | None:
     """The instruction for the kernel's products; None for the general one."""
-    lhs, rhs = (str(kernel.in_type(index).element_type) for index in (0, 1))
-    return target.atom_for(lhs, rhs, str(kernel.sums_type))
+    return target.atom_for(*product_types(kernel))
+
+
+def lane_atom(kernel: ConvOp, target: Target) -> Atom | None:
+    """The instruction for products lane by lane of integers that 16 bits hold; None for the general one."""
+    atom = target.atom_for("i16", "i16", "i32")
+    return atom if atom and atom.multiplies_widened(*product_types(kernel)) else None
 
 
 def gemm_atom(kernel: GemmOp, target: Target) -> Atom | None:

@@ -15,16 +15,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects import llvm
-from xdsl.dialects.builtin import AnyFloat, IntegerType, Signedness, VectorType
+from xdsl.dialects.builtin import AnyFloat, IntegerType, Signedness, VectorType, bf16, i8, i16
 from xdsl.ir import Attribute, Operation, SSAValue
 
+from ...dialects import vector_extension as vectorx
 from ...dialects.contraction import ContractOp
 from ...machines.atoms import ATOMS, GENERAL_ATOM, Atom
 from .builder import Builder, vector_type
 from .conversions import extend_float
 from .cut_vectors import CutVector, concatenate, lanes_of, recut, slice_piece, widen
+from .elementwise import elementwise
 from .floats import fused_multiply_add
 from .state import Handler, State, fail, llvm_element
+
+_FACTORS: dict[str, Attribute] = {"i8": i8, "ui8": i8, "i16": i16, "bf16": bf16}
+"""LLVM's types of what atoms multiply."""
 
 
 def lower_contract(state: State, op: Operation) -> None:
@@ -46,9 +51,7 @@ def _atom_of(state: State, op: ContractOp) -> Atom | None:
     """The row of the op's atom; None for the general one. Raises LoopsToLLVMError where it does not fit."""
     if op.atom == GENERAL_ATOM:
         return None
-    if op.atom not in state.target.atoms:
-        raise fail(op, f"{state.target.name} has no atom '{op.atom}', only {', '.join(state.target.atoms) or 'none'}")
-    atom = ATOMS[op.atom]
+    atom = _available(state, op, op.atom)
     if atom.is_tile:
         raise fail(op, f"{atom.name} multiplies whole tiles: amx.tile_mul, not vectors")
     types = tuple(str(type_.element_type) for type_ in op.types)
@@ -56,6 +59,24 @@ def _atom_of(state: State, op: ContractOp) -> Atom | None:
         wanted = f"{atom.depth} products of {atom.lhs} and {atom.rhs} in {atom.sums}"
         raise fail(op, f"{atom.name} adds {wanted}, not {op.atom_depth} of {types[0]} and {types[1]} in {types[2]}")
     return atom
+
+
+def _available(state: State, op: Operation, name: str) -> Atom:
+    """The row of the atom. Raises LoopsToLLVMError where the machine has none of that name."""
+    if name not in state.target.atoms:
+        raise fail(op, f"{state.target.name} has no atom '{name}', only {', '.join(state.target.atoms) or 'none'}")
+    return ATOMS[name]
+
+
+def lower_dot(state: State, op: Operation) -> None:
+    """vectorx.dot: the atom's instruction, piece by piece."""
+    assert isinstance(op, vectorx.DotOp)
+    atom = _available(state, op, op.atom.data)
+
+    def dot(left: SSAValue, right: SSAValue, total: SSAValue) -> SSAValue:
+        return _in_a_register(state, atom, total, left, right)
+
+    elementwise(state, op, dot)
 
 
 def word_of(value: SSAValue) -> IntegerType | None:
@@ -71,10 +92,10 @@ def word_of(value: SSAValue) -> IntegerType | None:
 
 def _dot_products(state: State, op: ContractOp, sums: CutVector, step: int, atom: Atom) -> CutVector:
     """Each word of a column of the left, in all lanes, with the words of a row of the right."""
-    left, right = state.tile(op.lhs), _part(state.tile(op.rhs), step)
+    left, right, is_exchanged = state.tile(op.lhs), _part(state.tile(op.rhs), step), _exchanges(atom, op)
     column = [_element(state.builder, left, row, step) for row in range(sums.shape[0])]
     pieces = [
-        _in_a_register(state, atom, total, state.builder.splat(word, lanes_of(total)), piece, op)
+        _in_a_register(state, atom, total, state.builder.splat(word, lanes_of(total)), piece, is_exchanged)
         for row, word in enumerate(column)
         for piece, total in zip(right, _part(sums, row), strict=True)
     ]
@@ -82,25 +103,26 @@ def _dot_products(state: State, op: ContractOp, sums: CutVector, step: int, atom
 
 
 def _in_a_register(
-    state: State, atom: Atom, total: SSAValue, left: SSAValue, right: SSAValue, op: ContractOp
+    state: State, atom: Atom, total: SSAValue, left: SSAValue, right: SSAValue, is_exchanged: bool = False
 ) -> SSAValue:
     """The sums of a piece with its products, in the narrowest register that holds it."""
     builder, lanes = state.builder, lanes_of(total)
     width = min(width for width in atom.instructions if width >= min(lanes, state.target.lanes))
     sums, a, b = (widen(builder, value, width) for value in (total, left, right))
-    return slice_piece(builder, _instruction(state, atom, sums, a, b, op), 0, lanes)
+    return slice_piece(builder, _instruction(state, atom, sums, *((b, a) if is_exchanged else (a, b))), 0, lanes)
 
 
-def _instruction(state: State, atom: Atom, sums: SSAValue, left: SSAValue, right: SSAValue, op: ContractOp) -> SSAValue:
+def _exchanges(atom: Atom, op: ContractOp) -> bool:
+    return atom.is_exchanged(*(str(type_.element_type) for type_ in op.types[:2]))
+
+
+def _instruction(state: State, atom: Atom, sums: SSAValue, left: SSAValue, right: SSAValue) -> SSAValue:
     """The atom's instruction on whole registers of sums and of words."""
-    builder = state.builder
-    name, elements = atom.instructions[lanes_of(sums)], [llvm_element(type_.element_type) for type_ in op.types]
+    builder, name = state.builder, atom.instructions[lanes_of(sums)]
     a, b = (
-        builder.emit_once(llvm.BitcastOp, (words,), vector_type(element, lanes_of(words) * atom.depth))
-        for words, element in zip((left, right), elements)
+        builder.emit_once(llvm.BitcastOp, (words,), vector_type(_FACTORS[atom.lhs], lanes_of(words) * atom.depth))
+        for words in (left, right)
     )
-    if atom.is_exchanged(*(str(type_.element_type) for type_ in op.types[:2])):
-        a, b = b, a
     if atom.adds:
         return builder.intrinsic(name, (sums, a, b), sums.type)
     return builder.int_binary(llvm.AddOp, sums, builder.intrinsic(name, (a, b), sums.type))
@@ -123,7 +145,7 @@ def _matrix_products(state: State, op: ContractOp, sums: CutVector, step: int, a
             beside = min(column + 1, len(words) - 1)
             places = [(row, column), (row, beside), (below, column), (below, beside)]
             total = concatenate(builder, [rows[i][j] for i, j in places])
-            result = _instruction(state, atom, total, a, concatenate(builder, [words[column], words[beside]]), op)
+            result = _instruction(state, atom, total, a, concatenate(builder, [words[column], words[beside]]))
             for lane, (i, j) in enumerate(places):
                 rows[i][j] = builder.extract(result, lane)
     pieces = [
@@ -217,4 +239,4 @@ def _wide_part(state: State, words: SSAValue, element: Attribute, sums: Attribut
     return part if word == sums else builder.cast(llvm.TruncOp, part, sums)
 
 
-HANDLERS: dict[type[Operation], Handler] = {ContractOp: lower_contract}
+HANDLERS: dict[type[Operation], Handler] = {ContractOp: lower_contract, vectorx.DotOp: lower_dot}

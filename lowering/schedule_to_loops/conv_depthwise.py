@@ -9,25 +9,36 @@
 
 The window is written out, so that neighbouring outputs share the loads of x; of a large one only its rows are.
 x has a halo of zeros as wide as the padding. Decisions: ``rows`` (divides the height, where it is known) and
-``columns`` of a tile.
+``columns`` of a tile; ``atom``: the instruction that multiplies. It takes neighbouring taps of a row at once, in a word
+for each lane: of x put together once for all taps that see the pixels, of w once for all tiles of a row::
+
+    sums += (x[ow*s+kw], x[ow*s+kw+1]) . (w[kw], w[kw+1])
 """
 
 from __future__ import annotations
 
-from xdsl.ir import SSAValue
+import math
+from collections.abc import Callable, Sequence
+
+from xdsl.dialects.builtin import IntegerType, Signedness, bf16, i8, i16
+from xdsl.ir import Attribute, SSAValue
 
 from ...dialects.decisions import Depthwise
 from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
-from .arithmetic import convert, element_of
+from ...machines.atoms import ATOMS
+from .arithmetic import convert
 from .conv_direct import BATCH, CHANNEL_BLOCK, COLUMN, LANE, ROW, bias_tile
 from .halo import fill_halo, require_halo
 from .long_sums import CONVOLUTION_BLOCK, product_turns, sum_in_blocks
 from .loop_nest import Index, LoopNest
 from .register_tile import ResultTile, for_each_tile, store_result_tile, strides_by_axis
+from .words import joined
 
 # Windows with more taps than this keep a loop over their rows.
 UNROLLED_TAPS = 25
+_FACTORS: dict[str, Attribute] = {"i8": i8, "ui8": IntegerType(8, Signedness.UNSIGNED), "i16": i16, "bf16": bf16}
+"""What atoms multiply, by name."""
 
 
 def lower_conv_depthwise(stage: StageOp, nest: LoopNest) -> None:
@@ -41,47 +52,75 @@ def lower_conv_depthwise(stage: StageOp, nest: LoopNest) -> None:
     rows = decisions.rows
     blocks = -(-int(y.dims[1]) // lanes)
     batch, _, height, width = (nest.dim(size) for size in y.dims)
-    window = _Window(nest, kernel, lanes)
+    window = _Window(nest, kernel, lanes, decisions.atom)
     with nest.forall([blocks, batch, nest.floordiv(height, rows)]) as (block, n, row_tile):
-        top = nest.mul(row_tile, rows)
+        top, weights = nest.mul(row_tile, rows), window.weights(block)
 
         def compute_tile(column: Index, columns: int) -> None:
             starts: list[Index] = [0] * 5
             starts[BATCH], starts[CHANNEL_BLOCK], starts[ROW], starts[COLUMN] = n, block, top, column
             tile = ResultTile(starts, [(ROW, rows), (COLUMN, columns), (LANE, lanes)])
-            sums = window.accumulate(bias_tile(nest, kernel, y, tile), tile)
+            sums = window.accumulate(bias_tile(nest, kernel, y, tile), tile, weights)
             store_result_tile(nest, kernel, sums, y, tile)
 
         for_each_tile(nest, width, decisions.columns, compute_tile)
 
 
+Weights = Callable[[Index, int], SSAValue]
+"""The lanes' weights of a row of the window from a column on, as many as are taken at once."""
+
+
 class _Window:
     """Sums the window's products into a tile."""
 
-    def __init__(self, nest: LoopNest, kernel: ConvOp, lanes: int):
-        self.nest, self.lanes = nest, lanes
+    def __init__(self, nest: LoopNest, kernel: ConvOp, lanes: int, atom: str):
+        self.nest, self.lanes, self.atom = nest, lanes, atom
         self.x, self.w = nest.operands[0], nest.operands[1]
         self.size = tuple(int(size) for size in self.w.dims[2:])
         self.strides, self.dilations, self.pads = (kernel.get(name) for name in ("strides", "dilations", "pads"))
+        row = ATOMS.get(atom)
+        self.taps = row.depth if row else 1
+        self.factors = (_FACTORS[row.lhs], _FACTORS[row.rhs]) if row else (kernel.sums_type, kernel.sums_type)
+        self.is_written_out = math.prod(self.size) <= UNROLLED_TAPS
 
-    def accumulate(self, sums: SSAValue, tile: ResultTile) -> SSAValue:
-        nest = self.nest
+    def weights(self, block: Index) -> Weights:
+        """Those of a block of channels; words of them are put together here, and not for each tile."""
         height, width = self.size
-        x_view, w_view = self._x_view(tile), self._w_view(tile)
-        if height * width <= UNROLLED_TAPS:
+        view = self._w_view(block)
+
+        def read(kh: Index, kw: int) -> SSAValue:
+            return self._taken_at_once(view, self.factors[1], kh, kw, [self.lanes])
+
+        if self.taps == 1 or not self.is_written_out:
+            return read
+        words = {(kh, kw): read(kh, kw) for kh in range(height) for kw in range(0, width, self.taps)}
+        return lambda kh, kw: words[int(kh), kw]  # pyright: ignore[reportArgumentType]
+
+    def accumulate(self, sums: SSAValue, tile: ResultTile, weights: Weights) -> SSAValue:
+        nest = self.nest
+        height, _ = self.size
+        view = self._x_view(tile)
+        if self.is_written_out:
             for kh in range(height):
-                sums = self._row(sums, tile, x_view, w_view, kh)
+                sums = self._row(sums, tile, view, weights, kh)
             return sums
         rows, _ = product_turns(self.size, CONVOLUTION_BLOCK)
-        return sum_in_blocks(nest, 0, height, sums, rows, lambda kh, inner: self._row(inner, tile, x_view, w_view, kh))
+        return sum_in_blocks(nest, 0, height, sums, rows, lambda kh, inner: self._row(inner, tile, view, weights, kh))
 
-    def _row(self, sums: SSAValue, tile: ResultTile, x_view: SSAValue, w_view: SSAValue, kh: Index) -> SSAValue:
-        nest, element = self.nest, element_of(sums.type)
-        for kw in range(self.size[1]):
-            pixels = convert(nest, nest.load_vector(x_view, [kh, kw, 0, 0, 0], tile.shape), element)
-            weights = convert(nest, nest.load_vector(w_view, [kh, kw, 0], [self.lanes]), element)
-            sums = nest.fma(pixels, nest.broadcast(weights, tile.shape), sums)
+    def _row(self, sums: SSAValue, tile: ResultTile, view: SSAValue, weights: Weights, kh: Index) -> SSAValue:
+        nest = self.nest
+        for kw in range(0, self.size[1], self.taps):
+            pixels = self._taken_at_once(view, self.factors[0], kh, kw, tile.shape)
+            factors = pixels, nest.broadcast(weights(kh, kw), tile.shape)
+            sums = nest.fma(*factors, sums) if self.taps == 1 else nest.dot(*factors, sums, self.atom)
         return sums
+
+    def _taken_at_once(self, view: SSAValue, factor: Attribute, kh: Index, kw: int, shape: Sequence[int]) -> SSAValue:
+        """The elements of the taps from column ``kw`` on, widened; a word has zeros beyond the last of a row."""
+        nest, zeros = self.nest, [0] * len(shape)
+        taps = range(kw, min(kw + self.taps, self.size[1]))
+        vectors = [convert(nest, nest.load_vector(view, [kh, tap, *zeros], shape), factor) for tap in taps]
+        return joined(nest, vectors, factor, self.taps)
 
     def _x_view(self, tile: ResultTile) -> SSAValue:
         """x as [window row][window column][output row][output column][lane]."""
@@ -106,7 +145,7 @@ class _Window:
             ],
         )
 
-    def _w_view(self, tile: ResultTile) -> SSAValue:
+    def _w_view(self, block: Index) -> SSAValue:
         nest, strides = self.nest, strides_by_axis(self.w)
-        offset = nest.mul(tile.starts[CHANNEL_BLOCK], strides[0, True])
+        offset = nest.mul(block, strides[0, True])
         return nest.view(self.w.memory, offset, [*self.size, self.lanes], [strides[2, False], strides[3, False], 1])

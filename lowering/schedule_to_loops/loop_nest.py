@@ -453,6 +453,10 @@ class LoopNest(IndexArithmetic):
         """The sums plus the products of a column [rows, 1] and a row [1, columns ...], as many as the atom takes."""
         return self.insert(ContractOp(column, row, sums, atom))
 
+    def dot(self, left: SSAValue, right: SSAValue, sums: SSAValue, atom: str) -> SSAValue:
+        """The sums plus the products of what words hold, lane by lane."""
+        return self.insert(vectorx.DotOp(atom, left, right, sums))
+
     def fma(self, left: SSAValue, right: SSAValue, addend: SSAValue) -> SSAValue:
         """left * right + addend: of floats in one rounding."""
         if isinstance(addend.type.element_type, IntegerType):  # pyright: ignore[reportAttributeAccessIssue]

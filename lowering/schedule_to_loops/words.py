@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from functools import reduce
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import IntegerType, VectorType
+from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import Attribute, SSAValue
 
 from ...dialects import vector_extension as vectorx
 from ...dialects.decisions import WORDS_AT_ONCE
+from ...dialects.shared_attributes import vector_type
 from ...dialects.storage import element_bytes
 from .arithmetic import rows_of
 from .loop_nest import Index, LoopNest
@@ -38,11 +39,11 @@ def joined(nest: LoopNest, vectors: Sequence[SSAValue], element: Attribute, dept
         return vectors[0]
     bits = 8 * element_bytes(element)
     shape = vectors[0].type.get_shape()  # pyright: ignore[reportAttributeAccessIssue]
-    type_ = VectorType(word_type(element, depth), shape)
+    type_ = vector_type(word_type(element, depth), shape)
     parts: list[SSAValue] = []
     for number, value in enumerate(vectors):
         if not isinstance(element, IntegerType):
-            value = nest.insert(arith.BitcastOp(value, VectorType(IntegerType(bits), shape)))
+            value = nest.insert(arith.BitcastOp(value, vector_type(IntegerType(bits), shape)))
         part = nest.insert(vectorx.ExtUIOp(value, type_))
         parts.append(nest.insert(arith.ShLIOp(part, nest.constant(bits * number, type_))) if number else part)
     return reduce(lambda a, b: nest.insert(arith.OrIOp(a, b)), parts)

@@ -47,6 +47,7 @@ from ..tiling import (
     gemm_columns,
     gemm_rows,
     im2col_tile,
+    lane_atom,
     product_atom,
     rows_in_registers,
     tiles_along_height,
@@ -296,7 +297,8 @@ def _conv_depthwise(kernel: Operation, target: Target) -> Decisions:
     sums = target.vector_registers // 2 // vectors
     height, width = kernel.type.dims[2:]
     rows = 2 if isinstance(height, int) and height % 2 == 0 else 1
-    return Depthwise(rows=rows, columns=even_tile(width, max(1, sums // rows)))
+    atom, columns = lane_atom(kernel, target), even_tile(width, max(1, sums // rows))
+    return Depthwise(rows=rows, columns=columns, atom=atom.name if atom else GENERAL_ATOM)
 
 
 def _conv_winograd(kernel: Operation, target: Target) -> Decisions:

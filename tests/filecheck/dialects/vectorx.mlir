@@ -14,6 +14,7 @@
 // CHECK-NEXT: %{{.*}} = vectorx.remf %{{.*}}, %{{.*}} : vector<6x64xf32>
 // CHECK-NEXT: %{{.*}} = vectorx.gelu %{{.*}} : vector<6x64xf32>
 // CHECK:      %{{.*}} = vectorx.tanh_gelu %{{.*}} : f32
+// CHECK:      %{{.*}} = vectorx.dot "vpdpbusd" %{{.*}}, %{{.*}}, %{{.*}} : vector<7x16xi32> into vector<7x16xi32>
 %a = "test.op"() : () -> vector<6x64xf32>
 %0 = vectorx.cmpf olt, %a, %a : vector<6x64xf32>
 %1 = vectorx.select %0, %a, %a : vector<6x64xi1>, vector<6x64xf32>
@@ -30,3 +31,5 @@
 %12 = vectorx.gelu %a : vector<6x64xf32>
 %b = "test.op"() : () -> f32
 %13 = vectorx.tanh_gelu %b : f32
+%c = "test.op"() : () -> vector<7x16xi32>
+%14 = vectorx.dot "vpdpbusd" %c, %c, %c : vector<7x16xi32> into vector<7x16xi32>

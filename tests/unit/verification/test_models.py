@@ -127,3 +127,17 @@ def test_a_crash_is_told_by_its_signal_and_what_ran() -> None:
     assert run_isolated(lambda announce: {"y": 1}) == {"y": 1}
     with pytest.raises(LaminaError, match="no"):
         run_isolated(lambda announce: (_ for _ in ()).throw(LaminaError("no")))
+
+
+def test_convolutions_of_bytes(tmp_path: Path) -> None:
+    """One with words of channels, one with words of taps."""
+    rng = np.random.default_rng(1)
+    shapes = {"w": (9, 9, 3, 3), "v": (9, 1, 3, 3)}
+    weights = [numpy_helper.from_array(rng.integers(-128, 127, shape, np.int8), name) for name, shape in shapes.items()]
+    nodes = [
+        helper.make_node("ConvInteger", ["x", "w"], ["y"], pads=[1, 1, 1, 1]),
+        helper.make_node("ConvInteger", ["x", "v"], ["z"], group=9),
+    ]
+    outputs = [("y", TensorProto.INT32, [1, 9, 8, 10]), ("z", TensorProto.INT32, [1, 9, 6, 8])]
+    x = rng.integers(0, 255, (1, 9, 8, 10), np.uint8)
+    assert_right(verified(tmp_path, nodes, [("x", TensorProto.UINT8, [1, 9, 8, 10])], outputs, {"x": x}, weights))
