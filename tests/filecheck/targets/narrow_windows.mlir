@@ -22,3 +22,18 @@ func.func @window(%x: !layout.tensor<1 x 8 x 8 x 8 x i8>) -> (!layout.tensor<1 x
   %signed = kernel.conv im2col(%x, %w) pads [1, 1, 1, 1] : !layout.tensor<1 x 12 x 8 x 8 x i32>
   func.return %mixed, %signed : !layout.tensor<1 x 12 x 8 x 8 x i32>, !layout.tensor<1 x 12 x 8 x 8 x i32>
 }
+
+// Depthwise two taps at a time where the machine has that, else each widened as it is multiplied.
+// AVX2-LABEL: {{^}}conv_depthwise_{{.*}}.body:
+// AVX2: vpdpwssd {{.*}}, %ymm
+// AVX512-LABEL: {{^}}conv_depthwise_{{.*}}.body:
+// AVX512: vpdpwssd {{.*}}, %zmm
+// DOTPROD-LABEL: {{^}}conv_depthwise_{{.*}}.body:
+// DOTPROD: smlal {{.*}}.4s
+// I8MM-LABEL: {{^}}conv_depthwise_{{.*}}.body:
+// I8MM: smlal {{.*}}.4s
+func.func @depthwise(%x: !layout.tensor<1 x 32 x 14 x 14 x i8>) -> !layout.tensor<1 x 32 x 14 x 14 x i32> {
+  %w = kernel.constant @w : !layout.tensor<32 x 1 x 3 x 3 x i8>
+  %y = kernel.conv depthwise(%x, %w) pads [1, 1, 1, 1] groups 32 unsigned [0] : !layout.tensor<1 x 32 x 14 x 14 x i32>
+  func.return %y : !layout.tensor<1 x 32 x 14 x 14 x i32>
+}
