@@ -24,15 +24,13 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Block, Operation, SSAValue
 
-from ..dialects import vector_extension as vectorx
 from ..dialects.calling_convention import SHARE_PARAMETERS
-from ..dialects.contraction import ContractOp
-from ..dialects.matrix_tiles import TileLoadOp, TileMulOp, TileStoreOp, TileType, TileZeroOp
-from ..dialects.multi_reduction import MultiReductionOp
+from ..dialects.matrix_tiles import TileLoadOp, TileStoreOp, TileType
 from ..dialects.parallel import FirstTurnOp, ForallOp, InParallelOp, OwnPartOp
-from ..machines.atoms import ATOMS, TILE_ROWS
+from ..machines.atoms import TILE_ROWS
 from .loop_operations import HELPERS, tile_places
 from .scalar import NoMeaningError, element_dtype, operation_function
+from .vector_operations import VECTOR_WRITERS
 
 
 class LoopsError(ValueError):
@@ -89,20 +87,6 @@ def translate(function: func.FuncOp) -> LoopsFunction:
 def _file_name(name: str) -> str:
     return f"<loops of @{name}>"
 
-
-_REDUCTIONS: dict[str, np.ufunc] = {
-    "add": np.add,
-    "mul": np.multiply,
-    "and": np.bitwise_and,
-    "or": np.bitwise_or,
-    "xor": np.bitwise_xor,
-    "maxsi": np.maximum,
-    "minsi": np.minimum,
-    "maximumf": np.maximum,
-    "minimumf": np.minimum,
-    "maxnumf": np.fmax,
-    "minnumf": np.fmin,
-}
 
 _INDEX_OPERATORS = {
     "arith.addi": "({} + {})",
@@ -503,73 +487,6 @@ def _transfer_write(t: _Translation, op: vector.TransferWriteOp) -> None:
         t.write(f"_store_masked({view.memory}, {start}, {tile}, {_transfer_mask(t, op, shape)}, {value})", op)
 
 
-def _create_mask(t: _Translation, op: vector.CreateMaskOp) -> None:
-    shape = tuple(cast(VectorType, op.mask_vector.type).get_shape())
-    sizes = ", ".join(t.name(size) for size in op.mask_dim_sizes)
-    t.write(f"{t.name(op.mask_vector)} = _mask({shape}, ({sizes},))", op)
-
-
-def _vector_broadcast(t: _Translation, op: vector.BroadcastOp) -> None:
-    type_ = cast(VectorType, op.vector.type)
-    dtype = t.keep(element_dtype(type_))
-    t.write(f"{t.name(op.vector)} = _broadcast({t.name(op.source)}, {tuple(type_.get_shape())}, {dtype})", op)
-
-
-def _extract(t: _Translation, op: vector.ExtractOp) -> None:
-    position = ", ".join(t.mixed(op.static_position, op.dynamic_position))
-    t.write(f"{t.name(op.result)} = {t.name(op.vector)}[{position}]", op)
-
-
-def _insert(t: _Translation, op: vector.InsertOp) -> None:
-    position = ", ".join(t.mixed(op.static_position, op.dynamic_position))
-    t.write(f"{t.name(op.result)} = _inserted({t.name(op.source)}, {t.name(op.dest)}, ({position},))", op)
-
-
-def _shuffle(t: _Translation, op: vector.ShuffleOp) -> None:
-    lanes = list(op.mask.get_values())
-    t.write(f"{t.name(op.result)} = np.concatenate([{t.name(op.v1)}, {t.name(op.v2)}])[{lanes}]", op)
-
-
-def _fma(t: _Translation, op: vector.FMAOp) -> None:
-    operands = ", ".join(t.name(operand) for operand in op.operands)
-    t.write(f"{t.name(op.res)} = _fused({operands})", op)
-
-
-def _contract(t: _Translation, op: ContractOp) -> None:
-    operands = ", ".join(t.name(operand) for operand in op.operands)
-    t.write(f"{t.name(op.result)} = _contracted({operands}, {op.atom_depth})", op)
-
-
-def _dot(t: _Translation, op: vectorx.DotOp) -> None:
-    operands = ", ".join(t.name(operand) for operand in op.operands)
-    t.write(f"{t.name(op.result)} = _words_multiplied({operands}, {op.factors})", op)
-
-
-def _reduction(t: _Translation, op: vector.ReductionOp) -> None:
-    kind = op.kind.data.value
-    if kind not in _REDUCTIONS:
-        raise NoMeaningError(f"@{t.symbol}: no meaning is known for vector.reduction <{kind}>")
-    function, result = t.keep(_REDUCTIONS[kind]), t.name(op.dest)
-    t.write(f"{result} = {function}.reduce({t.name(op.vector)}, axis=None)", op)
-    if op.acc is not None:
-        t.write(f"{result} = {function}({t.name(op.acc)}, {result})", op)
-
-
-def _multi_reduction(t: _Translation, op: MultiReductionOp) -> None:
-    kind, start = op.kind.data.value, t.name(op.acc)
-    if kind not in _REDUCTIONS:
-        raise NoMeaningError(f"@{t.symbol}: no meaning is known for vector.multi_reduction <{kind}>")
-    function = t.keep(_REDUCTIONS[kind])
-    rows = f"{function}.reduce({t.name(op.source)}, axis=-1, dtype={start}.dtype)"
-    t.write(f"{t.name(op.dest)} = {function}({start}, {rows})", op)
-
-
-def _tile_zero(t: _Translation, op: TileZeroOp) -> None:
-    type_ = cast(TileType, op.result.type)
-    dtype = t.keep(element_dtype(type_.element_type))
-    t.write(f"{t.name(op.result)} = np.zeros(({TILE_ROWS}, {type_.columns}), {dtype})", op)
-
-
 def _tile_load(t: _Translation, op: TileLoadOp) -> None:
     view, shape = t.views[op.base], (TILE_ROWS, cast(TileType, op.result.type).columns)
     tile = t.tile(shape, view.strides[-2:])
@@ -582,17 +499,10 @@ def _tile_store(t: _Translation, op: TileStoreOp) -> None:
     t.write(f"_store({view.memory}, {t.address(view, op.indices)}, {tile}, {t.name(op.tile)})", op)
 
 
-def _tile_mul(t: _Translation, op: TileMulOp) -> None:
-    depth = ATOMS[op.atom.data].depth
-    left, right = (f"{t.name(factor)}.reshape({TILE_ROWS}, {TILE_ROWS}, {depth})" for factor in (op.lhs, op.rhs))
-    t.write(f"{t.name(op.result)} = _contracted({left}, {right}, {t.name(op.acc)}, {depth})", op)
-
-
 _WRITERS: dict[type[Operation], _Writer] = {
-    TileZeroOp: _tile_zero,
+    **VECTOR_WRITERS,
     TileLoadOp: _tile_load,
     TileStoreOp: _tile_store,
-    TileMulOp: _tile_mul,
     scf.ForOp: _for,
     scf.IfOp: _if,
     ForallOp: _forall,
@@ -614,14 +524,4 @@ _WRITERS: dict[type[Operation], _Writer] = {
     vector.MaskedStoreOp: _masked_store,
     vector.TransferReadOp: _transfer_read,
     vector.TransferWriteOp: _transfer_write,
-    vector.CreateMaskOp: _create_mask,
-    vector.BroadcastOp: _vector_broadcast,
-    vector.ExtractOp: _extract,
-    vector.InsertOp: _insert,
-    vector.ShuffleOp: _shuffle,
-    vector.FMAOp: _fma,
-    ContractOp: _contract,
-    vectorx.DotOp: _dot,
-    vector.ReductionOp: _reduction,
-    MultiReductionOp: _multi_reduction,
 }
