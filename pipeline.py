@@ -142,6 +142,9 @@ _CPU_PHASES = (
             "kernel-simplify-layouts",
             # Before fusion, which looks for constants to make biases of.
             "kernel-fold-constants",
+            # Before anything takes the casts from f16 and bf16.
+            "kernel-narrow-floats",
+            "kernel-widen-floats",
             "kernel-split-concats",
             "kernel-fuse-maps",
             "kernel-fold-scales",

@@ -46,6 +46,8 @@ PASSES: dict[str, str] = {
     "graph-partition": "passes.graph.partition:GraphPartitionPass",
     "graph-simplify-arithmetic": "passes.graph.simplify_arithmetic:GraphSimplifyArithmeticPass",
     "kernel-choose-algorithms": "passes.kernel.choose_algorithms:KernelChooseAlgorithmsPass",
+    "kernel-narrow-floats": "passes.kernel.narrow_floats:KernelNarrowFloatsPass",
+    "kernel-widen-floats": "passes.kernel.widen_floats:KernelWidenFloatsPass",
     "kernel-choose-layouts": "passes.kernel.choose_layouts:KernelChooseLayoutsPass",
     "kernel-dead-code": "passes.kernel.dead_code:KernelDeadCodePass",
     "kernel-fold-constants": "passes.kernel.fold_constants:KernelFoldConstantsPass",

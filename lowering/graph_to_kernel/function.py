@@ -33,6 +33,8 @@ class FunctionLowering:
     def __init__(self, constants: ConstantStore, argument_types: Sequence[Attribute]):
         self.constants = constants
         self.block = Block(arg_types=argument_types)
+        self.widened: dict[SSAValue, SSAValue] = {}
+        """By graph value of a narrow float, the one that holds the same numbers as f32."""
         self._values: dict[SSAValue, SSAValue] = {}
         self._plain: dict[SSAValue, SSAValue] = {}
 

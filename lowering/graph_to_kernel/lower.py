@@ -112,6 +112,12 @@ def _widened(lowering: FunctionLowering, operand: SSAValue) -> SSAValue:
     wide = _wide_type(type_)
     if wide == type_:
         return operand
+    if operand not in lowering.widened:
+        lowering.widened[operand] = _widen(lowering, operand, wide)
+    return lowering.widened[operand]
+
+
+def _widen(lowering: FunctionLowering, operand: SSAValue, wide: graph.GraphTensorType) -> SSAValue:
     array = lowering.array(operand)
     if array is not None:
         assert isinstance(operand.owner, graph.ConstantOp)

@@ -55,9 +55,12 @@ def applicable_algorithms(kernel: ConvOp, target: Target) -> list[str]:
 
 
 def _suits_winograd(kernel: ConvOp) -> bool:
-    """3x3 of floats with stride and dilation 1 in one group, with enough channels to make matrix products of."""
+    """3x3 of floats with stride and dilation 1 in one group, with enough channels to make matrix products of.
+
+    Not of floats narrower than their sums: the transforms would round them, and what multiplies them needs none.
+    """
     w = kernel.in_type(1)
-    if not isinstance(w.element_type, AnyFloat):
+    if not isinstance(w.element_type, AnyFloat) or w.element_type != kernel.sums_type:
         return False
     plain = all(value == 1 for value in (*kernel.get("strides"), *kernel.get("dilations"), kernel.get("groups")))
     return plain and w.dims[2:] == (3, 3) and int(w.dims[0]) >= 16 and int(w.dims[1]) >= 16

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 HOSTS: tuple[type[KernelOp], ...] = (
     ConvOp, GemmOp, PoolOp, ReduceOp, ResizeOp, LayerNormOp, SoftmaxOp, ConcatOp, PadOp, SliceOp, GatherOp,
 )  # fmt: skip
+# Those that compute what they store in registers, and may store it narrower.
+_COMPUTING = (ContractionOp, PoolOp, ReduceOp, ResizeOp, LayerNormOp, SoftmaxOp)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class KernelFuseEpiloguesPass(ModulePass):
 
     Of several kernels that a map reads, a convolution or matrix product takes it first, then the one that
     runs last. A constant per output channel (column) that is added first of all becomes the bias of a
-    convolution (matrix product) that has none. What these store may be narrower than their sums.
+    convolution (matrix product) that has none. What a kernel that computes stores may be narrower than what it computes.
     """
 
     name = "kernel-fuse-epilogues"
@@ -89,7 +91,7 @@ def _host_of(op: MapOp, position: dict[Operation, int]) -> KernelOp | None:
 
 
 def _can_take(host: KernelOp, op: MapOp) -> bool:
-    fits = host.type == op.type or (isinstance(host, ContractionOp) and _stores_no_more(op.type, host.type))
+    fits = host.type == op.type or (isinstance(host, _COMPUTING) and _stores_no_more(op.type, host.type))
     return fits and only_user_is(host.result, op)
 
 
