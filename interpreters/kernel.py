@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from xdsl.dialects import func
+from xdsl.dialects.builtin import f32
 from xdsl.ir import Operation, SSAValue
 
 from ..dialects import kernel as k
@@ -143,9 +144,10 @@ def _window_attributes(op: k.KernelOp) -> dict[str, Any]:
 
 
 def _factors(op: k.ContractionOp, operands: _Arrays) -> _Arrays:
-    """The operands as they are multiplied: some are integers without a sign."""
+    """The operands as they are multiplied: some are integers without a sign, floats as wide as their sums."""
     unsigned = op.get("unsigned") or ()
-    return [x.view(f"u{x.dtype}") if index in unsigned else x for index, x in enumerate(operands)]
+    operands = [x.view(f"u{x.dtype}") if index in unsigned else x for index, x in enumerate(operands)]
+    return [x.astype(np.float32) for x in operands] if op.sums_type == f32 else operands
 
 
 def _conv(run: KernelInterpreter, op: k.ConvOp, operands: _Arrays) -> _Arrays:

@@ -13,11 +13,11 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects.graph.types import numpy_dtype
-from ...dialects.kernel import ConstantOp, ContractionOp, ConvOp
+from ...dialects.kernel import ConstantOp, ContractionOp, ConvOp, MapOp
 from .conv_costs import channel_block
 from .dead_code import remove_unread
 from .views import tensor_type
-from .widening import through_views, viewed_again, widened_by
+from .widening import as_widened, through_views, viewed_again, widened_by
 
 if TYPE_CHECKING:
     from ...context import ConstantStore
@@ -106,7 +106,8 @@ class _Narrowing:
             narrow = constant.result
         else:
             narrow = widened_by(root.owner)
-            assert narrow is not None
+            assert narrow is not None and isinstance(root.owner, MapOp)
+            narrow = as_widened(narrow, root.owner, only_kernels=not views)
         for view in reversed(views):
             narrow = viewed_again(view, narrow, before)
         return narrow

@@ -15,7 +15,7 @@ from ...dialects.kernel import KernelOp, MapOp, YieldOp
 from ...dialects.layout import TensorType
 from .region_merging import merge_repeated_operands
 from .views import VIEWS, tensor_type
-from .widening import viewed_again, widened_by
+from .widening import as_widened, viewed_again, widened_by
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,9 @@ def _read_wide(narrow: SSAValue, wide: SSAValue) -> None:
             view.name_hint = reader.results[0].name_hint
             _read_wide(reader.results[0], view)
         elif widened_by(reader) is not None:
-            reader.results[0].replace_all_uses_with(wide)
+            assert isinstance(reader, MapOp)
+            only_kernels = all(isinstance(use.operation, KernelOp) for use in reader.result.uses)
+            reader.result.replace_all_uses_with(as_widened(wide, reader, only_kernels))
         else:
             _widen_operands(reader, narrow, wide)
             continue

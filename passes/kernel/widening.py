@@ -11,21 +11,32 @@ from xdsl.ir import Block, Operation, SSAValue
 from ...dialects.kernel import MapOp
 from ...dialects.layout import ConvertOp, ReshapeOp, TransposeOp, WindowOp
 from .region_merging import yielded_value
-from .views import tensor_type
+from .views import row_major_copy, tensor_type
 
 View = ReshapeOp | TransposeOp | WindowOp | ConvertOp
 
 
 def widened_by(op: Operation | Block) -> SSAValue | None:
-    """The f16 or bf16 tensor that a map only widens to f32, element by element; None for any other op."""
+    """The f16 or bf16 tensor that a map only widens to f32, element by element; None for any other op.
+
+    It may lie otherwise than the map's result.
+    """
     if not isinstance(op, MapOp) or len(op.ins) != 1 or op.type.element_type != f32:
         return None
     block = op.epilogue.block
     cast = yielded_value(block).owner
     if not isinstance(cast, arith.ExtFOp) or cast.input is not block.args[0]:
         return None
-    source = tensor_type(op.ins[0])
-    return op.ins[0] if source.with_element(f32) == op.type else None
+    return op.ins[0] if tensor_type(op.ins[0]).dims == op.type.dims else None
+
+
+def as_widened(value: SSAValue, cast: MapOp, only_kernels: bool) -> SSAValue:
+    """The value where the map's result was read: as it lies if only kernels read it, in rows for views and results."""
+    if only_kernels or tensor_type(value).layout == cast.type.layout:
+        return value
+    block = cast.parent
+    assert block is not None
+    return row_major_copy(value, cast, block)
 
 
 def viewed_again(view: View, source: SSAValue, before: Operation) -> SSAValue:

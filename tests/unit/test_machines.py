@@ -9,7 +9,7 @@ import pytest
 from lamina.backend.object_code import emit_assembly
 from lamina.machines import TARGETS, Target, host_target, target_by_name
 from lamina.machines.cpu import host
-from lamina.machines.cpu.host import _parse_size, family_of
+from lamina.machines.cpu.host import _parse_size, family_of, worthwhile_atoms
 from lamina.runtime import machine
 from lamina.runtime.program import RequiredMachine
 
@@ -55,6 +55,13 @@ def test_the_host_is_tuned():
     host = host_target()
     assert host.cpu == llvm.get_host_cpu_name()
     assert host.l1_bytes >= 8 << 10 and host.l2_bytes > host.l1_bytes
+
+
+@pytest.mark.parametrize("cpu", ["sapphirerapids", "emeraldrapids", "graniterapids", "graniterapids-d"])
+def test_atoms_that_are_slower_than_widening_are_left_out(cpu):
+    features = dict.fromkeys(["sse2", "avx512vl", "avx512vnni", "avx512bf16"], True)
+    assert "vdpbf16ps" in worthwhile_atoms("znver4", features)
+    assert set(worthwhile_atoms("znver4", features)) - set(worthwhile_atoms(cpu, features)) == {"vdpbf16ps"}
 
 
 @pytest.mark.parametrize(("text", "size"), [("32K", 32 << 10), ("1M\n", 1 << 20), ("512", 512)])
