@@ -42,8 +42,8 @@ class KernelNarrowFloatsPass(ModulePass):
         %y = kernel.gemm(%x, %1) : !layout.tensor<8 x 32 x f32>
 
     Sums are f32 as before. A constant is stored again where each of its numbers is one of bf16. Views stay between.
-    Convolutions of fewer channels a group than a block has, depthwise ones among them, stay in f32: the instruction
-    would multiply mostly nothing.
+    Convolutions whose weights are no constant stay in f32, and those of fewer channels a group than a block has,
+    depthwise ones among them: the instruction would multiply mostly nothing.
     """
 
     name = "kernel-narrow-floats"
@@ -67,17 +67,17 @@ class _Narrowing:
 
     def narrow_products(self, block: Block) -> None:
         for op in list(block.ops):
-            if isinstance(op, ContractionOp) and self.has_depth(op) and self.can_narrow(op):
+            if isinstance(op, ContractionOp) and self.has_atom(op) and self.can_narrow(op):
                 for index in (0, 1):
                     op.operands[index] = self.narrowed(op.operands[index], op)
         remove_unread(block)
 
-    def has_depth(self, op: ContractionOp) -> bool:
-        """Whether there is something to multiply at once."""
+    def has_atom(self, op: ContractionOp) -> bool:
+        """Whether it would multiply by the atom, for which the weights of a convolution are packed beforehand."""
         if not isinstance(op, ConvOp):
             return True
-        channels = op.in_type(1).dims[1]
-        return isinstance(channels, int) and channels >= self.least_channels
+        channels, weights = op.in_type(1).dims[1], through_views(op.ins[1])[0].owner
+        return isinstance(weights, ConstantOp) and isinstance(channels, int) and channels >= self.least_channels
 
     def can_narrow(self, op: ContractionOp) -> bool:
         roots = [through_views(operand)[0].owner for operand in op.ins[:2]]

@@ -11,11 +11,14 @@ from xdsl.dialects.builtin import BFloat16Type, Float16Type, ModuleOp, f32
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
-from ...dialects.kernel import KernelOp, MapOp, YieldOp
+from ...dialects.kernel import BroadcastOp, ConcatOp, ConstantOp, KernelOp, MapOp, SliceOp, YieldOp
 from ...dialects.layout import TensorType
-from .region_merging import merge_repeated_operands
-from .views import VIEWS, tensor_type
-from .widening import as_widened, viewed_again, widened_by
+from ...dialects.layout_algebra import Layout
+from .region_merging import merge_repeated_operands, set_operands
+from .views import VIEWS, set_type, tensor_type
+from .widening import as_widened, through_views, viewed_again, widened_by
+
+_MOVING = (BroadcastOp, ConcatOp, SliceOp)
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,9 @@ class KernelWidenFloatsPass(ModulePass):
         %3 = kernel.map(%1, %z) : ... each(%w, %b) {...}
 
     Alone with its producer, the cast becomes part of it (``kernel-fuse-maps``, ``kernel-fuse-epilogues``): rounded as
-    before, the tensor lies in memory as one of f32 does, and takes no pass over memory of its own. It is also
-    seen through views: windows, reshapes and transposes of the tensor become those of the wide one.
+    before, the tensor lies in memory as one of f32 does, and takes no pass over memory of its own. Windows, reshapes
+    and transposes of the tensor become those of the wide one, and kernels that only put numbers elsewhere do so with
+    wide ones.
     """
 
     name = "kernel-widen-floats"
@@ -50,8 +54,9 @@ class KernelWidenFloatsPass(ModulePass):
 
 
 def widen_floats(block: Block) -> None:
-    for op in list(block.ops):
-        if isinstance(op, KernelOp) and len(op.results) == 1 and _is_narrow(op.result) and _is_read_wide(op.result):
+    # The last first: what moves numbers passes the cast on to what makes them.
+    for op in reversed(list(block.ops)):
+        if isinstance(op, KernelOp) and len(op.results) == 1 and _is_narrow(op.result) and _is_read_wide(op):
             _widen(op, block)
 
 
@@ -59,16 +64,17 @@ def _is_narrow(value: SSAValue) -> bool:
     return isinstance(value.type, TensorType) and isinstance(value.type.element_type, Float16Type | BFloat16Type)
 
 
-def _is_read_wide(value: SSAValue) -> bool:
-    """Whether maps alone read the value, some of them only to widen it for a kernel that is none, and not as the last.
+def _is_read_wide(maker: KernelOp) -> bool:
+    """Whether maps alone read what a kernel makes, some of them only to widen it for what is no map.
 
-    One map that widens the very value needs nothing.
+    One map that widens all of it, and alone reads it, needs nothing.
     """
+    value = maker.result
     readers = list(_readers(value))
     if not all(isinstance(reader, MapOp) for reader in readers):
         return False
     casts = [reader for reader in readers if widened_by(reader) is not None]
-    if len(readers) == 1 and readers[0] in casts and widened_by(readers[0]) is value:
+    if len(readers) == 1 and readers[0] in casts and widened_by(readers[0]) is value and not _moves(maker):
         return False
     return any(not isinstance(use.operation, MapOp) for cast in casts for use in cast.results[0].uses)
 
@@ -83,12 +89,37 @@ def _readers(value: SSAValue) -> Iterator[Operation]:
 
 
 def _widen(op: KernelOp, block: Block) -> None:
-    code = Block(arg_types=[op.type.element_type])
+    if not _moves(op):
+        wide = _cast(op.result)
+        _read_wide(op.result, wide.result)
+        block.insert_op_after(wide, op)
+        return
+    casts = [_cast(part) for part in op.ins]
+    wide = op.clone()
+    set_operands(wide, [cast.result for cast in casts])
+    set_type(wide.result, op.type.with_element(f32))
+    block.insert_ops_before([*casts, wide], op)
+    _read_wide(op.result, wide.result)
+    op.detach()
+    op.erase()
+
+
+def _moves(op: KernelOp) -> bool:
+    """Whether the kernel only puts numbers elsewhere, none of them a constant: it can do that with wide ones."""
+    return (
+        isinstance(op, _MOVING)
+        and not op.has_epilogue
+        and not any(isinstance(through_views(part)[0].owner, ConstantOp) for part in op.ins)
+    )
+
+
+def _cast(value: SSAValue) -> MapOp:
+    type_ = tensor_type(value)
+    code = Block(arg_types=[type_.element_type])
     cast = arith.ExtFOp(code.args[0], f32)
     code.add_ops([cast, YieldOp(cast.result)])
-    wide = MapOp([op.result], op.type.with_element(f32), epilogue=Region(code))
-    _read_wide(op.result, wide.result)
-    block.insert_op_after(wide, op)
+    rows = Layout.row_major(type_.rank)
+    return MapOp([value], type_.with_element(f32).with_layout(rows), epilogue=Region(code))
 
 
 def _read_wide(narrow: SSAValue, wide: SSAValue) -> None:

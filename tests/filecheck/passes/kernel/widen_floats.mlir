@@ -35,6 +35,20 @@ func.func @parts(%x: !layout.tensor<4 x 8 x f32>) -> !layout.tensor<4 x 4 x f32>
   func.return %5 : !layout.tensor<4 x 4 x f32>
 }
 
+// So do tensors put together of several.
+
+// CHECK-LABEL: @concatenated
+// CHECK-NEXT:    %[[A:.*]] = kernel.map(%x) : !layout.tensor<4 x 8 x f32>
+// CHECK-NEXT:    %[[B:.*]] = kernel.map(%y) : !layout.tensor<4 x 8 x f32>
+// CHECK-NEXT:    %[[C:.*]] = kernel.concat(%[[A]], %[[B]]) axis 0 : !layout.tensor<8 x 8 x f32>
+// CHECK-NEXT:    kernel.gemm(%b, %[[C]]) : !layout.tensor<8 x 8 x f32>
+func.func @concatenated(%x: !layout.tensor<4 x 8 x f16>, %y: !layout.tensor<4 x 8 x f16>, %b: !layout.tensor<8 x 8 x f32>) -> !layout.tensor<8 x 8 x f32> {
+  %0 = kernel.concat(%x, %y) axis 0 : !layout.tensor<8 x 8 x f16>
+  %1 = kernel.map(%0) : !layout.tensor<8 x 8 x f32> each(%a) {%w = arith.extf %a : f16 to f32}
+  %2 = kernel.gemm(%b, %1) : !layout.tensor<8 x 8 x f32>
+  func.return %2 : !layout.tensor<8 x 8 x f32>
+}
+
 // What is stored narrow anyway, because something else reads it so, stays.
 
 // CHECK-LABEL: @returned
