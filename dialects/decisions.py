@@ -347,7 +347,7 @@ class Winograd(Decisions):
         columns = kernel.in_type(1).layout.block_of(2)
         channels = -(-int(kernel.in_type(0).dims[1]) // lanes) * lanes
         sizes = winograd_scratch(transform.points**2, self.tiles, channels, columns, transform.tile, lanes)
-        return element_bytes(kernel.type.element_type) * sum(sizes)
+        return element_bytes(kernel.sums_type) * sum(sizes)
 
 
 @dataclass(frozen=True, kw_only=True)
