@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,13 @@ class Tolerance:
     def at_least(self, atol: float) -> Tolerance:
         """The same with an ``atol`` that is no smaller than this."""
         return Tolerance(self.rtol, max(self.atol, atol))
+
+    def rounded_to(self, dtypes: Iterable[str]) -> Tolerance:
+        """The same for numbers that were rounded to these dtypes on the way, whatever holds them now."""
+        if self.rtol is not None:
+            return self
+        rtol = max((DEFAULT_TOLERANCES[dtype] for dtype in dtypes), default=None)
+        return Tolerance(rtol, self.atol)
 
     def allowed(self, expected: np.ndarray) -> float:
         """The largest difference that counts as rounding."""

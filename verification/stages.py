@@ -7,14 +7,17 @@ is the one at fault.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from xdsl.dialects import arith
+from xdsl.dialects.builtin import BFloat16Type, Float16Type
 
 from ..dialects.calling_convention import Arguments, Signature
 from ..dialects.layout import TensorType
 from ..dialects.layout_algebra import Layout
+from ..dialects.schedule import StageOp
 from ..interpreters.kernel import KernelInterpreter
 from ..interpreters.loops import LoopsFunction
 from ..interpreters.scalar import scalar_dtype
@@ -85,6 +88,7 @@ def run_machine_code(image: MappedImage, run: StageRun, threads: int = 1) -> lis
 def compare_stage(run: StageRun, found: list[np.ndarray], tolerance: Tolerance) -> tuple[str, Deviation]:
     """The output buffer that deviates most, and how; halos, whose zeros other stages read, count as well."""
     kernels = KernelInterpreter({}, run.symbols)
+    tolerance = tolerance.rounded_to(_roundings(run.stage))
     worst = ("", Deviation(True))
     for target, expected, actual in zip(run.stage.outs, run.outputs, found, strict=True):
         wanted, got = (_with_halo(tensor_type(target), memory, kernels) for memory in (expected, actual))
@@ -94,6 +98,14 @@ def compare_stage(run: StageRun, found: list[np.ndarray], tolerance: Tolerance) 
         if deviation.relative >= worst[1].relative:
             worst = (target.name_hint or "", deviation)
     return worst
+
+
+def _roundings(stage: StageOp) -> Iterator[str]:
+    """The narrow floats to which the stage rounds, whatever it stores them as."""
+    for op in stage.walk():
+        element = op.result.type if isinstance(op, arith.TruncFOp) else None
+        if isinstance(element, Float16Type | BFloat16Type):
+            yield scalar_dtype(element).name
 
 
 def _with_halo(type_: TensorType, memory: np.ndarray, kernels: KernelInterpreter) -> np.ndarray:

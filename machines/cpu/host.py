@@ -29,8 +29,8 @@ _X86_FAMILIES: tuple[tuple[Target, tuple[str, ...]], ...] = (
     (X86_64, ()),
 )
 
-# Atoms of a CPU, by LLVM's name, that take longer than widening both factors and multiplying those: vdpbf16ps begins once
-# in four cycles on Sapphire Rapids and its kin (87 GFLOP/s a core, multiply-adds of f32 162; Zen 4: 229 and 115).
+# Atoms of a CPU, by LLVM's name, that take longer than to widen both factors and multiply those. A core of Sapphire
+# Rapids and its kin does 87 GFLOP/s with vdpbf16ps, 162 with multiply-adds of f32; one of Zen 4 229 and 115.
 _SLOW_ATOMS: Mapping[str, tuple[str, ...]] = dict.fromkeys(
     ("sapphirerapids", "emeraldrapids", "graniterapids", "graniterapids-d"), ("vdpbf16ps",)
 )

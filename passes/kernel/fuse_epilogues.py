@@ -31,6 +31,7 @@ from ...dialects.kernel import (
     SoftmaxOp,
 )
 from ...dialects.layout import TensorType
+from ...dialects.layout_algebra import Layout
 from ...dialects.storage import element_bytes
 from .region_merging import drop_repeated_constants, only_user_is, prepend_code, set_operands, yielded_value
 
@@ -60,7 +61,8 @@ class KernelFuseEpiloguesPass(ModulePass):
 
     Of several kernels that a map reads, a convolution or matrix product takes it first, then the one that
     runs last. A constant per output channel (column) that is added first of all becomes the bias of a
-    convolution (matrix product) that has none. What a kernel that computes stores may be narrower than what it computes.
+    convolution (matrix product) that has none. What a kernel computes may be wider than what it stores, and a matrix
+    product writes its rows where the map does.
     """
 
     name = "kernel-fuse-epilogues"
@@ -91,8 +93,15 @@ def _host_of(op: MapOp, position: dict[Operation, int]) -> KernelOp | None:
 
 
 def _can_take(host: KernelOp, op: MapOp) -> bool:
-    fits = host.type == op.type or (isinstance(host, _COMPUTING) and _stores_no_more(op.type, host.type))
+    written = host.type.with_layout(op.type.layout) if _can_write_as(host, op.type.layout) else host.type
+    fits = written == op.type or (isinstance(host, _COMPUTING) and _stores_no_more(op.type, written))
     return fits and only_user_is(host.result, op)
+
+
+def _can_write_as(host: KernelOp, layout: Layout) -> bool:
+    """Whether it is a matrix product, which writes its rows wherever the map does."""
+    keeps_rows = not layout.has_margins and bool(layout.pieces) and layout.pieces[-1].axis == layout.rank - 1
+    return isinstance(host, GemmOp) and host.type.layout.is_row_major and keeps_rows
 
 
 def _stores_no_more(type_: TensorType, sums: TensorType) -> bool:

@@ -12,7 +12,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, SSAValue
 from xdsl.passes import ModulePass
 
-from ...dialects.kernel import BroadcastOp, MapOp, YieldOp
+from ...dialects.kernel import BroadcastOp, KernelOp, MapOp, YieldOp
 from .dead_code import remove_unread
 from .region_merging import (
     append_code,
@@ -31,7 +31,8 @@ LONG = 32
 """From so many ops on a producer's code stays where it is, and the reader's goes there."""
 # A producer that is this short may be computed again by each of its readers.
 CHEAP_OPS = 1
-_CASTS = (arith.ExtFOp, arith.TruncFOp, arith.ExtSIOp, arith.ExtUIOp, arith.SIToFPOp, arith.UIToFPOp, arith.TruncIOp)
+_NARROWING = (arith.TruncFOp, arith.TruncIOp)
+_CASTS = (arith.ExtFOp, arith.ExtSIOp, arith.ExtUIOp, arith.SIToFPOp, arith.UIToFPOp, *_NARROWING)
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,16 @@ def _fusible_producer(reader: MapOp, lengths: Mapping[MapOp, int]) -> MapOp | No
 
 
 def _is_cheap(producer: MapOp) -> bool:
-    """Whether the map only casts, so that to read its operand costs no more than to read its result."""
+    """Whether the map only casts, so that to read its operand costs no more than to read its result.
+
+    One that narrows what a kernel makes for it alone costs nothing where it is: that will store it narrow.
+    """
     ops = (op for op in producer.epilogue.block.ops if not isinstance(op, arith.ConstantOp | YieldOp))
     first = list(itertools.islice(ops, CHEAP_OPS + 1))
-    return len(first) <= CHEAP_OPS and all(isinstance(op, _CASTS) for op in first)
+    if len(first) > CHEAP_OPS or not all(isinstance(op, _CASTS) for op in first):
+        return False
+    made_for_it = all(isinstance(x.owner, KernelOp) and only_user_is(x, producer) for x in producer.ins)
+    return not (made_for_it and any(isinstance(op, _NARROWING) for op in first))
 
 
 def _fuse(producer: MapOp, reader: MapOp, length: int) -> None:

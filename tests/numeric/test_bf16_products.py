@@ -148,7 +148,9 @@ def excess(found: np.ndarray, case: Case) -> float:
     found, is_number = found.astype(np.float64), np.isfinite(expected)
     if not np.array_equal(found[~is_number], expected[~is_number], equal_nan=True):
         return np.inf
-    magnitudes = formula(*(np.abs(np.nan_to_num(array, posinf=0.0, neginf=0.0)) for array in operands), **case.attributes)
+    magnitudes = formula(
+        *(np.abs(np.nan_to_num(array, posinf=0.0, neginf=0.0)) for array in operands), **case.attributes
+    )
     depth = np.prod(case.shapes[1][1:] if case.operator == "Conv" else case.shapes[0][-2:])
     # Half a unit in the last of eight bits, and one of f32 for each number that is added.
     allowed = 2.0**-8 * np.abs(expected) + 2.0**-23 * float(depth) * magnitudes
@@ -160,7 +162,7 @@ def excess(found: np.ndarray, case: Case) -> float:
 def test_sums_are_f32(family: str, target: str | None) -> None:
     cases = FAMILIES[family]
     model, feeds = model_of(cases)
-    results = lamina.compile(model, **({"target": target} if target else {})).run(feeds)
+    results = lamina.compile(model, target=target or "host").run(feeds)
     off = {name: excess(results[f"y{number}"], case) for number, (name, case) in enumerate(cases.items())}
     assert {name: by for name, by in off.items() if not by <= 0} == {}
 
@@ -175,7 +177,9 @@ def schedule_of(model: onnx.ModelProto, target: str | None = None) -> list[str]:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_products_go_by_the_atom(family: str) -> None:
     cases = FAMILIES[family]
-    stages = [line for line in schedule_of(model_of(cases)[0], WITH_DOT) if "kernel.gemm" in line or "kernel.conv" in line]
+    stages = [
+        line for line in schedule_of(model_of(cases)[0], WITH_DOT) if "kernel.gemm" in line or "kernel.conv" in line
+    ]
     # Lanes along the depth of one column, few channels, weights that are not packed beforehand.
     without = {"one column", "three channels", "depthwise", "weights as input"}
     assert len(stages) == len(cases)
@@ -218,8 +222,58 @@ def network(dtype: np.dtype) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
 
 
+def attention(dtype: np.dtype) -> onnx.ModelProto:
+    """Two heads of four numbers, from one product that is split in three, and a residual around them."""
+    rng, kind = np.random.default_rng(0), helper.np_dtype_to_tensor_dtype(dtype)
+    arrays = {"w": rng.standard_normal((8, 24)) / 4, "scale": np.array(0.5), "gamma": np.ones(8)}
+    weights = [numpy_helper.from_array(array.astype(dtype), name) for name, array in arrays.items()]
+    shape = numpy_helper.from_array(np.array([1, 6, 2, 4]), "heads")
+    merged = numpy_helper.from_array(np.array([1, 6, 8]), "merged")
+    nodes = [
+        helper.make_node("Relu", ["x"], ["positive"]),
+        helper.make_node("LayerNormalization", ["positive", "gamma"], ["n"]),
+        helper.make_node("MatMul", ["n", "w"], ["qkv"]),
+        helper.make_node("Split", ["qkv"], ["q", "k", "v"], axis=2, num_outputs=3),
+        *(helper.make_node("Reshape", [name, "heads"], [f"{name}r"]) for name in "qkv"),
+        *(helper.make_node("Transpose", [f"{name}r"], [f"{name}t"], perm=perm)
+          for name, perm in (("q", [0, 2, 1, 3]), ("k", [0, 2, 3, 1]), ("v", [0, 2, 1, 3]))),
+        helper.make_node("MatMul", ["qt", "kt"], ["qk"]),
+        helper.make_node("Mul", ["qk", "scale"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["p"]),
+        helper.make_node("MatMul", ["p", "vt"], ["pv"]),
+        helper.make_node("Transpose", ["pv"], ["back"], perm=[0, 2, 1, 3]),
+        helper.make_node("Reshape", ["back", "merged"], ["joined"]),
+        helper.make_node("Add", ["joined", "n"], ["y"]),
+    ]  # fmt: skip
+    inputs = [helper.make_tensor_value_info("x", kind, [1, 6, 8])]
+    outputs = [helper.make_tensor_value_info("y", kind, None)]
+    graph = helper.make_graph(nodes, "g", inputs, outputs, [*weights, shape, merged])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
+
+
 @pytest.mark.parametrize(("dtype", "target"), [(np.float16, None), (BF16, "avx512"), (BF16, WITH_DOT)])
-def test_narrow_models_have_no_more_stages(dtype: Any, target: str | None) -> None:
+@pytest.mark.parametrize("make", [network, attention])
+def test_narrow_models_have_no_more_stages(make: Callable, dtype: Any, target: str | None) -> None:
     """Where they are stored narrow and where they are not: casts cost no pass over memory."""
-    wide, narrow = schedule_of(network(np.dtype(np.float32)), target), schedule_of(network(np.dtype(dtype)), target)
+    wide, narrow = (schedule_of(make(np.dtype(element)), target) for element in (np.float32, dtype))
     assert len(narrow) == len(wide)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", [np.float16, BF16], ids=["f16", "bf16"])
+@pytest.mark.parametrize("make", [network, attention])
+def test_narrow_models_compute_what_wide_ones_do(make: Callable, dtype: Any, target: str | None) -> None:
+    narrow, wide = make(np.dtype(dtype)), make(np.dtype(np.float32))
+    # The same weights, rounded.
+    for rounded, tensor in zip(narrow.graph.initializer, wide.graph.initializer, strict=True):
+        values = numpy_helper.to_array(rounded)
+        if values.dtype == dtype:
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float32), tensor.name))
+    shape = [size.dim_value for size in wide.graph.input[0].type.tensor_type.shape.dim]
+    x = np.random.default_rng(1).standard_normal(shape).astype(dtype)
+    (found,) = lamina.compile(narrow, target=target or "host").run({"x": x}).values()
+    (expected,) = lamina.compile(wide).run({"x": x.astype(np.float32)}).values()
+    assert found.dtype == dtype
+    # Each layer rounds: several units in the last place of the largest number.
+    tolerance = 8 * float(ml_dtypes.finfo(dtype).eps) * np.abs(expected).max()
+    np.testing.assert_allclose(found.astype(np.float32), expected, rtol=0, atol=tolerance)

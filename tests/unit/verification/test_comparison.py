@@ -41,6 +41,14 @@ def test_tolerances_given() -> None:
     assert compare_arrays(found, expected, Tolerance(rtol=0.0, atol=0.5)).ok
 
 
+def test_numbers_rounded_on_the_way_are_as_far_apart_as_narrow_ones() -> None:
+    expected = np.ones(3, np.float32)
+    found = expected + np.float32(1e-2)
+    assert not compare_arrays(found, expected, Tolerance().rounded_to([])).ok
+    assert compare_arrays(found, expected, Tolerance().rounded_to(["float16", "bfloat16"])).ok
+    assert not compare_arrays(found, expected, Tolerance(rtol=1e-3).rounded_to(["bfloat16"])).ok
+
+
 def test_integers_and_booleans_must_be_equal() -> None:
     assert compare_arrays(np.array([1, 2]), np.array([1, 2]), Tolerance()).ok
     assert compare_arrays(np.array([1, 3]), np.array([1, 2]), Tolerance()).element == (1,)

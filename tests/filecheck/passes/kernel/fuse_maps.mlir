@@ -58,3 +58,18 @@ func.func @repeated(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<N x 4 x f32>
 // CHECK-NEXT:   %1 = kernel.map(%x, %0) : !layout.tensor<(broadcast(M, N)) x 4 x f32> each(%e, %f) {%sum = arith.addf %e, %f : f32}
 // CHECK-NEXT:   func.return %1 : !layout.tensor<(broadcast(M, N)) x 4 x f32>
 // CHECK-NEXT: }
+
+// What narrows the result of a product alone stays there for the product to store, whoever reads it.
+
+// CHECK-LABEL: @narrowed_product
+// CHECK-NEXT:    %0 = kernel.gemm(%a, %b)
+// CHECK-NEXT:    %1 = kernel.map(%0) : !layout.tensor<4 x 4 x bf16>
+// CHECK-NEXT:    %2 = kernel.map(%1)
+// CHECK-NEXT:    kernel.gemm(%1, %c)
+func.func @narrowed_product(%a: !layout.tensor<4 x 4 x f32>, %b: !layout.tensor<4 x 4 x f32>, %c: !layout.tensor<4 x 4 x bf16>) -> (!layout.tensor<4 x 4 x f32>, !layout.tensor<4 x 4 x bf16>) {
+  %0 = kernel.gemm(%a, %b) : !layout.tensor<4 x 4 x f32>
+  %1 = kernel.map(%0) : !layout.tensor<4 x 4 x bf16> each(%e) {%n = arith.truncf %e : f32 to bf16}
+  %2 = kernel.map(%1) : !layout.tensor<4 x 4 x f32> each(%e) {%w = arith.extf %e : bf16 to f32, %m = arith.negf %w : f32}
+  %3 = kernel.gemm(%1, %c) : !layout.tensor<4 x 4 x bf16>
+  func.return %2, %3 : !layout.tensor<4 x 4 x f32>, !layout.tensor<4 x 4 x bf16>
+}
