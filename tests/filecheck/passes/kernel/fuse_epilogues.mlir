@@ -57,8 +57,8 @@ func.func @kept(%x: !layout.tensor<3 x 4 x f32>) -> (!layout.tensor<3 x 4 x f32>
 // A mean of f32 is stored narrower; a product writes its rows where the map does.
 
 // CHECK-LABEL: @stored_otherwise
-// CHECK-NEXT:    kernel.reduce mean(%x) axes [1] : !layout.tensor<4 x 1 x f16> epilogue(%acc: f32) {%{{.*}} = arith.truncf %acc : f32 to f16}
-// CHECK-NEXT:    kernel.gemm(%a, %b) : !layout.tensor<2 x 3 x 8 x f16, bac> epilogue(%acc: f32) {%{{.*}} = arith.truncf %acc : f32 to f16}
+// CHECK-NEXT:    kernel.reduce mean(%x) axes [1] : !layout.tensor<4 x 1 x f16> epilogue(%e: f32) {%n = arith.truncf %e : f32 to f16}
+// CHECK-NEXT:    kernel.gemm(%a, %b) : !layout.tensor<2 x 3 x 8 x f16, bac> epilogue(%e: f32) {%n = arith.truncf %e : f32 to f16}
 func.func @stored_otherwise(%x: !layout.tensor<4 x 8 x f32>, %a: !layout.tensor<2 x 3 x 4 x f32>, %b: !layout.tensor<2 x 4 x 8 x f32>) -> (!layout.tensor<4 x 1 x f16>, !layout.tensor<2 x 3 x 8 x f16, bac>) {
   %0 = kernel.reduce mean(%x) axes [1] : !layout.tensor<4 x 1 x f32>
   %1 = kernel.map(%0) : !layout.tensor<4 x 1 x f16> each(%e) {%n = arith.truncf %e : f32 to f16}
