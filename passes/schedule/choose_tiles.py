@@ -71,6 +71,8 @@ ROWS_WORTH_A_COPY = 24
 FAR_APART_BYTES = 1024
 # Pixels that an indirect convolution multiplies with a panel of weights before it goes to the next one.
 PIXELS_IN_BLOCK = 96
+# Rows of one of Winograd's products that take as long as loading a row of U from L2, measured.
+LOAD_OF_U = 0.7
 
 
 @dataclass(frozen=True)
@@ -309,31 +311,34 @@ def _conv_winograd(kernel: Operation, target: Target) -> Decisions:
     columns = kernel.in_type(1).layout.block_of(2)
     channels = -(-int(kernel.in_type(0).dims[1]) // lanes) * lanes
     largest = max(4, target.l2_bytes // 2 // (4 * points * (channels + columns)))
-    extents = [dims.ceildiv(size, transform.tile) for size in kernel.type.dims[2:]]
-    count = dims.product([kernel.type.dims[0], *extents])
-    rows, tiles = winograd_block(count, largest, rows_in_registers(target, max(1, columns // target.lanes)))
+    image = dims.product([dims.ceildiv(size, transform.tile) for size in kernel.type.dims[2:]])
+    count = dims.multiply(kernel.type.dims[0], image)
+    # Of a batch whose size is not known, one image alone is tiled well.
+    tiled = image if isinstance(image, int) and not isinstance(count, int) else count
+    rows, tiles = winograd_block(tiled, largest, rows_in_registers(target, max(1, columns // target.lanes)))
+    if tiled is not count:
+        tiles = max(tiles, largest // rows * rows)
     # With few blocks it is the output channels that can be shared evenly.
     split = "channels" if isinstance(count, int) and -(-count // tiles) < 6 else "tiles"
     return Winograd(channel_blocks=columns // lanes, rows=rows, tiles=tiles, split=split)
 
 
 def winograd_block(count: Dim, largest: int, most_rows: int) -> tuple[int, int]:
-    """Rows of a register tile and tiles of a block that compute the fewest tiles beyond ``count``."""
+    """Rows of a register tile and tiles of a block that take least time for so many tiles of the image."""
     if not isinstance(count, int):
         return most_rows, max(1, largest // most_rows) * most_rows
-    choices = [
+    _, negative_tiles, rows = min(
         (_work_with_padding(count, rows, blocks), -rows * blocks, rows)
-        for rows in range(max(1, most_rows - 2), most_rows + 1)
+        for rows in range(1, most_rows + 1)
         for blocks in range(1, max(1, min(largest, count + rows) // rows) + 1)
         if rows * blocks * 2 > min(largest, count)
-    ] or [(0.0, -most_rows, most_rows)]
-    _, negative_tiles, rows = min(choices)
+    )
     return rows, -negative_tiles
 
 
 def _work_with_padding(count: int, rows: int, blocks: int) -> float:
     """Tiles computed in all, each dearer the fewer rows share a load of U."""
-    return -(-count // (rows * blocks)) * rows * blocks * (1 + 0.1 / rows)
+    return -(-count // (rows * blocks)) * rows * blocks * (1 + LOAD_OF_U / rows)
 
 
 def _conv_im2col(kernel: Operation, target: Target) -> Decisions:
