@@ -8,9 +8,7 @@ from __future__ import annotations
 import gc
 import statistics
 from collections.abc import Callable, Iterable
-from typing import Any
 
-import numpy as np
 import onnx
 from rich.table import Table
 
@@ -19,7 +17,7 @@ from ...compiler import compile
 from ..batched import model_of_batch, shape_of_batch
 from ..networks import Network
 from .each_network import Row, rows_of_each
-from .speed import open_session
+from .speed import open_session, relative_error
 
 BATCHES = (1, 4, 16, 64)
 ENGINES = ("lamina", "any size", "onnxruntime")
@@ -41,7 +39,9 @@ def _measure_network(network: Network, seconds: float) -> Row:
     for images in BATCHES:
         model, feeds = model_of_batch(path, images), network.feeds(shape_of_batch(network, images))
         fixed, session = compile(model, threads=1), open_session(model, 1)
-        _require_same(fixed.run(feeds), session.run(None, feeds), images)
+        error = relative_error(fixed, session, feeds)
+        if error > _TOLERANCE:
+            raise ValueError(f"{network.name} of {images} images is off by {error:.0e}")
         runners = {
             "lamina": lambda fixed=fixed, feeds=feeds: fixed.run(feeds),
             "any size": lambda feeds=feeds: any_size.run(feeds),
@@ -61,13 +61,6 @@ def _with_a_free_batch(model: bytes) -> bytes:
         if len(sizes):
             sizes[0].dim_param = "images"
     return loaded.SerializeToString()
-
-
-def _require_same(ours: dict[str, np.ndarray], theirs: Iterable[Any], images: int) -> None:
-    for (name, found), expected in zip(ours.items(), theirs, strict=True):
-        error = float(np.abs(found - expected).max(initial=0.0) / (np.abs(expected).max(initial=0.0) or 1.0))
-        if error > _TOLERANCE:
-            raise ValueError(f"'{name}' of {images} images is off by {error:.0e}")
 
 
 def ratio(row: Row, images: int) -> float:
