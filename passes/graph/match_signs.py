@@ -40,9 +40,9 @@ class GraphMatchSignsPass(ModulePass):
         %2 = graph.matmul %1, %w : (!graph.tensor<M x 64 x ui8>, !graph.tensor<64 x 32 x i8>) -> ...
         %3 = graph.add %2, %sums : (!graph.tensor<M x 32 x i32>, !graph.tensor<32 x i32>) -> ...
 
-    That factor is shifted which leaves least to do in a run. Where an instruction takes no bytes but i16, both factors
-    are cast to that. Depthwise convolutions, whose products no instruction adds, stay, and so does what no instruction
-    of the target multiplies in any way.
+    That factor is shifted which leaves least to do in a run; a constant that both types hold is but called another.
+    Where an instruction takes no bytes but i16, both factors are cast to that. Depthwise convolutions, whose products
+    no instruction adds, stay, and so does what no instruction of the target multiplies in any way.
     """
 
     name = "graph-match-signs"
@@ -96,7 +96,7 @@ class _Matching:
 
     def _is_possible(self, product: _Product, plan: tuple[bool, ...]) -> bool:
         """Whether the machine multiplies such numbers. Windows are not summed in groups."""
-        if isinstance(product, graph.ConvOp) and product.group > 1 and plan[1]:
+        if isinstance(product, graph.ConvOp) and product.group > 1 and plan[1] and not self._holds_both(product.w):
             return False
         left, right = (
             str(flipped(type_.element_type)[0] if flips else type_.element_type)
@@ -106,8 +106,18 @@ class _Matching:
 
     def _cost(self, product: _Product, plan: tuple[bool, ...]) -> int:
         """What there is to do in a run: to shift a factor, and to sum the other."""
-        computed = [self.rewriter.array(value) is None for value in product.operands[:2]]
-        return sum(flips * (_SHIFTS * computed[own] + _SUMS * computed[1 - own]) for own, flips in enumerate(plan))
+        values = product.operands[:2]
+        computed = [self.rewriter.array(value) is None for value in values]
+        return sum(
+            _SHIFTS * computed[own] + _SUMS * computed[1 - own]
+            for own, flips in enumerate(plan)
+            if flips and not self._holds_both(values[own])
+        )
+
+    def _holds_both(self, value: SSAValue) -> bool:
+        """Whether it is a constant of numbers that both types hold."""
+        array = self.rewriter.array(value)
+        return array is not None and array.min(initial=0) >= 0 and array.max(initial=0) <= 127
 
     def _factor(self, now: Arithmetic, value: SSAValue, flips: bool) -> ShiftedFactor:
         """A factor as it is, or with another sign and what it has too much then."""
@@ -116,6 +126,8 @@ class _Matching:
             return ShiftedFactor(value if array is None else array, origin=value)
         element, amount = flipped(type_of(value).element_type)
         zero = np.asarray(amount, np.int32)
+        if array is not None and self._holds_both(value):
+            return ShiftedFactor(array.astype(numpy_dtype(element)), origin=value)
         if array is None:
             return ShiftedFactor(flip(now, value), zero)
         return ShiftedFactor((array.astype(np.int32) + amount).astype(numpy_dtype(element)), zero, value)

@@ -49,14 +49,18 @@ class Arithmetic:
             return x
         if x.ndim:
             return self.rewriter.constant(self.place, x, "folded")
-        name, constants = f"{x.dtype}_{x.item()}".replace("-", "minus_"), self.rewriter.constants
-        if (
-            name in constants
-            and (constants[name].dtype, constants[name].shape) == (x.dtype, ())
-            and constants[name] == x
-        ):
-            return self.insert(graph.ConstantOp([], [GraphTensorType.of_array(x)], handle=name))
-        return self.rewriter.constant(self.place, x, name)
+        return self._shared(f"{x.dtype}_{x.item()}".replace("-", "minus_"), x)
+
+    def ones(self, shape: Sequence[int], dtype: np.dtype | type) -> SSAValue:
+        array = np.ones(shape, dtype)
+        return self._shared(f"ones_{array.dtype}_{'x'.join(map(str, shape))}", array)
+
+    def _shared(self, name: str, array: np.ndarray) -> SSAValue:
+        """A constant that is there under this name already, or is from now on."""
+        known = self.rewriter.constants.get(name)
+        if known is None or known.dtype != array.dtype or not np.array_equal(known, array):
+            return self.rewriter.constant(self.place, array, name)
+        return self.insert(graph.ConstantOp([], [GraphTensorType.of_array(array)], handle=name))
 
     def binary(self, operation: type[GraphOperation], x: Term, y: Term) -> Term:
         if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
@@ -178,12 +182,28 @@ def replace_matmul(matmul: graph.MatmulOp, a: ShiftedFactor, b: ShiftedFactor, r
         zero = _as_product(now, a, a.zero, matmul.transpose_a)
         corrections.append(now.binary(graph.MulOp, zero, sums))
     if b.zero is not None:
-        sums = now.total(a.x, [depth_a])
         zero = _as_product(now, b, b.zero, matmul.transpose_b)
-        corrections.append(now.binary(graph.MulOp, zero, now.reshape(sums, [*shape_of(sums), 1])))
+        corrections.append(now.binary(graph.MulOp, zero, _sums_of_rows(now, a, depth_a, matmul.transpose_a)))
     product = now.insert(graph.MatmulOp([a.operand(now), b.operand(now)], **fields_of(matmul)))
     _replace(now, matmul, product, corrections)
     return True
+
+
+def _sums_of_rows(now: Arithmetic, a: ShiftedFactor, axis: int, transposed: bool) -> Term:
+    """Sums along the depth as a column: in a run a product with ones, which reads the narrow numbers as they are."""
+    depth = shape_of(a.x)[axis]
+    if isinstance(a.x, np.ndarray) or not isinstance(depth, int):
+        sums = now.total(a.x, [axis])
+        return now.reshape(sums, [*shape_of(sums), 1])
+    return now.insert(graph.MatmulOp([a.x, now.ones([depth, 1], _counter(a.x))], transpose_a=transposed))
+
+
+def _counter(x: SSAValue) -> type:
+    """The type of ones that narrow numbers are multiplied by, to be summed: of the other sign, as most machines can."""
+    element = type_of(x).element_type
+    if element == i8:
+        return np.uint8
+    return np.int8 if element == ui8 else np.int16
 
 
 def _is_even(factor: ShiftedFactor, axis: int) -> bool:
@@ -287,10 +307,13 @@ def _padded(now: Arithmetic, x: SSAValue, zero: Term, pads: Sequence[int]) -> SS
 
 def _window_sums(now: Arithmetic, conv: graph.ConvOp, x: SSAValue, fields: Mapping[str, Any]) -> Term:
     """The sum of what lies in each window, over all channels: of the sums over the channels of each pixel."""
-    kernel = type_of(conv.w).dims[2:]
-    pixels = now.total(x, [1], keepdims=True)
-    ones = np.ones((1, 1, *(int(size) for size in kernel)), np.int32)
-    return now.insert(graph.ConvOp([now.value(pixels), now.value(ones)], **fields))
+    channels, kernel = type_of(x).dims[1], [int(size) for size in type_of(conv.w).dims[2:]]
+    if isinstance(channels, int):
+        ones = now.ones([1, channels, *[1] * len(kernel)], _counter(x))
+        pixels = now.insert(graph.ConvOp([x, ones]))
+    else:
+        pixels = now.value(now.total(x, [1], keepdims=True))
+    return now.insert(graph.ConvOp([pixels, now.ones([1, 1, *kernel], np.int32)], **fields))
 
 
 def _replace(now: Arithmetic, operation: GraphOperation, product: SSAValue, corrections: Sequence[Term]) -> None:

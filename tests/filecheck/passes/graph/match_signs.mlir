@@ -1,5 +1,5 @@
-// RUN: lamina-opt %s -p graph-match-signs,graph-dead-code --machine avx2_vnni --constant 'w=dense<[[-3, 2], [100, -128], [5, 6]]> : tensor<3x2xi8>' --constant 'v=dense<[[3, 2], [200, 128], [5, 6]]> : tensor<3x2xui8>' --constant 'k=dense<2> : tensor<4x8x3x3xi8>' --constant 'd=dense<2> : tensor<8x1x3x3xi8>' --constant 'sums=dense<[1, 2]> : tensor<2xi32>' | filecheck %s
-// RUN: lamina-opt %s -p graph-match-signs,graph-dead-code --machine aarch64_dotprod --constant 'w=dense<[[-3, 2], [100, -128], [5, 6]]> : tensor<3x2xi8>' --constant 'v=dense<[[3, 2], [200, 128], [5, 6]]> : tensor<3x2xui8>' --constant 'k=dense<2> : tensor<4x8x3x3xi8>' --constant 'd=dense<2> : tensor<8x1x3x3xi8>' --constant 'sums=dense<[1, 2]> : tensor<2xi32>' | filecheck %s --check-prefix ARM
+// RUN: lamina-opt %s -p graph-match-signs,graph-dead-code --machine avx2_vnni --constant 'w=dense<[[-3, 2], [100, -128], [5, 6]]> : tensor<3x2xi8>' --constant 'v=dense<[[3, 2], [200, 128], [5, 6]]> : tensor<3x2xui8>' --constant 'k=dense<-2> : tensor<4x8x3x3xi8>' --constant 'd=dense<2> : tensor<8x1x3x3xi8>' --constant 'sums=dense<[1, 2]> : tensor<2xi32>' | filecheck %s
+// RUN: lamina-opt %s -p graph-match-signs,graph-dead-code --machine aarch64_dotprod --constant 'w=dense<[[-3, 2], [100, -128], [5, 6]]> : tensor<3x2xi8>' --constant 'v=dense<[[3, 2], [200, 128], [5, 6]]> : tensor<3x2xui8>' --constant 'k=dense<-2> : tensor<4x8x3x3xi8>' --constant 'd=dense<2> : tensor<8x1x3x3xi8>' --constant 'sums=dense<[1, 2]> : tensor<2xi32>' | filecheck %s --check-prefix ARM
 
 // Instructions of x86 take one factor without a sign, and those of this AArch64 two of one kind. A constant that is
 // added after takes the correction with it.
@@ -90,12 +90,11 @@ func.func @computed(%a: !graph.tensor<M x 8 x i8>, %b: !graph.tensor<8 x N x i8>
 // CHECK-NEXT:   %0 = graph.cast %b : (!graph.tensor<8 x N x i8>) -> !graph.tensor<8 x N x ui8>
 // CHECK-NEXT:   %1 = graph.constant @uint8_128 : !graph.tensor<ui8>
 // CHECK-NEXT:   %2 = graph.add %0, %1 : (!graph.tensor<8 x N x ui8>, !graph.tensor<ui8>) -> !graph.tensor<8 x N x ui8>
-// CHECK-NEXT:   %3 = graph.cast %a : (!graph.tensor<M x 8 x i8>) -> !graph.tensor<M x 8 x i32>
-// CHECK-NEXT:   %4 = graph.reduce sum %3 axes [1] : (!graph.tensor<M x 8 x i32>) -> !graph.tensor<M x i32>
-// CHECK-NEXT:   %5 = graph.reshape %4 : (!graph.tensor<M x i32>) -> !graph.tensor<M x 1 x i32>
-// CHECK-NEXT:   %6 = graph.constant @int32_128 : !graph.tensor<i32>
-// CHECK-NEXT:   %7 = graph.mul %6, %5 : (!graph.tensor<i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x 1 x i32>
-// CHECK-NEXT:   %8 = graph.matmul %a, %2 : (!graph.tensor<M x 8 x i8>, !graph.tensor<8 x N x ui8>) -> !graph.tensor<M x N x i32>
-// CHECK-NEXT:   %9 = graph.sub %8, %7 : (!graph.tensor<M x N x i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x N x i32>
-// CHECK-NEXT:   func.return %9 : !graph.tensor<M x N x i32>
+// CHECK-NEXT:   %3 = graph.constant @ones_uint8_8x1 : !graph.tensor<8 x 1 x ui8>
+// CHECK-NEXT:   %4 = graph.matmul %a, %3 : (!graph.tensor<M x 8 x i8>, !graph.tensor<8 x 1 x ui8>) -> !graph.tensor<M x 1 x i32>
+// CHECK-NEXT:   %5 = graph.constant @int32_128 : !graph.tensor<i32>
+// CHECK-NEXT:   %6 = graph.mul %5, %4 : (!graph.tensor<i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x 1 x i32>
+// CHECK-NEXT:   %7 = graph.matmul %a, %2 : (!graph.tensor<M x 8 x i8>, !graph.tensor<8 x N x ui8>) -> !graph.tensor<M x N x i32>
+// CHECK-NEXT:   %8 = graph.sub %7, %6 : (!graph.tensor<M x N x i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x N x i32>
+// CHECK-NEXT:   func.return %8 : !graph.tensor<M x N x i32>
 // CHECK-NEXT: }

@@ -65,29 +65,27 @@ func.func @conv(%x: !graph.tensor<1 x 8 x 5 x 5 x ui8>, %point: !graph.tensor<ui
 // CHECK-NEXT:   func.return %4 : !graph.tensor<M x 2 x i32>
 // CHECK-NEXT: }
 // CHECK:      func.func @shifted(%x: !graph.tensor<M x 3 x ui8>) -> !graph.tensor<M x 2 x i32> {
-// CHECK-NEXT:   %0 = graph.cast %x : (!graph.tensor<M x 3 x ui8>) -> !graph.tensor<M x 3 x i32>
-// CHECK-NEXT:   %1 = graph.reduce sum %0 axes [1] : (!graph.tensor<M x 3 x i32>) -> !graph.tensor<M x i32>
-// CHECK-NEXT:   %2 = graph.reshape %1 : (!graph.tensor<M x i32>) -> !graph.tensor<M x 1 x i32>
-// CHECK-NEXT:   %3 = graph.constant @folded_5 : !graph.tensor<1 x 2 x i32>
-// CHECK-NEXT:   %4 = graph.mul %3, %2 : (!graph.tensor<1 x 2 x i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x 2 x i32>
-// CHECK-NEXT:   %5 = graph.constant @far_1 : !graph.tensor<3 x 2 x i8>
-// CHECK-NEXT:   %6 = graph.matmul %x, %5 : (!graph.tensor<M x 3 x ui8>, !graph.tensor<3 x 2 x i8>) -> !graph.tensor<M x 2 x i32>
-// CHECK-NEXT:   %7 = graph.sub %6, %4 : !graph.tensor<M x 2 x i32>
-// CHECK-NEXT:   func.return %7 : !graph.tensor<M x 2 x i32>
+// CHECK-NEXT:   %0 = graph.constant @ones_int8_3x1 : !graph.tensor<3 x 1 x i8>
+// CHECK-NEXT:   %1 = graph.matmul %x, %0 : (!graph.tensor<M x 3 x ui8>, !graph.tensor<3 x 1 x i8>) -> !graph.tensor<M x 1 x i32>
+// CHECK-NEXT:   %2 = graph.constant @folded_5 : !graph.tensor<1 x 2 x i32>
+// CHECK-NEXT:   %3 = graph.mul %2, %1 : (!graph.tensor<1 x 2 x i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x 2 x i32>
+// CHECK-NEXT:   %4 = graph.constant @far_1 : !graph.tensor<3 x 2 x i8>
+// CHECK-NEXT:   %5 = graph.matmul %x, %4 : (!graph.tensor<M x 3 x ui8>, !graph.tensor<3 x 2 x i8>) -> !graph.tensor<M x 2 x i32>
+// CHECK-NEXT:   %6 = graph.sub %5, %3 : !graph.tensor<M x 2 x i32>
+// CHECK-NEXT:   func.return %6 : !graph.tensor<M x 2 x i32>
 // CHECK-NEXT: }
 // CHECK:      func.func @both(%a: !graph.tensor<M x 8 x i8>, %b: !graph.tensor<8 x N x ui8>, %s: !graph.tensor<M x 1 x i32>, %t: !graph.tensor<i32>) -> !graph.tensor<M x N x i32> {
 // CHECK-NEXT:   %0 = graph.cast %b : (!graph.tensor<8 x N x ui8>) -> !graph.tensor<8 x N x i32>
 // CHECK-NEXT:   %1 = graph.sub %0, %t : (!graph.tensor<8 x N x i32>, !graph.tensor<i32>) -> !graph.tensor<8 x N x i32>
 // CHECK-NEXT:   %2 = graph.reduce sum %1 axes [0] : (!graph.tensor<8 x N x i32>) -> !graph.tensor<N x i32>
 // CHECK-NEXT:   %3 = graph.mul %s, %2 : (!graph.tensor<M x 1 x i32>, !graph.tensor<N x i32>) -> !graph.tensor<M x N x i32>
-// CHECK-NEXT:   %4 = graph.cast %a : (!graph.tensor<M x 8 x i8>) -> !graph.tensor<M x 8 x i32>
-// CHECK-NEXT:   %5 = graph.reduce sum %4 axes [1] : (!graph.tensor<M x 8 x i32>) -> !graph.tensor<M x i32>
-// CHECK-NEXT:   %6 = graph.reshape %5 : (!graph.tensor<M x i32>) -> !graph.tensor<M x 1 x i32>
-// CHECK-NEXT:   %7 = graph.mul %t, %6 : (!graph.tensor<i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x 1 x i32>
-// CHECK-NEXT:   %8 = graph.matmul %a, %b : (!graph.tensor<M x 8 x i8>, !graph.tensor<8 x N x ui8>) -> !graph.tensor<M x N x i32>
-// CHECK-NEXT:   %9 = graph.sub %8, %3 : !graph.tensor<M x N x i32>
-// CHECK-NEXT:   %10 = graph.sub %9, %7 : (!graph.tensor<M x N x i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x N x i32>
-// CHECK-NEXT:   func.return %10 : !graph.tensor<M x N x i32>
+// CHECK-NEXT:   %4 = graph.constant @ones_uint8_8x1 : !graph.tensor<8 x 1 x ui8>
+// CHECK-NEXT:   %5 = graph.matmul %a, %4 : (!graph.tensor<M x 8 x i8>, !graph.tensor<8 x 1 x ui8>) -> !graph.tensor<M x 1 x i32>
+// CHECK-NEXT:   %6 = graph.mul %t, %5 : (!graph.tensor<i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x 1 x i32>
+// CHECK-NEXT:   %7 = graph.matmul %a, %b : (!graph.tensor<M x 8 x i8>, !graph.tensor<8 x N x ui8>) -> !graph.tensor<M x N x i32>
+// CHECK-NEXT:   %8 = graph.sub %7, %3 : !graph.tensor<M x N x i32>
+// CHECK-NEXT:   %9 = graph.sub %8, %6 : (!graph.tensor<M x N x i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x N x i32>
+// CHECK-NEXT:   func.return %9 : !graph.tensor<M x N x i32>
 // CHECK-NEXT: }
 // CHECK:      func.func @middle(%x: !graph.tensor<1 x 8 x 5 x 5 x i8>) -> !graph.tensor<1 x 4 x 5 x 5 x i32> {
 // CHECK-NEXT:   %0 = graph.cast %x : (!graph.tensor<1 x 8 x 5 x 5 x i8>) -> !graph.tensor<1 x 8 x 5 x 5 x ui8>
