@@ -160,9 +160,25 @@ def excess(found: np.ndarray, case: Case) -> float:
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_sums_are_f32(family: str, target: str | None) -> None:
-    cases = FAMILIES[family]
+    check(FAMILIES[family], target or "host")
+
+
+@pytest.mark.parametrize("target", TARGETS[1:])
+@pytest.mark.parametrize("algorithm", ["indirect", "im2col"])
+def test_other_algorithms(monkeypatch: pytest.MonkeyPatch, algorithm: str, target: str) -> None:
+    """Those that are seldom the fastest for images as small as these."""
+    choice = "lamina.passes.kernel.choose_algorithms.estimate_seconds"
+    monkeypatch.setattr(choice, lambda kernel, candidate, target: candidate != algorithm)
+    names = ["3x3", "strided", "odd channels", "groups", "free sizes", "infinities among 17 channels", "NaN in a pixel"]
+    cases = {name: CONVOLUTIONS[name] for name in names}
+    lines = [line for line in schedule_of(model_of(cases)[0], target) if f"kernel.conv {algorithm}" in line]
+    assert sum(ATOM in line for line in lines) == len(cases)
+    check(cases, target)
+
+
+def check(cases: dict[str, Case], target: str) -> None:
     model, feeds = model_of(cases)
-    results = lamina.compile(model, target=target or "host").run(feeds)
+    results = lamina.compile(model, target=target).run(feeds)
     off = {name: excess(results[f"y{number}"], case) for number, (name, case) in enumerate(cases.items())}
     assert {name: by for name, by in off.items() if not by <= 0} == {}
 
