@@ -53,10 +53,10 @@ def gemm_atom(kernel: GemmOp, target: Target) -> Atom | None:
     """As ``product_atom``, or one of whole matrices where these are filled."""
     lhs, rhs = (str(kernel.in_type(index).element_type) for index in (0, 1))
     tiles = target.atom_for(lhs, rhs, str(kernel.sums_type), tiles=True)
-    return tiles if tiles is not None and _fills_tiles(kernel, tiles) else product_atom(kernel, target)
+    return tiles if tiles is not None and fills_tiles(kernel, tiles) else product_atom(kernel, target)
 
 
-def _fills_tiles(kernel: GemmOp, atom: Atom) -> bool:
+def fills_tiles(kernel: GemmOp, atom: Atom) -> bool:
     rows, columns, depth = gemm_rows(kernel), kernel.type.dims[-1], kernel.in_type(0).dims[-1]
     least = ((rows, TILE_ROWS), (columns, TILE_ROWS // 2), (depth, atom.steps * atom.depth))
     if any(isinstance(size, int) and size < enough for size, enough in least):

@@ -13,7 +13,8 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects.graph.types import numpy_dtype
-from ...dialects.kernel import ConstantOp, ContractionOp, ConvOp, MapOp
+from ...dialects.kernel import ConstantOp, ContractionOp, ConvOp, GemmOp, MapOp
+from ..tiling import fills_tiles
 from .conv_costs import channel_block
 from .dead_code import remove_unread
 from .views import tensor_type
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ...context import ConstantStore
     from ...machines import Target
 
+_PRODUCTS = ("bf16", "bf16", "f32")
 _LOWER_HALF = np.uint32(0xFFFF)
 
 
@@ -50,7 +52,7 @@ class KernelNarrowFloatsPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         target: Target = ctx.target  # pyright: ignore[reportAttributeAccessIssue]
-        if target.atom_for("bf16", "bf16", "f32") is None:
+        if all(target.atom_for(*_PRODUCTS, tiles=tiles) is None for tiles in (False, True)):
             return
         narrowing = _Narrowing(ctx.constants, target)  # pyright: ignore[reportAttributeAccessIssue]
         for function in op.ops:
@@ -61,6 +63,7 @@ class KernelNarrowFloatsPass(ModulePass):
 class _Narrowing:
     def __init__(self, constants: ConstantStore, target: Target):
         self.constants = constants
+        self.dot, self.tiles = (target.atom_for(*_PRODUCTS, tiles=tiles) for tiles in (False, True))
         self.least_channels = channel_block(target)
         self.narrow_names: dict[str, str | None] = {}
         """By constant of f32, the same numbers as bf16; None where they are none."""
@@ -74,8 +77,10 @@ class _Narrowing:
 
     def has_atom(self, op: ContractionOp) -> bool:
         """Whether it would multiply by the atom, for which the weights of a convolution are packed beforehand."""
-        if not isinstance(op, ConvOp):
+        if isinstance(op, GemmOp) and self.tiles is not None and fills_tiles(op, self.tiles):
             return True
+        if self.dot is None or not isinstance(op, ConvOp):
+            return self.dot is not None
         channels, weights = op.in_type(1).dims[1], through_views(op.ins[1])[0].owner
         return isinstance(weights, ConstantOp) and isinstance(channels, int) and channels >= self.least_channels
 

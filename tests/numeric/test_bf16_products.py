@@ -94,6 +94,8 @@ PRODUCTS = {
     "transposed": Case("Gemm", [(35, 12), (25, 35), (25,)], {"transA": 1, "transB": 1}),
     "transposed inputs": Case("Gemm", [(35, 12), (25, 35)], {"transA": 1, "transB": 1}, constant=False),
     "NaN in the next row": Case("MatMul", [(6, 67), (67, 33)], spoilt={(3, 0): np.nan, (5, 66): np.inf}),
+    "many rows": Case("MatMul", [(40, 67), (67, 45)], spoilt={(3, 0): np.nan, (33, 66): np.inf}),
+    "many rows of inputs": Case("MatMul", [(40, 67), (67, 45)], constant=False, spoilt={(3, 0): np.nan}),
     "infinity beside inputs": Case("MatMul", [(6, 35), (35, 9)], constant=False, spoilt={(1, 0): np.inf}),
 }
 CONVOLUTIONS = {
