@@ -19,9 +19,11 @@ from .speed import open_session
 PRODUCTS = (
     (64, 25088, 4096), (64, 4096, 4096), (1024, 4096, 1000), (1024, 2048, 512), (196, 3072, 768), (196, 768, 3072),
     (128, 768, 768), (512, 512, 512), (512, 512, 81), (512, 512, 324), (100, 100, 100), (33, 65, 67), (32, 64, 64),
-    (1, 2048, 1000), (2048, 256, 1),
+    (1, 2048, 1000), (1, 256, 1000), (2048, 256, 1), (2048, 256, 3),
 )  # fmt: skip
 """Rows, depth and columns."""
+BY_COLUMNS = ((1, 2048, 1000), (1, 256, 1000), (4, 256, 1000))
+"""The same of a B that is given transposed."""
 CONVOLUTIONS = ((1, 1088, 512, 100, 150), (1, 256, 64, 150, 188), (32, 512, 512, 14, 14), (1, 64, 64, 56, 56))
 """1 x 1: images, input and output channels, height and width."""
 
@@ -66,6 +68,7 @@ def table(result: dict[str, Any]) -> Table:
 def cases() -> list[Case]:
     return [
         *(_product(*sizes, packed) for sizes in PRODUCTS for packed in (True, False)),
+        *(_product_by_columns(*sizes) for sizes in BY_COLUMNS),
         *(_convolution(*sizes) for sizes in CONVOLUTIONS),
     ]
 
@@ -76,6 +79,12 @@ def _product(rows: int, depth: int, columns: int, packed: bool) -> Case:
     model = _model(helper.make_node("MatMul", ["a", "b"], ["y"]), feeds, kept, 2)
     name = f"{rows} x {depth} x {columns}, B {'constant' if packed else 'given'}"
     return Case(name, model, feeds, 2.0 * rows * depth * columns)
+
+
+def _product_by_columns(rows: int, depth: int, columns: int) -> Case:
+    feeds = {"a": _numbers((rows, depth)), "b": _numbers((columns, depth))}
+    model = _model(helper.make_node("Gemm", ["a", "b"], ["y"], transB=1), feeds, {}, 2)
+    return Case(f"{rows} x {depth} x {columns}, B given by columns", model, feeds, 2.0 * rows * depth * columns)
 
 
 def _convolution(images: int, channels: int, results: int, height: int, width: int) -> Case:
