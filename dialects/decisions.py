@@ -146,11 +146,11 @@ class Gemm(Decisions):
         if not self.depth_lanes:
             is_said = self.depth_rows or self.depth_columns
             return f"{name}, and depth_rows or depth_columns say what lanes along the depth do" if is_said else None
-        if self.has_depth_only and (self.pack or self.depth_block or self.atom != GENERAL_ATOM):
-            return f"{name} reads A and B where they lie, all of the depth: no pack, depth_block or atom"
+        if self.has_depth_only and (self.depth_block or self.atom != GENERAL_ATOM):
+            return f"{name} multiplies all of the depth at once, one product a lane: no depth_block or atom"
         for number, (what, depth_axis) in enumerate(zip(("rows of A", "columns of B"), depth_axes(kernel))):
-            type_ = kernel.in_type(number)
-            if not lies_along(type_, depth_axis):
+            type_, is_copied = kernel.in_type(number), number == 1 and self.has_depth_only and self.pack
+            if not is_copied and not lies_along(type_, depth_axis):
                 lies = print_order(type_.layout.order)
                 return f"{name} needs {what} whose elements lie side by side, and those in {lies} lie apart"
         return None
@@ -163,7 +163,7 @@ class Gemm(Decisions):
     def copies(self, kernel: GemmOp) -> bool:
         """Whether blocks of B are copied, as they must be where what is multiplied at once lies apart."""
         if self.has_depth_only:
-            return False
+            return self.pack
         b = kernel.in_type(1)
         last = b.layout.pieces[-1]
         if last.block:

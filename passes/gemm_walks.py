@@ -39,16 +39,19 @@ class DepthTile:
 
 
 def depth_tile(kernel: GemmOp, target: Target, packs: bool = False) -> DepthTile | None:
-    """The best tile with lanes along the depth; None where columns in lanes are as good, or the operands lie otherwise.
+    """The best tile with lanes along the depth; None where columns in lanes are as good, or A lies otherwise.
 
-    ``packs``: B is a constant that can lie as one likes.
+    ``packs``: B is a constant that can lie as one likes. Another one may have to be copied (``lies_by_depth``).
     """
-    return _best_tile(kernel, gemm_rows(kernel), target, packs) if _lies_by_depth(kernel, packs) else None
+    if not lies_along(kernel.in_type(0), depth_axes(kernel)[0]):
+        return None
+    return _best_tile(kernel, gemm_rows(kernel), target, packs)
 
 
 def few_rows_tile(kernel: GemmOp, target: Target) -> tuple[int, DepthTile] | None:
     """The most rows of an unknown number that lanes along the depth are better for, and the tile, of one row."""
-    if isinstance(gemm_rows(kernel), int) or not _lies_by_depth(kernel, packs=False):
+    is_there = lies_along(kernel.in_type(0), depth_axes(kernel)[0]) and lies_by_depth(kernel)
+    if isinstance(gemm_rows(kernel), int) or not is_there:
         return None
     for rows in FEW_ROWS:
         tile = _best_tile(kernel, rows, target, packs=False, most_rows=1)
@@ -57,19 +60,20 @@ def few_rows_tile(kernel: GemmOp, target: Target) -> tuple[int, DepthTile] | Non
     return None
 
 
-def _lies_by_depth(kernel: GemmOp, packs: bool) -> bool:
-    """Whether both operands lie as lanes along the depth need, or B is packed so."""
-    along_a, along_b = depth_axes(kernel)
-    return lies_along(kernel.in_type(0), along_a) and (packs or lies_along(kernel.in_type(1), along_b))
+def lies_by_depth(kernel: GemmOp) -> bool:
+    """Whether the elements of a column of B lie side by side."""
+    return lies_along(kernel.in_type(1), depth_axes(kernel)[1])
 
 
 def _best_tile(
     kernel: GemmOp, rows: Dim, target: Target, packs: bool, most_rows: int | None = None
 ) -> DepthTile | None:
-    size = replace(_Size.of(kernel), rows=_usual(rows))
+    size, is_copied = replace(_Size.of(kernel), rows=_usual(rows)), not packs and not lies_by_depth(kernel)
     best, fewest = None, SHARE_OF_COLUMNS * _columns_cycles(kernel, size, target, is_packed=packs)
     for tile in _tiles(kernel, rows, target, most_rows or target.costs.row_pointers):
         cycles = _depth_cycles(tile, size, target)
+        if is_copied:
+            cycles += -(-size.columns // tile.columns) * size.depth * target.costs.packed_vector_cycles
         if cycles < fewest:
             best, fewest = tile, cycles
     return best
@@ -121,14 +125,14 @@ def _is_short(rows: Dim, high: int, columns: Dim, wide: int) -> bool:
 
 
 def _columns_cycles(kernel: GemmOp, size: _Size, target: Target, is_packed: bool) -> float:
-    """Of the products with columns in lanes, by an atom if there is one; of transposing B where it is not packed."""
+    """Of the products with columns in lanes, by an atom if there is one; of transposing B where it lies by depth."""
     costs, width, atom = target.costs, gemm_columns(kernel, target), product_atom(kernel, target)
     vectors = max(1, width // target.lanes)
     rows = even_tile(size.rows, rows_in_registers(target, vectors))
     step = max(rows * vectors / target.fma_per_cycle, (rows + vectors) / costs.loads_per_cycle, costs.sum_latency)
     panels = -(-size.columns // width)
     tiles = panels * -(-size.rows // rows)
-    copied = 0 if is_packed or size.columns == 1 else panels * vectors
+    copied = panels * vectors if lies_by_depth(kernel) and not is_packed and size.columns > 1 else 0
     turns = size.depth / (atom.depth if atom else 1)
     return size.sum / 4 * turns * (tiles * step + copied * costs.packed_vector_cycles)
 

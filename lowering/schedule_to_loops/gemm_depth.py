@@ -11,8 +11,8 @@
         y[row, column] = epilogue(sums)
 
 Products of few rows or few columns leave no lane idle so, and read both matrices in the order of memory, in which the
-elements of a row of A must lie side by side, and those of a column of B. What is left of the depth after whole vectors
-is read by a mask. Tiles cover just the rows and columns that there are.
+elements of a row of A must lie side by side, and those of a column of B, unless its panels are copied so. What is left
+of the depth after whole vectors is read by a mask. Tiles cover just the rows and columns that there are.
 
 Decisions: as in ``gemm.py``, whose ``depth_lanes`` lead here, for as many rows as ``depth_rows`` allow; ``columns`` are
 shared out as panels are, in tiles of ``depth_columns``.
@@ -20,19 +20,22 @@ shared out as panels are, in tiles of ``depth_columns``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from xdsl.ir import Attribute, SSAValue
 
 from ...dialects.decisions import MATRIX_BLOCK
+from ...dialects.kernel import GemmOp
 from ...dialects.multi_reduction import MultiReductionOp
+from ...dialects.schedule import StageOp
 from .arithmetic import accumulator_element, convert
 from .contraction import Contraction, RowTiles, unroll_of
-from .gemm_product import Product
+from .gemm_product import Matrix, Product
 from .long_sums import product_turns, sum_in_blocks
 from .loop_nest import Index, LoopNest
 from .register_tile import ResultTile, for_each_tile, piece_strides, store_result_tile
+from .tile_access import Span, Tile, load_tile, store_tile
 
 # Fewer elements of a tile than this have too few products a turn to hide the loop's own instructions.
 FEW_ELEMENTS = 128
@@ -40,6 +43,13 @@ FEW_ELEMENTS = 128
 
 class DepthInLanes(Product):
     """Lanes are places along the depth: rows of a, each as a vector, by columns of b."""
+
+    def __init__(self, stage: StageOp, nest: LoopNest, kernel: GemmOp):
+        super().__init__(stage, nest, kernel)
+        self.copied: SSAValue | None = None
+        if self.decisions.has_depth_only and self.decisions.copies(kernel):
+            size = nest.mul(self.depth, self.tile_columns)
+            self.copied = nest.scratch_memory(self.b_tensor.element_type, 0, size)
 
     def lower(self) -> None:
         nest, panel_columns = self.nest, self.tile_columns
@@ -51,15 +61,53 @@ class DepthInLanes(Product):
             count = panel_columns if is_whole else nest.minimum(nest.sub(self.columns, first), panel_columns)
             tile_rows = 1 if self.decisions.depth_rows else self.tile_rows
             rows = RowTiles.of_chunk(nest, self.rows, tile_rows, chunk, self.row_chunks)
-            for_each_tile(
-                nest,
-                count,
-                self.decisions.depth_columns or panel_columns,
-                lambda column, columns: self._contract(batch, rows, column, columns),
-                begin=first,
-            )
+            tile_columns = self.decisions.depth_columns or panel_columns
+            right = self._right(batch, first)
+            copied = self.copied
+            if copied is not None:
+                # The chunks of one panel follow each other: the first of them that this thread meets copies it.
+                with nest.when(nest.is_new(chunk)):
+                    for_each_tile(nest, count, tile_columns, lambda *tile: self._copy(copied, batch, first, *tile))
 
-    def _contract(self, batch: Sequence[Index], rows: RowTiles, column: Index, columns: int) -> None:
+            def contract(column: Index, columns: int) -> None:
+                self._contract(batch, rows, nest.add(first, column), columns, right(column))
+
+            for_each_tile(nest, count, tile_columns, contract)
+
+    def _right(self, batch: Sequence[Index], first: Index) -> Callable[[Index], _Place]:
+        """Where a column of a panel lies, which begins with column ``first``: in B, or in the copy of the panel."""
+        nest, b, copied = self.nest, self._whole_b, self.copied
+        if copied is not None:
+            return lambda column: _Place(copied, nest.mul(column, self.depth), self.depth)
+        begin = nest.add(b.offset(nest, batch), nest.mul(first, b.column_stride))
+        memory = self.b_tensor.memory
+        return lambda column: _Place(memory, nest.add(begin, nest.mul(column, b.column_stride)), b.column_stride)
+
+    @property
+    def _whole_b(self) -> Matrix:
+        assert self.b is not None, "lanes along the depth, and B is packed in panels of columns"
+        return self.b
+
+    def _copy(self, copied: SSAValue, batch: Sequence[Index], first: Index, column: Index, columns: int) -> None:
+        """Copies columns of a panel of B, each to neighbouring elements."""
+        nest, lanes, b = self.nest, self.decisions.depth_lanes, self._whole_b
+        begin = nest.add(b.offset(nest, batch), nest.mul(nest.add(first, column), b.column_stride))
+
+        def copy(place: Index, span: Span) -> None:
+            tile = Tile(Span(columns), span)
+            source = nest.add(begin, nest.mul(place, b.row_stride))
+            elements = load_tile(nest, self.b_tensor.memory, source, tile, b.column_stride, b.row_stride)
+            target = nest.add(nest.mul(column, self.depth), place)
+            store_tile(nest, nest.broadcast(elements, tile.shape), copied, target, tile, self.depth, 1)
+
+        whole = nest.mul(nest.floordiv(self.depth, lanes), lanes)
+        with nest.loop(0, whole, lanes) as loop:
+            copy(loop.index, Span(lanes))
+        rest = nest.sub(self.depth, whole)
+        if rest != 0:
+            copy(whole, Span(lanes, rest))
+
+    def _contract(self, batch: Sequence[Index], rows: RowTiles, column: Index, columns: int, place: _Place) -> None:
         nest, sums = self.nest, accumulator_element(self.kernel.sums_type)
         has_lane_rows = columns == 1 and self._rows_lie_side_by_side()
 
@@ -80,10 +128,8 @@ class DepthInLanes(Product):
             return _Vectors(self.a_tensor.memory, offset, others, sums)
 
         def right() -> _Vectors:
-            assert self.b is not None, "lanes along the depth, and B is packed in panels of columns"
-            offset = nest.add(self.b.offset(nest, batch), nest.mul(column, self.b.column_stride))
-            others = [] if has_lane_rows else [(columns, self.b.column_stride)]
-            return _Vectors(self.b_tensor.memory, offset, others, sums)
+            others = [] if has_lane_rows else [(columns, place.column_stride)]
+            return _Vectors(place.memory, place.offset, others, sums)
 
         Contraction(
             rows=rows,
@@ -100,6 +146,15 @@ class DepthInLanes(Product):
         extra = self.nest.operands[first : first + len(self.kernel.epilogue_ins)]
         strides = [piece_strides(self.nest, operand, self.y)[dimension] for operand in extra]
         return self.y.strides[dimension] == 1 and all(stride in (None, 1) for stride in strides)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where columns lie: the first of them, and elements from one to the next."""
+
+    memory: SSAValue
+    offset: Index
+    column_stride: Index
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ from ...dialects.shape import Dim
 from ...dialects.storage import element_bytes
 from ...dialects.winograd import tile_of, transforms
 from ...machines.atoms import GENERAL_ATOM
-from ..gemm_walks import DepthTile, depth_tile, few_rows_tile
+from ..gemm_walks import DepthTile, depth_tile, few_rows_tile, lies_by_depth
 from ..tiling import (
     even_tile,
     gemm_atom,
@@ -255,7 +255,8 @@ def _gemm(kernel: Operation, target: Target) -> Decisions:
 
 
 def _gemm_along_depth(kernel: GemmOp, tile: DepthTile) -> Decisions:
-    decided = Gemm(rows=tile.rows, columns=tile.columns, depth_lanes=tile.lanes)
+    pack = not lies_by_depth(kernel)
+    decided = Gemm(rows=tile.rows, columns=tile.columns, depth_lanes=tile.lanes, pack=pack)
     return replace(decided, row_chunks=_row_chunks(kernel, decided, PIECES_TO_SHARE))
 
 

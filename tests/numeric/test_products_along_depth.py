@@ -67,13 +67,15 @@ def decided(model: onnx.ModelProto) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("depth", [0, 1, 7, 16, 100, 1030])
 def test_few_columns(depth: int) -> None:
-    """Constant B and B given by columns, with a bias and without; any number of rows."""
+    """Constant B and B given by columns and by rows, with a bias and without; any number of rows."""
     nodes: list[Node] = []
     for columns in (1, 2, 3):
         b = numbers(depth, columns)
         nodes.append(({"a": ["M", depth]}, {"b": b, "c": numbers(columns)}, {}))
         nodes.append(({"a": ["M", depth], f"b{columns}": [columns, depth]}, {}, {"transB": 1}))
+        nodes.append(({"a": ["M", depth], f"r{columns}": [depth, columns]}, {}, {}))
     given = {f"b{columns}": numbers(columns, depth) for columns in (1, 2, 3)}
+    given |= {f"r{columns}": numbers(depth, columns) for columns in (1, 2, 3)}
     runs = [{"a": numbers(rows, depth), **given} for rows in ROWS]
     model = model_of(nodes)
     if depth >= 100:

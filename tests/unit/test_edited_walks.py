@@ -23,6 +23,7 @@ DEPTH_EDITS = [
     f"rows = {rows}, columns = {columns}, depth_lanes = {lanes}, row_chunks = {chunks}"
     for rows, columns, lanes, chunks in ((1, 1, 8, 1), (4, 3, 16, 2), (5, 2, 12, 1), (3, 6, 64, 4))
 ]
+COPIED_EDITS = [f"{edit}, pack = true" for edit in DEPTH_EDITS]
 DEPTH_EDITS.append("rows = 3, columns = 9, depth_lanes = 16, depth_rows = 4, depth_columns = 2")
 STRIPS = [f"strip = {pixels}" for pixels in (1, 7, 24, 40, 1000)]
 """Pixels that divide neither rows nor tiles, and more than there are."""
@@ -83,11 +84,11 @@ def test_strips_of_a_direct_convolution(
         np.testing.assert_array_equal(found, expected, err_msg=edit)
 
 
-@pytest.mark.parametrize("form", ["one column", "transposed", "tall and transposed"])
+@pytest.mark.parametrize("form", ["one column", "transposed", "tall and transposed", "copied"])
 def test_lanes_along_the_depth(form: str, tmp_path: Path) -> None:
     """Tiles that do not divide the product, vectors that do not divide the depth, and one longer than it."""
     b = B[:, :1] if form == "one column" else B
-    columns, attributes = b.shape[1], {} if form == "one column" else {"transB": 1}
+    columns, attributes = b.shape[1], {"transB": 1} if "transposed" in form else {}
     shapes: dict[str, list[Any]] = {"a": ["M", 29], "b": [columns, 29] if attributes else [29, columns]}
     if form == "tall and transposed":
         shapes["a"] = [23, "K"]
@@ -96,7 +97,7 @@ def test_lanes_along_the_depth(form: str, tmp_path: Path) -> None:
     for rows in (23,) if form == "tall and transposed" else (0, 1, 5, 23):
         a = np.random.default_rng(rows).standard_normal((rows, 29)).astype(np.float32)
         feeds = {"a": a, "b": b.T.copy() if attributes else b.copy()}
-        for edit in DEPTH_EDITS:
+        for edit in COPIED_EDITS if form == "copied" else DEPTH_EDITS:
             found = output(with_decisions(text, "kernel.gemm", edit, whole=True), tmp_path, feeds)
             np.testing.assert_allclose(found, a.astype(np.float64) @ b, rtol=1e-4, atol=1e-5, err_msg=edit)
 
@@ -105,7 +106,7 @@ def test_lanes_along_the_depth(form: str, tmp_path: Path) -> None:
     ("edit", "message"),
     [
         ("depth_lanes = 8", "needs columns of B whose elements lie side by side, and those in ab lie apart"),
-        ("depth_lanes = 8, pack = true", "all of the depth: no pack, depth_block or atom"),
+        ("depth_lanes = 8, depth_block = 16", "all of the depth at once, one product a lane: no depth_block or atom"),
         ("depth_rows = 8", "depth_lanes = 0, and depth_rows or depth_columns say what lanes along the depth do"),
     ],
 )

@@ -81,3 +81,17 @@ func.func @free_rows(%x: !layout.tensor<S x 64 x f32>, %w: !layout.tensor<T x 64
   schedule.stage @g %o = kernel.gemm(%x, %w) transpose_b tile {rows = 6, columns = 64, depth_lanes = 16, depth_rows = 4, depth_columns = 8}
   func.return
 }
+
+// Columns that do not lie by depth are copied so, once for all chunks of rows that a thread has.
+// CHECK-LABEL: func.func @gemm_
+// CHECK: scf.forall
+// CHECK: scf.if
+// CHECK:   %[[COLUMNS:.*]] = vector.transfer_read {{.*}}permutation_map = affine_map<(d0, d1) -> (d1, d0)>{{.*}}vector<3x16xf32>
+// CHECK:   vector.store %[[COLUMNS]], {{.*}}"thread">, vector<3x16xf32>
+// CHECK: vector.load {{.*}}"thread">, vector<3x16xf32>
+// CHECK: vector.fma {{.*}} : vector<5x3x16xf32>
+func.func @copied(%x: !layout.tensor<160 x 64 x f32>, %w: !layout.tensor<64 x 3 x f32>) {
+  %o = schedule.buffer output 0 : !layout.tensor<160 x 3 x f32>
+  schedule.stage @g %o = kernel.gemm(%x, %w) tile {rows = 5, columns = 3, row_chunks = 8, pack = true, depth_lanes = 16}
+  func.return
+}
