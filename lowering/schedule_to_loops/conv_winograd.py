@@ -107,9 +107,8 @@ class _Winograd:
         chunks = nest.forall([self.chunks]) if self.split_channels else nest.loops([self.chunks])
         with chunks as (chunk,):
             self.multiply(chunk, existing)
-            with nest.loop(0, existing) as tile:
-                for sub in range(self.columns // self.lanes):
-                    self.transform_output(first_tile, tile.index, chunk, sub)
+            with nest.loop(0, existing) as tile, nest.loop(0, self.columns // self.lanes) as sub:
+                self.transform_output(first_tile, tile.index, chunk, sub.index)
 
     def place(self, tile: Index) -> tuple[Index, Index, Index]:
         """Image, and first output row and column, of a tile."""
@@ -195,9 +194,9 @@ class _Winograd:
 
     # --- A^T M A -----------------------------------------------------------------------------------------------
 
-    def transform_output(self, first_tile: Index, tile: Index, chunk: Index, sub: int) -> None:
+    def transform_output(self, first_tile: Index, tile: Index, chunk: Index, sub: Index) -> None:
         nest = self.nest
-        lane = sub * self.lanes
+        lane = nest.mul(sub, self.lanes)
         rows = [
             self.stack(
                 [nest.load_vector(self.m, [i * self.points + j, tile, lane], [self.lanes]) for j in range(self.points)]
@@ -309,7 +308,7 @@ class _Winograd:
                 part = nest.insert(arith.SelectOp(inside, part, instead))
         return part
 
-    def direct_sums(self, n: Index, row: Index, column: Index, chunk: Index, lane: int) -> SSAValue:
+    def direct_sums(self, n: Index, row: Index, column: Index, chunk: Index, lane: Index) -> SSAValue:
         """A column of a tile, [tile, lanes] from pixel (row, column) down, summed from the taps."""
         nest, channels, strides = self.nest, self.in_channels, strides_by_axis(self.x)
         pads = self.kernel.get("pads")
@@ -322,7 +321,7 @@ class _Winograd:
             self.x.memory, offset, [*blocks, TAPS, TAPS, self.tile, 1], [strides[1, True], 1, *window, pixel, 1]
         )
         plane = channels * self.columns
-        first_tap = nest.add(nest.mul(nest.mul(chunk, self.planes), plane), self.points**2 * plane + lane)
+        first_tap = nest.add(nest.mul(nest.mul(chunk, self.planes), plane), nest.add(lane, self.points**2 * plane))
         taps = Reach(self.u.memory, first_tap, [self.columns, TAPS * plane, plane], [1, self.lanes], [0, 1])
         summed = Sum([channels, TAPS, TAPS])
 
