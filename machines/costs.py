@@ -18,6 +18,8 @@ class Costs:
     im2col_share: float
     indirect_share: float
     winograd_share: float
+    widened_share: float
+    """Of integers that are widened one by one before they are multiplied."""
     indirect_row_channels: float
     """Finding the rows of a tap of an indirect convolution costs about as much as so many channels of it."""
 

@@ -8,6 +8,7 @@ CPU_COSTS = Costs(
     im2col_share=0.95,
     indirect_share=0.97,
     winograd_share=0.9,
+    widened_share=0.5,
     indirect_row_channels=2,
     sum_latency=4.0,
     loads_per_cycle=2.0,

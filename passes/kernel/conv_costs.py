@@ -15,7 +15,8 @@ from xdsl.dialects.builtin import AnyFloat
 
 from ...dialects.kernel import ConvOp
 from ...dialects.shape import Dim
-from ..tiling import im2col_tile, indirect_columns
+from ...dialects.storage import element_bytes
+from ..tiling import im2col_tile, indirect_columns, product_atom
 
 if TYPE_CHECKING:
     from ...machines import Target
@@ -70,25 +71,30 @@ def estimate_seconds(kernel: ConvOp, algorithm: str, target: Target) -> float:
     """Time of one run on one core."""
     costs = target.costs
     peak = 2.0 * target.lanes * target.fma_per_cycle * costs.gigahertz * 1e9
-    operations = direct_operations(kernel)
+    atom = product_atom(kernel, target)
+    depth = atom.depth if atom else 1
     match algorithm:
         case "direct":
             block = channel_block(target)
             channels = _known(kernel.type.dims[1])
             padded = -(-channels // block) * block
             # Lanes without a channel are computed and stored like the others.
-            copied = 4 * (padded - channels) * pixels(kernel) / costs.layout_change_bandwidth
-            return operations / peak * padded / max(channels, 1) + copied
+            size = element_bytes(kernel.type.element_type)
+            copied = size * (padded - channels) * pixels(kernel) / costs.layout_change_bandwidth
+            # Channels that fill no block lie apart.
+            in_words = depth if _known(kernel.in_type(1).dims[1]) >= block else 1
+            return _operations(kernel, in_words, target) / peak * padded / max(channels, 1) + copied
         case "depthwise":
-            return operations / (costs.depthwise_share * peak)
+            return _operations(kernel, 1, target) / (costs.depthwise_share * peak)
         case "im2col":
-            cycles = im2col_tile(kernel, target).cycles
-            seconds = operations / 2 * cycles / (costs.im2col_share * costs.gigahertz * 1e9)
+            cycles = im2col_tile(kernel, target, depth).cycles
+            seconds = _operations(kernel, depth, target) / 2 * cycles / (costs.im2col_share * costs.gigahertz * 1e9)
             return seconds + _conversion_seconds(kernel, target)
         case "indirect":
             columns, channels = indirect_columns(kernel, target), _known(kernel.type.dims[1]) // kernel.get("groups")
             padded = -(-channels // columns) * columns
             overhead = 1 + costs.indirect_row_channels / max(_known(kernel.in_type(1).dims[1]), 1)
+            operations = _operations(kernel, depth, target)
             products = operations / (costs.indirect_share * peak) * padded / max(channels, 1) * overhead
             return products + _conversion_seconds(kernel, target)
     return _winograd_seconds(kernel, WINOGRAD_TILES[algorithm], peak, target)
@@ -98,8 +104,16 @@ def _conversion_seconds(kernel: ConvOp, target: Target) -> float:
     """Time to read and write again what neighbours most likely keep in channel blocks."""
     block = channel_block(target)
     tensors = [type_ for type_ in (kernel.in_type(0), kernel.type) if _known(type_.dims[1]) >= block]
-    elements = sum(math.prod(_extents(type_.dims)) for type_ in tensors)
-    return 8.0 * elements / target.costs.layout_change_bandwidth
+    sizes = [element_bytes(type_.element_type) * math.prod(_extents(type_.dims)) for type_ in tensors]
+    return 2.0 * sum(sizes) / target.costs.layout_change_bandwidth
+
+
+def _operations(kernel: ConvOp, depth: int, target: Target) -> float:
+    """What there is to multiply and add: words of ``depth`` channels, or integers that are widened first."""
+    channels = max(1, _known(kernel.in_type(1).dims[1]))
+    is_widened = depth == 1 and not isinstance(kernel.in_type(0).element_type, AnyFloat)
+    share = target.costs.widened_share if is_widened else 1.0
+    return direct_operations(kernel) * -(-channels // depth) / channels / share
 
 
 def direct_operations(kernel: ConvOp) -> float:
