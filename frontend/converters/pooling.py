@@ -118,7 +118,12 @@ def _places_before(
 
 @converter("AveragePool")
 def convert_average_pool(node: Node) -> Value:
-    x, b = node.input(0), node.b
+    return average_pool(node, node.input(0))
+
+
+def average_pool(node: Node, x: Value) -> Value:
+    """The mean of each window of x, as the node's attributes say."""
+    b = node.b
     window = _window(node, x)
     includes = bool(node.attribute("count_include_pad", 0))
     fields = {**window.fields, **({"overhang": window.overhang} if any(window.overhang) else {})}

@@ -73,8 +73,15 @@ def convert_dequantize(node: Node) -> Value:
 
 @converter("DynamicQuantizeLinear")
 def convert_dynamic_quantize(node: Node) -> list[Value]:
-    """The range of x, zero included, mapped to 0 ... 255; by 1 where it is 0 alone, as onnxruntime does."""
-    x, b = node.input(0), node.b
+    return quantised_by_range(node, node.input(0))
+
+
+def quantised_by_range(node: Node, x: Value) -> list[Value]:
+    """The range of x, zero included, mapped to 0 ... 255; by 1 where it is 0 alone, as onnxruntime does.
+
+    The integers, their scale and their zero point.
+    """
+    b = node.b
     axes = list(range(x.rank))
     zero = b.scalar_like(0, x)
     high = b.maximum(b.reduce("max", x, axes, keepdims=False), zero)
