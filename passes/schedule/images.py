@@ -23,7 +23,7 @@ def image_operands(stage: StageOp) -> list[bool] | None:
     """
     kernel = stage.kernel
     if isinstance(kernel, ConvertOp):
-        return [True]
+        return [True] if kernel.result.type.rank else None
     if not isinstance(kernel, KernelOp) or len(kernel.outs) != 1 or kernel.type.rank == 0:
         return None
     rule = _RULES.get(kernel.name.removeprefix("kernel."))

@@ -149,3 +149,23 @@ def test_code_that_checks_itself(tmp_path: Path) -> None:
     np.testing.assert_allclose(executable.run({"x": x})["y"], expected(model, x), rtol=1e-4, atol=1e-5)
     loaded = lamina.load(tmp_path / "batches.lamina")
     assert loaded.run({"x": x})["y"].tobytes() == executable.run({"x": x})["y"].tobytes()
+
+
+def test_a_number_beside_a_batch() -> None:
+    """It has no images, and is copied to the output beside them."""
+    nodes = [helper.make_node("Neg", ["x"], ["y"]), helper.make_node("Gather", ["v", "first"], ["number"])]
+    inputs = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, [4, 3]),
+        helper.make_tensor_value_info("v", TensorProto.FLOAT, [1]),
+    ]
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("y", "number")]
+    first = numpy_helper.from_array(np.array(0), "first")
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", inputs, outputs, [first]),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    x = np.ones((4, 3), np.float32)
+    found = lamina.compile(model).run({"x": x, "v": np.array([7], np.float32)})
+    np.testing.assert_array_equal(found["y"], -x)
+    assert found["number"].shape == () and found["number"] == 7
