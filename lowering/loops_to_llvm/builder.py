@@ -111,6 +111,7 @@ class Builder:
         self.block = entry
         self._constants: dict[tuple[object, ...], SSAValue] = {}
         self._known: dict[SSAValue, int | float] = {}
+        self._lanes: dict[SSAValue, Sequence[int | float]] = {}
         self._scopes: list[dict[tuple[object, ...], SSAValue]] = [{}]
         self._entry_tail: Operation | None = None
 
@@ -240,7 +241,13 @@ class Builder:
             llvm.ConstantOp.create(result_types=(result_type,), properties={"value": attribute})
         )
         self._constants[key] = result
+        self._lanes[result] = tuple(values)
         return result
+
+    def lanes_on(self, mask: SSAValue) -> list[int] | None:
+        """Which lanes of a mask made by `dense_constant` are on; None for any other."""
+        lanes = self._lanes.get(mask)
+        return None if lanes is None else [number for number, lane in enumerate(lanes) if lane]
 
     def poison(self, value_type: Attribute) -> SSAValue:
         """A value whose bits do not matter."""

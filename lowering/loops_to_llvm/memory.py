@@ -64,6 +64,13 @@ def store_piece_masked(state: State, value: SSAValue, pointer: SSAValue, element
         if known:
             store_piece(state, value, pointer, element)
         return
+    lanes_on = builder.lanes_on(mask)
+    if lanes_on is not None and len(lanes_on) == 1:
+        # LLVM makes one store of it too, but of a narrowed number one as wide as before: beyond the end.
+        (lane,) = lanes_on
+        place = builder.advance_pointer(pointer, lane * element_bytes(element))
+        store_piece(state, builder.extract(value, lane), place, element)
+        return
     if _has_masked_instruction(state, element, lanes):
         suffix = f"{type_suffix(value.type)}.p0"
         alignment = builder.constant(element_bytes(element), IntegerType(32))

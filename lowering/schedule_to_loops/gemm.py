@@ -33,11 +33,11 @@ from ...dialects import shape as dims
 from ...dialects.decisions import MATRIX_BLOCK, WORDS_AT_ONCE, Gemm, depth_of
 from ...dialects.kernel import GemmOp
 from ...dialects.schedule import StageOp
-from ...machines.atoms import TILE_ROWS
+from ...machines.atoms import ATOMS, TILE_ROWS
 from .contraction import Contraction, Partial, Reach, RowTiles, Sum
 from .gemm_depth import DepthInLanes
 from .gemm_product import Matrix, Product, merge_batch_into_rows
-from .gemm_tiles import write_in_tiles
+from .gemm_tiles import MatrixTiles
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest
 from .register_tile import ResultTile, store_result_tile
@@ -130,7 +130,8 @@ class _ColumnsInLanes(Product):
         def matrix(row: Index) -> tuple[SSAValue, Index, Index]:
             return self.a_tensor.memory, self._left_offset(batch, row), self.a.row_stride
 
-        write_in_tiles(nest, contraction, rows, self.decisions.atom, matrix, scratch, self.tile_columns)
+        atom = ATOMS[self.decisions.atom]
+        MatrixTiles(nest, contraction, rows, atom, matrix, scratch, self.tile_columns).write()
 
     def _partial(self, first_row: Index) -> Partial | None:
         if not self.decisions.has_blocks(self.kernel):

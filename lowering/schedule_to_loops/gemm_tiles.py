@@ -17,11 +17,12 @@ The words that fill no register, and the rows, are multiplied by the atom's ``re
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from xdsl.ir import SSAValue
 
 from ...dialects.matrix_tiles import TileLoadOp, TileMulOp, TileStoreOp, TileZeroOp
-from ...machines.atoms import ATOMS, TILE_ROWS
+from ...machines.atoms import TILE_ROWS, Atom
 from .arithmetic import combine
 from .contraction import Contraction, Reach, RowTiles, Sum
 from .loop_nest import Index, LoopNest
@@ -30,41 +31,29 @@ ROWS_AT_ONCE = 4
 """Rows of sums that go from scratch through the epilogue together, as vectors."""
 
 
-def write_in_tiles(
-    nest: LoopNest,
-    contraction: Contraction,
-    rows: RowTiles,
-    atom: str,
-    left: Callable[[Index], tuple[SSAValue, Index, Index]],
-    scratch: SSAValue,
-    columns: int,
-) -> None:
-    """Writes a contraction along one axis of words whose sum names the atom.
+@dataclass
+class MatrixTiles:
+    """A contraction along one axis of words, and how its rows go through an atom's registers.
 
     ``left(row)`` gives the memory of A, where the row begins and the elements from row to row; ``scratch`` holds the
-    sums of 32 rows.
+    sums of 32 rows of ``columns``.
     """
-    _Tiles(nest, contraction, rows, atom, left, scratch, columns).write()
 
+    nest: LoopNest
+    contraction: Contraction
+    rows: RowTiles
+    atom: Atom
+    left: Callable[[Index], tuple[SSAValue, Index, Index]]
+    scratch: SSAValue
+    columns: int
 
-class _Tiles:
-    def __init__(
-        self,
-        nest: LoopNest,
-        contraction: Contraction,
-        rows: RowTiles,
-        atom: str,
-        left: Callable[[Index], tuple[SSAValue, Index, Index]],
-        scratch: SSAValue,
-        columns: int,
-    ):
-        self.nest, self.contraction, self.rows, self.columns = nest, contraction, rows, columns
-        self.atom, self.left, self.scratch = ATOMS[atom], left, scratch
-        assert isinstance(contraction.summed, Sum)
-        (words,) = contraction.summed.bounds
-        self.words = words
-        self.blocks = nest.floordiv(words, self.atom.steps)
-        self.rest = Sum([nest.sub(words, nest.mul(self.blocks, self.atom.steps))], atom=self.atom.rest)
+    words: Index = field(init=False)
+    blocks: Index = field(init=False)
+    """Registers full of words, along the depth."""
+
+    def __post_init__(self) -> None:
+        (self.words,) = self.contraction.summed.bounds
+        self.blocks = self.nest.floordiv(self.words, self.atom.steps)
 
     def write(self) -> None:
         nest, rows = self.nest, self.rows
@@ -124,9 +113,11 @@ class _Tiles:
         offset = nest.mul(part, self.columns)
         sums = nest.load_vector(nest.view(self.scratch, offset, shape, [self.columns, 1]), [0, 0], shape)
         sums = combine(nest, "sum", self.contraction.start(row, ROWS_AT_ONCE), sums)
-        if self.rest.bounds[0] != 0:
-            done = nest.mul(self.blocks, self.atom.steps)
+        done = nest.mul(self.blocks, self.atom.steps)
+        rest = nest.sub(self.words, done)
+        if rest != 0:
             left = self.contraction.left(row, ROWS_AT_ONCE)
             assert isinstance(left, Reach)
-            sums = self.rest.of(nest, sums, left.shifted(nest, done), right.shifted(nest, done))
+            summed = Sum([rest], atom=self.atom.rest)
+            sums = summed.of(nest, sums, left.shifted(nest, done), right.shifted(nest, done))
         self.contraction.finish(row, ROWS_AT_ONCE, sums)

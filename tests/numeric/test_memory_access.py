@@ -203,3 +203,13 @@ def test_a_border_may_crop_more_than_there_is(lower: int, upper: int, width: int
         if 0 <= row - lower < 4:
             expected[row] = x[row - lower]
     np.testing.assert_array_equal(lamina.compile(model, threads=1, options=CHECKED()).run({"x": x})["y"], expected)
+
+
+@pytest.mark.parametrize("size", [1, 17, 31, 49, 65])
+def test_the_last_of_narrowed_numbers_is_stored_alone(size: int) -> None:
+    """One lane of a vector that a cast narrows: as wide as it was it would reach beyond the end."""
+    nodes = [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.UINT8)]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.INT32, [size])]
+    graph = helper.make_graph(nodes, "g", inputs, [helper.make_empty_tensor_value_info("y")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    assert assert_stays_in_its_memory(model, {"x": np.arange(size, dtype=np.int32)}, f"{size} bytes")

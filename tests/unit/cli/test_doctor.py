@@ -132,7 +132,7 @@ def test_names_of_processors(tmp_path: Path, text: str, name: str) -> None:
 
 def test_why_a_target_was_chosen() -> None:
     avx2 = dict.fromkeys(("avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "movbe"), True)
-    assert set(passed_over("x86_64", avx2)) == {"avx512_vnni_bf16", "avx512"}
+    assert set(passed_over("x86_64", avx2)) == {"avx512_amx", "avx512_vnni_bf16", "avx512"}
     assert "avx512f" in passed_over("x86_64", avx2)["avx512"]
     assert passed_over("x86_64", {})["avx2"] == ["avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "movbe"]
     assert passed_over("aarch64", {}) == {}
