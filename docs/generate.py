@@ -308,9 +308,12 @@ def _readable(name: str, value: int) -> str:
 
 
 def figures(section: str) -> str:
-    """A table of what ``make bench BENCH_ARGS="--json benchmarks/figures.json"`` measured last."""
-    report = json.loads((ROOT / "benchmarks" / "figures.json").read_text())
-    return _table(*FIGURES[section](report))
+    """A table of what ``make bench BENCH_ARGS="--json benchmarks/figures.json"`` measured last; of kernels in a file of
+    their own.
+    """
+    name, of_kernels = section.removeprefix("kernels "), section.startswith("kernels ")
+    report = json.loads((ROOT / "benchmarks" / ("kernel_figures.json" if of_kernels else "figures.json")).read_text())
+    return _table(*FIGURES[name](report))
 
 
 def _machine_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -377,6 +380,29 @@ def _overhead_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]
     ]
 
 
+def _products_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Of f32, on one thread, beside the peak of multiply-adds that was measured in the same run."""
+    top = report["products"]["peak"]
+    rows = [
+        [row["name"], f"{row['lamina']:.0f}", f"{row['lamina'] / top:.0%}", f"{row['onnxruntime']:.0f}"]
+        for row in report["products"]["rows"]
+    ]
+    return [f"GFLOP/s, peak {top:.0f}", "lamina", "of the peak", "onnxruntime"], rows
+
+
+def _narrow_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    measured = report["narrow"]
+    top = measured["peak"]
+    heads = [f"GOP/s, peak of {measured['atom']} {top:.0f}", "lamina 1t", "of the peak", "onnxruntime 1t"]
+    heads += ["lamina 2t", "onnxruntime 2t"]
+    rows = []
+    for row in measured["rows"]:
+        one, two = ([row[f"{engine} {threads}"] for engine in ("lamina", "onnxruntime")] for threads in (1, 2))
+        cells = [f"{one[0]:.0f}", f"{one[0] / top:.0%}", *(f"{speed:.0f}" for speed in (one[1], *two))]
+        rows.append([row["name"], *cells])
+    return heads, rows
+
+
 WELL_KNOWN = ("resnet50", "vgg16", "mobilenet_v2", "vit_b_16", "bert_base", "ppocr_v4_rec")
 FIGURES = {
     "summary": _summary_figures,
@@ -385,6 +411,8 @@ FIGURES = {
     "compile": _compile_figures,
     "start": _start_figures,
     "overhead": _overhead_figures,
+    "products": _products_figures,
+    "narrow": _narrow_figures,
 }
 
 
