@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from rich.table import Table
 
 from ...cli.timing import measure_in_turn
@@ -20,6 +20,7 @@ from ...compiler import compile_module, import_for
 from ...machines import host_target
 from ...pipeline import PipelineOptions, compile_through, phase_named, run_phase
 from ...session import Executable
+from ..one_kernel import model_of
 from ..peak import peak
 from .speed import open_session
 
@@ -107,7 +108,7 @@ def cases() -> Iterator[Case]:
 def _product(rows: int, depth: int, columns: int, constant: bool) -> Case:
     a, b = _numbers(np.uint8, rows, depth), _numbers(np.int8, depth, columns)
     kept, feeds = ({"b": b}, {"a": a}) if constant else ({}, {"a": a, "b": b})
-    model = _model(helper.make_node("MatMulInteger", ["a", "b"], ["y"]), feeds, kept)
+    model = model_of(helper.make_node("MatMulInteger", ["a", "b"], ["y"]), feeds, kept, TensorProto.INT32)
     name = f"{rows} x {depth} x {columns}, B {'constant' if constant else 'given'}"
     return Case(name, model, model, feeds, 2.0 * rows * depth * columns)
 
@@ -118,25 +119,14 @@ def _convolution(channels: int, results: int, side: int, window: int, groups: in
         {"w": _numbers(np.int8, results, channels // groups, window, window)},
     )
     attributes = {"pads": [window // 2] * 4, "group": groups}
-    model = _model(helper.make_node("ConvInteger", ["x", "w"], ["y"], **attributes), feeds, kept)
+    model = model_of(helper.make_node("ConvInteger", ["x", "w"], ["y"], **attributes), feeds, kept, TensorProto.INT32)
     scales = {"one": np.float32(1), "xz": np.uint8(0), "wz": np.int8(0), "scale": np.float32(1000), "yz": np.uint8(0)}
     names = ["x", "one", "xz", "w", "one", "wz", "scale", "yz"]
-    beside = _model(helper.make_node("QLinearConv", names, ["y"], **attributes), feeds, kept | scales)
+    node = helper.make_node("QLinearConv", names, ["y"], **attributes)
+    beside = model_of(node, feeds, kept | scales, TensorProto.UINT8)
     size = f"{window} x {window}, {channels} -> {results}, {side} x {side}"
     operations = 2.0 * results * channels // groups * window**2 * side**2
     return Case(f"{algorithm}, {size}", model, beside, feeds, operations, algorithm)
-
-
-def _model(node: onnx.NodeProto, feeds: dict[str, np.ndarray], kept: dict[str, np.ndarray]) -> onnx.ModelProto:
-    inputs = [
-        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
-        for name, array in feeds.items()
-    ]
-    element = TensorProto.UINT8 if node.op_type.startswith("QLinear") else TensorProto.INT32
-    output = helper.make_tensor_value_info("y", element, None)
-    constants = [numpy_helper.from_array(np.asarray(array), name) for name, array in kept.items()]
-    graph = helper.make_graph([node], "kernel", inputs, [output], constants)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
 def _numbers(dtype: type, *shape: int) -> np.ndarray:

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from rich.table import Table
 
 from ...cli.timing import measure_in_turn
 from ...compiler import compile
+from ..one_kernel import model_of
 from ..peak import peak
 from .speed import open_session
 
@@ -76,32 +77,22 @@ def cases() -> list[Case]:
 def _product(rows: int, depth: int, columns: int, packed: bool) -> Case:
     a, b = (_numbers(shape) for shape in ((rows, depth), (depth, columns)))
     kept, feeds = ({"b": b}, {"a": a}) if packed else ({}, {"a": a, "b": b})
-    model = _model(helper.make_node("MatMul", ["a", "b"], ["y"]), feeds, kept, 2)
+    model = model_of(helper.make_node("MatMul", ["a", "b"], ["y"]), feeds, kept, TensorProto.FLOAT)
     name = f"{rows} x {depth} x {columns}, B {'constant' if packed else 'given'}"
     return Case(name, model, feeds, 2.0 * rows * depth * columns)
 
 
 def _product_by_columns(rows: int, depth: int, columns: int) -> Case:
     feeds = {"a": _numbers((rows, depth)), "b": _numbers((columns, depth))}
-    model = _model(helper.make_node("Gemm", ["a", "b"], ["y"], transB=1), feeds, {}, 2)
+    model = model_of(helper.make_node("Gemm", ["a", "b"], ["y"], transB=1), feeds, {}, TensorProto.FLOAT)
     return Case(f"{rows} x {depth} x {columns}, B given by columns", model, feeds, 2.0 * rows * depth * columns)
 
 
 def _convolution(images: int, channels: int, results: int, height: int, width: int) -> Case:
     feeds, kept = {"x": _numbers((images, channels, height, width))}, {"w": _numbers((results, channels, 1, 1))}
-    model = _model(helper.make_node("Conv", ["x", "w"], ["y"]), feeds, kept, 4)
+    model = model_of(helper.make_node("Conv", ["x", "w"], ["y"]), feeds, kept, TensorProto.FLOAT)
     name = f"1 x 1, {channels} -> {results}, {images} of {height} x {width}"
     return Case(name, model, feeds, 2.0 * images * channels * results * height * width)
-
-
-def _model(
-    node: onnx.NodeProto, feeds: dict[str, np.ndarray], kept: dict[str, np.ndarray], rank: int
-) -> onnx.ModelProto:
-    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, array.shape) for name, array in feeds.items()]
-    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * rank)
-    constants = [numpy_helper.from_array(array, name) for name, array in kept.items()]
-    graph = helper.make_graph([node], "kernel", inputs, [output], constants)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
 def _numbers(shape: tuple[int, ...]) -> np.ndarray:
