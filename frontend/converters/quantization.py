@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import onnx
+from xdsl.ir import Attribute
 
 from ...dialects import graph
 from ...dialects.graph.types import element_type_of, f32, i32, ui8
@@ -52,9 +53,16 @@ def convert_quantize(node: Node) -> Value:
     if zero is None and node.attribute("output_dtype", 0):
         element = element_type_of(onnx.helper.tensor_dtype_to_np_dtype(node.attribute("output_dtype")))
     b = node.b
-    scaled = b.op(graph.RoundOp, b.div(b.cast(x, f32), b.cast(_along(node, scale, x), f32)))
+    zero = None if zero is None else _along(node, zero, x)
+    return quantised(node, b.cast(x, f32), b.cast(_along(node, scale, x), f32), zero, element)
+
+
+def quantised(node: Node, x: Value, scale: Value, zero: Value | None, element: Attribute) -> Value:
+    """saturate(round(x / scale) + zero point) of f32, in that type; both broadcast to x."""
+    b = node.b
+    scaled = b.op(graph.RoundOp, b.div(x, scale))
     if zero is not None:
-        scaled = b.add(scaled, b.cast(_along(node, zero, x), f32))
+        scaled = b.add(scaled, b.cast(zero, f32))
     return b.cast(scaled, element, saturate=True)
 
 
@@ -65,10 +73,13 @@ def convert_dequantize(node: Node) -> Value:
     x, scale, zero = node.input(0), node.input(1), node.optional(2)
     b, code = node.b, node.attribute("output_dtype", 0)
     element = element_type_of(onnx.helper.tensor_dtype_to_np_dtype(code)) if code else scale.element_type
-    wide = b.cast(x, i32)
-    if zero is not None:
-        wide = b.sub(wide, b.cast(_along(node, zero, x), i32))
-    return b.cast(b.mul(b.cast(wide, f32), b.cast(_along(node, scale, x), f32)), element)
+    zero = None if zero is None else _along(node, zero, x)
+    return b.cast(dequantised(node, x, b.cast(_along(node, scale, x), f32), zero), element)
+
+
+def dequantised(node: Node, x: Value, scale: Value, zero: Value | None) -> Value:
+    """(x - zero point) * scale in f32; both broadcast to x."""
+    return node.b.mul(node.b.cast(shifted(node, x, zero), f32), scale)
 
 
 @converter("DynamicQuantizeLinear")
@@ -90,11 +101,11 @@ def quantised_by_range(node: Node, x: Value) -> list[Value]:
     scale = b.where(is_empty, b.scalar_like(1, x), b.div(b.sub(high, low), b.scalar_like(255, x)))
     limit = b.scalar_like(255, x)
     point = b.op(graph.RoundOp, b.minimum(b.maximum(b.div(b.op(graph.NegOp, low), scale), zero), limit))
-    quantised = b.add(b.op(graph.RoundOp, b.div(x, scale)), point)
-    return [b.cast(quantised, ui8, saturate=True), scale, b.cast(point, ui8)]
+    integers = b.add(b.op(graph.RoundOp, b.div(x, scale)), point)
+    return [b.cast(integers, ui8, saturate=True), scale, b.cast(point, ui8)]
 
 
-def _shifted(node: Node, x: Value, zero: Value | None, shape: list[Any] | None = None) -> Value:
+def shifted(node: Node, x: Value, zero: Value | None, shape: list[Any] | None = None) -> Value:
     """x - zero point in i32."""
     b = node.b
     wide = b.cast(x, i32)
@@ -111,7 +122,7 @@ def convert_matmul_integer(node: Node) -> Value:
     a, c = node.input(0), node.input(1)
     zero_a = node.optional(2)
     rows = [*zero_a.dims, 1] if zero_a is not None and zero_a.rank == 1 else None
-    return matmul(node, _shifted(node, a, zero_a, rows), _shifted(node, c, node.optional(3)))
+    return matmul(node, shifted(node, a, zero_a, rows), shifted(node, c, node.optional(3)))
 
 
 @converter("ConvInteger")
@@ -123,7 +134,7 @@ def convert_conv_integer(node: Node) -> Value:
     channels = [w.dims[0], *[1] * (w.rank - 1)]
     w, kernel = with_known_kernel(node, w)
     pads = explicit_pads(node, x.dims[2:], kernel, strides, dilations)
-    operands = [_shifted(node, x, node.optional(2)), _shifted(node, w, zero_w, channels)]
+    operands = [shifted(node, x, node.optional(2)), shifted(node, w, zero_w, channels)]
     return convolve(node, operands, strides=strides, pads=pads, dilations=dilations, group=node.attribute("group", 1))
 
 
@@ -145,7 +156,7 @@ def _per_output_channel(node: Node, value: Value, rank: int) -> Value:
 def convert_qlinear_matmul(node: Node) -> Value:
     a, scale_a, zero_a, c, scale_c, zero_c, scale_y, zero_y = (node.input(i) for i in range(8))
     rows = [*zero_a.dims, 1] if zero_a.rank == 1 else None
-    total = matmul(node, _shifted(node, a, zero_a, rows), _shifted(node, c, zero_c))
+    total = matmul(node, shifted(node, a, zero_a, rows), shifted(node, c, zero_c))
     if scale_a.rank == 1 and scale_a.dims != (1,):
         scale_a = node.b.unsqueeze(scale_a, [1])
     factor = node.b.div(node.b.mul(scale_a, scale_c), scale_y)
@@ -160,7 +171,7 @@ def convert_qlinear_conv(node: Node) -> Value:
     w, kernel = with_known_kernel(node, w)
     pads = explicit_pads(node, x.dims[2:], kernel, strides, dilations)
     channels = [w.dims[0], *[1] * (w.rank - 1)]
-    operands = [_shifted(node, x, zero_x), _shifted(node, w, zero_w, channels)]
+    operands = [shifted(node, x, zero_x), shifted(node, w, zero_w, channels)]
     bias = node.optional(8)
     if bias is not None:
         operands.append(bias)

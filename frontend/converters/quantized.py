@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...dialects import graph
-from ...dialects.graph.types import f32, i32
+from ...dialects.graph.types import f32
 from ...dialects.shape import product
 from ..node import Node
 from ..operator_sets import MICROSOFT
@@ -18,7 +18,7 @@ from ..values import Value
 from .activations import leaky_relu
 from .linear import matmul
 from .pooling import average_pool
-from .quantization import quantised_by_range
+from .quantization import dequantised, quantised, quantised_by_range, shifted
 
 
 @dataclass(frozen=True)
@@ -34,20 +34,15 @@ class _Quantisation:
         return cls(node.input(first), node.optional(first + 1))
 
     def real(self, node: Node, x: Value) -> Value:
-        b = node.b
-        wide = b.cast(x, i32)
-        if self.zero is not None:
-            wide = b.sub(wide, b.cast(_along_columns(node, self.zero), i32))
-        return b.mul(b.cast(wide, f32), _along_columns(node, self.scale))
+        return dequantised(node, x, _along_columns(node, self.scale), self._number(node))
 
     def quantised(self, node: Node, x: Value, like: Value) -> Value:
-        """saturate(round(x / scale) + zero), in the type of the zero point, or that of ``like``."""
-        b = node.b
-        scaled = b.op(graph.RoundOp, b.div(x, _along_columns(node, self.scale)))
-        if self.zero is None:
-            return b.cast(scaled, like.element_type, saturate=True)
-        zero = _along_columns(node, self.zero)
-        return b.cast(b.add(scaled, b.cast(zero, f32)), self.zero.element_type, saturate=True)
+        """In the type of the zero point, or that of ``like``."""
+        element = like.element_type if self.zero is None else self.zero.element_type
+        return quantised(node, x, _along_columns(node, self.scale), self._number(node), element)
+
+    def _number(self, node: Node) -> Value | None:
+        return None if self.zero is None else _along_columns(node, self.zero)
 
 
 def _along_columns(node: Node, value: Value) -> Value:
@@ -141,7 +136,7 @@ def _difference(node: Node, tensor: int, transposed: str) -> Value:
     x = node.input(tensor)
     if node.attribute(transposed, 0):
         x = node.b.transpose(x, [1, 0])
-    return _shifted(node, x, node.optional(tensor + 2))
+    return shifted(node, x, node.optional(tensor + 2))
 
 
 @converter("MatMulIntegerToFloat", domain=MICROSOFT)
@@ -161,15 +156,10 @@ def _product_of_reals(
     bias: Value | None,
 ) -> Value:
     """(a - zero a) (b - zero b) * scale a * scale b + bias, sums in i32."""
-    total = matmul(node, _shifted(node, a, zero_a), _shifted(node, c, zero_b))
+    total = matmul(node, shifted(node, a, zero_a), shifted(node, c, zero_b))
     factor = node.b.mul(_along_columns(node, scale_a), _along_columns(node, scale_b))
     result = node.b.mul(node.b.cast(total, f32), factor)
     return result if bias is None else node.b.add(result, bias)
-
-
-def _shifted(node: Node, x: Value, zero: Value | None) -> Value:
-    wide = node.b.cast(x, i32)
-    return wide if zero is None else node.b.sub(wide, node.b.cast(_along_columns(node, zero), i32))
 
 
 @converter("DynamicQuantizeMatMul", domain=MICROSOFT)
