@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Attribute, Operation
 
-from ..machines.atoms import ATOMS, GENERAL_ATOM, TILE_ROWS
+from ..machines.atoms import ATOMS, GENERAL_ATOM, TILE_BAND, TILE_ROWS
 from . import shape as dims
 from .kernel import ConvOp, GemmOp
 from .layout_algebra import print_order
@@ -127,8 +127,8 @@ class Gemm(Decisions):
     def _tile_conflict(self, kernel: GemmOp) -> str | None:
         if not self.has_tiles:
             return None
-        if self.columns % TILE_ROWS or self.columns > 2 * TILE_ROWS:
-            return f"atom = {self.atom} takes {TILE_ROWS} or {2 * TILE_ROWS} columns, not {self.columns}"
+        if self.columns % TILE_ROWS or self.columns > TILE_BAND:
+            return f"atom = {self.atom} takes {TILE_ROWS} or {TILE_BAND} columns, not {self.columns}"
         if self.depth_block:
             return f"atom = {self.atom} multiplies all of the depth at once: no depth_block"
         if not self.left_lies_by_depth(kernel):
@@ -138,7 +138,7 @@ class Gemm(Decisions):
     def left_lies_by_depth(self, kernel: GemmOp) -> bool:
         """Whether elements of A that are summed lie side by side."""
         a = kernel.in_type(0)
-        return a.layout.pieces[-1].axis == a.rank - (2 if kernel.get("transpose_a") else 1)
+        return a.layout.pieces[-1].axis == a.rank + depth_axes(kernel)[0]
 
     def _depth_conflict(self, kernel: GemmOp) -> str | None:
         """Why lanes cannot run along the depth as decided, if they cannot."""
@@ -199,7 +199,7 @@ class Gemm(Decisions):
     def _partial_bytes(self, kernel: GemmOp) -> Dim:
         """Of a chunk's rows times the columns of a tile; of whole matrices, of two rows of them."""
         if self.has_tiles:
-            return 2 * TILE_ROWS * self.columns * element_bytes(kernel.sums_type)
+            return TILE_BAND * self.columns * element_bytes(kernel.sums_type)
         if not self.has_blocks(kernel):
             return 0
         return dims.multiply(self._rows_of_chunk(kernel), self.columns * element_bytes(kernel.sums_type))

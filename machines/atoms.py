@@ -17,6 +17,11 @@ from dataclasses import dataclass
 TILE_ROWS = 16
 """Rows of a register that holds a matrix, and words in each."""
 TILE_ROW_BYTES = 64
+TILE_BAND = 2 * TILE_ROWS
+"""Rows, and columns, of sums that two by two registers hold."""
+
+GENERAL_ATOM = "multiply_add"
+"""Multiplies and adds one element at a time, widened to the type of the sums: every machine can, for every type."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Atom:
     adds: bool = True
     flushes_denormals: bool = False
     steps: int = 1
-    rest: str = "multiply_add"
+    rest: str = GENERAL_ATOM
     tuning: str = ""
 
     @property
@@ -91,7 +96,7 @@ def _neon(name: str, lhs: str, rhs: str, feature: str, *, is_matrix: bool = Fals
     return Atom(name, lhs, rhs, "i32", depth, {4: _NEON_BYTES.format(name)}, ((feature,),), size, size)
 
 
-def _amx(name: str, lhs: str, rhs: str, sums: str, depth: int, feature: str, rest: str = "multiply_add") -> Atom:
+def _amx(name: str, lhs: str, rhs: str, sums: str, depth: int, feature: str, rest: str = GENERAL_ATOM) -> Atom:
     return Atom(
         name, lhs, rhs, sums, depth, {TILE_ROWS: f"llvm.x86.{name}.internal"}, (("amx-tile", feature),),
         TILE_ROWS, TILE_ROWS, flushes_denormals=sums == "f32", steps=TILE_ROWS, rest=rest,
@@ -139,9 +144,6 @@ _ROWS = (
         {4: "llvm.aarch64.neon.bfmmla"}, (("bf16",),), 2, 2, flushes_denormals=True,
     ),
 )  # fmt: skip
-
-GENERAL_ATOM = "multiply_add"
-"""Multiplies and adds one element at a time, widened to the type of the sums: every machine can, for every type."""
 
 ATOMS: dict[str, Atom] = {atom.name: atom for atom in _ROWS}
 

@@ -9,7 +9,7 @@ from ..dialects import shape as dims
 from ..dialects.decisions import product_types, window_words
 from ..dialects.kernel import ConvOp, GemmOp
 from ..dialects.shape import Dim
-from ..machines.atoms import TILE_ROWS
+from ..machines.atoms import TILE_BAND, TILE_ROWS
 
 if TYPE_CHECKING:
     from ..machines import Target
@@ -51,8 +51,7 @@ def lane_atom(kernel: ConvOp, target: Target) -> Atom | None:
 
 def gemm_atom(kernel: GemmOp, target: Target) -> Atom | None:
     """As ``product_atom``, or one of whole matrices where these are filled."""
-    lhs, rhs = (str(kernel.in_type(index).element_type) for index in (0, 1))
-    tiles = target.atom_for(lhs, rhs, str(kernel.sums_type), tiles=True)
+    tiles = target.atom_for(*product_types(kernel), tiles=True)
     return tiles if tiles is not None and fills_tiles(kernel, tiles) else product_atom(kernel, target)
 
 
@@ -75,7 +74,7 @@ def gemm_columns(kernel: GemmOp, target: Target) -> int:
     preferred, size = target.gemm_tile[1], kernel.type.dims[-1]
     atom = gemm_atom(kernel, target)
     if atom is not None and atom.is_tile:
-        return TILE_ROWS if isinstance(size, int) and size <= TILE_ROWS else 2 * TILE_ROWS
+        return TILE_ROWS if isinstance(size, int) and size <= TILE_ROWS else TILE_BAND
     if not isinstance(size, int):
         return preferred
     widest = min(preferred, max(1, -(-size // target.lanes)) * target.lanes)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import platform
 import sys
 
 from .errors import TargetMismatchError
+from .memory import c_library
 from .program import RequiredMachine
 
 # LLVM's names of features where /proc/cpuinfo spells them otherwise.
@@ -111,8 +111,7 @@ def _has_feature(feature: str) -> bool:
 def may_use_matrix_registers() -> bool:
     """Asks Linux to let this process use AMX's registers, as it must be asked once before: arch_prctl(2)."""
     try:
-        library = ctypes.CDLL(None, use_errno=True)
-        return library.syscall(_ARCH_PRCTL, _REQUEST_PERMISSION, _TILE_DATA) == 0
+        return c_library().syscall(_ARCH_PRCTL, _REQUEST_PERMISSION, _TILE_DATA) == 0
     except (OSError, AttributeError):
         return False
 

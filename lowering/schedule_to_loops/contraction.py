@@ -66,6 +66,11 @@ class Summation(Protocol[ReadsIn]):
         ...
 
 
+def in_words(shape: Sequence[int], strides: Sequence[Index], depth: int) -> tuple[list[int], list[Index]]:
+    """Shape and strides of a vector, with ``depth`` elements side by side in each place where an atom takes several."""
+    return ([*shape], [*strides]) if depth == 1 else ([*shape, depth], [*strides, 1])
+
+
 @dataclass(frozen=True)
 class Reach:
     """An operand that lies evenly: flat memory from ``offset`` on, and elements between neighbours along each axis.

@@ -32,7 +32,7 @@ from ...dialects.operand_layouts import panel_depth
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
 from ...machines.atoms import GENERAL_ATOM
-from .contraction import Reach, Sum
+from .contraction import Reach, Sum, in_words
 from .halo import fill_halo, require_halo
 from .loop_nest import Index, LoopNest, Tensor
 from .register_tile import ResultTile, for_each_tile, store_result_tile, strides_by_axis
@@ -259,9 +259,7 @@ class _Sources:
         pixel = nest.mul(1 if self.flat else self.strides[self.across], strides[2 + self.across, False])
         window = [nest.mul(dilation, strides[2 + axis, False]) for axis, dilation in enumerate(self.dilations)]
         along = [block_stride, *window, nest.mul(run.depth, strides[1, False])]
-        if run.depth == 1:
-            return Reach(self.x.memory, offset, along, [columns, 1], [pixel, 1])
-        return Reach(self.x.memory, offset, along, [columns, 1, run.depth], [pixel, 1, 1])
+        return Reach(self.x.memory, offset, along, *in_words([columns, 1], [pixel, 1], run.depth))
 
     def w_reach(self, run: ChannelRun, co: Index) -> Reach:
         """Blocks of output channels of w, along channel blocks, the window and channels."""
@@ -279,6 +277,4 @@ class _Sources:
         offset = nest.add(offset, nest.mul(run.first, block_stride))
         along = [block_stride, strides[2, False], strides[3, False], channel]
         shape, steps = [1, self.blocks, self.lanes], [0, self.lanes * depth, depth]
-        if run.depth > 1:
-            shape, steps = [*shape, depth], [*steps, 1]
-        return Reach(self.w.memory, offset, along, shape, steps)
+        return Reach(self.w.memory, offset, along, *in_words(shape, steps, run.depth))

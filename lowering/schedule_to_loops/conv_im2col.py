@@ -32,7 +32,7 @@ from ...dialects.decisions import Im2col, window_words
 from ...dialects.kernel import ConvOp
 from ...dialects.layout_algebra import Layout
 from ...dialects.schedule import StageOp
-from .contraction import Contraction, Reach, RowTiles, RowWalk, Sum, WholeTiles
+from .contraction import Contraction, Reach, RowTiles, RowWalk, Sum, WholeTiles, in_words
 from .conv_direct import images_are_contiguous, is_pointwise
 from .halo import fill_halo
 from .im2col_in_place import ColumnsInPlace
@@ -216,7 +216,7 @@ class _Im2col:
         nest, step = self.nest, self.step
         offset = nest.add(self.w.origin, nest.mul(channel, nest.mul(self.depth, step)))
         row_stride, depth_stride = (nest.mul(stride, step) for stride in self._weight_strides())
-        shape, strides = ([rows, 1], [row_stride, 1]) if step == 1 else ([rows, 1, step], [row_stride, step, 1])
+        shape, strides = in_words([rows, 1], [row_stride, step], step)
         return Reach(self.w.memory, offset, [depth_stride], shape, strides)
 
 

@@ -37,7 +37,7 @@ from ...dialects.operand_layouts import packed_layout, panel_depth
 from ...dialects.schedule import StageOp
 from ...dialects.shared_attributes import vector_type
 from ...dialects.storage import element_bytes
-from .contraction import Contraction, Reach, Reader, RowTiles, Sum, Term
+from .contraction import Contraction, Reach, Reader, RowTiles, Sum, Term, in_words
 from .conv_direct import images_are_contiguous
 from .halo import fill_halo
 from .im2col_panel import window_axes
@@ -176,11 +176,8 @@ class _Indirect:
         row = -(-self.channels // depth) * depth * width
         offset = self.nest.add(self.w.origin, self.nest.mul(panel, self.taps * row))
         offset = self.nest.add(offset, first * width)
-        if depth == 1:
-            return Reach(self.w.memory, offset, [row, width], [1, width], [0, 1])
-        if step == 1:
-            return Reach(self.w.memory, offset, [row, 1], [1, width], [0, depth])
-        return Reach(self.w.memory, offset, [row, width * depth], [1, width, depth], [0, depth, 1])
+        channel = width * step if step == depth else 1
+        return Reach(self.w.memory, offset, [row, channel], *in_words([1, width], [0, depth], step))
 
     # --- pixels ---------------------------------------------------------------------------------------
 

@@ -33,8 +33,8 @@ from ...dialects import shape as dims
 from ...dialects.decisions import MATRIX_BLOCK, WORDS_AT_ONCE, Gemm, depth_of
 from ...dialects.kernel import GemmOp
 from ...dialects.schedule import StageOp
-from ...machines.atoms import ATOMS, TILE_ROWS
-from .contraction import Contraction, Partial, Reach, RowTiles, Sum
+from ...machines.atoms import ATOMS, TILE_BAND
+from .contraction import Contraction, Partial, Reach, RowTiles, Sum, in_words
 from .gemm_depth import DepthInLanes
 from .gemm_product import Matrix, Product, merge_batch_into_rows
 from .gemm_tiles import MatrixTiles
@@ -124,8 +124,8 @@ class _ColumnsInLanes(Product):
         if not self.decisions.has_tiles:
             contraction.write(nest)
             return
-        stored = 2 * TILE_ROWS * self.tile_columns
-        scratch = nest.scratch_memory(self.kernel.sums_type, nest.dim(self.decisions.packed_bytes(self.kernel)), stored)
+        stored, at = TILE_BAND * self.tile_columns, nest.dim(self.decisions.packed_bytes(self.kernel))
+        scratch = nest.scratch_memory(self.kernel.sums_type, at, stored)
 
         def matrix(row: Index) -> tuple[SSAValue, Index, Index]:
             return self.a_tensor.memory, self._left_offset(batch, row), self.a.row_stride
@@ -155,12 +155,8 @@ class _ColumnsInLanes(Product):
 
     def _left(self, batch: Sequence[Index], row: Index, rows: int) -> Reach:
         along = self.nest.mul(self.a.column_stride, self.step)
-        shape, strides = self._vector([rows, 1], [self.a.row_stride, 1])
+        shape, strides = in_words([rows, 1], [self.a.row_stride, 1], self.step)
         return Reach(self.a_tensor.memory, self._left_offset(batch, row), [along], shape, strides)
-
-    def _vector(self, shape: list[int], strides: list[Index]) -> tuple[list[int], list[Index]]:
-        """Of words, where the atom takes any."""
-        return (shape, strides) if self.step == 1 else ([*shape, self.step], [*strides, 1])
 
     def _left_copy(self) -> WordCopy:
         nest = self.nest
@@ -173,7 +169,8 @@ class _ColumnsInLanes(Product):
         """Rows of a chunk from its ``row``-th on: neighbours lie side by side, word by word."""
         step = self.step
         along = self.nest.mul(copy.width, step)
-        return Reach(copy.memory(self.nest), self.nest.mul(row, step), [along], [rows, 1, step], [step, step, 1])
+        shape, strides = in_words([rows, 1], [step, step], step)
+        return Reach(copy.memory(self.nest), self.nest.mul(row, step), [along], shape, strides)
 
     # --- the right --------------------------------------------------------------------------------------
 
@@ -201,7 +198,7 @@ class _ColumnsInLanes(Product):
 
     def _panel(self, memory: SSAValue, offset: Index) -> Reach:
         width = self.tile_columns * self.step
-        return Reach(memory, offset, [width], *self._vector([1, self.tile_columns], [width, self.step]))
+        return Reach(memory, offset, [width], *in_words([1, self.tile_columns], [width, self.step], self.step))
 
     def _right_copy(self, b: Matrix, offset: Index, product: Index, words: Index, lanes: Index | None) -> Reach:
         """So many words of B from ``product`` on, copied to scratch."""

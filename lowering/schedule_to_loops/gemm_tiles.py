@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from xdsl.ir import SSAValue
 
 from ...dialects.matrix_tiles import TileLoadOp, TileMulOp, TileStoreOp, TileZeroOp
-from ...machines.atoms import TILE_ROWS, Atom
+from ...machines.atoms import TILE_BAND, TILE_ROWS, Atom
 from .arithmetic import combine
 from .contraction import Contraction, Reach, RowTiles, Sum
 from .loop_nest import Index, LoopNest
@@ -60,7 +60,7 @@ class MatrixTiles:
         right = self.contraction.right(0, self.words)
         assert isinstance(right, Reach)
         done: Index = 0
-        for height in (2 * TILE_ROWS, TILE_ROWS):
+        for height in (TILE_BAND, TILE_ROWS):
             count = nest.floordiv(nest.sub(rows.count, done), height)
             with nest.loop(0, count) as band:
                 first = nest.add(rows.begin, nest.add(done, nest.mul(band.index, height)))

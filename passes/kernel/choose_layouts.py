@@ -213,8 +213,8 @@ class _FunctionLayouts:
             op.operands[0] = self.with_halo(op.operands[0], order, op.halo(), op)
         else:
             op.operands[0] = self.want_order(op.operands[0], order, op)
-        columns, depth = indirect_columns(op, self.target), self.atom_depth(op)
-        weights = Layout(f"AcdB{columns}a{depth}b" if depth > 1 else f"Acdb{columns}a")
+        weights = panel_layout(op, indirect_columns(op, self.target), self.atom_depth(op))
+        assert weights is not None, "an indirect convolution takes weights in panels"
         op.operands[1] = self.want(op.operands[1], weights, op)
         if len(op.ins) > 2:
             op.operands[2] = self.plain(op.operands[2], op)
@@ -276,10 +276,9 @@ class _FunctionLayouts:
         if tile_of(op.get("algorithm")):
             return Layout(f"Cab{self.winograd_columns(op)}c")
         columns = self.block_size * self.output_blocks(op)
-        if is_narrow:
-            return Layout(f"Acdb{columns}a")
-        depth = self.atom_depth(op)
-        return Layout(f"ABcd{columns}a{depth}b" if depth > 1 else f"ABcd{self.block_size}b{columns}a")
+        layout = panel_layout(op, columns, 1 if is_narrow else self.atom_depth(op))
+        assert layout is not None, "a direct convolution takes weights in panels"
+        return layout
 
     def atom_depth(self, op: ConvOp) -> int:
         """Channels that an atom takes at once, for which constant weights are packed."""
