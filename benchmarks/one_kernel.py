@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 def model_of(
     node: onnx.NodeProto, feeds: Mapping[str, np.ndarray], kept: Mapping[str, np.ndarray], element: int
 ) -> onnx.ModelProto:
-    """The node with inputs like ``feeds`` and constants ``kept``; its result ``y`` has elements of that type of ONNX."""
+    """The node with inputs like ``feeds`` and constants ``kept``; the result ``y`` is of that ONNX type."""
     inputs = [
         helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
         for name, array in feeds.items()
