@@ -9,9 +9,6 @@ from .atoms import ATOMS, Atom
 from .costs import Costs
 from .cpu.costs import CPU_COSTS
 
-COSTS = {"cpu": CPU_COSTS}
-"""By class of machine."""
-
 
 @dataclass(frozen=True)
 class Target:
@@ -63,6 +60,8 @@ class Target:
     cache_line: int = 64
     fma_per_cycle: int = 2
     """Full-width fp32 multiply-adds that can start every cycle."""
+    costs: Costs = CPU_COSTS
+    """What work costs, as far as it is not told by the numbers above."""
 
     def atom_for(self, lhs: str, rhs: str, sums: str, *, tiles: bool = False) -> Atom | None:
         """The instruction for products of elements of these types; None where there is none but the general one.
@@ -75,11 +74,6 @@ class Target:
     def without_flushing_atoms(self) -> tuple[str, ...]:
         """The atoms that compute with denormals as the machine's mode says."""
         return tuple(name for name in self.atoms if not ATOMS[name].flushes_denormals)
-
-    @property
-    def costs(self) -> Costs:
-        """What work costs on machines of this class."""
-        return COSTS[self.machine_class]
 
     @property
     def lanes(self) -> int:
@@ -107,4 +101,5 @@ class Target:
         fields["features"] = tuple(fields["features"])
         fields["gemm_tile"] = tuple(fields["gemm_tile"])
         fields["atoms"] = tuple(fields["atoms"])
+        fields["costs"] = Costs(**fields["costs"])
         return cls(**fields)

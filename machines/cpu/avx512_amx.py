@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from .avx512_vnni_bf16 import AVX512_VNNI_BF16
+from .costs import CPU_COSTS
 
 AVX512_AMX = replace(
     AVX512_VNNI_BF16,
@@ -10,4 +11,7 @@ AVX512_AMX = replace(
     features=(*AVX512_VNNI_BF16.features, "+amx-tile", "+amx-int8", "+amx-bf16"),
     atoms=("tdpbusd", "tdpbssd", "tdpbsud", "tdpbuud", "tdpbf16ps", *AVX512_VNNI_BF16.atoms),
     l2_bytes=2 << 20,
+    fma_per_cycle=2,
+    # Measured on Emerald Rapids: 152 GFLOP/s, L2 48, L3 28 and memory 10 to 14 GB/s.
+    costs=replace(CPU_COSTS, gigahertz=2.4, near_weight_bandwidth=28e9, far_weight_bandwidth=12e9),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Mapping
 from dataclasses import replace
@@ -37,6 +38,9 @@ _SLOW_ATOMS: Mapping[str, tuple[str, ...]] = dict.fromkeys(
 
 _CACHE_FOLDER = Path("/sys/devices/system/cpu/cpu0/cache")
 
+# L3 that a processor may count on: a virtual machine is told of all that a socket has, most of it its neighbours'.
+_L3_OF_A_PROCESSOR = 16 << 20
+
 
 def family_of(architecture: str, features: Mapping[str, bool]) -> Target:
     """The most capable family whose features the machine has. Raises `ValueError` for an unknown architecture."""
@@ -65,8 +69,8 @@ def _parse_size(text: str) -> int:
     return int(text[:-1]) << units[text[-1]] if text[-1] in units else int(text)
 
 
-def _cache_sizes(folder: Path = _CACHE_FOLDER) -> dict[str, int]:
-    """Data cache sizes by `Target` field, as far as the system tells them."""
+def _cache_sizes(processors: int, folder: Path = _CACHE_FOLDER) -> dict[str, int]:
+    """Data cache sizes by `Target` field, as far as the system tells them: what so many processors may count on."""
     sizes: dict[str, int] = {}
     for index in folder.glob("index*"):
         try:
@@ -77,6 +81,8 @@ def _cache_sizes(folder: Path = _CACHE_FOLDER) -> dict[str, int]:
             continue
         if kind != "Instruction" and level in (1, 2, 3):
             sizes[f"l{level}_bytes"] = size
+    if "l3_bytes" in sizes:
+        sizes["l3_bytes"] = min(sizes["l3_bytes"], _L3_OF_A_PROCESSOR * processors)
     return sizes
 
 
@@ -96,4 +102,6 @@ def host_target() -> Target:
     family = family_of(platform.machine(), features)
     enabled = tuple(f"+{name}" for name, present in sorted(features.items()) if present)
     cpu = llvm.get_host_cpu_name()
-    return replace(family, cpu=cpu, features=enabled, atoms=worthwhile_atoms(cpu, features), **_cache_sizes())
+    return replace(
+        family, cpu=cpu, features=enabled, atoms=worthwhile_atoms(cpu, features), **_cache_sizes(os.cpu_count() or 1)
+    )

@@ -71,6 +71,9 @@ ROWS_WORTH_A_COPY = 24
 FAR_APART_BYTES = 1024
 # Pixels that an indirect convolution multiplies with a panel of weights before it goes to the next one.
 PIXELS_IN_BLOCK = 96
+# Blocks of tiles that threads share evenly enough, however many they are; and blocks where all channels are one panel.
+MANY_BLOCKS = 6
+FEWEST_BLOCKS = 4
 # Rows of one of Winograd's products that take as long as loading a row of U from L2, measured.
 LOAD_OF_U = 0.7
 
@@ -314,14 +317,22 @@ def _conv_winograd(kernel: Operation, target: Target) -> Decisions:
     largest = max(4, target.l2_bytes // 2 // (4 * points * (channels + columns)))
     image = dims.product([dims.ceildiv(size, transform.tile) for size in kernel.type.dims[2:]])
     count = dims.multiply(kernel.type.dims[0], image)
+    panels = -(-int(kernel.type.dims[1]) // columns)
+    if panels == 1 and isinstance(count, int):
+        largest = min(largest, max(4, -(-count // FEWEST_BLOCKS)))
     # Of a batch whose size is not known, one image alone is tiled well.
     tiled = image if isinstance(image, int) and not isinstance(count, int) else count
     rows, tiles = winograd_block(tiled, largest, rows_in_registers(target, max(1, columns // target.lanes)))
     if tiled is not count:
         tiles = max(tiles, largest // rows * rows)
-    # With few blocks it is the output channels that can be shared evenly.
-    split = "channels" if isinstance(count, int) and -(-count // tiles) < 6 else "tiles"
+    blocks = -(-count // tiles) if isinstance(count, int) else MANY_BLOCKS
+    split = "channels" if blocks < MANY_BLOCKS and _idle_part(panels) <= _idle_part(blocks) else "tiles"
     return Winograd(channel_blocks=columns // lanes, rows=rows, tiles=tiles, split=split)
+
+
+def _idle_part(pieces: int) -> tuple[float, ...]:
+    """The part of the time that threads idle which share so many equal pieces: two threads, then four."""
+    return tuple(1 - pieces / (threads * -(-pieces // threads)) for threads in (2, 4))
 
 
 def winograd_block(count: Dim, largest: int, most_rows: int) -> tuple[int, int]:

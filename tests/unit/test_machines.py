@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import llvmlite.binding as llvm
 import pytest
 from lamina.backend.object_code import emit_assembly
 from lamina.machines import TARGETS, Target, host_target, target_by_name
 from lamina.machines.cpu import host
-from lamina.machines.cpu.host import _parse_size, family_of, worthwhile_atoms
+from lamina.machines.cpu.host import _cache_sizes, _parse_size, family_of, worthwhile_atoms
 from lamina.runtime import machine
 from lamina.runtime.program import RequiredMachine
 
@@ -67,6 +68,15 @@ def test_atoms_that_are_slower_than_widening_are_left_out(cpu):
 @pytest.mark.parametrize(("text", "size"), [("32K", 32 << 10), ("1M\n", 1 << 20), ("512", 512)])
 def test_cache_sizes(text, size):
     assert _parse_size(text) == size
+
+
+def test_a_virtual_machine_counts_on_its_part_of_l3(tmp_path: Path):
+    index = tmp_path / "index3"
+    index.mkdir()
+    for name, text in (("type", "Unified"), ("level", "3"), ("size", "300M")):
+        (index / name).write_text(text)
+    assert _cache_sizes(2, tmp_path) == {"l3_bytes": 32 << 20}
+    assert _cache_sizes(64, tmp_path) == {"l3_bytes": 300 << 20}
 
 
 def test_registers_of_matrices_need_permission(monkeypatch: pytest.MonkeyPatch) -> None:
