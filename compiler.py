@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import onnx
     from xdsl.dialects.builtin import ModuleOp
 
-    from .context import CompilerContext, Denormals
+    from .context import CompilerContext, Denormals, Precision
     from .machines import Target
     from .pipeline import PipelineOptions
 
@@ -48,6 +48,7 @@ def compile(
     options: PipelineOptions | None = None,
     winograd_error: float = winograd.DEFAULT_ERROR,
     denormals: Denormals = "flush",
+    precision: Precision = "f32",
 ) -> Executable:
     """Compiles a model for this machine, or for another that can run here.
 
@@ -56,13 +57,15 @@ def compile(
     run may use (None: what this process is allowed). ``winograd_error`` is how far off convolutions may be by
     Winograd's transforms, in units of what a direct sum in float32 is off by (0: no transforms). ``denormals`` is what
     a run does with numbers below the smallest normal one: ``flush`` takes them as zero, ``keep`` computes with them.
+    ``precision`` other than ``f32`` lets products of f32 be taken of numbers rounded to ``bf16``, or of weights stored
+    as ``f16``, wherever that is faster; sums stay f32.
     ``options`` may ask for a checked build, whose code stops a run that would leave a buffer: see PipelineOptions.
     Raises LaminaError for a model that is not valid or not supported; the message names the node.
     """
     checked = checks_by_default() if options is None else options.checked
     may_use_cache = options is None or options.may_use_cache
     machine = target if isinstance(target, str) else repr(target)
-    entry = find_entry(model, shapes, machine, winograd_error, checked, denormals) if may_use_cache else None
+    entry = find_entry(model, shapes, machine, winograd_error, checked, denormals, precision) if may_use_cache else None
     executable = entry.load(threads) if entry is not None else None
     if executable is not None:
         return executable
@@ -74,6 +77,7 @@ def compile(
         options=options,
         winograd_error=winograd_error,
         denormals=denormals,
+        precision=precision,
     )
     if entry is not None and _keep(entry, executable):
         # The file's weights are shared with other processes; those just made are this one's alone.
@@ -91,6 +95,7 @@ def _compile_anew(
     options: PipelineOptions | None,
     winograd_error: float,
     denormals: Denormals,
+    precision: Precision,
 ) -> Executable:
     from .context import CompilerContext
     from .frontend import import_loaded
@@ -103,7 +108,9 @@ def _compile_anew(
         loaded = load_model(model)
     metadata = model_metadata(loaded)
     with options.timed("import", "convert the model"):
-        context = CompilerContext(target=target, winograd_error=winograd_error, denormals=denormals)
+        context = CompilerContext(
+            target=target, winograd_error=winograd_error, denormals=denormals, precision=precision
+        )
         module = import_loaded(loaded, shapes=shapes, context=context)
     del loaded  # Its weights are in the context by now.
     executable = compile_module(module, context, threads=threads, options=options)
@@ -128,12 +135,13 @@ def import_for(
     target: str | Target = "host",
     winograd_error: float = winograd.DEFAULT_ERROR,
     denormals: Denormals = "flush",
+    precision: Precision = "f32",
 ) -> tuple[ModuleOp, CompilerContext]:
     """The model at graph level, and the context to compile it in."""
     from .context import CompilerContext
     from .frontend import import_model
 
-    context = CompilerContext(target=target, winograd_error=winograd_error, denormals=denormals)
+    context = CompilerContext(target=target, winograd_error=winograd_error, denormals=denormals, precision=precision)
     return import_model(model, shapes=shapes, context=context), context
 
 

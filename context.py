@@ -24,6 +24,7 @@ _DTYPES_ENTRY = "lamina.dtypes"
 _LAYOUTS_ENTRY = "lamina.layouts"
 
 Denormals = Literal["flush", "keep"]
+Precision = Literal["f32", "bf16", "f16"]
 
 
 class ConstantStore(MutableMapping[str, np.ndarray]):
@@ -161,7 +162,8 @@ class CompilerContext(Context):
 
     ``winograd_error`` is how far off convolutions may be by Winograd's transforms, in units of what a direct sum in
     float32 is off by (root mean squares; 0: no transforms). ``denormals`` says whether runs take denormal numbers as
-    zero (``flush``) or compute with them (``keep``). ``origins`` says of which node of the ONNX model each operation
+    zero (``flush``) or compute with them (``keep``). ``precision`` is that in which products of f32 may be taken, where
+    that pays. ``origins`` says of which node of the ONNX model each operation
     is; those that passes made are not in it.
     """
 
@@ -169,6 +171,7 @@ class CompilerContext(Context):
     origins: dict[Operation, str]
     winograd_error: float
     denormals: Denormals
+    precision: Precision
 
     def __init__(
         self,
@@ -178,15 +181,19 @@ class CompilerContext(Context):
         allow_unregistered: bool = False,
         winograd_error: float = winograd.DEFAULT_ERROR,
         denormals: Denormals = "flush",
+        precision: Precision = "f32",
     ) -> None:
         """``target`` is a target or the name of one; None is this machine, examined on first use."""
         if denormals not in get_args(Denormals):
             raise ValueError(f"denormals={denormals!r}: expected 'flush' or 'keep'")
+        if precision not in get_args(Precision):
+            raise ValueError(f"precision={precision!r}: expected 'f32', 'bf16' or 'f16'")
         super().__init__(allow_unregistered=allow_unregistered)
         self.constants = ConstantStore() if constants is None else constants
         self.origins = {}
         self.winograd_error = winograd_error
         self.denormals = denormals
+        self.precision = precision
         self._target = target
         self._register_dialects()
 
@@ -230,6 +237,7 @@ class CompilerContext(Context):
             allow_unregistered=self.allow_unregistered,
             winograd_error=self.winograd_error,
             denormals=self.denormals,
+            precision=self.precision,
         )
         duplicate._loaded_dialects = self._loaded_dialects.copy()
         duplicate._loaded_ops = self._loaded_ops.copy()

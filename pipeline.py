@@ -143,6 +143,7 @@ _CPU_PHASES = (
             # Before fusion, which looks for constants to make biases of.
             "kernel-fold-constants",
             # Before anything takes the casts from f16 and bf16.
+            "kernel-round-products",
             "kernel-narrow-floats",
             "kernel-widen-floats",
             "kernel-split-concats",

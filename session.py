@@ -66,7 +66,9 @@ class ExecutionOrder(enum.IntEnum):
 
 
 class SessionOptions:
-    """Of these only ``intra_op_num_threads`` has an effect; 0 stands for the default number of threads."""
+    """Of these ``intra_op_num_threads`` has an effect (0 stands for the default number of threads), and ``precision``,
+    which is as in ``lamina.compile``.
+    """
 
     def __init__(self) -> None:
         self.intra_op_num_threads = 0
@@ -84,6 +86,7 @@ class SessionOptions:
         self.optimized_model_filepath = ""
         self.profile_file_prefix = ""
         self.use_deterministic_compute = True
+        self.precision = "f32"
         self._entries: dict[str, str] = {}
         self._free_dimensions: dict[str, int] = {}
 
@@ -285,8 +288,7 @@ class InferenceSession:
     ):
         self._options = sess_options or SessionOptions()
         self._provider_options = provider_options
-        threads = self._options.intra_op_num_threads or None
-        self.executable = _open(path_or_bytes, threads, self._options._free_dimensions)
+        self.executable = _open(path_or_bytes, self._options)
         self._inputs = [NodeArg(info) for info in self.executable.inputs]
         self._outputs = [NodeArg(info) for info in self.executable.outputs]
 
@@ -348,29 +350,37 @@ def _plain_feeds(feeds: Mapping[str, Any]) -> Mapping[str, Any]:
     return feeds
 
 
-def _open(source: str | bytes | os.PathLike[str], threads: int | None, dimensions: Mapping[str, int]) -> Executable:
+def _open(source: str | bytes | os.PathLike[str], options: SessionOptions) -> Executable:
+    threads = options.intra_op_num_threads or None
     if isinstance(source, (bytes, bytearray, memoryview)):
         content = bytes(source)
         if is_compiled_model(content):
-            return _without_overrides(from_bytes(content, threads), dimensions)
-        return _compile(content, threads, dimensions)
+            return _as_compiled(from_bytes(content, threads), options)
+        return _compile(content, threads, options)
     path = Path(source)
     if not path.is_file():
         raise InputError(f"no model file '{path}'")
     with open(path, "rb") as stream:
         compiled = is_compiled_model(stream.read(len(MAGIC)))
     if compiled:
-        return _without_overrides(load(path, threads=threads), dimensions)
-    return _compile(path, threads, dimensions)
+        return _as_compiled(load(path, threads=threads), options)
+    return _compile(path, threads, options)
 
 
-def _without_overrides(executable: Executable, dimensions: Mapping[str, int]) -> Executable:
-    if dimensions:
-        raise InputError(f"the model is compiled: its free dimensions {sorted(dimensions)} cannot be fixed any more")
+def _as_compiled(executable: Executable, options: SessionOptions) -> Executable:
+    """The model, if nothing is asked of it that was decided otherwise when it was compiled."""
+    if options._free_dimensions:
+        names = sorted(options._free_dimensions)
+        raise InputError(f"the model is compiled: its free dimensions {names} cannot be fixed any more")
+    if options.precision not in ("f32", executable.precision):
+        raise InputError(
+            f"the model is compiled with precision='{executable.precision}', which cannot be made "
+            f"'{options.precision}' any more"
+        )
     return executable
 
 
-def _compile(model: bytes | Path, threads: int | None, dimensions: Mapping[str, int]) -> Executable:
+def _compile(model: bytes | Path, threads: int | None, options: SessionOptions) -> Executable:
     try:
         from .compiler import compile
     except ModuleNotFoundError as error:
@@ -380,7 +390,8 @@ def _compile(model: bytes | Path, threads: int | None, dimensions: Mapping[str, 
             "this is an ONNX model, and lamina-runtime only runs compiled ones: install lamina instead, or compile the "
             "model where lamina is installed (lamina compile model.onnx -o model.lamina)"
         ) from None
-    return compile(model, shapes=dict(dimensions) or None, threads=threads)
+    shapes = dict(options._free_dimensions) or None
+    return compile(model, shapes=shapes, threads=threads, precision=options.precision)  # pyright: ignore[reportArgumentType]
 
 
 def replace_onnxruntime() -> None:

@@ -46,6 +46,7 @@ PASSES: dict[str, str] = {
     "graph-partition": "passes.graph.partition:GraphPartitionPass",
     "graph-simplify-arithmetic": "passes.graph.simplify_arithmetic:GraphSimplifyArithmeticPass",
     "kernel-choose-algorithms": "passes.kernel.choose_algorithms:KernelChooseAlgorithmsPass",
+    "kernel-round-products": "passes.kernel.round_products:KernelRoundProductsPass",
     "kernel-narrow-floats": "passes.kernel.narrow_floats:KernelNarrowFloatsPass",
     "kernel-widen-floats": "passes.kernel.widen_floats:KernelWidenFloatsPass",
     "kernel-choose-layouts": "passes.kernel.choose_layouts:KernelChooseLayoutsPass",

@@ -137,11 +137,12 @@ def find_entry(
     winograd_error: float = 3.0,
     checked: bool = False,
     denormals: str = "flush",
+    precision: str = "f32",
 ) -> ModelEntry | None:
     """The place of a model in the cache; `None` where the cache is off or the model has no place in it."""
     if not folder.is_on("models") or _is_extended():
         return None
-    request = _describe_request(shapes, target, winograd_error, checked, denormals)
+    request = _describe_request(shapes, target, [float(winograd_error), checked, denormals, precision])
     if request is None:
         return None
     try:
@@ -188,9 +189,7 @@ def _content(source: Any) -> bytes | bytearray | memoryview | None:
         return None
 
 
-def _describe_request(
-    shapes: Mapping[str, Any] | None, target: str, winograd_error: float, checked: bool, denormals: str
-) -> str | None:
+def _describe_request(shapes: Mapping[str, Any] | None, target: str, options: list[float | bool | str]) -> str | None:
     """What is asked for besides the model, as text; `None` where that has none that tells it from all others."""
     compiler = compiler_identity()
     machine = machine_identity() if target == "host" else repr(target)
@@ -200,7 +199,6 @@ def _describe_request(
         dimensions = {str(name): _describe_shape(shape) for name, shape in (shapes or {}).items()}
     except TypeError:
         return None
-    options = [float(winograd_error), checked, denormals]
     return json.dumps([compiler.hex(), file_format.FILE_VERSION, machine, dimensions, *options], sort_keys=True)
 
 

@@ -62,6 +62,14 @@ class DenormalsMode(StrEnum):
     KEEP = "keep"
 
 
+class PrecisionMode(StrEnum):
+    """What products of f32 may be rounded to."""
+
+    F32 = "f32"
+    BF16 = "bf16"
+    F16 = "f16"
+
+
 ShapeOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -97,6 +105,13 @@ DenormalsOption = Annotated[
     DenormalsMode,
     typer.Option(
         "--denormals", help="Take numbers below the smallest normal one as zero (flush), or keep them (keep)."
+    ),
+]
+PrecisionOption = Annotated[
+    PrecisionMode,
+    typer.Option(
+        "--precision",
+        help="Multiply what is f32 as bf16, or store weights as f16, wherever that is faster; sums stay f32.",
     ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of random inputs.")]
@@ -181,6 +196,7 @@ def open_model(
     winograd_error: float = DEFAULT_WINOGRAD_ERROR,
     checked: bool = False,
     denormals: DenormalsMode = DenormalsMode.FLUSH,
+    precision: PrecisionMode = PrecisionMode.F32,
 ) -> tuple[Executable, FixedDims]:
     """The model, compiled unless it is already, and the dims by input name.
 
@@ -200,7 +216,7 @@ def open_model(
         options.checked |= checked
     if model.suffix == SUFFIX:
         text = LevelText.from_options(model, None, None)
-        with text.opened("host", winograd_error, denormals.value) as (module, context):
+        with text.opened("host", winograd_error, denormals.value, precision.value) as (module, context):
             executable = compile_module(module, context, start=text.phase, threads=threads, options=options)
         return _with_dims(executable, fixed)
     fixed = fixed.named_in(model)
@@ -211,6 +227,7 @@ def open_model(
         options=options,
         winograd_error=winograd_error,
         denormals=denormals.value,
+        precision=precision.value,
     )
     return executable, fixed
 

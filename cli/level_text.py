@@ -17,7 +17,7 @@ from ..runtime.errors import LaminaError
 if TYPE_CHECKING:
     from xdsl.dialects.builtin import ModuleOp
 
-    from ..context import CompilerContext, ConstantStore, Denormals
+    from ..context import CompilerContext, ConstantStore, Denormals, Precision
 
 SUFFIX = ".mlir"
 
@@ -39,7 +39,7 @@ class LevelText:
 
     @contextlib.contextmanager
     def opened(
-        self, target: str, winograd_error: float, denormals: Denormals
+        self, target: str, winograd_error: float, denormals: Denormals, precision: Precision = "f32"
     ) -> Iterator[tuple[ModuleOp, CompilerContext]]:
         """The module, checked, and a context with its constants; to be compiled inside.
 
@@ -52,7 +52,11 @@ class LevelText:
 
         constants = None if self.constants is None else load_constants(self.constants)
         context = CompilerContext(
-            target=target, constants=constants, winograd_error=winograd_error, denormals=denormals
+            target=target,
+            constants=constants,
+            winograd_error=winograd_error,
+            denormals=denormals,
+            precision=precision,
         )
         name = str(self.path)
         module, spans = read_text(context, self.path.read_bytes(), name)

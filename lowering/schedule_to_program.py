@@ -380,6 +380,7 @@ def build_program(module: ModuleOp, context: CompilerContext) -> tuple[manifest.
         checks=checks,
         vanishing=_vanishing(main),
         functions=signatures(segments.values(), writes),
+        precision=context.precision,
     )
     return program, memory
 

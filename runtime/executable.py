@@ -108,6 +108,11 @@ class Executable:
         return self._outputs
 
     @property
+    def precision(self) -> str:
+        """What products of f32 were allowed to be rounded to when the model was compiled: ``f32`` is nothing."""
+        return self.program.precision
+
+    @property
     def threads(self) -> int:
         return self._threads
 

@@ -281,7 +281,7 @@ class Program:
 
     ``vanishing`` lists, for each output, the axes that it does not have where their size is 1; nothing where no output
     has any. ``metadata`` carries what the model file says of itself: graph_name, producer_name, domain, description,
-    version, and custom (a dict of text).
+    version, and custom (a dict of text). ``precision`` is what products of f32 were allowed to be rounded to.
     """
 
     target: RequiredMachine
@@ -295,6 +295,7 @@ class Program:
     vanishing: list[list[int]] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
     functions: dict[str, Function] = field(default_factory=dict)
+    precision: str = "f32"
     version: int = PROGRAM_VERSION
 
     def to_dict(self) -> dict[str, Any]:

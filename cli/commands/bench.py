@@ -18,6 +18,8 @@ from ..common import (
     FixedDims,
     JsonOption,
     ModelArgument,
+    PrecisionMode,
+    PrecisionOption,
     SeedOption,
     ShapeOption,
     ThreadsOption,
@@ -64,6 +66,7 @@ def bench(
     threads: ThreadsOption = None,
     winograd_error: WinogradErrorOption = DEFAULT_WINOGRAD_ERROR,
     denormals: DenormalsOption = DenormalsMode.FLUSH,
+    precision: PrecisionOption = PrecisionMode.F32,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -81,7 +84,7 @@ def bench(
 
         def opened(path: Path) -> tuple[Executable, FixedDims]:
             dims = FixedDims.from_options(shape, dim)
-            return open_model(path, dims, threads, progress, winograd_error, denormals=denormals)
+            return open_model(path, dims, threads, progress, winograd_error, denormals=denormals, precision=precision)
 
         executable, fixed = opened(model)
         open_ms = (time.perf_counter() - begin) * 1e3

@@ -21,6 +21,8 @@ from ..common import (
     FixedDims,
     FromOption,
     JsonOption,
+    PrecisionMode,
+    PrecisionOption,
     ShapeOption,
     WinogradErrorOption,
     duration_text,
@@ -69,6 +71,7 @@ def compile_model(
     dim: DimOption = None,
     winograd_error: WinogradErrorOption = DEFAULT_WINOGRAD_ERROR,
     denormals: DenormalsOption = DenormalsMode.FLUSH,
+    precision: PrecisionOption = PrecisionMode.F32,
     start: FromOption = None,
     constants: ConstantsOption = None,
     dump_phases: Annotated[
@@ -112,7 +115,7 @@ def compile_model(
                 progress(phase, step, done, total)
 
         options.progress = watch
-        request = _Request(text or model, target, fixed, options, winograd_error, denormals)
+        request = _Request(text or model, target, fixed, options, winograd_error, denormals, precision)
         if destination is None:
             typer.get_binary_stream("stdout").write(request.level(emit))
         else:
@@ -191,6 +194,7 @@ class _Request:
     options: PipelineOptions
     winograd_error: float
     denormals: DenormalsMode
+    precision: PrecisionMode
 
     def write(self, path: Path, emit: str) -> None:
         if emit != "lamina":
@@ -206,7 +210,7 @@ class _Request:
         from ...compiler import compile, compile_module
 
         if isinstance(self.model, LevelText):
-            with self.model.opened(self.target, self.winograd_error, self.denormals.value) as (module, context):
+            with self._opened_text(self.model) as (module, context):
                 return compile_module(module, context, start=self.model.phase, options=self.options)
         return compile(
             self.model,
@@ -215,7 +219,11 @@ class _Request:
             options=self.options,
             winograd_error=self.winograd_error,
             denormals=self.denormals.value,
+            precision=self.precision.value,
         )
+
+    def _opened_text(self, text: LevelText) -> contextlib.AbstractContextManager[tuple[ModuleOp, CompilerContext]]:
+        return text.opened(self.target, self.winograd_error, self.denormals.value, self.precision.value)
 
     def level(self, emit: str) -> bytes:
         """The model at one level, as the bytes of a text or an object file."""
@@ -233,8 +241,7 @@ class _Request:
 
         if isinstance(self.model, LevelText):
             with self.options.timed(self.model.phase, "read the text"):
-                opened = self.model.opened(self.target, self.winograd_error, self.denormals.value)
-                return *stack.enter_context(opened), self.model.phase
+                return *stack.enter_context(self._opened_text(self.model)), self.model.phase
         with self.options.timed("import", "convert the model"):
             module, context = import_for(
                 self.model,
@@ -242,6 +249,7 @@ class _Request:
                 target=self.target,
                 winograd_error=self.winograd_error,
                 denormals=self.denormals.value,
+                precision=self.precision.value,
             )
         return module, context, None
 

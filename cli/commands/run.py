@@ -17,6 +17,8 @@ from ..common import (
     FixedDims,
     JsonOption,
     ModelArgument,
+    PrecisionMode,
+    PrecisionOption,
     SeedOption,
     ShapeOption,
     ThreadsOption,
@@ -89,6 +91,7 @@ def run(
     threads: ThreadsOption = None,
     winograd_error: WinogradErrorOption = DEFAULT_WINOGRAD_ERROR,
     denormals: DenormalsOption = DenormalsMode.FLUSH,
+    precision: PrecisionOption = PrecisionMode.F32,
     checked: CheckedOption = False,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
@@ -106,7 +109,7 @@ def run(
     begin = time.perf_counter()
     with shown_progress(not as_json) as progress:
         executable, fixed = open_model(
-            model, FixedDims.from_options(shape, dim), threads, progress, winograd_error, checked, denormals
+            model, FixedDims.from_options(shape, dim), threads, progress, winograd_error, checked, denormals, precision
         )
         opened = time.perf_counter()
         feeds = given.feeds(executable.inputs, known_sizes(executable.inputs, fixed), normalization)

@@ -48,19 +48,24 @@ class KernelChooseAlgorithmsPass(ModulePass):
                 self.choose(kernel, context, budget)
 
     def choose(self, kernel: ConvOp, context: CompilerContext, budget: float) -> None:
-        """The fastest algorithm within the budget."""
-        possible = applicable_algorithms(kernel, context.target)
-        ranked = sorted(possible, key=lambda algorithm: estimate_seconds(kernel, algorithm, context.target))
-        if self.force in possible:
-            ranked = [self.force]
-        for algorithm in ranked:
-            error = _winograd_error(kernel, algorithm, context)
-            if error is not None and error > budget and algorithm != self.force:
-                continue
-            kernel.set("algorithm", algorithm)
-            if error is not None:
-                kernel.set("error", error)
-            return
+        """The algorithm that is forced, if it can run, else the fastest one within the budget."""
+        if self.force in applicable_algorithms(kernel, context.target):
+            algorithm, error = self.force, _winograd_error(kernel, self.force, context)
+        else:
+            algorithm, error = fastest_algorithm(kernel, context, budget)
+        kernel.set("algorithm", algorithm)
+        if error is not None:
+            kernel.set("error", error)
+
+
+def fastest_algorithm(kernel: ConvOp, context: CompilerContext, budget: float) -> tuple[str, float | None]:
+    """The fastest algorithm within the budget, and its error as far as it has one beyond that of a direct sum."""
+    possible = applicable_algorithms(kernel, context.target)
+    for algorithm in sorted(possible, key=lambda each: estimate_seconds(kernel, each, context.target)):
+        error = _winograd_error(kernel, algorithm, context)
+        if error is None or error <= budget:
+            return algorithm, error
+    raise AssertionError("im2col can always run, and sums directly")
 
 
 def _winograd_error(kernel: ConvOp, algorithm: str, context: CompilerContext) -> float | None:

@@ -76,13 +76,13 @@ def estimate_seconds(kernel: ConvOp, algorithm: str, target: Target) -> float:
     match algorithm:
         case "direct":
             block = channel_block(target)
-            channels = _known(kernel.type.dims[1])
+            channels = known_size(kernel.type.dims[1])
             padded = -(-channels // block) * block
             # Lanes without a channel are computed and stored like the others.
             size = element_bytes(kernel.type.element_type)
             copied = size * (padded - channels) * pixels(kernel) / costs.layout_change_bandwidth
             # Channels that fill no block lie apart.
-            in_words = depth if _known(kernel.in_type(1).dims[1]) >= block else 1
+            in_words = depth if known_size(kernel.in_type(1).dims[1]) >= block else 1
             return _operations(kernel, in_words, target) / peak * padded / max(channels, 1) + copied
         case "depthwise":
             return _operations(kernel, 1, target) / (costs.depthwise_share * peak)
@@ -91,9 +91,10 @@ def estimate_seconds(kernel: ConvOp, algorithm: str, target: Target) -> float:
             seconds = _operations(kernel, depth, target) / 2 * cycles / (costs.im2col_share * costs.gigahertz * 1e9)
             return seconds + _conversion_seconds(kernel, target)
         case "indirect":
-            columns, channels = indirect_columns(kernel, target), _known(kernel.type.dims[1]) // kernel.get("groups")
+            columns = indirect_columns(kernel, target)
+            channels = known_size(kernel.type.dims[1]) // kernel.get("groups")
             padded = -(-channels // columns) * columns
-            overhead = 1 + costs.indirect_row_channels / max(_known(kernel.in_type(1).dims[1]), 1)
+            overhead = 1 + costs.indirect_row_channels / max(known_size(kernel.in_type(1).dims[1]), 1)
             operations = _operations(kernel, depth, target)
             products = operations / (costs.indirect_share * peak) * padded / max(channels, 1) * overhead
             return products + _conversion_seconds(kernel, target)
@@ -103,14 +104,14 @@ def estimate_seconds(kernel: ConvOp, algorithm: str, target: Target) -> float:
 def _conversion_seconds(kernel: ConvOp, target: Target) -> float:
     """Time to read and write again what neighbours most likely keep in channel blocks."""
     block = channel_block(target)
-    tensors = [type_ for type_ in (kernel.in_type(0), kernel.type) if _known(type_.dims[1]) >= block]
+    tensors = [type_ for type_ in (kernel.in_type(0), kernel.type) if known_size(type_.dims[1]) >= block]
     sizes = [element_bytes(type_.element_type) * math.prod(_extents(type_.dims)) for type_ in tensors]
     return 2.0 * sum(sizes) / target.costs.layout_change_bandwidth
 
 
 def _operations(kernel: ConvOp, depth: int, target: Target) -> float:
     """What there is to multiply and add: words of ``depth`` channels, or integers that are widened first."""
-    channels = max(1, _known(kernel.in_type(1).dims[1]))
+    channels = max(1, known_size(kernel.in_type(1).dims[1]))
     is_widened = depth == 1 and not isinstance(kernel.in_type(0).element_type, AnyFloat)
     share = target.costs.widened_share if is_widened else 1.0
     return direct_operations(kernel) * -(-channels // depth) / channels / share
@@ -118,13 +119,13 @@ def _operations(kernel: ConvOp, depth: int, target: Target) -> float:
 
 def direct_operations(kernel: ConvOp) -> float:
     """Floating-point operations of the definition."""
-    return 2.0 * pixels(kernel) * math.prod(_known(size) for size in kernel.in_type(1).dims)
+    return 2.0 * pixels(kernel) * math.prod(known_size(size) for size in kernel.in_type(1).dims)
 
 
 def _winograd_seconds(kernel: ConvOp, tile: int, peak: float, target: Target) -> float:
     """Products of (tile + 2)^2 points a tile, transforms at the speed of L2, and U from where it fits."""
     batch, out_channels, height, width = _extents(kernel.type.dims)
-    in_channels = _known(kernel.in_type(1).dims[1])
+    in_channels = known_size(kernel.in_type(1).dims[1])
     points, costs = (tile + 2) ** 2, target.costs
     tiles = batch * math.ceil(height / tile) * math.ceil(width / tile)
     products = 2.0 * points * tiles * in_channels * out_channels / (costs.winograd_share * peak)
@@ -143,11 +144,11 @@ def pixels(kernel: ConvOp) -> float:
 
 def _extents(dims: Sequence[Dim]) -> list[int]:
     """Dimensions of a tensor, unknown ones guessed."""
-    return [_known(size, TYPICAL_BATCH if axis == 0 else None) for axis, size in enumerate(dims)]
+    return [known_size(size, TYPICAL_BATCH if axis == 0 else None) for axis, size in enumerate(dims)]
 
 
 @functools.lru_cache(maxsize=4096)
-def _known(size: Dim, otherwise: int | None = None) -> int:
+def known_size(size: Dim, otherwise: int | None = None) -> int:
     """A dimension; an unknown one is what its expression gives for typical sizes."""
     if isinstance(size, int):
         return size

@@ -43,7 +43,7 @@ HOSTS: tuple[type[KernelOp], ...] = (
     ConvOp, GemmOp, PoolOp, ReduceOp, ResizeOp, LayerNormOp, SoftmaxOp, ConcatOp, PadOp, SliceOp, GatherOp,
 )  # fmt: skip
 # Those that compute what they store in registers, and may store it narrower.
-_COMPUTING = (ContractionOp, PoolOp, ReduceOp, ResizeOp, LayerNormOp, SoftmaxOp)
+COMPUTING = (ContractionOp, PoolOp, ReduceOp, ResizeOp, LayerNormOp, SoftmaxOp)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _host_of(op: MapOp, position: dict[Operation, int]) -> KernelOp | None:
 
 def _can_take(host: KernelOp, op: MapOp) -> bool:
     written = host.type.with_layout(op.type.layout) if _can_write_as(host, op.type.layout) else host.type
-    fits = written == op.type or (isinstance(host, _COMPUTING) and _stores_no_more(op.type, written))
+    fits = written == op.type or (isinstance(host, COMPUTING) and _stores_no_more(op.type, written))
     return fits and only_user_is(host.result, op)
 
 

@@ -13,10 +13,9 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects.graph.types import numpy_dtype
-from ...dialects.kernel import ConstantOp, ContractionOp, ConvOp, GemmOp, MapOp
-from ..tiling import fills_tiles
-from .conv_costs import channel_block
+from ...dialects.kernel import ConstantOp, ContractionOp, MapOp
 from .dead_code import remove_unread
+from .narrow_atoms import NarrowAtoms
 from .views import tensor_type
 from .widening import as_widened, through_views, viewed_again, widened_by
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from ...context import ConstantStore
     from ...machines import Target
 
-_PRODUCTS = ("bf16", "bf16", "f32")
 _LOWER_HALF = np.uint32(0xFFFF)
 
 
@@ -52,7 +50,7 @@ class KernelNarrowFloatsPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         target: Target = ctx.target  # pyright: ignore[reportAttributeAccessIssue]
-        if all(target.atom_for(*_PRODUCTS, tiles=tiles) is None for tiles in (False, True)):
+        if not NarrowAtoms.of(target).has_any:
             return
         narrowing = _Narrowing(ctx.constants, target)  # pyright: ignore[reportAttributeAccessIssue]
         for function in op.ops:
@@ -63,26 +61,16 @@ class KernelNarrowFloatsPass(ModulePass):
 class _Narrowing:
     def __init__(self, constants: ConstantStore, target: Target):
         self.constants = constants
-        self.dot, self.tiles = (target.atom_for(*_PRODUCTS, tiles=tiles) for tiles in (False, True))
-        self.least_channels = channel_block(target)
+        self.atoms = NarrowAtoms.of(target)
         self.narrow_names: dict[str, str | None] = {}
         """By constant of f32, the same numbers as bf16; None where they are none."""
 
     def narrow_products(self, block: Block) -> None:
         for op in list(block.ops):
-            if isinstance(op, ContractionOp) and self.has_atom(op) and self.can_narrow(op):
+            if isinstance(op, ContractionOp) and self.atoms.multiply(op) and self.can_narrow(op):
                 for index in (0, 1):
                     op.operands[index] = self.narrowed(op.operands[index], op)
         remove_unread(block)
-
-    def has_atom(self, op: ContractionOp) -> bool:
-        """Whether it would multiply by the atom, for which the weights of a convolution are packed beforehand."""
-        if isinstance(op, GemmOp) and self.tiles is not None and fills_tiles(op, self.tiles):
-            return True
-        if self.dot is None or not isinstance(op, ConvOp):
-            return self.dot is not None
-        channels, weights = op.in_type(1).dims[1], through_views(op.ins[1])[0].owner
-        return isinstance(weights, ConstantOp) and isinstance(channels, int) and channels >= self.least_channels
 
     def can_narrow(self, op: ContractionOp) -> bool:
         roots = [through_views(operand)[0].owner for operand in op.ins[:2]]

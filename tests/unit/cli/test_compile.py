@@ -124,3 +124,17 @@ def test_a_full_disk_names_the_compiled_model(tmp_path: Path, model: Path, lamin
     assert code == 1
     assert f"'{tmp_path / 'out.lamina'}': no space left on device" in errors
     assert list(tmp_path.glob("*out.lamina*")) == []
+
+
+@pytest.mark.parametrize("source", ["model", "graph"])
+def test_rounds_on_request(lamina, model: Path, tmp_path: Path, source: str) -> None:
+    if source != "model":
+        assert lamina("compile", model, "--dump-phases", tmp_path, "-o", tmp_path / "f32.lamina")[0] == 0
+        model = tmp_path / "1-graph.mlir"
+    for precision in ("f32", "bf16"):
+        path = tmp_path / f"{precision}.lamina"
+        assert lamina("compile", model, "--precision", precision, "-o", path)[0] == 0
+        assert load(path).precision == precision
+    code, _, errors = lamina("compile", model, "--precision", "half")
+    assert code == 2
+    assert all(choice in errors for choice in ("f32", "bf16", "f16"))

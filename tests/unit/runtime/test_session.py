@@ -89,7 +89,7 @@ def test_models_are_compiled(compiled, monkeypatch, tmp_path) -> None:
 
     calls = []
 
-    def compile(model, *, shapes=None, threads=None, target="host"):
+    def compile(model, *, shapes=None, threads=None, target="host", precision="f32"):
         calls.append((model, shapes, threads))
         executable = lamina.runtime.executable.from_bytes(compiled, threads)
         executable.program.metadata = {"graph_name": "the graph", "custom": {"key": "text"}}

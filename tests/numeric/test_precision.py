@@ -1,0 +1,108 @@
+"""What ``precision`` asks for: products of numbers rounded to half the width, within the bounds of docs/accuracy.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lamina
+import numpy as np
+import onnx
+import pytest
+from lamina.benchmarks.models import ModelUnavailable
+from lamina.benchmarks.networks import NETWORKS
+from lamina.cache.models import find_entry
+from lamina.compiler import import_for
+from lamina.machines import host_target
+from lamina.pipeline import compile_through, module_text
+from onnx import TensorProto, helper, numpy_helper
+
+WITH_DOT = "avx512_vnni_bf16"
+needs_dot = pytest.mark.skipif("+avx512bf16" not in host_target().features, reason="this CPU has no avx512_bf16")
+BOUNDS = {"bf16": 2e-2, "f16": 2e-3}
+"""Root mean square of what an output is off by, over that of the output in f32."""
+
+
+def perceptron() -> onnx.ModelProto:
+    """Two products with a residual connection around them, for any number of rows."""
+    rng = np.random.default_rng(0)
+    weights = [
+        numpy_helper.from_array((rng.standard_normal(shape) / 8).astype(np.float32), name)
+        for name, shape in (("w", (64, 96)), ("v", (96, 64)), ("u", (64, 10)))
+    ]
+    nodes = [
+        helper.make_node("Relu", ["x"], ["a"]),
+        helper.make_node("MatMul", ["a", "w"], ["b"]),
+        helper.make_node("Tanh", ["b"], ["c"]),
+        helper.make_node("MatMul", ["c", "v"], ["d"]),
+        helper.make_node("Add", ["d", "a"], ["e"]),
+        helper.make_node("MatMul", ["e", "u"], ["y"]),
+    ]
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 64])]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
+    graph = helper.make_graph(nodes, "g", inputs, outputs, weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
+
+
+def error(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> float:
+    pairs = [(found[name].astype(np.float64), array.astype(np.float64)) for name, array in expected.items()]
+    return max(float(np.sqrt(np.mean((a - b) ** 2) / np.mean(b**2))) for a, b in pairs)
+
+
+def stages(model: onnx.ModelProto, precision: str, target: str) -> list[str]:
+    module, context = import_for(model, precision=precision, target=target)  # pyright: ignore[reportArgumentType]
+    text = module_text(compile_through(module, context, stop="schedule"))
+    return [line for line in text.splitlines() if "schedule.stage" in line]
+
+
+def test_products_alone_are_rounded() -> None:
+    """The casts are part of what computes the tensors: there are no more stages."""
+    wide, narrow = (stages(perceptron(), precision, WITH_DOT) for precision in ("f32", "bf16"))
+    assert len(narrow) == len(wide)
+    assert sum("atom = vdpbf16ps" in line for line in narrow) == 3
+
+
+@pytest.mark.parametrize("target", ["host", pytest.param(WITH_DOT, marks=needs_dot)])
+@pytest.mark.parametrize("precision", list(BOUNDS))
+def test_is_within_bounds(precision: str, target: str) -> None:
+    exact = lamina.compile(perceptron())
+    narrow = lamina.compile(perceptron(), precision=precision, target=target)
+    for rows in (1, 37):
+        feeds = {"x": np.random.default_rng(rows).standard_normal((rows, 64)).astype(np.float32)}
+        assert error(narrow.run(feeds), exact.run(feeds)) < BOUNDS[precision]
+
+
+@needs_dot
+@pytest.mark.parametrize("name", ["squeezenet1_1", "mobilenet_v2"])
+def test_networks_are_within_bounds(name: str) -> None:
+    network = NETWORKS[name]
+    try:
+        path = network.locate()
+    except ModelUnavailable as problem:
+        pytest.skip(str(problem))
+    feeds = network.feeds()
+    exact, narrow = lamina.compile(path), lamina.compile(path, precision="bf16", target=WITH_DOT)
+    assert error(narrow.run(feeds), exact.run(feeds)) < BOUNDS["bf16"]
+    assert narrow.constants.nbytes < exact.constants.nbytes
+
+
+def test_is_remembered(tmp_path: Path) -> None:
+    path = tmp_path / "model.lamina"
+    lamina.compile(perceptron(), precision="bf16").save(path)
+    assert lamina.load(path).precision == "bf16"
+    assert lamina.compile(perceptron()).precision == "f32"
+    options = lamina.SessionOptions()
+    options.precision = "f16"
+    with pytest.raises(lamina.InputError, match="compiled with precision='bf16', which cannot be made 'f16'"):
+        lamina.InferenceSession(path, options)
+    assert lamina.InferenceSession(perceptron().SerializeToString(), options).executable.precision == "f16"
+
+
+def test_others_are_refused() -> None:
+    with pytest.raises(ValueError, match="precision='fp16': expected 'f32', 'bf16' or 'f16'"):
+        lamina.compile(perceptron(), precision="fp16")  # pyright: ignore[reportArgumentType]
+
+
+def test_has_entries_of_its_own_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LAMINA_CACHE", raising=False)
+    entries = [find_entry(b"model", None, "host", precision=precision) for precision in ("f32", "bf16", "f16")]
+    assert len({entry.request for entry in entries if entry is not None}) == 3
