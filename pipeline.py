@@ -70,6 +70,8 @@ HOST_OPERATIONS = _operations(
     "max_pool_with_indices non_max_suppression nonzero range reverse_sequence rnn roi_align scatter_elements "
     "scatter_nd topk unique yield",
 )
+# What graph-expand-quantization writes out.
+QUANTIZATION_OPERATIONS = _operations("graph", "dequantize quantize")
 # What loops-expand-math writes out.
 EXPANDED_OPERATIONS = _operations(
     "math",
@@ -115,6 +117,12 @@ _CPU_PHASES = (
         (
             "graph-fold-constants",
             "graph-eliminate-identities",
+            # Before anything is folded that integers stand for.
+            "graph-move-quantization",
+            "graph-narrow-dequantized",
+            "graph-expand-quantization",
+            "graph-fold-constants",
+            "graph-eliminate-identities",
             # Before arithmetic is simplified, which takes their parts apart.
             "graph-fuse-layer-norm",
             "graph-fuse-softmax",
@@ -130,7 +138,7 @@ _CPU_PHASES = (
             "graph-dead-code",
             "graph-partition",
         ),
-        _legal(*_FUNCTION, "graph", without=HOST_OPERATIONS),
+        _legal(*_FUNCTION, "graph", without=(*HOST_OPERATIONS, *QUANTIZATION_OPERATIONS)),
     ),
     Phase(
         "kernel",

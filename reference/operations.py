@@ -19,12 +19,14 @@ from .elementwise import ELEMENTWISE, Operation
 from .indexing import INDEXING
 from .linear import LINEAR
 from .movement import MOVEMENT
+from .quantization import QUANTIZATION
 from .recurrent import RECURRENT
 from .reductions import REDUCTIONS
 from .sampling import SAMPLING
 
 REFERENCE: dict[str, Operation] = {
     **ELEMENTWISE,
+    **QUANTIZATION,
     **LINEAR,
     **REDUCTIONS,
     **MOVEMENT,
@@ -34,7 +36,7 @@ REFERENCE: dict[str, Operation] = {
 }
 
 # Operations that read the attributes 'shape' and 'dtype' of their (only) result.
-SHAPED_BY_RESULT = frozenset({"reshape", "broadcast_to", "dim_values", "iota", "one_hot", "resize", "cast"})
+SHAPED_BY_RESULT = frozenset({"reshape", "broadcast_to", "dim_values", "iota", "one_hot", "resize", "cast", "quantize"})
 
 
 def evaluate(name: str, inputs: Sequence[np.ndarray], attributes: Mapping[str, Any]) -> list[np.ndarray]:

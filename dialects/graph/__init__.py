@@ -100,6 +100,7 @@ from .movement import (
 )
 from .operation import GraphOperation
 from .pooling import AvgPoolOp, MaxPoolOp, MaxPoolWithIndicesOp, ResizeOp
+from .quantization import DequantizeOp, QuantizeOp
 from .recurrent import GruOp, LstmOp, RnnOp
 from .reductions import ArgMaxOp, ArgMinOp, CumsumOp, LayerNormOp, ReduceOp, SoftmaxOp
 from .types import GraphTensorType
@@ -109,6 +110,7 @@ Graph = Dialect(
     [
         ConstantOp, DimValuesOp, IotaOp, RangeOp,
         *ELEMENTWISE_OPERATIONS,
+        QuantizeOp, DequantizeOp,
         ConvOp, MatmulOp,
         ReduceOp, ArgMaxOp, ArgMinOp, SoftmaxOp, LayerNormOp, CumsumOp,
         MaxPoolOp, MaxPoolWithIndicesOp, AvgPoolOp, ResizeOp,
@@ -149,6 +151,7 @@ __all__ = [
     "CosOp",
     "CoshOp",
     "CumsumOp",
+    "DequantizeOp",
     "DimValuesOp",
     "DimensionAttr",
     "DivOp",
@@ -201,6 +204,7 @@ __all__ = [
     "OrOp",
     "PadOp",
     "PowOp",
+    "QuantizeOp",
     "RangeOp",
     "ReciprocalOp",
     "ReduceOp",

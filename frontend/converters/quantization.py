@@ -1,4 +1,4 @@
-"""Quantisation, written out in casts and arithmetic. Results are those of integer arithmetic, bit for bit."""
+"""Quantisation. Products of integers are written out in casts and arithmetic, and exact."""
 
 from __future__ import annotations
 
@@ -59,11 +59,8 @@ def convert_quantize(node: Node) -> Value:
 
 def quantised(node: Node, x: Value, scale: Value, zero: Value | None, element: Attribute) -> Value:
     """saturate(round(x / scale) + zero point) of f32, in that type; both broadcast to x."""
-    b = node.b
-    scaled = b.op(graph.RoundOp, b.div(x, scale))
-    if zero is not None:
-        scaled = b.add(scaled, b.cast(zero, f32))
-    return b.cast(scaled, element, saturate=True)
+    operands = [x, scale] if zero is None else [x, scale, zero]
+    return node.b.emit(graph.QuantizeOp, operands, [x.type.with_element(element)])[0]
 
 
 @converter("DequantizeLinear")
@@ -79,7 +76,8 @@ def convert_dequantize(node: Node) -> Value:
 
 def dequantised(node: Node, x: Value, scale: Value, zero: Value | None) -> Value:
     """(x - zero point) * scale in f32; both broadcast to x."""
-    return node.b.mul(node.b.cast(shifted(node, x, zero), f32), scale)
+    operands = [x, scale] if zero is None else [x, scale, zero]
+    return node.b.op(graph.DequantizeOp, *operands)
 
 
 @converter("DynamicQuantizeLinear")

@@ -357,3 +357,21 @@ func.func @narrow_bias(%x: !graph.tensor<1 x 4 x 5 x 5 x i8>, %w: !graph.tensor<
 }
 
 // CHECK: C2: bias has elements of i8, the sums are of i32
+
+// -----
+
+func.func @zero_of_another_type(%x: !graph.tensor<4 x i8>, %s: !graph.tensor<f32>, %z: !graph.tensor<ui8>) {
+  %0 = graph.dequantize %x, %s, %z : (!graph.tensor<4 x i8>, !graph.tensor<f32>, !graph.tensor<ui8>) -> !graph.tensor<4 x f32>
+  func.return
+}
+
+// CHECK: C2: the zero point has elements of ui8, integers are i8
+
+// -----
+
+func.func @scales_of_another_length(%x: !graph.tensor<4 x f32>, %s: !graph.tensor<3 x f32>) {
+  %0 = graph.quantize %x, %s : (!graph.tensor<4 x f32>, !graph.tensor<3 x f32>) -> !graph.tensor<4 x i8>
+  func.return
+}
+
+// CHECK: C3: the scale !graph.tensor<3 x f32> doesn't broadcast to !graph.tensor<4 x f32>
