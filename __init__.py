@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .compiler import compile
+    from .quantization.quantize import Quantized, quantize
     from .runtime.errors import (
         ExecutionError,
         FileFormatError,
@@ -29,6 +30,8 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "compile": ".compiler",
     "load": ".runtime.executable",
+    "quantize": ".quantization.quantize",
+    "Quantized": ".quantization.quantize",
     "Executable": ".runtime.executable",
     "InferenceSession": ".session",
     "SessionOptions": ".session",
@@ -55,10 +58,12 @@ __all__ = [
     "LaminaError",
     "MemoryAccessError",
     "ProgramError",
+    "Quantized",
     "SessionOptions",
     "TargetMismatchError",
     "compile",
     "load",
+    "quantize",
     "replace_onnxruntime",
 ]
 

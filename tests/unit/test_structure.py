@@ -88,7 +88,7 @@ def forbidden(folder: str, *packages: str) -> list[str]:
 ROOMS = (
     "reference", "runtime", "errors", "external_files", "machines", "dialects", "universe", "context",
     "interpreters", "frontend", "lowering", "passes", "cache", "backend",
-    "pipeline", "compiler", "session", "lamina", "verification", "cli",
+    "pipeline", "compiler", "quantization", "session", "lamina", "verification", "cli",
 )  # fmt: skip
 
 

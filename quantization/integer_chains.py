@@ -1,0 +1,143 @@
+"""Keeps tensors in integers from one quantised product to the next.
+
+What stands between two products and computes on few numbers each (sums, pools, activations, moves) takes and gives
+integers, too: a pair of QuantizeLinear and DequantizeLinear stands on each of its tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from onnx import NodeProto
+
+from .layers import Layer
+from .onnx_graph import OnnxGraph, attribute
+from .ranges import Calibration, Observer
+from .schemes import Scheme, activation_scheme
+from .static_form import StaticForm
+
+# Their results are some of their numbers, so that both have one scale; all else about them is no number.
+_MOVES = frozenset(
+    ("DepthToSpace", "Expand", "Flatten", "Gather", "Identity", "MaxPool", "Pad", "Reshape", "Slice", "SpaceToDepth", "Split",
+     "Squeeze", "Tile", "Transpose", "Unsqueeze")
+)  # fmt: skip
+_ARITHMETIC = frozenset(
+    ("Add", "AveragePool", "Clip", "Concat", "Gelu", "GlobalAveragePool", "HardSigmoid", "HardSwish", "LeakyRelu", "Mul",
+     "ReduceMean", "Relu", "Resize", "Sigmoid", "Tanh")
+)  # fmt: skip
+# Operators of which every input is a tensor; of the others it is the first.
+_OF_SEVERAL = frozenset(("Add", "Concat", "Mul"))
+
+
+class Connections:
+    """Nodes between products that may take integers, and the tensors that this concerns."""
+
+    def __init__(self, graph: OnnxGraph, floats: set[str]) -> None:
+        self._graph = graph
+        self.nodes = [node for node in graph.nodes if _may_take_integers(graph, node, floats)]
+
+    def tensors(self) -> Iterable[str]:
+        for node in self.nodes:
+            yield from tensors_of(node)
+            yield from node.output
+
+    def schemes(self, seen: Mapping[str, Observer], calibration: Calibration) -> dict[str, Scheme]:
+        """A scheme for each tensor seen; those of a move's input and results are one, that of its input."""
+        source = {result: node.input[0] for node in self.nodes if _is_move(node) for result in node.output}
+        schemes = {}
+        for name in seen:
+            root = name
+            while root in source:
+                root = source[root]
+            schemes[name] = activation_scheme(*seen[root if root in seen else name].range(calibration))
+        return schemes
+
+    def between(self, products: Sequence[Layer]) -> list[NodeProto]:
+        """The nodes all of whose tensors come from these products, and lead to one of them, by way of one another."""
+        made = {layer.output for layer in products}
+        read = {name for layer in products for name in layer.inputs}
+        joined = list(self.nodes)
+        while True:
+            results = made | {name for node in joined for name in node.output}
+            wanted = read | {name for node in joined for name in tensors_of(node)}
+            kept = [
+                node
+                for node in joined
+                if all(name in results for name in tensors_of(node)) and all(name in wanted for name in node.output)
+            ]
+            if len(kept) == len(joined):
+                return kept
+            joined = kept
+
+
+def write_chains(graph: OnnxGraph, products: Sequence[Layer], between: Sequence[NodeProto], form: StaticForm) -> None:
+    """Puts pairs on all tensors between quantised nodes; the products are still to be written.
+
+    A Relu or Clip whose lower bound is 0 is dropped where its result is quantised: the least integer stands for 0.
+    """
+    between = _without_bounds(graph, products, between)
+    made = {layer.output for layer in products} | {name for node in between for name in node.output}
+    read = {name for layer in products for name in layer.inputs} | {
+        name for node in between for name in tensors_of(node)
+    }
+    quantised = (made & read) | {layer.output for layer in products if layer.operator == "Conv"}
+    for value in sorted(quantised & form.schemes.keys()):
+        maker = graph.maker(value)
+        assert maker is not None
+        computed = graph.unique(f"{value}_computed")
+        graph.rename_result(maker, value, computed)
+        form.quantise_result(graph, value, computed)
+
+
+def tensors_of(node: NodeProto) -> list[str]:
+    """The inputs that are quantised where the node is."""
+    return list(node.input) if node.op_type in _OF_SEVERAL else [node.input[0]]
+
+
+def _may_take_integers(graph: OnnxGraph, node: NodeProto, floats: set[str]) -> bool:
+    if node.domain or not (_is_move(node) or node.op_type in _ARITHMETIC):
+        return False
+    if node.op_type == "Resize" and attribute(node, "mode", b"nearest") == b"cubic":
+        return False
+    if node.op_type in ("Expand", "Gather", "Identity", "Tile") and graph.is_constant(node.input[0]):
+        return False
+    if node.op_type == "Pad" and not _pads_with_tensor_or_zero(graph, node):
+        return False
+    if len(node.output) != 1 and node.op_type != "Split":
+        return False
+    names = [*tensors_of(node), *node.output]
+    return all(name in floats and not graph.is_constant(name) for name in names)
+
+
+def _pads_with_tensor_or_zero(graph: OnnxGraph, node: NodeProto) -> bool:
+    if attribute(node, "mode", b"constant") != b"constant" or len(node.input) < 3 or not node.input[2]:
+        return True
+    value = graph.array(node.input[2])
+    return value is not None and not value.any()
+
+
+def _is_move(node: NodeProto) -> bool:
+    return node.op_type in _MOVES or node.op_type == "Resize"
+
+
+def _without_bounds(graph: OnnxGraph, products: Sequence[Layer], between: Sequence[NodeProto]) -> list[NodeProto]:
+    makers = [*(layer.nodes[-1] for layer in products), *(node for node in between if node.op_type in ("Add", "Mul"))]
+    kept = list(between)
+    for maker in makers:
+        after = graph.only_reader(maker.output[0])
+        if after is None or not any(after is node for node in between) or not _is_bounded_by_zero(graph, after):
+            continue
+        graph.remove(after)
+        graph.rename_result(maker, maker.output[0], after.output[0])
+        kept = [node for node in kept if node is not after]
+    return kept
+
+
+def _is_bounded_by_zero(graph: OnnxGraph, node: NodeProto) -> bool:
+    if node.op_type == "Relu":
+        return True
+    if node.op_type != "Clip" or len(node.input) < 2:
+        return False
+    low = graph.array(node.input[1])
+    return low is not None and low.size == 1 and float(np.asarray(low).reshape(-1)[0]) == 0.0
