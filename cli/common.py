@@ -114,6 +114,10 @@ PrecisionOption = Annotated[
         help="Multiply what is f32 as bf16, or store weights as f16, wherever that is faster; sums stay f32.",
     ),
 ]
+MeanOption = Annotated[
+    str | None, typer.Option("--mean", metavar="R,G,B", help="Subtracted from a picture's values in 0..1.")
+]
+StdOption = Annotated[str | None, typer.Option("--std", metavar="R,G,B", help="A picture's values are divided by it.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of random inputs.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the report as JSON, and nothing else.")]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from .arrays import read_arrays
+from .common import usage_errors
 from .images import SUFFIXES, Normalization, read_image
 
 if TYPE_CHECKING:
@@ -102,3 +103,16 @@ def _name_and_file(text: str) -> tuple[str, str]:
     found = (split for split in [*splits, ("", text)] if split[1] == "random" or Path(split[1]).is_file())
     name, _, file = text.rpartition("=")
     return next(found, (name, file))
+
+
+def normalization_of(mean: str | None, std: str | None) -> Normalization:
+    """What --mean and --std say. Text that cannot be read is wrong usage."""
+    values = {}
+    for option, text in (("mean", mean), ("std", std)):
+        if text is None:
+            continue
+        with usage_errors(f"--{option}"):
+            values[option] = tuple(float(part) for part in text.split(","))
+    if 0.0 in values.get("std", ()):
+        raise typer.BadParameter("0 cannot be divided by", param_hint="--std")
+    return Normalization(**values)

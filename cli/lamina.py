@@ -18,6 +18,7 @@ from .commands.check import check
 from .commands.compile import compile_model
 from .commands.doctor import doctor
 from .commands.profile import profile
+from .commands.quantize import quantize
 from .commands.run import run
 from .commands.verify import verify
 from .failures import EXIT_INTERRUPTED, run_tool
@@ -89,6 +90,7 @@ COMMANDS = {
     "verify": verify,
     "bench": bench,
     "profile": profile,
+    "quantize": quantize,
     "doctor": doctor,
     "cache": cache,
 }

@@ -21,18 +21,6 @@ _STAGE = 200e-9
 
 
 @dataclass(frozen=True)
-class Times:
-    """Seconds on one core."""
-
-    exact: float
-    narrow: float
-
-    @property
-    def is_faster(self) -> bool:
-        return self.narrow < self.exact
-
-
-@dataclass(frozen=True)
 class Work:
     """What a layer does on the data seen: multiply-adds, elements read and written, weights."""
 
@@ -64,9 +52,10 @@ def work_of(graph: OnnxGraph, layer: Layer, shapes: Mapping[str, tuple[int, ...]
 
 
 def _may_use_winograd(layer: Layer, shape: tuple[int, ...]) -> bool:
-    plain = all(
-        value == 1 for name in ("strides", "dilations") for value in attribute(layer.node, name, [1])
-    ) and layer.groups == 1
+    plain = (
+        all(value == 1 for name in ("strides", "dilations") for value in attribute(layer.node, name, [1]))
+        and layer.groups == 1
+    )
     return plain and shape[2:] == (3, 3) and min(shape[:2]) >= _LEAST_WINOGRAD_CHANNELS
 
 

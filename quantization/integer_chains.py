@@ -13,19 +13,23 @@ from onnx import NodeProto
 
 from .layers import Layer
 from .onnx_graph import OnnxGraph, attribute
-from .ranges import Calibration, Observer
+from .ranges import Calibration, RangeObserver
 from .schemes import Scheme, activation_scheme
 from .static_form import StaticForm
 
 # Their results are some of their numbers, so that both have one scale; all else about them is no number.
 _MOVES = frozenset(
-    ("DepthToSpace", "Expand", "Flatten", "Gather", "Identity", "MaxPool", "Pad", "Reshape", "Slice", "SpaceToDepth", "Split",
-     "Squeeze", "Tile", "Transpose", "Unsqueeze")
-)  # fmt: skip
+    (
+        *("DepthToSpace", "Expand", "Flatten", "Gather", "Identity", "MaxPool", "Pad", "Reshape", "Resize", "Slice"),
+        *("SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"),
+    )
+)
 _ARITHMETIC = frozenset(
-    ("Add", "AveragePool", "Clip", "Concat", "Gelu", "GlobalAveragePool", "HardSigmoid", "HardSwish", "LeakyRelu", "Mul",
-     "ReduceMean", "Relu", "Resize", "Sigmoid", "Tanh")
-)  # fmt: skip
+    (
+        *("Add", "AveragePool", "Clip", "Concat", "Gelu", "GlobalAveragePool", "HardSigmoid", "HardSwish", "LeakyRelu"),
+        *("Mul", "ReduceMean", "Relu", "Sigmoid", "Tanh"),
+    )
+)
 # Operators of which every input is a tensor; of the others it is the first.
 _OF_SEVERAL = frozenset(("Add", "Concat", "Mul"))
 
@@ -42,9 +46,9 @@ class Connections:
             yield from tensors_of(node)
             yield from node.output
 
-    def schemes(self, seen: Mapping[str, Observer], calibration: Calibration) -> dict[str, Scheme]:
+    def schemes(self, seen: Mapping[str, RangeObserver], calibration: Calibration) -> dict[str, Scheme]:
         """A scheme for each tensor seen; those of a move's input and results are one, that of its input."""
-        source = {result: node.input[0] for node in self.nodes if _is_move(node) for result in node.output}
+        source = {result: node.input[0] for node in self.nodes if node.op_type in _MOVES for result in node.output}
         schemes = {}
         for name in seen:
             root = name
@@ -96,7 +100,7 @@ def tensors_of(node: NodeProto) -> list[str]:
 
 
 def _may_take_integers(graph: OnnxGraph, node: NodeProto, floats: set[str]) -> bool:
-    if node.domain or not (_is_move(node) or node.op_type in _ARITHMETIC):
+    if node.domain or node.op_type not in _MOVES | _ARITHMETIC:
         return False
     if node.op_type == "Resize" and attribute(node, "mode", b"nearest") == b"cubic":
         return False
@@ -115,10 +119,6 @@ def _pads_with_tensor_or_zero(graph: OnnxGraph, node: NodeProto) -> bool:
         return True
     value = graph.array(node.input[2])
     return value is not None and not value.any()
-
-
-def _is_move(node: NodeProto) -> bool:
-    return node.op_type in _MOVES or node.op_type == "Resize"
 
 
 def _without_bounds(graph: OnnxGraph, products: Sequence[Layer], between: Sequence[NodeProto]) -> list[NodeProto]:

@@ -19,13 +19,13 @@ LARGEST_MESSAGE = 2_000_000_000
 class OnnxGraph:
     """The main graph of a model: its nodes, constants by name, and who makes and who reads each value.
 
-    Nodes may be added in any order; ``model()`` sorts them. What stands in subgraphs counts as read by the node that
-    holds them, and is not changed.
+    The model that it is made of is not changed. Nodes may be added in any order; ``model()`` sorts them. What stands in
+    subgraphs counts as read by the node that holds them, and stays as it is.
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self._model = model
-        self.nodes: list[NodeProto] = list(model.graph.node)
+        self.nodes = [_copied(node) for node in model.graph.node]
         self._tensors: dict[str, TensorProto] = {tensor.name: tensor for tensor in model.graph.initializer}
         self._arrays: dict[str, np.ndarray] = {}
         self.inputs = [value.name for value in model.graph.input if value.name not in self._tensors]
@@ -148,7 +148,7 @@ class OnnxGraph:
     def _tensor(self, name: str) -> TensorProto:
         if name in self._tensors:
             return self._tensors[name]
-        return numpy_helper.from_array(np.ascontiguousarray(self._arrays[name]), name)
+        return numpy_helper.from_array(np.asarray(self._arrays[name], order="C"), name)
 
     def _sorted(self) -> list[NodeProto]:
         """Each node after those whose results it reads, otherwise in the order in which they were."""
@@ -191,6 +191,12 @@ def reads(node: NodeProto) -> Iterator[str]:
         for inner in graph.node:
             yield from (name for name in reads(inner) if name not in inside)
         yield from (value.name for value in graph.output if value.name not in inside)
+
+
+def _copied(node: NodeProto) -> NodeProto:
+    copy = NodeProto()
+    copy.CopyFrom(node)
+    return copy
 
 
 def subgraphs(node: NodeProto) -> Iterator[onnx.GraphProto]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from onnx import NodeProto, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from .onnx_graph import OnnxGraph, attribute, set_attribute, subgraphs
 
-_FOLDED = frozenset(
-    ("Cast", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze", "Flatten", "Sqrt", "Reciprocal", "Neg", "Mul",
-     "Add", "Sub", "Div")
-)  # fmt: skip
+_MOVES = frozenset(("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"))
+_FOLDED = _MOVES | frozenset(("Add", "Div", "Mul", "Neg", "Reciprocal", "Sqrt", "Sub"))
 # Results of arithmetic on constants that are larger stay computed.
 _LARGEST_ARITHMETIC = 1 << 16
-_MOVES = frozenset(("Cast", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze", "Flatten"))
 
 
 def prepare(graph: OnnxGraph) -> None:
@@ -66,8 +65,6 @@ def _is_computed_of_constants(graph: OnnxGraph, node: NodeProto) -> bool:
 
 def _evaluated(graph: OnnxGraph, node: NodeProto) -> np.ndarray | None:
     feeds = {name: graph.array(name) for name in node.input if name}
-    from onnx import TensorProto, helper
-
     infos = [
         helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
         for name, array in feeds.items()
@@ -77,7 +74,8 @@ def _evaluated(graph: OnnxGraph, node: NodeProto) -> np.ndarray | None:
     one = helper.make_model(
         helper.make_graph([node], "one", infos, [result]), opset_imports=[helper.make_opsetid("", graph.opset)]
     )
-    return np.asarray(ReferenceEvaluator(one).run(None, feeds)[0])
+    results: Any = ReferenceEvaluator(one).run(None, feeds)
+    return np.asarray(results[0])
 
 
 def _float_constant(graph: OnnxGraph, node: NodeProto, position: int) -> np.ndarray | None:

@@ -22,7 +22,7 @@ from .prepare import prepare
 from .ranges import Calibration
 from .report import LayerReport, QuantizationReport
 from .running import Feeds, Progress, compiled, run_all
-from .trial import LayerError, Trial, relative_error
+from .trial import LayerError, LayerTrial, relative_error
 from .ways import WAYS
 
 # Rows of a result from which the mean of its errors is taken for what it is.
@@ -39,6 +39,7 @@ class Process:
         model: onnx.ModelProto,
         to: str,
         data: str | Path | Iterable[Feeds] | None,
+        probe: Sequence[Feeds],
         calibration: Calibration,
         target: str,
         progress: Progress | None,
@@ -46,7 +47,8 @@ class Process:
         self._progress = progress
         self._way = WAYS[to](calibration)
         self._graph = OnnxGraph(raised_to(model, self._way.opset))
-        self._samples = [] if data is None else read_samples(data, *_input_dims(model))
+        self._is_fitted = data is not None
+        self._samples = list(probe) if data is None else read_samples(data, *_input_dims(model))
         try:
             machine = target_by_name(target)
         except ValueError as error:
@@ -54,7 +56,7 @@ class Process:
         self._estimator = Estimator(machine)
         self._rows: dict[str, LayerReport] = {}
         self._report = QuantizationReport(to, machine.name, calibration.value, len(self._samples))
-        self._report.data = "" if data is None else str(data) if isinstance(data, str | Path) else "feeds given"
+        self._report.data = _described(data)
         self._report.bytes_before = _constant_bytes(model)
 
     def run(
@@ -72,7 +74,7 @@ class Process:
         layers = self._worthwhile(found.layers, form, all_layers)
         corrections: dict[str, np.ndarray] = {}
         if self._samples and layers:
-            trial = Trial(self._graph, layers, form, self._samples, self._progress)
+            trial = LayerTrial(self._graph, layers, form, self._samples, self._progress)
             corrections = self._try(trial, layers)
             if budget is not None:
                 layers = self._within(trial, layers, corrections, budget)
@@ -134,13 +136,13 @@ class Process:
 
     # --- trying -----------------------------------------------------------------------------------------
 
-    def _try(self, trial: Trial, layers: Sequence[Layer]) -> dict[str, np.ndarray]:
+    def _try(self, trial: LayerTrial, layers: Sequence[Layer]) -> dict[str, np.ndarray]:
         """Measures each layer's error, and corrects the biases by what it is on average."""
         before = trial.layer_errors()
         corrections = {
             layer.name: -before[layer.name].mean.astype(np.float32)
             for layer in layers
-            if takes_bias(layer) and self._result_rows(layer) >= _ROWS_FOR_MEANS
+            if self._is_fitted and takes_bias(layer) and self._result_rows(layer) >= _ROWS_FOR_MEANS
         }
         after = trial.layer_errors(corrections) if corrections else before
         for layer in layers:
@@ -162,7 +164,7 @@ class Process:
         return len(self._samples) * math.prod(shape) // columns if columns else 0
 
     def _within(
-        self, trial: Trial, layers: Sequence[Layer], corrections: dict[str, np.ndarray], budget: float
+        self, trial: LayerTrial, layers: Sequence[Layer], corrections: dict[str, np.ndarray], budget: float
     ) -> list[Layer]:
         """The layers that keep the error within the budget, those last that harm most for the time that they save."""
         for number, layer in enumerate(layers):
@@ -221,6 +223,12 @@ class Process:
         report.error, report.budget, report.bytes = error, budget, _constant_bytes(model)
         if not layers:
             report.notes.append("no layer is narrow: the model computes what it did")
+
+
+def _described(data: str | Path | Iterable[Feeds] | None) -> str:
+    if data is None:
+        return "random inputs"
+    return str(data) if isinstance(data, str | Path) else "feeds given"
 
 
 def _constant_bytes(model: onnx.ModelProto) -> int:

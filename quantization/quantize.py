@@ -38,6 +38,7 @@ def quantize(
     output: str | Path | None = None,
     *,
     data: str | Path | Iterable[Feeds] | None = None,
+    probe: Sequence[Feeds] = (),
     to: str = "int8",
     budget: float | None = None,
     keep: Sequence[str] = (),
@@ -49,7 +50,8 @@ def quantize(
     """Makes the numbers of a model narrower where that is faster, and says what it costs.
 
     ``to``: ``int8`` (static, needs ``data``), ``int8-dynamic``, ``bf16``, ``f16`` or ``int4`` (weights alone).
-    ``data``: feeds of some runs, or a file or folder of them: see ``read_samples``. ``budget``: how large the error of
+    ``data``: feeds of some runs, or a file or folder of them: see ``read_samples``; ``probe``: others, on which errors
+    are measured where there is no data, and nothing is fitted to. ``budget``: how large the error of
     the results may be, relative to their root mean square; layers stay in float32 until it is met. ``keep``: patterns
     of names, or operators, of layers that stay. ``calibration``: how ranges follow from what is seen. ``target``: the
     machine whose costs say what is faster; ``all_layers`` does not ask that. ``output``: the file to write, ``.onnx``
@@ -59,12 +61,12 @@ def quantize(
         raise LaminaError(f"'{to}' is no form of numbers: expected one of {', '.join(WAYS)}")
     if to == "int8" and data is None:
         raise LaminaError(
-            "int8 needs data to find the ranges of tensors: give some inputs as they occur, or take int8-dynamic, which "
-            "finds the ranges while it runs"
+            "int8 needs data to find the ranges of tensors: give some inputs as they occur (--data), or take "
+            "int8-dynamic, which finds the ranges while it runs"
         )
     from ..frontend.model_file import load_model
 
-    process = Process(load_model(model), to, data, _calibration(calibration), target, progress)
+    process = Process(load_model(model), to, data, probe, _calibration(calibration), target, progress)
     result = Quantized(*process.run(keep, budget, all_layers))
     result.report.model = str(model) if isinstance(model, str | Path) else ""
     if output is not None:

@@ -20,7 +20,7 @@ class Calibration(StrEnum):
     MEAN_SQUARE = "mean-square"
 
 
-class Observer:
+class RangeObserver:
     """Minimum, maximum and histogram of a tensor's numbers, seen array by array.
 
     The bins of the histogram lie between -limit and limit; the limit doubles, and bins join in pairs, where an array

@@ -26,7 +26,11 @@ def compiled(model: onnx.ModelProto, progress: Progress | None = None) -> Execut
 
 
 def run_all(
-    executable: Executable, samples: Sequence[Feeds], what: str, progress: Progress | None, constant: Feeds | None = None
+    executable: Executable,
+    samples: Sequence[Feeds],
+    what: str,
+    progress: Progress | None,
+    constant: Feeds | None = None,
 ) -> Iterator[dict[str, np.ndarray]]:
     """The outputs for each sample in turn; ``constant`` are feeds that all of them share."""
     for number, sample in enumerate(samples):

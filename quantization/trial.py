@@ -29,7 +29,7 @@ class LayerError:
     mean: np.ndarray
 
 
-class Trial:
+class LayerTrial:
     """Of a graph, which is left as it is. ``samples`` are what it is tried on."""
 
     def __init__(
@@ -158,8 +158,7 @@ def _add_mean(graph: OnnxGraph, value: str, output: str, columns: int, rank: int
         shape = graph.add_constant(f"{output}_shape", np.array([-1, columns], np.int64))
         value = graph.add("Reshape", [value, shape], graph.unique(f"{output}_rows"))
     if graph.opset >= 18:
-        graph.add("ReduceMean", [value, graph.add_constant(f"{output}_axes", np.array(axes, np.int64))], output, keepdims=0)
+        places = graph.add_constant(f"{output}_axes", np.array(axes, np.int64))
+        graph.add("ReduceMean", [value, places], output, keepdims=0)
     else:
         graph.add("ReduceMean", [value], output, axes=axes, keepdims=0)
-
-

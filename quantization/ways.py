@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from .costs import Estimator, Times, Work
+from .costs import Estimator, Work
 from .forms import Form
 from .integer_chains import Connections, write_chains
 from .layers import Layer
 from .onnx_graph import OnnxGraph
-from .ranges import Calibration, Observer
+from .ranges import Calibration, RangeObserver
 from .running import Feeds, Progress
 from .schemes import Scheme
 from .static_form import StaticForm
@@ -76,7 +76,7 @@ class StaticWay(Way):
 
     def __init__(self, calibration: Calibration) -> None:
         super().__init__(calibration)
-        self._observers: dict[str, Observer] = {}
+        self._observers: dict[str, RangeObserver] = {}
         self._schemes: dict[str, Scheme] = {}
 
     def tensors(self, graph: OnnxGraph, layers: Sequence[Layer], floats: set[str]) -> Iterable[str]:
@@ -85,7 +85,7 @@ class StaticWay(Way):
 
     def see(self, name: str, array: np.ndarray) -> None:
         super().see(name, array)
-        self._observers.setdefault(name, Observer()).see(array)
+        self._observers.setdefault(name, RangeObserver()).see(array)
 
     def form(self, graph: OnnxGraph, layers: Sequence[Layer], floats: set[str]) -> Form:
         self._schemes = Connections(graph, floats).schemes(self._observers, self.calibration)

@@ -16,11 +16,13 @@ from ..common import (
     DimOption,
     FixedDims,
     JsonOption,
+    MeanOption,
     ModelArgument,
     PrecisionMode,
     PrecisionOption,
     SeedOption,
     ShapeOption,
+    StdOption,
     ThreadsOption,
     WinogradErrorOption,
     duration_text,
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..expected import Comparison
-    from ..images import Normalization
 
 _ROWS_RANKED = 8
 _FilesOption = Annotated[
@@ -60,12 +61,8 @@ def run(
     inputs: _FilesOption = None,
     shape: ShapeOption = None,
     dim: DimOption = None,
-    mean: Annotated[
-        str | None, typer.Option("--mean", metavar="R,G,B", help="Subtracted from a picture's values in 0..1.")
-    ] = None,
-    std: Annotated[
-        str | None, typer.Option("--std", metavar="R,G,B", help="A picture's values are divided by it.")
-    ] = None,
+    mean: MeanOption = None,
+    std: StdOption = None,
     top: Annotated[
         int | None, typer.Option("--top", min=1, metavar="K", help="Show the K highest scores of the first output.")
     ] = None,
@@ -102,9 +99,9 @@ def run(
     lamina run resnet50.onnx --input dog.jpg --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --top 5 --labels names.txt
     lamina run model.onnx --input x=x.npy --expect outputs.npz
     """
-    from ..inputs import GivenInputs
+    from ..inputs import GivenInputs, normalization_of
 
-    normalization = _normalization(mean, std)
+    normalization = normalization_of(mean, std)
     given = GivenInputs.read(inputs or [])
     begin = time.perf_counter()
     with shown_progress(not as_json) as progress:
@@ -146,20 +143,6 @@ def run(
         _print(report, comparisons, save)
     if comparisons is not None and not all(comparison.ok for comparison in comparisons):
         raise typer.Exit(1)
-
-
-def _normalization(mean: str | None, std: str | None) -> Normalization:
-    from ..images import Normalization
-
-    values = {}
-    for option, text in (("mean", mean), ("std", std)):
-        if text is None:
-            continue
-        with usage_errors(f"--{option}"):
-            values[option] = tuple(float(part) for part in text.split(","))
-    if 0.0 in values.get("std", ()):
-        raise typer.BadParameter("0 cannot be divided by", param_hint="--std")
-    return Normalization(**values)
 
 
 def _save(path: Path, results: dict[str, np.ndarray]) -> None:
