@@ -153,6 +153,7 @@ _CPU_PHASES = (
             # Before anything takes the casts from f16 and bf16.
             "kernel-round-products",
             "kernel-narrow-floats",
+            "kernel-narrow-weights",
             "kernel-widen-floats",
             "kernel-split-concats",
             "kernel-fuse-maps",

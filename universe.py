@@ -51,6 +51,7 @@ PASSES: dict[str, str] = {
     "kernel-choose-algorithms": "passes.kernel.choose_algorithms:KernelChooseAlgorithmsPass",
     "kernel-round-products": "passes.kernel.round_products:KernelRoundProductsPass",
     "kernel-narrow-floats": "passes.kernel.narrow_floats:KernelNarrowFloatsPass",
+    "kernel-narrow-weights": "passes.kernel.narrow_weights:KernelNarrowWeightsPass",
     "kernel-widen-floats": "passes.kernel.widen_floats:KernelWidenFloatsPass",
     "kernel-choose-layouts": "passes.kernel.choose_layouts:KernelChooseLayoutsPass",
     "kernel-dead-code": "passes.kernel.dead_code:KernelDeadCodePass",

@@ -25,6 +25,9 @@ from xdsl.dialects.builtin import (
     Signedness,
     StringAttr,
     UnitAttr,
+    bf16,
+    f16,
+    f32,
     f64,
     i8,
     i16,
@@ -62,6 +65,8 @@ class ContractionOp(KernelOp):
     number, that have none. ``in_type`` tells of the element as it is multiplied, ``ui8`` for one.
     """
 
+    WEIGHTS: ClassVar[tuple[Attribute, ...]] = ()
+    """What the second operand may hold instead, where the first and the sums are f32: it is widened as it is read."""
     unsigned = opt_prop_def(IntegerList)
 
     def in_type(self, index: int) -> TensorType:
@@ -76,6 +81,8 @@ class ContractionOp(KernelOp):
         if len(self.ins) < 2:
             return
         left, right = (value.type.element_type for value in self.ins[:2])  # pyright: ignore[reportAttributeAccessIssue]
+        if left == self.sums_type == f32 and right in self.WEIGHTS:
+            return
         if left != right and not (left in _NARROW and right in _NARROW):
             raise VerifyException(f"C7: elements of {left} cannot be multiplied by {right}")
         if left in _NARROW and self.sums_type != i32:
@@ -168,6 +175,7 @@ class GemmOp(ContractionOp):
     """
 
     name = "kernel.gemm"
+    WEIGHTS: ClassVar = (f16, bf16, i8)
     transpose_a = opt_prop_def(UnitAttr)
     transpose_b = opt_prop_def(UnitAttr)
     SYNTAX: ClassVar = {"transpose_a": "flag", "transpose_b": "flag", "unsigned": "integers"}

@@ -25,10 +25,10 @@ from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from xdsl.dialects.builtin import VectorType
-from xdsl.ir import SSAValue
+from xdsl.ir import Attribute, SSAValue
 
 from ...machines.atoms import GENERAL_ATOM
-from .arithmetic import combine
+from .arithmetic import combine, convert
 from .long_sums import CONVOLUTION_BLOCK, product_turns, sum_in_blocks
 from .loop_nest import Index, LoopNest
 from .register_tile import for_each_tile
@@ -77,7 +77,7 @@ class Reach:
 
     ``along`` are the axes of the sum, outermost first; ``shape`` and ``strides`` are of the vector that is read: rows
     x 1 of the left, 1 x columns of the right, each with as many elements side by side as the atom takes at once.
-    ``mask`` are the lanes that exist.
+    ``mask`` are the lanes that exist. What is read becomes ``element``, where one is given.
     """
 
     memory: SSAValue
@@ -86,6 +86,7 @@ class Reach:
     shape: Sequence[int]
     strides: Sequence[Index]
     mask: SSAValue | None = None
+    element: Attribute | None = None
 
     def reader(self, nest: LoopNest, bounds: Sequence[Index]) -> Reader:
         view = nest.view(self.memory, self.offset, [*bounds, *self.shape], [*self.along, *self.strides])
@@ -95,9 +96,12 @@ class Reach:
         load = nest.transfer_read if lies_apart else nest.load_vector
 
         def read(outer: Sequence[Index]) -> Callable[[Index], SSAValue]:
-            return lambda index: load(view, [*outer, index, *zeros], self.shape, self.mask)
+            return lambda index: self._as_multiplied(nest, load(view, [*outer, index, *zeros], self.shape, self.mask))
 
         return read
+
+    def _as_multiplied(self, nest: LoopNest, value: SSAValue) -> SSAValue:
+        return value if self.element is None else convert(nest, value, self.element)
 
     def shifted(self, nest: LoopNest, first: Index) -> Reach:
         """The same from ``first`` on along the outermost axis of the sum."""

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from xdsl.ir import SSAValue
 
@@ -116,7 +117,7 @@ class _ColumnsInLanes(Product):
             rows=rows,
             summed=Sum([self.words], MATRIX_BLOCK // self.step, FEW_ELEMENTS, self.decisions.atom),
             left=left,
-            right=lambda first, count: self._right(batch, panel, column, lanes, first, count),
+            right=lambda first, count: self._as_multiplied(self._right(batch, panel, column, lanes, first, count)),
             start=lambda row, count: self.bias(tile_of(row, count)),
             finish=lambda row, count, sums: store_result_tile(nest, self.kernel, sums, self.y, tile_of(row, count)),
             partial=self._partial(rows.begin),
@@ -173,6 +174,11 @@ class _ColumnsInLanes(Product):
         return Reach(copy.memory(self.nest), self.nest.mul(row, step), [along], shape, strides)
 
     # --- the right --------------------------------------------------------------------------------------
+
+    def _as_multiplied(self, right: Reach) -> Reach:
+        """Rows of a B that is narrower than A are widened as they are read."""
+        a, b, sums = self.a_tensor.element_type, self.b_tensor.element_type, self.kernel.sums_type
+        return replace(right, element=sums) if a == sums != b else right
 
     def _right(
         self, batch: Sequence[Index], panel: Index, column: Index, lanes: Index | None, first: Index, count: Index

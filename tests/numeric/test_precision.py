@@ -71,6 +71,49 @@ def test_is_within_bounds(precision: str, target: str) -> None:
         assert error(narrow.run(feeds), exact.run(feeds)) < BOUNDS[precision]
 
 
+def product(rows: int, transposed: bool, dtype: type = np.float32) -> onnx.ModelProto:
+    """One product by weights that are worth reading as few bytes."""
+    shape, kind = (1101, 1200) if transposed else (1200, 1101), helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    rng = np.random.default_rng(0)
+    weights = [
+        numpy_helper.from_array((rng.standard_normal(shape) / 8).astype(dtype), "w"),
+        numpy_helper.from_array(rng.standard_normal(1101).astype(dtype), "b"),
+    ]
+    node = helper.make_node("Gemm", ["x", "w", "b"], ["y"], transB=int(transposed))
+    inputs = [helper.make_tensor_value_info("x", kind, [rows, 1200])]
+    outputs = [helper.make_tensor_value_info("y", kind, None)]
+    graph = helper.make_graph([node], "g", inputs, outputs, weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
+
+
+@pytest.mark.parametrize("transposed", [False, True], ids=["by columns", "by depth"])
+@pytest.mark.parametrize("target", ["avx2", "avx512", "aarch64_neon"])
+@pytest.mark.parametrize("precision", list(BOUNDS))
+def test_few_rows_read_narrow_weights(
+    monkeypatch: pytest.MonkeyPatch, precision: str, target: str, transposed: bool
+) -> None:
+    """Widened as they are read: the loops multiply and add in f32 whatever the machine has."""
+    monkeypatch.setattr("lamina.passes.kernel.narrow_weights.SHARE_OF_WIDE", 2)
+    (line,) = [line for line in stages(product(1, transposed), precision, target) if "kernel.gemm" in line]
+    assert "atom" not in line
+    if target.startswith("avx"):
+        narrow = lamina.compile(product(1, transposed), precision=precision, target=target)  # pyright: ignore[reportArgumentType]
+        x = {"x": np.random.default_rng(1).standard_normal((1, 1200)).astype(np.float32)}
+        assert narrow.constants.nbytes < 2.2 * 1101 * 1200
+        assert error(narrow.run(x), lamina.compile(product(1, transposed)).run(x)) < BOUNDS[precision]
+
+
+def test_weights_of_models_in_f16_stay_so() -> None:
+    """Where no number changes: the sums are those of the same weights stored as f32."""
+    narrow = lamina.compile(product(1, False, np.float16))
+    assert narrow.constants.nbytes < 2.2 * 1101 * 1200
+    x = np.random.default_rng(1).standard_normal((1, 1200)).astype(np.float16)
+    arrays = product(1, False, np.float16).graph.initializer
+    weight, bias = (numpy_helper.to_array(each).astype(np.float64) for each in arrays)
+    found = narrow.run({"x": x})["y"]
+    np.testing.assert_allclose(found, x.astype(np.float64) @ weight + bias, rtol=1e-3, atol=1e-4)
+
+
 @needs_dot
 @pytest.mark.parametrize("name", ["squeezenet1_1", "mobilenet_v2"])
 def test_networks_are_within_bounds(name: str) -> None:

@@ -213,12 +213,12 @@ func.func @element_type(%x: !layout.tensor<2 x 6 x f32>) {
 
 // -----
 
-func.func @products_of_two_kinds(%a: !layout.tensor<4 x 6 x f32>, %b: !layout.tensor<6 x 5 x i8>) {
-  %0 = kernel.gemm(%a, %b) : !layout.tensor<4 x 5 x f32>
+func.func @products_of_two_kinds(%a: !layout.tensor<6 x 5 x f32>, %b: !layout.tensor<4 x 6 x i8>) {
+  %0 = kernel.gemm(%b, %a) : !layout.tensor<4 x 5 x f32>
   func.return
 }
 
-// CHECK: C7: elements of f32 cannot be multiplied by i8
+// CHECK: C7: elements of i8 cannot be multiplied by f32
 
 // -----
 
