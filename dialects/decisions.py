@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field
 from typing import Any, ClassVar, Literal
 
-from xdsl.dialects.builtin import StringAttr
+from xdsl.dialects.builtin import AnyFloat, StringAttr
 from xdsl.ir import Attribute, Operation
 
 from ..machines.atoms import ATOMS, GENERAL_ATOM, TILE_BAND, TILE_ROWS
@@ -24,6 +24,7 @@ from .layout_algebra import print_order
 from .operand_layouts import depth_axes, lies_along, panel_depth, panel_width
 from .shape import Dim
 from .storage import element_bytes
+from .window_rows import WindowRows
 from .winograd import tile_of, transforms, winograd_scratch
 
 DecisionValue = int | str | bool
@@ -122,7 +123,7 @@ class Gemm(Decisions):
     @property
     def has_tiles(self) -> bool:
         """Whether the atom's registers are whole matrices."""
-        return self.atom in ATOMS and ATOMS[self.atom].is_tile
+        return is_tile(self.atom)
 
     def _tile_conflict(self, kernel: GemmOp) -> str | None:
         if not self.has_tiles:
@@ -237,6 +238,11 @@ def atom_depth(atom: DecisionValue | None) -> int:
     return ATOMS[atom].depth if isinstance(atom, str) and atom in ATOMS else 1
 
 
+def is_tile(atom: str) -> bool:
+    """Whether the registers of the atom of that name are whole matrices."""
+    return atom in ATOMS and ATOMS[atom].is_tile
+
+
 def window_words(kernel: ConvOp, depth: int) -> Dim:
     """Words of so many channels of x under a window; one channel each where the depth is 1."""
     channels, *window = kernel.in_type(1).dims[1:]
@@ -250,8 +256,8 @@ def _atom_conflict(atom: str, kernel: GemmOp | ConvOp) -> str | None:
         return f"atom = {atom} takes {atom_depth(atom)} at once, and the weights are packed by {panel_depth(kernel)}"
     if atom == GENERAL_ATOM:
         return None
-    if ATOMS[atom].is_tile and isinstance(kernel, ConvOp):
-        return f"atom = {atom} multiplies tiles of whole matrices, which no convolution has"
+    if is_tile(atom) and isinstance(kernel, ConvOp) and kernel.get("algorithm") != "direct":
+        return f"atom = {atom} multiplies tiles of whole matrices, which of convolutions only direct ones have"
     return None if ATOMS[atom].multiplies(*product_types(kernel)) else _other_types(atom, kernel)
 
 
@@ -282,6 +288,9 @@ class Direct(Decisions):
     strip: int = _decision(
         "pixels that go through all output channels before the next ones; 0 is all of all images", _FROM_ZERO, 0
     )
+    panel_chunks: int = _decision(
+        "pieces of the output channels that threads share beside strips, where registers are whole matrices", _MANY, 1
+    )
     atom: str = _decision("the instruction that multiplies and adds", _ATOMS, GENERAL_ATOM)
 
     @classmethod
@@ -293,7 +302,39 @@ class Direct(Decisions):
         lanes, packed = kernel.type.layout.block_of(1), kernel.in_type(1).layout.block_of(0)
         if packed != lanes * self.channel_blocks:
             return f"channel_blocks = {self.channel_blocks} of {lanes} channels, and w is packed in blocks of {packed}"
-        return _atom_conflict(self.atom, kernel)
+        if conflict := _atom_conflict(self.atom, kernel):
+            return conflict
+        if not self.has_tiles:
+            return f"panel_chunks = {self.panel_chunks} needs an atom of tiles" if self.panel_chunks > 1 else None
+        return self._tile_conflict(kernel, packed)
+
+    @property
+    def has_tiles(self) -> bool:
+        """Whether the atom's registers are whole matrices."""
+        return is_tile(self.atom)
+
+    def _tile_conflict(self, kernel: ConvOp, columns: int) -> str | None:
+        x, name = kernel.in_type(0), f"atom = {self.atom}"
+        if columns not in (TILE_ROWS, TILE_BAND):
+            return f"{name} takes {TILE_ROWS} or {TILE_BAND} output channels, not {columns}"
+        if not x.layout.block_of(1) or kernel.get("groups") > 1:
+            return f"{name} takes x in blocks of channels, in one group"
+        if not self.strip or not dims.is_static(kernel.type.dims[2:]):
+            return f"{name} takes strips of an image of known size: strip of 1 or more, not {self.strip}"
+        words, steps = self.window_rows(kernel).words, ATOMS[self.atom].steps
+        if words < steps:
+            return f"{name} takes {steps} words at once, and a window has {words}"
+        if words % steps and isinstance(x.element_type, AnyFloat):
+            return f"{name} takes {steps} words at once, and a window of floats has {words}"
+        return None
+
+    def window_rows(self, kernel: ConvOp) -> WindowRows:
+        """What registers of whole matrices multiply."""
+        return WindowRows.of(kernel, ATOMS[self.atom], self.strip, kernel.in_type(1).layout.block_of(0))
+
+    def scratch(self, kernel: Operation) -> Dim | None:
+        assert isinstance(kernel, ConvOp)
+        return self.window_rows(kernel).scratch if self.has_tiles else None
 
 
 def _block_of_result(kernel: Operation) -> int:

@@ -44,9 +44,7 @@ def panel_layout(kernel: Operation, width: int, depth: int = 1) -> Layout | None
     match kernel.get("algorithm"):
         case "im2col":
             return _window_panels(w.rank, width, depth)
-        case "direct" if x.rank == w.rank == 4 and depth > 1:
-            return Layout(f"ABcd{width}a{depth}b")
-        case "indirect" if w.rank == 4 and depth > 1:
+        case "direct" | "indirect" if x.rank == w.rank == 4 and depth > 1:
             return Layout(f"AcdB{width}a{depth}b")
         case _ if depth > 1:
             return None

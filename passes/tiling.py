@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from xdsl.dialects.builtin import AnyFloat
+
 from ..dialects import shape as dims
 from ..dialects.decisions import product_types, window_words
 from ..dialects.kernel import ConvOp, GemmOp
@@ -53,6 +55,45 @@ def gemm_atom(kernel: GemmOp, target: Target) -> Atom | None:
     """As ``product_atom``, or one of whole matrices where these are filled."""
     tiles = target.atom_for(*product_types(kernel), tiles=True)
     return tiles if tiles is not None and fills_tiles(kernel, tiles) else product_atom(kernel, target)
+
+
+def direct_atom(kernel: ConvOp, target: Target) -> Atom | None:
+    """As ``product_atom``, or one of whole matrices where a direct convolution is faster with it."""
+    atom, tiles = product_atom(kernel, target), target.atom_for(*product_types(kernel), tiles=True)
+    return tiles if tiles is not None and _suits_tiles(kernel, tiles) else atom
+
+
+def _suits_tiles(kernel: ConvOp, atom: Atom) -> bool:
+    """Whether the pixels of an image of known size, the window and the output channels fill registers well enough."""
+    channels = kernel.in_type(1).dims[1]
+    known = (channels, kernel.type.dims[1], *kernel.type.dims[2:], *kernel.in_type(1).dims[2:])
+    if kernel.get("groups") > 1 or not all(isinstance(size, int) for size in known):
+        return False
+    words = int(window_words(kernel, atom.depth))
+    if words % atom.steps and isinstance(kernel.in_type(0).element_type, AnyFloat):
+        return False
+    least = ((int(channels), TILE_ROWS), (words, TILE_ROWS), (int(kernel.type.dims[1]), TILE_ROWS + 1))
+    return int(dims.product(kernel.type.dims[2:])) >= TILE_ROWS and all(size >= enough for size, enough in least)
+
+
+MOST_STRIP_PIXELS = 128
+"""Of a strip of pixels that registers of whole matrices multiply: enough to use what is loaded of a panel again."""
+
+
+def tile_strip(rows: int, width: int, most: int) -> int:
+    """Pixels of a strip of an image, whole rows or a part of one, that leave fewest lines of registers empty."""
+    most = max(TILE_ROWS, min(most, MOST_STRIP_PIXELS) // TILE_ROWS * TILE_ROWS)
+    if width > most // 2 and (rows == 1 or width > most):
+        count = -(-width // most)
+        return min(width, -(-width // count // TILE_ROWS) * TILE_ROWS)
+    heights = range(1, min(rows, most // width) + 1)
+    return width * min(heights, key=lambda height: (_lines(rows, height, width), -height))
+
+
+def _lines(rows: int, height: int, width: int) -> int:
+    """Lines of registers that strips of so many rows take, those that are empty too."""
+    whole, rest = divmod(rows, height)
+    return whole * -(-height * width // TILE_ROWS) + -(-rest * width // TILE_ROWS)
 
 
 def fills_tiles(kernel: GemmOp, atom: Atom) -> bool:

@@ -28,7 +28,7 @@ from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
 from ...machines.atoms import ATOMS
 from .arithmetic import convert
-from .conv_direct import BATCH, CHANNEL_BLOCK, COLUMN, LANE, ROW, bias_tile
+from .conv_images import BATCH, CHANNEL_BLOCK, COLUMN, LANE, ROW, bias_tile
 from .halo import fill_halo, require_halo
 from .long_sums import CONVOLUTION_BLOCK, product_turns, sum_in_blocks
 from .loop_nest import Index, LoopNest

@@ -15,7 +15,7 @@ cut in equal pieces where there are few blocks of output channels for threads to
 Decisions: ``columns`` of a tile at most; ``channel_blocks`` of y in a tile, as w is packed (it divides y's blocks, in
 a group); ``along = height`` lays tiles along the image's height instead, for images that are narrow; ``strip`` pixels
 go through all blocks of output channels before the next ones do, where x is too large to be read for each block;
-``atom`` multiplies words of as many channels as it takes at once (w is packed so: ``ABcd32a4b``), and what is left of
+``atom`` multiplies words of as many channels as it takes at once (w is packed so: ``AcdB32a4b``), and what is left of
 the last block of channels one by one.
 """
 
@@ -24,21 +24,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from xdsl.ir import SSAValue
-
 from ...dialects.decisions import Direct
 from ...dialects.kernel import ConvOp
 from ...dialects.operand_layouts import panel_depth
 from ...dialects.schedule import StageOp
-from ...dialects.shape import Dim
 from ...machines.atoms import GENERAL_ATOM
 from .contraction import Reach, Sum, in_words
+from .conv_images import CHANNEL_BLOCK, COLUMN, LANE, ROW, bias_tile, is_pointwise
+from .conv_tiles import lower_conv_tiles
 from .halo import fill_halo, require_halo
 from .loop_nest import Index, LoopNest, Tensor
 from .register_tile import ResultTile, for_each_tile, store_result_tile, strides_by_axis
-
-# Physical dimensions of y in NCHW16c order.
-BATCH, CHANNEL_BLOCK, ROW, COLUMN, LANE = range(5)
 
 ENOUGH_FOR_THREADS = 16
 """Rows of tiles that a convolution should have, if its image allows it: each thread takes an equal number of them."""
@@ -62,10 +58,13 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
     kernel = stage.kernel
     assert isinstance(kernel, ConvOp)
     require_halo(kernel)
+    decisions = stage.decided(Direct)
+    if decisions.has_tiles:
+        lower_conv_tiles(nest, kernel, decisions)
+        return
     x, w, y = nest.operands[0], nest.operands[1], nest.operands[-1]
     fill_halo(nest, y)
     lanes = y.type.layout.block_of(1)
-    decisions = stage.decided(Direct)
     blocks, largest = decisions.channel_blocks, decisions.columns
     channel_tiles = -(-int(y.dims[1]) // (lanes * blocks))
     batch, _, height, width = (nest.dim(size) for size in y.dims)
@@ -154,36 +153,6 @@ def _pieces_of_row(work: int, pixels: int, columns: int) -> int:
         if pixels % candidate == 0:
             pieces = candidate
     return pieces
-
-
-def is_pointwise(kernel: ConvOp, tensors: Sequence[Tensor]) -> bool:
-    """Whether output pixels are input pixels one to one, and the images of every tensor lie contiguous."""
-    window = kernel.in_type(1).dims[2:]
-    if any(size != 1 for size in (*window, *kernel.get("strides"))) or any(kernel.get("pads")):
-        return False
-    return all(images_are_contiguous(tensor, kernel.type.dims) for tensor in tensors)
-
-
-def images_are_contiguous(tensor: Tensor, dims: Sequence[Dim]) -> bool:
-    """Whether a tensor, broadcast to ``dims``, has an image's rows one after another, or one number for the image."""
-    layout, rank, spatial = tensor.type.layout, tensor.type.rank, len(dims) - 2
-    axes = range(max(0, rank - spatial), rank)
-    if all(tensor.dims[axis] == 1 for axis in axes):
-        return True
-    if tuple(tensor.dims[axis] for axis in axes) != tuple(dims[2:]):
-        return False
-    return all(layout.margin(axis) == (0, 0) for axis in axes)
-
-
-def bias_tile(nest: LoopNest, kernel: ConvOp, y: Tensor, tile: ResultTile) -> SSAValue:
-    """The sums' first value: the bias of the tile's channels, or zero."""
-    if len(kernel.ins) < 3:
-        return nest.constant(0.0, nest.vector_type(kernel.sums_type, tile.shape))
-    bias = nest.operands[2]
-    lanes = tile.shape[-1]
-    blocks = dict(tile.spans).get(CHANNEL_BLOCK, 1)
-    memory = nest.view(bias.memory, nest.mul(tile.starts[CHANNEL_BLOCK], lanes), [1, blocks, lanes], [0, lanes, 1])
-    return nest.broadcast(nest.load_vector(memory, [0, 0, 0], [1, blocks, lanes]), tile.shape)
 
 
 class _Sources:

@@ -33,7 +33,7 @@ from ...dialects.kernel import ConvOp
 from ...dialects.layout_algebra import Layout
 from ...dialects.schedule import StageOp
 from .contraction import Contraction, Reach, RowTiles, RowWalk, Sum, WholeTiles, in_words
-from .conv_direct import images_are_contiguous, is_pointwise
+from .conv_images import images_are_contiguous, is_pointwise
 from .halo import fill_halo
 from .im2col_in_place import ColumnsInPlace
 from .im2col_panel import PanelPacker

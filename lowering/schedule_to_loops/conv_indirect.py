@@ -38,7 +38,7 @@ from ...dialects.schedule import StageOp
 from ...dialects.shared_attributes import vector_type
 from ...dialects.storage import element_bytes
 from .contraction import Contraction, Reach, Reader, RowTiles, Sum, Term, in_words
-from .conv_direct import images_are_contiguous
+from .conv_images import images_are_contiguous
 from .halo import fill_halo
 from .im2col_panel import window_axes
 from .loop_nest import INDEX, Index, LoopNest

@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 
 from xdsl.ir import SSAValue
 
-from ...dialects.matrix_tiles import TileLoadOp, TileMulOp, TileStoreOp, TileZeroOp
-from ...machines.atoms import TILE_BAND, TILE_ROWS, Atom
+from ...machines.atoms import TILE_ROWS, Atom
 from .arithmetic import combine
 from .contraction import Contraction, Reach, RowTiles, Sum
 from .loop_nest import Index, LoopNest
+from .tile_products import TileFactors, TileProduct, bands
 
 ROWS_AT_ONCE = 4
 """Rows of sums that go from scratch through the epilogue together, as vectors."""
@@ -59,15 +59,12 @@ class MatrixTiles:
         nest, rows = self.nest, self.rows
         right = self.contraction.right(0, self.words)
         assert isinstance(right, Reach)
-        done: Index = 0
-        for height in (TILE_BAND, TILE_ROWS):
-            count = nest.floordiv(nest.sub(rows.count, done), height)
-            with nest.loop(0, count) as band:
-                first = nest.add(rows.begin, nest.add(done, nest.mul(band.index, height)))
-                self._multiply(first, height, right)
-                with nest.loop(0, height, ROWS_AT_ONCE) as part:
-                    self._finish(first, part.index, right)
-            done = nest.add(done, nest.mul(count, height))
+        for begin, height in bands(nest, rows.count, fills=False):
+            first = nest.add(rows.begin, begin)
+            self._multiply(first, height, right)
+            with nest.loop(0, height, ROWS_AT_ONCE) as part:
+                self._finish(first, part.index, right)
+        done = nest.mul(nest.floordiv(rows.count, TILE_ROWS), TILE_ROWS)
         left_over = RowTiles(nest.sub(rows.count, done), rows.tile, nest.add(rows.begin, done))
         summed = Sum([self.words], atom=self.atom.rest)
 
@@ -85,26 +82,8 @@ class MatrixTiles:
         a = nest.view(memory, offset, [height, nest.mul(self.blocks, step)], [row_stride, 1])
         width = self.columns * self.atom.depth
         b = nest.view(right.memory, right.offset, [self.words, width], [width, 1])
-        heights, widths = range(0, height, TILE_ROWS), range(0, self.columns, TILE_ROWS)
-        tiles = [(i, j) for i in heights for j in widths]
-        element = self.scratch.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
-        zeros = [nest.insert(TileZeroOp(element)) for _ in tiles]
-        with nest.loop(0, self.blocks, carried=zeros) as block:
-            column, word = nest.mul(block.index, step), nest.mul(block.index, self.atom.steps)
-            lefts = {i: self._load(a, i, column) for i in heights}
-            rights = {j: self._load(b, word, j * self.atom.depth) for j in widths}
-            block.yield_(
-                *(
-                    nest.insert(TileMulOp(self.atom.name, lefts[i], rights[j], total))
-                    for (i, j), total in zip(tiles, block.carried, strict=True)
-                )
-            )
         sums = nest.view(self.scratch, 0, [height, self.columns], [self.columns, 1])
-        for place, total in zip(tiles, block.results, strict=True):
-            nest.insert(TileStoreOp(total, sums, nest.values(place)))
-
-    def _load(self, memory: SSAValue, row: Index, column: Index) -> SSAValue:
-        return self.nest.insert(TileLoadOp(memory, self.nest.values([row, column])))
+        TileProduct(nest, self.atom, self.columns).store([TileFactors(a, b, self.blocks)], height, sums)
 
     def _finish(self, first: Index, part: Index, right: Reach) -> None:
         """A few rows from scratch, with the products of the last words, to the result."""

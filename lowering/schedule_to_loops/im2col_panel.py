@@ -31,7 +31,7 @@ from ...dialects.decisions import Im2col, window_words
 from ...dialects.kernel import ConvOp
 from ...dialects.shared_attributes import vector_type
 from .contraction import Reach
-from .conv_direct import is_pointwise
+from .conv_images import is_pointwise
 from .loop_nest import Index, LoopNest, Tensor
 from .register_tile import strides_by_axis
 from .tile_access import Span, Tile, load_tile

@@ -8,6 +8,7 @@ around its input, which the input's producer writes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -46,8 +47,10 @@ from ...dialects.layout_algebra import Layout
 from ...dialects.operand_layouts import depth_axes, lies_along, panel_layout
 from ...dialects.shape import Dim
 from ...dialects.winograd import tile_of
+from ...machines.atoms import TILE_BAND
 from ..gemm_walks import depth_tile
 from ..tiling import (
+    direct_atom,
     even_tile,
     gemm_atom,
     gemm_columns,
@@ -61,6 +64,7 @@ from .conv_costs import channel_block
 
 if TYPE_CHECKING:
     from ...machines import Target
+    from ...machines.atoms import Atom
 
 
 @dataclass(frozen=True)
@@ -275,15 +279,20 @@ class _FunctionLayouts:
             return Layout(f"Abcd{self.block_size}a")
         if tile_of(op.get("algorithm")):
             return Layout(f"Cab{self.winograd_columns(op)}c")
-        columns = self.block_size * self.output_blocks(op)
+        columns = self.block_size * self.output_blocks(op, is_narrow)
         layout = panel_layout(op, columns, 1 if is_narrow else self.atom_depth(op))
         assert layout is not None, "a direct convolution takes weights in panels"
         return layout
 
     def atom_depth(self, op: ConvOp) -> int:
         """Channels that an atom takes at once, for which constant weights are packed."""
-        atom = product_atom(op, self.target) if isinstance(op.operands[1].owner, ConstantOp) else None
+        atom = self.conv_atom(op)
         return atom.depth if atom else 1
+
+    def conv_atom(self, op: ConvOp) -> Atom | None:
+        if not isinstance(op.operands[1].owner, ConstantOp):
+            return None
+        return (direct_atom if op.get("algorithm") == "direct" else product_atom)(op, self.target)
 
     def winograd_columns(self, op: ConvOp) -> int:
         """Output channels of a chunk: whole blocks, at most the target's tile, dividing the channels evenly."""
@@ -291,9 +300,12 @@ class _FunctionLayouts:
         most = max(1, self.target.gemm_tile[1] // self.block_size)
         return self.block_size * max(count for count in range(1, most + 1) if blocks % count == 0)
 
-    def output_blocks(self, op: ConvOp) -> int:
+    def output_blocks(self, op: ConvOp, is_narrow: bool) -> int:
         """Channel blocks of a register tile: those that divide the group's and keep most sums in registers."""
         per_group = -(-int(op.type.dims[1]) // self.block_size) // op.get("groups")
+        atom = None if is_narrow else self.conv_atom(op)
+        if atom is not None and atom.is_tile:
+            return math.gcd(per_group, TILE_BAND // self.block_size)
         vectors = max(1, self.block_size // self.target.lanes)
         best, best_sums = 1, 0
         for blocks in (2, 3, 4, 1):

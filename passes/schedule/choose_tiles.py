@@ -38,10 +38,12 @@ from ...dialects.operand_layouts import panel_depth, panel_width
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
 from ...dialects.storage import element_bytes
+from ...dialects.window_rows import WindowRows
 from ...dialects.winograd import tile_of, transforms
-from ...machines.atoms import GENERAL_ATOM
+from ...machines.atoms import GENERAL_ATOM, TILE_BAND, TILE_ROWS
 from ..gemm_walks import DepthTile, depth_tile, few_rows_tile, lies_by_depth
 from ..tiling import (
+    direct_atom,
     even_tile,
     gemm_atom,
     gemm_columns,
@@ -50,11 +52,13 @@ from ..tiling import (
     lane_atom,
     product_atom,
     rows_in_registers,
+    tile_strip,
     tiles_along_height,
 )
 
 if TYPE_CHECKING:
     from ...machines import Target
+    from ...machines.atoms import Atom
 
 Chooser = Callable[[Operation, "Target"], Decisions]
 
@@ -74,6 +78,8 @@ PIXELS_IN_BLOCK = 96
 # Blocks of tiles that threads share evenly enough, however many they are; and blocks where all channels are one panel.
 MANY_BLOCKS = 6
 FEWEST_BLOCKS = 4
+# Pixels whose sums in whole matrices go through the epilogue at once.
+TILE_PIXELS = 4
 # Rows of one of Winograd's products that take as long as loading a row of U from L2, measured.
 LOAD_OF_U = 0.7
 
@@ -169,6 +175,9 @@ def _conv_direct(kernel: Operation, target: Target) -> Decisions:
     lanes = kernel.type.layout.block_of(1)
     vectors = lanes // target.lanes or 1
     blocks = kernel.in_type(1).layout.block_of(0) // lanes
+    tiles = direct_atom(kernel, target)
+    if tiles and tiles.is_tile and blocks * lanes in (TILE_ROWS, TILE_BAND) and panel_depth(kernel) == tiles.depth:
+        return _conv_tiles(kernel, blocks, tiles, target)
     largest = rows_in_registers(target, blocks * vectors)
     length = _row_length(kernel)
     height, width = kernel.type.dims[2:]
@@ -177,6 +186,21 @@ def _conv_direct(kernel: Operation, target: Target) -> Decisions:
         return Direct(channel_blocks=blocks, columns=even_tile(height, largest), along="height", atom=atom)
     columns = even_tile(length, largest)
     return Direct(channel_blocks=blocks, columns=columns, strip=_strip(kernel, length, columns, target), atom=atom)
+
+
+def _conv_tiles(kernel: ConvOp, blocks: int, atom: Atom, target: Target) -> Decisions:
+    """Strips of pixels that fill registers well, some of them for each thread, or else pieces of the panels."""
+    length, (height, width) = int(_row_length(kernel)), kernel.type.dims[2:]
+    rows = int(height) if length == width else 1
+    columns = kernel.in_type(1).layout.block_of(0)
+    row_bytes = element_bytes(kernel.in_type(0).element_type) * WindowRows.of(kernel, atom, 1, columns).stride
+    strip = tile_strip(rows, length, target.l2_bytes // 4 // row_bytes)
+    strips = -(-rows // max(1, strip // length)) * -(-length // min(strip, length)) * _at_least(kernel.type.dims[0])
+    panels = -(-int(kernel.type.dims[1]) // columns)
+    chunks = min(panels, -(-PIECES_TO_SHARE // strips)) if strips < PIECES_TO_SHARE else 1
+    return Direct(
+        channel_blocks=blocks, columns=TILE_PIXELS, strip=strip, panel_chunks=chunks, atom=atom.name,
+    )  # fmt: skip
 
 
 def _packed_atom(kernel: ConvOp, target: Target) -> str:

@@ -263,3 +263,39 @@ func.func @too_wide(%x: !layout.tensor<1 x 16 x 8 x 8 x f32, NCHW16c>, %y: !layo
 }
 
 // CHECK: C6: w is packed in blocks of 48 output channels, which do not divide the 64 of y in 16s
+
+// -----
+
+func.func @wide_tiles(%x: !layout.tensor<1 x 64 x 8 x 8 x i8, NCHW16c>, %w: !layout.tensor<64 x 64 x 1 x 1 x i8, AcdB64a4b>, %y: !layout.tensor<1 x 64 x 8 x 8 x i32, NCHW16c>) {
+  schedule.stage @conv0 %y = kernel.conv direct(%x, %w) unsigned [0] tile {columns = 4, strip = 64, atom = tdpbusd}
+  func.return
+}
+
+// CHECK: C5: atom = tdpbusd takes 16 or 32 output channels, not 64
+
+// -----
+
+func.func @tiles_without_strips(%x: !layout.tensor<1 x 64 x 8 x 8 x i8, NCHW16c>, %w: !layout.tensor<32 x 64 x 1 x 1 x i8, AcdB32a4b>, %y: !layout.tensor<1 x 32 x 8 x 8 x i32, NCHW16c>) {
+  schedule.stage @conv0 %y = kernel.conv direct(%x, %w) unsigned [0] tile {columns = 4, atom = tdpbusd}
+  func.return
+}
+
+// CHECK: C5: atom = tdpbusd takes strips of an image of known size: strip of 1 or more, not 0
+
+// -----
+
+func.func @few_words(%x: !layout.tensor<1 x 32 x 8 x 8 x i8, NCHW16c>, %w: !layout.tensor<32 x 32 x 1 x 1 x i8, AcdB32a4b>, %y: !layout.tensor<1 x 32 x 8 x 8 x i32, NCHW16c>) {
+  schedule.stage @conv0 %y = kernel.conv direct(%x, %w) unsigned [0] tile {columns = 4, strip = 64, atom = tdpbusd}
+  func.return
+}
+
+// CHECK: C5: atom = tdpbusd takes 16 words at once, and a window has 8
+
+// -----
+
+func.func @panels_without_tiles(%x: !layout.tensor<1 x 64 x 8 x 8 x i8, NCHW16c>, %w: !layout.tensor<32 x 64 x 1 x 1 x i8, AcdB32a4b>, %y: !layout.tensor<1 x 32 x 8 x 8 x i32, NCHW16c>) {
+  schedule.stage @conv0 %y = kernel.conv direct(%x, %w) unsigned [0] tile {columns = 4, panel_chunks = 2, atom = vpdpbusd}
+  func.return
+}
+
+// CHECK: C5: panel_chunks = 2 needs an atom of tiles

@@ -36,7 +36,7 @@ func.func @strips(%x: !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c halo [0, 0,
 // CHECK: %[[W:.*]] = vector.transfer_read {{.*}}, vector<1x2x16xi8>
 // CHECK: vector.contract %{{.*}}, %[[W]], %{{.*}} : vector<6x1xui8>, vector<1x2x16xi8> into vector<6x2x16xi32>
 // CHECK: vector.store
-func.func @words(%x: !layout.tensor<1 x 39 x 8 x 14 x i8, NCHW16c>, %w: !layout.tensor<32 x 39 x 3 x 3 x i8, ABcd32a4b>) {
+func.func @words(%x: !layout.tensor<1 x 39 x 8 x 14 x i8, NCHW16c>, %w: !layout.tensor<32 x 39 x 3 x 3 x i8, AcdB32a4b>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 32 x 6 x 12 x i32, NCHW16c>
   schedule.stage @words %o = kernel.conv direct(%x, %w) unsigned [0] tile {columns = 6, atom = vpdpbusd}
   func.return

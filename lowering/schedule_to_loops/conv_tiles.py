@@ -1,0 +1,198 @@
+"""Direct convolution in registers of whole matrices: strips of pixels, each a row of what lies under its window.
+
+::
+
+    for n, strip of output pixels                                (rows of the image, or part of one)
+      rows[pixel][tap][channels] = x under the window            (in scratch; in channel blocks x lies apart)
+      for panel of output channels
+        for 32 pixels, or 16
+          sums[pixels][channels] = rows * w[panel]               (2 x 2 registers, over 16 words at a time)
+        for tile of the strip's pixels
+          y[n, pixel, channels] = epilogue(bias + sums)
+
+The last words, which fill no register, are multiplied together with the ones before them, again, whose weights are
+zeros in a copy of the panel's last 16 words: only integers may be so, whose products with zero are zero.
+Decisions: ``strip``: pixels of a strip; ``columns`` that go through the epilogue at once; ``panel_chunks``: pieces of
+the panels that threads share beside strips; ``channel_blocks`` of y in a panel, one or two registers wide.
+"""
+
+from __future__ import annotations
+
+from xdsl.ir import SSAValue
+
+from ...dialects import shape as dims
+from ...dialects.decisions import Direct
+from ...dialects.kernel import ConvOp
+from ...dialects.window_rows import WindowRows
+from ...machines.atoms import ATOMS, TILE_ROW_BYTES
+from .arithmetic import combine
+from .conv_images import CHANNEL_BLOCK, COLUMN, LANE, bias_tile, is_pointwise
+from .halo import fill_halo
+from .im2col_panel import window_axes
+from .loop_nest import Index, LoopNest
+from .register_tile import ResultTile, for_each_tile, store_result_tile, strides_by_axis
+from .tile_products import TileFactors, TileProduct, bands
+
+
+def lower_conv_tiles(nest: LoopNest, kernel: ConvOp, decisions: Direct) -> None:
+    """Writes the loops of a direct convolution whose atom is of tiles; x has the halo that its window needs."""
+    fill_halo(nest, nest.operands[-1])
+    _ConvTiles(nest, kernel, decisions).lower()
+
+
+class _ConvTiles:
+    def __init__(self, nest: LoopNest, kernel: ConvOp, decisions: Direct):
+        self.nest, self.kernel = nest, kernel
+        self.x, self.w, self.y = nest.operands[0], nest.operands[1], nest.operands[-1]
+        self.lanes, self.blocks = self.y.type.layout.block_of(1), decisions.channel_blocks
+        self.tile_columns, self.panel_chunks = decisions.columns, decisions.panel_chunks
+        self.columns = self.blocks * self.lanes
+        self.panels = -(-int(self.y.dims[1]) // self.columns)
+        self.atom = ATOMS[decisions.atom]
+        self.size = WindowRows.of(kernel, self.atom, decisions.strip, self.columns)
+        self.axes, self.x_strides = window_axes(nest, kernel), strides_by_axis(self.x)
+        self.height, self.width = (nest.dim(size) for size in self.y.dims[2:])
+        if is_pointwise(kernel, [self.x, self.y, *nest.operands[len(kernel.ins) : -1]]):
+            self.height, self.width = 1, nest.dim(dims.product(self.y.dims[2:]))
+        assert isinstance(self.width, int), "strips are of images whose width is known"
+        self.in_strip = max(1, decisions.strip // self.width)
+        self.across = min(self.width, decisions.strip)
+        size = self.size
+        self.rows = nest.scratch_memory(self.x.element_type, 0, size.whole_pixels * size.stride)
+        self.sums = nest.scratch_memory(kernel.sums_type, size.sums_at, size.whole_pixels * self.columns)
+
+    def lower(self) -> None:
+        nest = self.nest
+        strips, pieces = nest.ceildiv(self.height, self.in_strip), nest.ceildiv(self.width, self.across)
+        chunk_panels = -(-self.panels // self.panel_chunks)
+        if self.size.last_words:
+            self._clear_last()
+        with nest.forall([nest.dim(self.y.dims[0]), strips, pieces, self.panel_chunks]) as (n, strip, piece, chunk):
+            row, column = nest.mul(strip, self.in_strip), nest.mul(piece, self.across)
+            rows = self._count(self.height, row, self.in_strip)
+            columns = self._count(self.width, column, self.across)
+            if self.panel_chunks == 1:
+                self._fill(n, (row, rows), (column, columns))
+            else:
+                # The chunks of one strip follow each other: the first that this thread meets fills the rows.
+                with nest.when(nest.is_new(chunk)):
+                    self._fill(n, (row, rows), (column, columns))
+            first = nest.mul(chunk, chunk_panels)
+            last = nest.minimum(nest.add(first, chunk_panels), self.panels)
+            with nest.loop(first, last) as panel:
+                self._multiply(panel.index, nest.mul(rows, columns))
+                self._finish(n, panel.index, (row, rows), (column, columns))
+
+    def _count(self, extent: Index, first: Index, most: int) -> Index:
+        if isinstance(extent, int) and extent % most == 0:
+            return most
+        return self.nest.minimum(self.nest.sub(extent, first), most)
+
+    # --- rows ---------------------------------------------------------------------------------------------
+
+    def _fill(self, n: Index, rows: tuple[Index, Index], columns: tuple[Index, Index]) -> None:
+        """Copies what lies under the window at pixels whose first row and column, and number of them, are given."""
+        nest, size, (vertical, horizontal) = self.nest, self.size, self.axes
+        (first_row, row_count), (first_column, column_count) = rows, columns
+        image = nest.add(self.x.origin, nest.mul(n, self.x_strides[0, False]))
+        with nest.loop(0, row_count) as row, nest.loops([vertical.window, horizontal.window]) as (i, j):
+            y = vertical.position(nest, nest.add(first_row, row.index), i)
+            x = horizontal.position(nest, first_column, j)
+            source = nest.add(image, nest.add(nest.mul(y, vertical.step), nest.mul(x, horizontal.step)))
+            tap = nest.add(nest.mul(i, horizontal.window), j)
+            target = nest.mul(tap, size.channel_words * self.atom.depth)
+            target = nest.add(target, nest.mul(row.index, nest.mul(column_count, size.stride)))
+            step = nest.mul(horizontal.stride, horizontal.step)
+            with nest.loop(0, column_count) as column:
+                at = nest.add(source, nest.mul(column.index, step))
+                self._copy_channels(at, nest.add(target, nest.mul(column.index, size.stride)))
+
+    def _copy_channels(self, source: Index, target: Index) -> None:
+        """All channels of a pixel under one tap, a cache line at a time."""
+        nest, lanes = self.nest, self.x.type.layout.block_of(1)
+        stride = self.x_strides[1, True]
+        whole, single = divmod(int(self.w.dims[1]), lanes)
+        together = max(1, TILE_ROW_BYTES // (lanes * self.size.element_bytes))
+
+        def copy(block: Index, count: int) -> None:
+            at, to = nest.add(source, nest.mul(block, stride)), nest.add(target, nest.mul(block, lanes))
+            channels = nest.view(self.x.memory, at, [count, lanes], [stride, 1])
+            row = nest.view(self.rows, to, [count, lanes], [lanes, 1])
+            nest.store_vector(nest.load_vector(channels, [0, 0], [count, lanes]), row, [0, 0])
+
+        with nest.loop(0, whole // together) as group:
+            copy(nest.mul(group.index, together), together)
+        if whole % together:
+            copy(whole // together * together, whole % together)
+        if single:
+            at, to = nest.add(source, nest.mul(whole, stride)), nest.add(target, whole * lanes)
+            channels = nest.load_vector(
+                nest.view(self.x.memory, at, [lanes], [1]), [0], [lanes], nest.mask([lanes], [single])
+            )
+            in_words = -(-single // self.atom.depth) * self.atom.depth
+            mask = None if in_words == lanes else nest.mask([lanes], [in_words])
+            nest.store_vector(channels, nest.view(self.rows, to, [lanes], [1]), [0], mask)
+
+    # --- the last words of a panel --------------------------------------------------------------------------
+
+    def _last(self) -> SSAValue:
+        """The copy of a panel's last words, with zeros above."""
+        nest, width = self.nest, self.columns * self.atom.depth
+        memory = nest.scratch_memory(self.w.element_type, self.size.last_at, self.atom.steps * width)
+        return nest.view(memory, 0, [self.atom.steps, width], [width, 1])
+
+    def _clear_last(self) -> None:
+        nest, width = self.nest, self.columns * self.atom.depth
+        zeros = nest.constant(0, nest.vector_type(self.w.element_type, [width]))
+        last = self._last()
+        with nest.loop(0, self.atom.steps - self.size.last_words) as word:
+            nest.store_vector(zeros, last, [word.index, 0])
+
+    def _copy_last(self, panel: SSAValue) -> SSAValue:
+        nest, size = self.nest, self.size
+        last, width = self._last(), self.columns * self.atom.depth
+        with nest.loop(0, size.last_words) as word:
+            place = nest.add(word.index, size.words - size.last_words)
+            row = nest.load_vector(panel, [place, 0], [width])
+            nest.store_vector(row, last, [nest.add(word.index, self.atom.steps - size.last_words), 0])
+        return last
+
+    # --- products -------------------------------------------------------------------------------------------
+
+    def _multiply(self, panel: Index, pixels: Index) -> None:
+        """The sums of all pixels of the strip for a panel of output channels."""
+        nest, size, depth = self.nest, self.size, self.atom.depth
+        width = self.columns * depth
+        offset = nest.add(self.w.origin, nest.mul(panel, size.words * width))
+        weights = nest.view(self.w.memory, offset, [size.words, width], [width, 1])
+        last = self._copy_last(weights) if size.last_words else None
+        product = TileProduct(nest, self.atom, self.columns)
+        for first, height in bands(nest, pixels, fills=True):
+            left = nest.view(self.rows, nest.mul(first, size.stride), [height, size.stride], [size.stride, 1])
+            factors = [TileFactors(left, weights, size.words // self.atom.steps)]
+            if last is not None:
+                factors.append(TileFactors(left, last, 1, (size.words - self.atom.steps) * depth))
+            sums = nest.view(self.sums, nest.mul(first, self.columns), [height, self.columns], [self.columns, 1])
+            product.store(factors, height, sums)
+
+    def _finish(self, n: Index, panel: Index, rows: tuple[Index, Index], columns: tuple[Index, Index]) -> None:
+        """Takes the strip's sums through the epilogue to the result."""
+        nest, (first_row, row_count), (first_column, column_count) = self.nest, rows, columns
+
+        def finish_tile(row: Index, column: Index, count: int) -> None:
+            pixel = nest.add(nest.mul(row, column_count), column)
+            shape = [count, self.blocks, self.lanes]
+            memory = nest.view(self.sums, nest.mul(pixel, self.columns), shape, [self.columns, self.lanes, 1])
+            sums = nest.load_vector(memory, [0, 0, 0], shape)
+            tile = ResultTile(
+                starts=[n, nest.mul(panel, self.blocks), nest.add(first_row, row), nest.add(first_column, column), 0],
+                spans=[(COLUMN, count), (CHANNEL_BLOCK, self.blocks), (LANE, self.lanes)],
+            )
+            if len(self.kernel.ins) > 2:
+                sums = combine(nest, "sum", bias_tile(nest, self.kernel, self.y, tile), sums)
+            store_result_tile(nest, self.kernel, sums, self.y, tile)
+
+        with nest.loop(0, row_count) as row:
+            for_each_tile(
+                nest, column_count, self.tile_columns, lambda column, count: finish_tile(row.index, column, count)
+            )

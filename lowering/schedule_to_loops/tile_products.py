@@ -1,0 +1,88 @@
+"""Products of matrices in registers that are whole matrices: 16 rows by 16 columns of sums each.
+
+::
+
+    sums = 0                                                        (2 x 2 registers, or fewer)
+    for 16 words of the depth:  sums += a[rows][words] * b[words][columns]
+    memory = sums
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from xdsl.ir import SSAValue
+
+from ...dialects.matrix_tiles import TileLoadOp, TileMulOp, TileStoreOp, TileZeroOp
+from ...machines.atoms import TILE_BAND, TILE_ROWS, Atom
+from .loop_nest import Index, LoopNest
+
+
+@dataclass(frozen=True)
+class TileFactors:
+    """``blocks`` registers full of words, along the depth: those of the left lie in rows from ``column`` on.
+
+    The words of the right are rows of its memory.
+    """
+
+    left: SSAValue
+    right: SSAValue
+    blocks: Index
+    column: Index = 0
+
+
+@dataclass(frozen=True)
+class TileProduct:
+    """How registers multiply ``columns`` columns of the right, one or two registers wide."""
+
+    nest: LoopNest
+    atom: Atom
+    columns: int
+
+    @property
+    def widths(self) -> range:
+        return range(0, self.columns, TILE_ROWS)
+
+    def store(self, factors: Sequence[TileFactors], height: int, sums: SSAValue) -> None:
+        """Writes the sums of all the products of ``height`` rows, one or two registers high."""
+        nest = self.nest
+        heights = range(0, height, TILE_ROWS)
+        places = [(i, j) for i in heights for j in self.widths]
+        element = sums.type.element_type  # pyright: ignore[reportAttributeAccessIssue]
+        totals = [nest.insert(TileZeroOp(element)) for _ in places]
+        for factor in factors:
+            totals = self._add(factor, heights, totals)
+        for place, total in zip(places, totals, strict=True):
+            nest.insert(TileStoreOp(total, sums, nest.values(place)))
+
+    def _add(self, factor: TileFactors, heights: range, totals: Sequence[SSAValue]) -> list[SSAValue]:
+        nest, step = self.nest, self.atom.steps * self.atom.depth
+        with nest.loop(0, factor.blocks, carried=totals) as block:
+            column = nest.add(factor.column, nest.mul(block.index, step))
+            word = nest.mul(block.index, self.atom.steps)
+            lefts = [self._load(factor.left, i, column) for i in heights]
+            rights = [self._load(factor.right, word, j * self.atom.depth) for j in self.widths]
+            pairs = [(left, right) for left in lefts for right in rights]
+            products = zip(pairs, block.carried, strict=True)
+            block.yield_(*(nest.insert(TileMulOp(self.atom.name, *pair, total)) for pair, total in products))
+        return block.results
+
+    def _load(self, memory: SSAValue, row: Index, column: Index) -> SSAValue:
+        return self.nest.insert(TileLoadOp(memory, self.nest.values([row, column])))
+
+
+def bands(nest: LoopNest, rows: Index, *, fills: bool) -> Iterator[tuple[Index, int]]:
+    """Loops over bands of 32 rows, and of 16: gives the first row and the height of a band, inside its loop.
+
+    ``fills``: the last band may reach beyond the rows; otherwise some rows may be left over.
+    """
+    # Of a band of 32 the last 15 rows may be missing: fewer than 17 fit into one of 16.
+    slack = TILE_ROWS - 1 if fills else 0
+    whole = nest.floordiv(nest.add(rows, slack), TILE_BAND)
+    with nest.loop(0, whole) as band:
+        yield nest.mul(band.index, TILE_BAND), TILE_BAND
+    done = nest.mul(whole, TILE_BAND)
+    rest = nest.maximum(nest.sub(rows, done), 0) if fills else nest.sub(rows, done)
+    with nest.loop(0, nest.floordiv(nest.add(rest, slack), TILE_ROWS)) as band:
+        yield nest.add(done, nest.mul(band.index, TILE_ROWS)), TILE_ROWS
