@@ -17,9 +17,9 @@ from typing import Any, ClassVar, Literal
 from xdsl.dialects.builtin import AnyFloat, StringAttr
 from xdsl.ir import Attribute, Operation
 
-from ..machines.atoms import ATOMS, GENERAL_ATOM, TILE_BAND, TILE_ROWS
+from ..machines.atoms import ATOMS, GENERAL_ATOM, TILE_BAND, TILE_ROWS, Atom
 from . import shape as dims
-from .kernel import ConvOp, GemmOp
+from .kernel import BlockGemmOp, ConvOp, GemmOp
 from .layout_algebra import print_order
 from .operand_layouts import depth_axes, lies_along, panel_depth, panel_width
 from .shape import Dim
@@ -233,6 +233,12 @@ class Gemm(Decisions):
         return self.depth_block or depth
 
 
+def takes_numbers(atom: Atom, bits: int) -> bool:
+    """Whether it multiplies numbers of so many bits without a sign, four in a word, by bytes with one."""
+    holds = atom.lhs == "ui8" or (atom.lhs == "i8" and bits < 8)
+    return holds and (atom.rhs, atom.sums, atom.depth, atom.rows) == ("i8", "i32", 4, 1)
+
+
 def atom_depth(atom: DecisionValue | None) -> int:
     """How many products the atom of that name takes at once; 1 for the general one."""
     return ATOMS[atom].depth if isinstance(atom, str) and atom in ATOMS else 1
@@ -274,6 +280,41 @@ def _other_types(atom: str, kernel: GemmOp | ConvOp) -> str:
 def depth_of(kernel: GemmOp) -> Dim:
     """Products that are summed for an element of the result."""
     return kernel.in_type(0).dims[depth_axes(kernel)[0]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockGemm(Decisions):
+    """Tiles of rows by columns; numbers of few bits are unpacked in registers for the rows of a tile."""
+
+    PANEL = "columns"
+
+    rows: int = _decision("rows of a register tile", _REGISTERS)
+    columns: int = _decision("columns of a register tile and of a panel of b", _COLUMNS)
+    row_chunks: int = _decision("pieces of the rows that threads share beside panels", _MANY, 1)
+    atom: str = _decision("the instruction for integers of 8 bits; the general one sums in f32", _ATOMS, GENERAL_ATOM)
+
+    def conflict(self, kernel: Operation) -> str | None:
+        assert isinstance(kernel, BlockGemmOp)
+        if self.atom == GENERAL_ATOM:
+            return None
+        if not kernel.get("int8"):
+            return f"atom = {self.atom}, but a is multiplied in f32"
+        row, bits = ATOMS[self.atom], kernel.get("bits")
+        return None if takes_numbers(row, bits) else f"atom = {self.atom} takes no {bits} bits times 8 in single rows"
+
+    def scratch(self, kernel: Operation) -> Dim | None:
+        """Rows of a chunk in integers, then for each of their blocks a scale and a sum."""
+        assert isinstance(kernel, BlockGemmOp)
+        if not kernel.get("int8"):
+            return None
+        rows, depth = dims.ceildiv(dims.product(kernel.type.dims[:-1]), self.row_chunks), kernel.in_type(0).dims[-1]
+        blocks = dims.multiply(dims.floordiv(depth, kernel.get("block")), 8)
+        return dims.multiply(rows, dims.add(dims.multiply(depth, self.bytes_of_left), blocks))
+
+    @property
+    def bytes_of_left(self) -> int:
+        """Of an integer of 8 bits: where there is no atom it is held as f32."""
+        return 4 if self.atom == GENERAL_ATOM else 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -514,6 +555,7 @@ class Lstm(Lanes):
 
 KINDS: Mapping[str, type[Decisions]] = {
     "kernel.gemm": Gemm,
+    "kernel.block_gemm": BlockGemm,
     "kernel.conv direct": Direct,
     "kernel.conv depthwise": Depthwise,
     "kernel.conv winograd2": Winograd,

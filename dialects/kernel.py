@@ -193,6 +193,53 @@ class GemmOp(ContractionOp):
             raise VerifyException(f"C5: a sums over {inner_a}, b over {inner_b}")
 
 
+@irdl_op_definition
+class BlockGemmOp(KernelOp):
+    """a [..., M, K] by a matrix of numbers of ``bits`` bits, in blocks of ``block`` along K, each with a scale.
+
+    b is one matrix of 32-bit words [rows, N], a column for each of the product's. For each block it has a row of
+    scales, with ``zeros`` one of zero points, and rows of words with the block's numbers (reference/block_products.py).
+    Without ``zeros`` the zero point is half of the numbers' range. ``int8``: a is rounded to integers of 8 bits, each
+    of its blocks with a scale of its own, and products of a block are summed exactly; else a is multiplied as it is,
+    and numbers without a row of zero points are held with a sign.
+
+    C4: K is whole blocks, and b has their rows.
+    """
+
+    name = "kernel.block_gemm"
+    bits = prop_def(IntegerAttr)
+    block = prop_def(IntegerAttr)
+    zeros = opt_prop_def(UnitAttr)
+    int8 = opt_prop_def(UnitAttr)
+    SYNTAX: ClassVar = {"bits": "integer", "block": "integer", "zeros": "flag", "int8": "flag"}
+    DEFAULTS: ClassVar = {"bits": 4, "block": 32}
+
+    @property
+    def has_signed_numbers(self) -> bool:
+        return not (self.get("int8") or self.get("zeros"))
+
+    @property
+    def words_of_block(self) -> int:
+        return self.get("block") * self.get("bits") // 32
+
+    @property
+    def rows_of_block(self) -> int:
+        """Of b: scales, zero points, words."""
+        return 1 + self.get("zeros") + self.words_of_block
+
+    def verify_operands(self) -> None:
+        if len(self.ins) < 2:
+            return
+        a, b, bits, block = self.in_type(0), self.in_type(1), self.get("bits"), self.get("block")
+        if bits not in (2, 4, 8) or block < 16 or block % 16:
+            raise VerifyException(f"C4: {bits} bits in blocks of {block}: expected 2, 4 or 8, in multiples of 16")
+        if a.rank < 2 or b.rank != 2 or (a.element_type, b.element_type, self.sums_type) != (f32, i32, f32):
+            raise VerifyException(f"C4: a is {a} and b {b}: expected f32 [..., M, K], i32 [rows, N] and sums in f32")
+        rows = dims.multiply(dims.floordiv(a.dims[-1], block), self.rows_of_block)
+        if dims.surely_differ(dims.modulo(a.dims[-1], block), 0) or dims.surely_differ(rows, b.dims[0]):
+            raise VerifyException(f"C4: a sums over {a.dims[-1]}, b has {b.dims[0]} rows, expected {rows}")
+
+
 # --- elementwise and reductions -----------------------------------------------------------------------
 
 
@@ -448,6 +495,7 @@ class ConstantOp(IRDLOperation):
 KERNELS: list[type[Operation]] = [
     ConvOp,
     GemmOp,
+    BlockGemmOp,
     MapOp,
     ReduceOp,
     ArgReduceOp,

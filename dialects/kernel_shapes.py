@@ -40,6 +40,7 @@ class Kernel(Protocol):
 OPERANDS: dict[str, tuple[int, ...]] = {
     "conv": (2, 3),
     "gemm": (2, 3),
+    "block_gemm": (2,),
     "layer_norm": (3,),
     "gather": (2,),
     "gather_elements": (2,),
@@ -166,6 +167,10 @@ def _gemm(op: Kernel) -> Shape:
     if len(op.ins) > 2:
         _require_shape(op.in_type(2), (columns,), "bias")
     return (*_broadcast_shape(a.dims[:-2], b.dims[:-2]), rows, columns)
+
+
+def _block_gemm(op: Kernel) -> Shape:
+    return (*op.in_type(0).dims[:-1], op.in_type(1).dims[1])
 
 
 def _broadcast_shape(left: Shape, right: Shape) -> Shape:
@@ -316,6 +321,7 @@ def _lstm(op: Kernel) -> Shape:
 _RULES: dict[str, Callable[[Kernel], Shape]] = {
     "conv": _conv,
     "gemm": _gemm,
+    "block_gemm": _block_gemm,
     "map": _map,
     "reduce": _reduce,
     "arg_reduce": _arg_reduce,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from xdsl.ir import Operation
 
-from .kernel import ConvOp, GemmOp
+from .kernel import BlockGemmOp, ConvOp, GemmOp
 from .layout import TensorType
 from .layout_algebra import Layout, print_order
 from .winograd import tile_of
@@ -20,6 +20,8 @@ def layout_mistake(kernel: Operation) -> str | None:
     """Why a verified kernel cannot run on operands that lie as they do, if it cannot."""
     if isinstance(kernel, GemmOp):
         return _gemm(kernel)
+    if isinstance(kernel, BlockGemmOp):
+        return _block_gemm(kernel)
     if isinstance(kernel, ConvOp):
         return _CONVOLUTIONS[kernel.get("algorithm")](kernel)
     return None
@@ -31,6 +33,8 @@ def panel_layout(kernel: Operation, width: int, depth: int = 1) -> Layout | None
     ``depth`` elements of the axis that is summed lie side by side, as many as the atom takes at once. None where the
     kernel takes them in no panels, or only in one width or depth.
     """
+    if isinstance(kernel, BlockGemmOp):
+        return Layout(f"Ba{width}b")
     if not isinstance(kernel, GemmOp | ConvOp) or len(kernel.ins) < 2:
         return None
     x, w = kernel.in_type(0), kernel.in_type(1)
@@ -67,9 +71,11 @@ def _window_panels(rank: int, width: int, depth: int) -> Layout:
 
 def panel_width(kernel: Operation) -> int:
     """How wide the panels are in which the weights lie; 0 where they lie in none."""
-    if not isinstance(kernel, GemmOp | ConvOp) or len(kernel.ins) < 2 or not kernel.in_type(1).rank:
+    if not isinstance(kernel, GemmOp | BlockGemmOp | ConvOp) or len(kernel.ins) < 2 or not kernel.in_type(1).rank:
         return 0
     layout = kernel.in_type(1).layout
+    if isinstance(kernel, BlockGemmOp):
+        return layout.block_of(layout.rank - 1)
     if isinstance(kernel, GemmOp):
         return layout.block_of(layout.rank - (2 if kernel.get("transpose_b") else 1))
     return layout.block_of(2 if tile_of(kernel.get("algorithm")) and layout.rank == 3 else 0)
@@ -85,6 +91,8 @@ def panel_depth(kernel: GemmOp | ConvOp) -> int:
 
 def packed_layout(kernel: Operation) -> Layout | None:
     """How weights packed in panels as these are must lie; None where the kernel takes them in none."""
+    if isinstance(kernel, BlockGemmOp):
+        return panel_layout(kernel, panel_width(kernel))
     if not isinstance(kernel, GemmOp | ConvOp):
         return None
     return panel_layout(kernel, panel_width(kernel), panel_depth(kernel))
@@ -136,6 +144,14 @@ def _gemm(kernel: GemmOp) -> str | None:
         lies = f"B lies in {print_order(b.layout.order)}"
         return f"{lies}, expected panels of columns such as {expected.order} or no blocks"
     return None
+
+
+def _block_gemm(kernel: BlockGemmOp) -> str | None:
+    for what, type_ in (("a", kernel.in_type(0)), ("y", kernel.type)):
+        if not lies_along(type_, -1):
+            return f"{what} lies in {print_order(type_.layout.order)}, expected rows side by side"
+    width = panel_width(kernel)
+    return _lies("b", kernel.in_type(1), f"Ba{width or 16}b")
 
 
 # --- convolutions ---------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from ..dialects import kernel as k
 from ..dialects.layout import ConvertOp, ReshapeOp, TensorType, TransposeOp, WindowOp
 from ..dialects.shape import Dim, substitute
 from ..dialects.winograd import restore_weights, tile_of
+from ..reference.block_products import multiplied, of_panel_rows
 from ..reference.operations import evaluate
 from .scalar import NoMeaningError, evaluate_region, scalar_dtype
 
@@ -163,6 +164,13 @@ def _gemm(run: KernelInterpreter, op: k.GemmOp, operands: _Arrays) -> _Arrays:
     return [product + operands[2] if len(operands) > 2 else product]
 
 
+def _block_gemm(run: KernelInterpreter, op: k.BlockGemmOp, operands: _Arrays) -> _Arrays:
+    a, rows = operands
+    bits, block = op.get("bits"), op.get("block")
+    weights, scales = of_panel_rows(rows, bits, block, has_zeros=op.get("zeros"), signed=op.has_signed_numbers)
+    return [multiplied(a, weights, scales, block, int8=op.get("int8"))]
+
+
 def _pool(run: KernelInterpreter, op: k.PoolOp, operands: _Arrays) -> _Arrays:
     attributes = {**_window_attributes(op), "kernel": op.get("window")}
     if op.get("kind") == "max":
@@ -262,6 +270,7 @@ def _lstm(run: KernelInterpreter, op: k.LstmOp, operands: _Arrays) -> _Arrays:
 _KERNELS: dict[type[k.KernelOp], _Kernel] = {
     k.ConvOp: _conv,
     k.GemmOp: _gemm,
+    k.BlockGemmOp: _block_gemm,
     k.PoolOp: _pool,
     k.ReduceOp: _reduce,
     k.ArgReduceOp: _arg_reduce,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from xdsl.dialects.builtin import AnyFloat
 
 from ..dialects import shape as dims
-from ..dialects.decisions import product_types, window_words
-from ..dialects.kernel import ConvOp, GemmOp
+from ..dialects.decisions import product_types, takes_numbers, window_words
+from ..dialects.kernel import BlockGemmOp, ConvOp, GemmOp
 from ..dialects.shape import Dim
-from ..machines.atoms import TILE_BAND, TILE_ROWS
+from ..machines.atoms import ATOMS, TILE_BAND, TILE_ROWS
 
 if TYPE_CHECKING:
     from ..machines import Target
@@ -128,6 +128,20 @@ def gemm_columns(kernel: GemmOp, target: Target) -> int:
         if cycles < 0.97 * fewest_cycles:
             best, fewest_cycles = width, cycles
     return best
+
+
+def block_columns(kernel: BlockGemmOp, target: Target) -> int:
+    """Columns of a panel of numbers of few bits: two vectors, so that what a tile loads of a serves both."""
+    size = kernel.type.dims[-1]
+    return target.lanes if isinstance(size, int) and size <= target.lanes else 2 * target.lanes
+
+
+def block_atom(kernel: BlockGemmOp, target: Target) -> Atom | None:
+    """The instruction for a's integers of 8 bits times numbers of few bits, which may be said to have a sign or not."""
+    if not kernel.get("int8"):
+        return None
+    atoms = (ATOMS[name] for name in target.atoms)
+    return next((atom for atom in atoms if takes_numbers(atom, kernel.get("bits"))), None)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .block_products import BLOCK_PRODUCTS
 from .elementwise import ELEMENTWISE, Operation
 from .indexing import INDEXING
 from .linear import LINEAR
@@ -28,6 +29,7 @@ REFERENCE: dict[str, Operation] = {
     **ELEMENTWISE,
     **QUANTIZATION,
     **LINEAR,
+    **BLOCK_PRODUCTS,
     **REDUCTIONS,
     **MOVEMENT,
     **INDEXING,

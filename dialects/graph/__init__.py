@@ -3,6 +3,7 @@
 from xdsl.ir import Dialect
 
 from ..dimension_attribute import DimensionAttr
+from .block_products import BlockMatmulOp
 from .constants import ConstantOp, DimValuesOp, IotaOp, RangeOp
 from .control import IfOp, LoopOp, YieldOp
 from .dynamic import (
@@ -111,7 +112,7 @@ Graph = Dialect(
         ConstantOp, DimValuesOp, IotaOp, RangeOp,
         *ELEMENTWISE_OPERATIONS,
         QuantizeOp, DequantizeOp,
-        ConvOp, MatmulOp,
+        ConvOp, MatmulOp, BlockMatmulOp,
         ReduceOp, ArgMaxOp, ArgMinOp, SoftmaxOp, LayerNormOp, CumsumOp,
         MaxPoolOp, MaxPoolWithIndicesOp, AvgPoolOp, ResizeOp,
         ReshapeOp, TransposeOp, BroadcastToOp, SliceOp, ConcatOp, PadOp, ReverseSequenceOp, TriluOp,
@@ -141,6 +142,7 @@ __all__ = [
     "AtanhOp",
     "AvgPoolOp",
     "BinaryOp",
+    "BlockMatmulOp",
     "BroadcastToOp",
     "CastOp",
     "CeilOp",

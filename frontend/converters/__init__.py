@@ -2,6 +2,7 @@
 
 from . import (
     activations,
+    block_products,
     constants,
     control,
     einsum,
@@ -23,6 +24,7 @@ from . import (
 
 __all__ = [
     "activations",
+    "block_products",
     "constants",
     "control",
     "einsum",

@@ -5,12 +5,13 @@ from __future__ import annotations
 from xdsl.ir import Operation
 
 from ...dialects import graph
-from . import elementwise, indexing, linear, movement, pooling, recurrent, reductions
+from . import block_products, elementwise, indexing, linear, movement, pooling, recurrent, reductions
 from .rules import Obstacle, Rule
 
 RULES: dict[str, Rule] = {
     **elementwise.RULES,
     **linear.RULES,
+    **block_products.RULES,
     **reductions.RULES,
     **pooling.RULES,
     **movement.RULES,

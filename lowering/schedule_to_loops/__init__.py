@@ -17,7 +17,7 @@ from xdsl.passes import ModulePass
 
 from ...dialects.calling_convention import Signature
 from ...dialects.decisions import kernel_kind
-from ...dialects.kernel import ContractionOp
+from ...dialects.kernel import BlockGemmOp, ContractionOp, KernelOp
 from ...dialects.kernel_call import CallOp
 from ...dialects.schedule import StageOp
 from .loop_nest import LoopNest
@@ -37,6 +37,7 @@ GENERATORS = {
     "kernel.dim_values": "movement:lower_dim_values",
     "kernel.gather": "gather:lower_gather",
     "kernel.gather_elements": "gather:lower_gather_elements",
+    "kernel.block_gemm": "block_gemm:lower_block_gemm",
     "kernel.gemm": "gemm:lower_gemm",
     "kernel.layer_norm": "row_kernels:lower_layer_norm",
     "kernel.lstm": "recurrence:lower_lstm",
@@ -57,13 +58,13 @@ def lower_stage(stage: StageOp, signature: Signature) -> func.FuncOp:
     module, _, name = GENERATORS[kernel_kind(stage.kernel)].partition(":")
     generate = getattr(importlib.import_module(f".{module}", __package__), name)
     nest = LoopNest(signature)
-    if isinstance(stage.kernel, ContractionOp):
+    if isinstance(stage.kernel, ContractionOp | BlockGemmOp):
         _list_factors(stage, stage.kernel, nest)
     generate(stage, nest)
     return nest.finish()
 
 
-def _list_factors(stage: StageOp, kernel: ContractionOp, nest: LoopNest) -> None:
+def _list_factors(stage: StageOp, kernel: KernelOp, nest: LoopNest) -> None:
     """Lists a stage's input once for each of the kernel's operands that it is, as contractions expect (``x + x w``).
 
     Integers that are multiplied without a sign lie in memory that says so.
@@ -71,7 +72,7 @@ def _list_factors(stage: StageOp, kernel: ContractionOp, nest: LoopNest) -> None
     position: dict[SSAValue, int] = {argument: index for index, argument in enumerate(stage.body.block.args)}
     outputs = nest.operands[len(stage.ins) :]
     nest.operands = [*(nest.operands[position[operand]] for operand in kernel.operands), *outputs]
-    for index in kernel.get("unsigned") or ():
+    for index in kernel.get("unsigned") or () if isinstance(kernel, ContractionOp) else ():
         nest.operands[index] = nest.typed(nest.operands[index], kernel.in_type(index).element_type)
 
 

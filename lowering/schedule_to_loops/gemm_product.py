@@ -9,7 +9,7 @@ from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
 from ...dialects.decisions import Gemm
-from ...dialects.kernel import GemmOp
+from ...dialects.kernel import BlockGemmOp, GemmOp
 from ...dialects.layout import TensorType
 from ...dialects.schedule import StageOp
 from .loop_nest import Index, LoopNest, Tensor
@@ -82,10 +82,10 @@ def matrix_of(nest: LoopNest, tensor: Tensor, transposed: bool, y: Tensor) -> Ma
     return Matrix(tensor, row, column, batch)
 
 
-def merge_batch_into_rows(nest: LoopNest, kernel: GemmOp) -> None:
+def merge_batch_into_rows(nest: LoopNest, kernel: GemmOp | BlockGemmOp) -> None:
     """Sees [..., M, K] x [K, N] as one product of many rows, where every full-size operand is row-major."""
     a, b, y = nest.operands[0], nest.operands[1], nest.operands[-1]
-    if y.type.rank == 2 or b.type.rank != 2 or kernel.get("transpose_a"):
+    if y.type.rank == 2 or b.type.rank != 2 or (isinstance(kernel, GemmOp) and kernel.get("transpose_a")):
         return
     merged = [_as_rows(tensor, y) for tensor in (a, *nest.operands[len(kernel.ins) :])]
     if a.dims[:-1] != y.dims[:-1] or any(tensor is None for tensor in merged):

@@ -22,6 +22,7 @@ from xdsl.rewriter import Rewriter
 
 from ...dialects import shape as dims
 from ...dialects.kernel import (
+    BlockGemmOp,
     ConcatOp,
     ConstantOp,
     ConvOp,
@@ -50,6 +51,7 @@ from ...dialects.winograd import tile_of
 from ...machines.atoms import TILE_BAND
 from ..gemm_walks import depth_tile
 from ..tiling import (
+    block_columns,
     direct_atom,
     even_tile,
     gemm_atom,
@@ -109,6 +111,7 @@ class _FunctionLayouts:
         self.rules: dict[type[Operation], Callable] = {
             ConvOp: self.conv,
             GemmOp: self.gemm,
+            BlockGemmOp: self.block_gemm,
             MapOp: self.map,
             PoolOp: self.follow_input,
             ResizeOp: self.resize,
@@ -332,6 +335,12 @@ class _FunctionLayouts:
             op.operands[1] = self.want(op.operands[1], self.matrix_layout(op), op)
         for index in range(2, len(op.operands)):
             op.operands[index] = self.plain(op.operands[index], op)
+
+    def block_gemm(self, op: BlockGemmOp) -> None:
+        self.row_major(op)
+        layout = panel_layout(op, block_columns(op, self.target))
+        assert layout is not None, "numbers of few bits lie in panels"
+        op.operands[1] = self.want(op.operands[1], layout, op)
 
     def matrix_layout(self, op: GemmOp) -> Layout:
         """How a constant B lies: by depth where lanes run along it, else in panels of columns."""

@@ -14,6 +14,7 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
 from ...dialects.kernel import (
+    BlockGemmOp,
     ConcatOp,
     ConstantOp,
     ContractionOp,
@@ -40,10 +41,11 @@ if TYPE_CHECKING:
 
 # Kernels that take an epilogue.
 HOSTS: tuple[type[KernelOp], ...] = (
-    ConvOp, GemmOp, PoolOp, ReduceOp, ResizeOp, LayerNormOp, SoftmaxOp, ConcatOp, PadOp, SliceOp, GatherOp,
+    ConvOp, GemmOp, BlockGemmOp, PoolOp, ReduceOp, ResizeOp, LayerNormOp, SoftmaxOp, ConcatOp, PadOp, SliceOp, GatherOp,
 )  # fmt: skip
 # Those that compute what they store in registers, and may store it narrower.
-COMPUTING = (ContractionOp, PoolOp, ReduceOp, ResizeOp, LayerNormOp, SoftmaxOp)
+_PRODUCTS = (ContractionOp, BlockGemmOp)
+COMPUTING = (*_PRODUCTS, PoolOp, ReduceOp, ResizeOp, LayerNormOp, SoftmaxOp)
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def fuse_epilogues(block: Block, constants: ConstantStore) -> None:
 
 def _host_of(op: MapOp, position: dict[Operation, int]) -> KernelOp | None:
     hosts = [operand.owner for operand in op.ins if isinstance(operand.owner, HOSTS) and _can_take(operand.owner, op)]
-    return max(hosts, key=lambda host: (isinstance(host, ContractionOp), position[host]), default=None)
+    return max(hosts, key=lambda host: (isinstance(host, _PRODUCTS), position[host]), default=None)
 
 
 def _can_take(host: KernelOp, op: MapOp) -> bool:

@@ -15,6 +15,7 @@ from xdsl.passes import ModulePass
 from ...dialects import shape as dims
 from ...dialects.decisions import (
     MATRIX_BLOCK,
+    BlockGemm,
     Decisions,
     Depthwise,
     Direct,
@@ -31,7 +32,7 @@ from ...dialects.decisions import (
     Winograd,
     kind_of,
 )
-from ...dialects.kernel import ConvOp, GemmOp, KernelOp
+from ...dialects.kernel import BlockGemmOp, ConvOp, GemmOp, KernelOp
 from ...dialects.layout import TensorType
 from ...dialects.layout_algebra import Layout
 from ...dialects.operand_layouts import panel_depth, panel_width
@@ -43,6 +44,8 @@ from ...dialects.winograd import tile_of, transforms
 from ...machines.atoms import GENERAL_ATOM, TILE_BAND, TILE_ROWS
 from ..gemm_walks import DepthTile, depth_tile, few_rows_tile, lies_by_depth
 from ..tiling import (
+    block_atom,
+    block_columns,
     direct_atom,
     even_tile,
     gemm_atom,
@@ -73,6 +76,8 @@ UNKNOWN_ROW_CHUNKS = 4
 # Rows of a product that make up for a copy of the other matrix, and bytes between rows of that from which it pays.
 ROWS_WORTH_A_COPY = 24
 FAR_APART_BYTES = 1024
+# Rows of a product by numbers of few bits that go through all panels together.
+ROWS_OF_CHUNK = 64
 # Pixels that an indirect convolution multiplies with a panel of weights before it goes to the next one.
 PIXELS_IN_BLOCK = 96
 # Blocks of tiles that threads share evenly enough, however many they are; and blocks where all channels are one panel.
@@ -281,6 +286,16 @@ def _gemm(kernel: Operation, target: Target) -> Decisions:
     return replace(decided, depth_lanes=along.lanes, depth_rows=most, depth_columns=along.columns)
 
 
+def _block_gemm(kernel: Operation, target: Target) -> Decisions:
+    """A tile has sums of a block beside those of all blocks."""
+    assert isinstance(kernel, BlockGemmOp)
+    columns, atom = panel_width(kernel) or block_columns(kernel, target), block_atom(kernel, target)
+    rows = dims.product(kernel.type.dims[:-1])
+    tile = even_tile(rows, rows_in_registers(target, 2 * (columns // target.lanes)))
+    chunks = max(1, rows // ROWS_OF_CHUNK) if isinstance(rows, int) else 1
+    return BlockGemm(rows=tile, columns=columns, row_chunks=chunks, atom=atom.name if atom else GENERAL_ATOM)
+
+
 def _gemm_along_depth(kernel: GemmOp, tile: DepthTile) -> Decisions:
     pack = not lies_by_depth(kernel)
     decided = Gemm(rows=tile.rows, columns=tile.columns, depth_lanes=tile.lanes, pack=pack)
@@ -438,6 +453,6 @@ _CONVOLUTIONS: dict[str, Chooser] = {
     "winograd4": _conv_winograd,
 }
 _CHOOSERS: dict[type[Decisions], Chooser] = {
-    Gemm: _gemm, Elements: _elements, Pool: _pool, Lstm: _lstm, Lanes: _vectors, Reduction: _vectors, Rows: _vectors,
-    Softmax: _vectors, Decisions: _nothing,
+    Gemm: _gemm, BlockGemm: _block_gemm, Elements: _elements, Pool: _pool, Lstm: _lstm,
+    Lanes: _vectors, Reduction: _vectors, Rows: _vectors, Softmax: _vectors, Decisions: _nothing,
 }  # fmt: skip

@@ -375,3 +375,30 @@ func.func @scales_of_another_length(%x: !graph.tensor<4 x f32>, %s: !graph.tenso
 }
 
 // CHECK: C3: the scale !graph.tensor<3 x f32> doesn't broadcast to !graph.tensor<4 x f32>
+
+// -----
+
+func.func @bits(%a: !graph.tensor<4 x 40 x f32>, %b: !graph.tensor<8 x 2 x 12 x ui8>, %s: !graph.tensor<8 x 2 x f32>) {
+  %0 = graph.block_matmul %a, %b, %s bits 3 : (!graph.tensor<4 x 40 x f32>, !graph.tensor<8 x 2 x 12 x ui8>, !graph.tensor<8 x 2 x f32>) -> !graph.tensor<4 x 8 x f32>
+  func.return
+}
+
+// CHECK: C1: 3 bits in blocks of 32: expected 2, 4 or 8, in 16, 32, 64 ...
+
+// -----
+
+func.func @blocks(%a: !graph.tensor<4 x 40 x f32>, %b: !graph.tensor<8 x 3 x 16 x ui8>, %s: !graph.tensor<8 x 3 x f32>) {
+  %0 = graph.block_matmul %a, %b, %s : (!graph.tensor<4 x 40 x f32>, !graph.tensor<8 x 3 x 16 x ui8>, !graph.tensor<8 x 3 x f32>) -> !graph.tensor<4 x 8 x f32>
+  func.return
+}
+
+// CHECK: C2: b has 3 blocks, and 40 numbers are summed
+
+// -----
+
+func.func @scales(%a: !graph.tensor<4 x 40 x f32>, %b: !graph.tensor<8 x 2 x 16 x ui8>, %s: !graph.tensor<8 x 3 x f32>) {
+  %0 = graph.block_matmul %a, %b, %s : (!graph.tensor<4 x 40 x f32>, !graph.tensor<8 x 2 x 16 x ui8>, !graph.tensor<8 x 3 x f32>) -> !graph.tensor<4 x 8 x f32>
+  func.return
+}
+
+// CHECK: C3: scales is !graph.tensor<8 x 3 x f32>, expected [8, 2]

@@ -66,6 +66,12 @@ func.func @epilogues(%h: !layout.tensor<4 x 4 x f16>, %x: !layout.tensor<4 x 4 x
   func.return
 }
 
+func.func @few_bits(%x: !layout.tensor<N x 64 x f32>, %b: !layout.tensor<10 x 8 x i32, Ba16b>, %c: !layout.tensor<24 x 8 x i32>) {
+  %0 = kernel.block_gemm(%x, %b) : !layout.tensor<N x 8 x f32>
+  %1 = kernel.block_gemm(%x, %c) bits 8 block 16 zeros int8 : !layout.tensor<N x 8 x f32> epilogue(%acc) {%r = arith.negf %acc : f32}
+  func.return
+}
+
 // CHECK:      func.func @contractions(%x: !layout.tensor<N x 8 x 6 x 6 x f32>, %w: !layout.tensor<4 x 4 x 3 x 3 x f32>, %b: !layout.tensor<4 x f32>, %s: !layout.tensor<N x 4 x 3 x 3 x f32>, %m: !layout.tensor<2 x 6 x 5 x f32>, %k: !layout.tensor<7 x 6 x f32>) {
 // CHECK-NEXT:   %0 = kernel.conv direct(%x, %w, %b) strides [2, 2] pads [1, 1, 1, 1] groups 2 : !layout.tensor<N x 4 x 3 x 3 x f32> epilogue(%e, %f = %s) {%sum = arith.addf %e, %f : f32}
 // CHECK-NEXT:   %1 = kernel.gemm(%m, %k) transpose_a transpose_b : !layout.tensor<2 x 5 x 7 x f32>
@@ -120,5 +126,10 @@ func.func @epilogues(%h: !layout.tensor<4 x 4 x f16>, %x: !layout.tensor<4 x 4 x
 // CHECK-NEXT:     %4 = arith.mulf %3, %acc : f32
 // CHECK-NEXT:     %5 = arith.subf %4, %a : f32
 // CHECK-NEXT:   }
+// CHECK-NEXT:   func.return
+// CHECK-NEXT: }
+// CHECK-NEXT: func.func @few_bits(%x: !layout.tensor<N x 64 x f32>, %b: !layout.tensor<10 x 8 x i32, Ba16b>, %c: !layout.tensor<24 x 8 x i32>) {
+// CHECK-NEXT:   %0 = kernel.block_gemm(%x, %b) : !layout.tensor<N x 8 x f32>
+// CHECK-NEXT:   %1 = kernel.block_gemm(%x, %c) bits 8 block 16 zeros int8 : !layout.tensor<N x 8 x f32> epilogue(%acc) {%r = arith.negf %acc : f32}
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }

@@ -1,0 +1,274 @@
+"""Matrix product with numbers of few bits: unpacked in registers, as many as lie in a word, for all rows of a tile.
+
+::
+
+    for chunk of rows, panel of b's columns
+      copy the chunk's rows of a as integers of 8 bits, with a scale and a sum for each block      (``int8``)
+      for tile of rows
+        total[rows][columns] = 0
+        for block
+          part[rows][columns] = 0, or - half of the numbers' range * the block's sum of a
+          for word of the block, for each four numbers in it:  part += a[row, four] * four[column]
+          total += part * b's scales[column] (* a's scale[row])
+        y[row, column] = epilogue(total)
+
+Four numbers of a word are a mask and a shift away from the bytes that an atom multiplies (``int8``). Otherwise each is
+converted to f32, less its zero point, and multiplied by a's element as it is; or, where ``int8`` meets a machine
+without an atom, by a's integer held as f32, in which sums of a block are exact too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from xdsl.dialects import arith
+from xdsl.dialects import math as functions
+from xdsl.dialects.builtin import f32, i8, i32
+from xdsl.ir import Operation, SSAValue
+
+from ...dialects.decisions import BlockGemm
+from ...dialects.kernel import BlockGemmOp
+from ...dialects.schedule import StageOp
+from ...dialects.shared_attributes import vector_type
+from ...machines.atoms import GENERAL_ATOM
+from .arithmetic import convert, reduce_lanes, select
+from .contraction import RowTiles
+from .gemm_product import matrix_of, merge_batch_into_rows
+from .loop_nest import Index, LoopNest
+from .register_tile import ResultTile, store_result_tile
+
+# Words of a block that are written out in a turn of the loop over them.
+WORDS_IN_TURN = 4
+WORD_BITS = 32
+BYTES_OF_WORD = 4
+LARGEST_INT8 = 127
+ABSOLUTE = 0x7FFFFFFF
+"""Of the bits of an f32, those but its sign."""
+
+
+def lower_block_gemm(stage: StageOp, nest: LoopNest) -> None:
+    kernel = stage.kernel
+    assert isinstance(kernel, BlockGemmOp)
+    merge_batch_into_rows(nest, kernel)
+    _BlockProduct(stage.decided(BlockGemm), nest, kernel).lower()
+
+
+@dataclass(frozen=True)
+class _Left:
+    """Rows of a chunk: elements, or words of integers; of integers also the scale and the correction of each block.
+
+    The correction is what takes zero points off: less the block's sum, times half of the numbers' range where there are
+    no others.
+    """
+
+    elements: SSAValue
+    scales: SSAValue | None = None
+    corrections: SSAValue | None = None
+
+
+class _BlockProduct:
+    def __init__(self, decisions: BlockGemm, nest: LoopNest, kernel: BlockGemmOp):
+        self.decisions, self.nest, self.kernel = decisions, nest, kernel
+        self.a, self.b, self.y = nest.operands[0], nest.operands[1], nest.operands[-1]
+        self.bits, self.block, self.has_zeros = kernel.get("bits"), kernel.get("block"), kernel.get("zeros")
+        self.is_rounded, self.has_atom = kernel.get("int8"), decisions.atom != GENERAL_ATOM
+        self.batch = [nest.dim(size) for size in self.y.dims[:-2]]
+        self.rows, self.columns = nest.dim(self.y.dims[-2]), nest.dim(self.y.dims[-1])
+        self.depth = nest.dim(self.a.dims[-1])
+        self.blocks = nest.floordiv(self.depth, self.block)
+        self.matrix = matrix_of(nest, self.a, False, self.y)
+
+    # --- the walk -------------------------------------------------------------------------------------------
+
+    def lower(self) -> None:
+        nest, width, chunks = self.nest, self.decisions.columns, self.decisions.row_chunks
+        is_ragged = not isinstance(self.columns, int) or self.columns % width != 0
+        with nest.forall([*self.batch, chunks, nest.ceildiv(self.columns, width)]) as indices:
+            *batch, chunk, panel = indices
+            rows = RowTiles.of_chunk(nest, self.rows, self.decisions.rows, chunk, chunks)
+            left = self._left(batch, rows, panel)
+            words = self._panel(panel)
+            column = nest.mul(panel, width)
+            lanes = nest.minimum(nest.sub(self.columns, column), width) if is_ragged else None
+
+            def tile(row: Index, count: int) -> None:
+                total = self._total(left, words, nest.sub(row, rows.begin), count)
+                by_axis = [*batch, row, column]
+                pieces = self.y.type.layout.pieces
+                spans = {self.y.type.rank - 2: count, self.y.type.rank - 1: width}
+                dimensions = [(place, spans[piece.axis]) for place, piece in enumerate(pieces) if piece.axis in spans]
+                place = ResultTile([by_axis[piece.axis] for piece in pieces], dimensions, lanes)
+                store_result_tile(nest, self.kernel, total, self.y, place)
+
+            rows.walk(nest, tile)
+
+    def _panel(self, panel: Index) -> SSAValue:
+        """A panel of b, [rows][columns]."""
+        nest, width = self.nest, self.decisions.columns
+        rows = nest.mul(self.blocks, self.kernel.rows_of_block)
+        return nest.view(self.b.memory, nest.mul(nest.mul(panel, rows), width), [rows, width], [width, 1])
+
+    # --- rows of a ------------------------------------------------------------------------------------------
+
+    def _left(self, batch: list[Index], rows: RowTiles, panel: Index) -> _Left:
+        nest = self.nest
+        begin = nest.add(self.matrix.offset(nest, batch), nest.mul(rows.begin, self.matrix.row_stride))
+        source = nest.view(self.a.memory, begin, [rows.count, self.depth], [self.matrix.row_stride, 1])
+        if not self.is_rounded:
+            return _Left(source)
+        longest = nest.ceildiv(self.rows, self.decisions.row_chunks)
+        integers = nest.scratch_array(i8 if self.has_atom else f32, 0, [longest, self.depth])
+        corrections = f32 if self.has_zeros else i32
+        at = nest.mul(longest, nest.mul(self.depth, self.decisions.bytes_of_left))
+        after = nest.add(at, nest.mul(nest.mul(longest, self.blocks), 4))
+        left = _Left(
+            integers,
+            nest.scratch_array(f32, at, [longest, self.blocks]),
+            nest.scratch_array(corrections, after, [longest, self.blocks]) if self.has_atom else None,
+        )
+        # The panels of one chunk follow each other: the first of them that this thread meets copies its rows.
+        with nest.when(nest.is_new(panel)):
+            self._round(source, rows.count, left)
+        if not self.has_atom:
+            return left
+        words = nest.scratch_array(i32, 0, [longest, nest.floordiv(self.depth, BYTES_OF_WORD)])
+        return _Left(words, left.scales, left.corrections)
+
+    def _round(self, source: SSAValue, count: Index, left: _Left) -> None:
+        """Copies rows of a as integers: each block times 127 by its largest number."""
+        nest, block = self.nest, self.block
+        assert left.scales is not None
+        with nest.loop(0, count) as row, nest.loop(0, self.blocks) as place:
+            first, at = nest.mul(place.index, block), [row.index, place.index]
+            x = nest.load_vector(source, [row.index, first], [block])
+            scale = nest.insert(arith.DivfOp(self._largest(x), nest.constant(float(LARGEST_INT8), f32)))
+            zero = nest.constant(0.0, f32)
+            is_zero = nest.insert(arith.CmpfOp(scale, zero, "oeq"))
+            inverse = select(nest, is_zero, zero, nest.insert(arith.DivfOp(nest.constant(1.0, f32), scale)))
+            scaled = nest.insert(arith.MulfOp(x, nest.broadcast(inverse, [block])))
+            rounded = nest.insert(functions.RoundEvenOp(scaled))
+            nest.store(scale, left.scales, at)
+            if left.corrections is None:
+                nest.store_vector(rounded, left.elements, [row.index, first])
+            else:
+                integers = convert(nest, rounded, i32)
+                nest.store_vector(convert(nest, integers, i8), left.elements, [row.index, first])
+                nest.store(self._correction(reduce_lanes(nest, "sum", integers)), left.corrections, at)
+
+    def _largest(self, x: SSAValue) -> SSAValue:
+        """Of absolute values, which order as their bits do; a NaN is the largest."""
+        nest, type_ = self.nest, vector_type(i32, [self.block])
+        bits = nest.insert(arith.AndIOp(nest.insert(arith.BitcastOp(x, type_)), nest.constant(ABSOLUTE, type_)))
+        return nest.insert(arith.BitcastOp(reduce_lanes(nest, "max", bits), f32))
+
+    def _correction(self, total: SSAValue) -> SSAValue:
+        nest = self.nest
+        if self.has_zeros:
+            return convert(nest, nest.insert(arith.SubiOp(nest.constant(0, i32), total)), f32)
+        return nest.insert(arith.MuliOp(total, nest.constant(-self._half, i32)))
+
+    @property
+    def _half(self) -> int:
+        return 1 << (self.bits - 1)
+
+    # --- a tile ---------------------------------------------------------------------------------------------
+
+    def _total(self, left: _Left, words: SSAValue, row: Index, count: int) -> SSAValue:
+        nest, shape = self.nest, [count, self.decisions.columns]
+        with nest.loop(0, self.blocks, carried=[nest.constant(0.0, vector_type(f32, shape))]) as loop:
+            first = nest.mul(loop.index, self.kernel.rows_of_block)
+            scales = nest.broadcast(self._floats(words, first), shape)
+            zeros = self._floats(words, nest.add(first, 1)) if self.has_zeros else None
+            block = _Block(left, words, nest.add(first, 1 + int(self.has_zeros)), row, loop.index, shape)
+            part = self._integer_products(block, zeros) if self.has_atom else self._float_products(block, zeros)
+            if left.scales is not None:
+                part = nest.insert(arith.MulfOp(part, self._of_rows(left.scales, block)))
+            loop.yield_(nest.fma(part, scales, loop.carried[0]))
+        return loop.results[0]
+
+    def _floats(self, words: SSAValue, row: Index) -> SSAValue:
+        """A row of b that holds f32."""
+        bits = self.nest.load_vector(words, [row, 0], [self.decisions.columns])
+        return self.nest.insert(arith.BitcastOp(bits, vector_type(f32, [self.decisions.columns])))
+
+    def _of_rows(self, memory: SSAValue, block: _Block, place: Index | None = None) -> SSAValue:
+        """An element of each row of the tile, for all columns: the block's, or one at a place."""
+        at = block.number if place is None else place
+        return self.nest.broadcast(self.nest.load_vector(memory, [block.row, at], [block.shape[0], 1]), block.shape)
+
+    def _integer_products(self, block: _Block, zeros: SSAValue | None) -> SSAValue:
+        """Sums of a block less its zero points, exact in f32 too."""
+        nest = self.nest
+        assert block.left.corrections is not None
+        correction = self._of_rows(block.left.corrections, block)
+        four, in_word = vector_type(i32, [self.decisions.columns]), 8 // self.bits
+        lowest = nest.constant(sum(((1 << self.bits) - 1) << (8 * byte) for byte in range(BYTES_OF_WORD)), four)
+        before = nest.mul(block.number, self.block // BYTES_OF_WORD)
+
+        def add(word: Index, numbers: SSAValue, sums: SSAValue) -> SSAValue:
+            for part in range(in_word):
+                shift = nest.constant(self.bits * part, four)
+                bytes_ = nest.insert(arith.ShRUIOp(numbers, shift)) if part else numbers
+                bytes_ = nest.insert(arith.AndIOp(bytes_, lowest)) if in_word > 1 else bytes_
+                place = nest.add(before, nest.add(nest.mul(word, in_word), part))
+                integers = self._of_rows(block.left.elements, block, place)
+                sums = nest.dot(nest.broadcast(bytes_, block.shape), integers, sums, self.decisions.atom)
+            return sums
+
+        if zeros is None:
+            return convert(nest, self._sum(block, correction, add), f32)
+        sums = self._sum(block, nest.constant(0, vector_type(i32, block.shape)), add)
+        return nest.fma(correction, nest.broadcast(zeros, block.shape), convert(nest, sums, f32))
+
+    def _float_products(self, block: _Block, zeros: SSAValue | None) -> SSAValue:
+        """Sums of a block, number by number."""
+        nest, words = self.nest, vector_type(i32, [self.decisions.columns])
+        floats, in_word = vector_type(f32, [self.decisions.columns]), WORD_BITS // self.bits
+        lowest = nest.constant((1 << self.bits) - 1, words)
+        if zeros is None and not self.kernel.has_signed_numbers:
+            zeros = nest.constant(float(self._half), floats)
+        before = nest.mul(block.number, self.block)
+
+        def shifted(operation: type[Operation], value: SSAValue, count: int) -> SSAValue:
+            return nest.insert(operation(value, nest.constant(count, words))) if count else value  # pyright: ignore[reportCallIssue]
+
+        def add(word: Index, numbers: SSAValue, sums: SSAValue) -> SSAValue:
+            for number in range(in_word):
+                byte, part = number % BYTES_OF_WORD, number // BYTES_OF_WORD
+                bit = 8 * byte + self.bits * part
+                if self.kernel.has_signed_numbers:
+                    high = shifted(arith.ShLIOp, numbers, WORD_BITS - self.bits - bit)
+                    integer = shifted(arith.ShRSIOp, high, WORD_BITS - self.bits)
+                else:
+                    integer = nest.insert(arith.AndIOp(shifted(arith.ShRUIOp, numbers, bit), lowest))
+                value = convert(nest, integer, f32)
+                if zeros is not None:
+                    value = nest.insert(arith.SubfOp(value, zeros))
+                place = nest.add(before, nest.add(nest.mul(word, in_word), number))
+                left = self._of_rows(block.left.elements, block, place)
+                sums = nest.fma(left, nest.broadcast(value, block.shape), sums)
+            return sums
+
+        return self._sum(block, nest.constant(0.0, vector_type(f32, block.shape)), add)
+
+    def _sum(self, block: _Block, start: SSAValue, add: Callable[[Index, SSAValue, SSAValue], SSAValue]) -> SSAValue:
+        """``add(word, its numbers, sums)`` for each word of a block."""
+        nest = self.nest
+        with nest.loop(0, self.kernel.words_of_block, carried=[start], unroll=WORDS_IN_TURN) as loop:
+            row = nest.add(block.first, loop.index)
+            numbers = nest.load_vector(block.words, [row, 0], [self.decisions.columns])
+            loop.yield_(add(loop.index, numbers, loop.carried[0]))
+        return loop.results[0]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """What a tile multiplies in one turn: its rows from ``row`` on, and a block's words from row ``first`` of b on."""
+
+    left: _Left
+    words: SSAValue
+    first: Index
+    row: Index
+    number: Index
+    shape: list[int]
