@@ -11,7 +11,10 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects import graph
+from ...dialects.graph.types import bf16, f16, f32
 from .rewriting import Rewriter, fields_of, graph_blocks, type_of
+
+_Product = graph.ConvOp | graph.MatmulOp
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ class GraphFoldBatchNormPass(ModulePass):
         %3 = graph.conv %x, %w_folded, %bias : (...) -> !graph.tensor<N x 8 x H x W x f32>
 
     The same before a convolution (an addition only where it has no padding, which would have to be shifted
-    too), and a multiplication after a matrix product with constant weights. New weights are computed in float64.
+    too), and a multiplication after a matrix product with constant weights. New weights are computed in float64, and
+    are f32 where a product of f16 or bf16 is followed by arithmetic in f32: it is not rounded in between.
     """
 
     name = "graph-fold-batch-norm"
@@ -49,13 +53,13 @@ class GraphFoldBatchNormPass(ModulePass):
 def fold_after(operation: graph.BinaryOp, rewriter: Rewriter) -> None:
     """conv(x, w) * s -> conv(x, w * s); conv(x, w) + t -> conv(x, w, t); matmul(x, w) * s -> matmul(x, w * s)."""
     for product, other in _orders(operation):
-        producer = product.owner
-        if not isinstance(producer, graph.ConvOp | graph.MatmulOp) or not product.has_one_use():
-            continue
         if not type_of(product).same_shape(operation.result_types[0]):
             continue
         amount = rewriter.array(other)
         if amount is None or amount.dtype.kind != "f":
+            continue
+        producer = _product_in_f32(product, amount, rewriter) or product.owner
+        if not isinstance(producer, graph.ConvOp | graph.MatmulOp) or not producer.result.has_one_use():
             continue
         wide = amount.astype(np.float64)
         if isinstance(producer, graph.ConvOp):
@@ -64,6 +68,37 @@ def fold_after(operation: graph.BinaryOp, rewriter: Rewriter) -> None:
             folded = _fold_into_matmul(operation, producer, wide, rewriter)
         if folded:
             return
+
+
+def _product_in_f32(product: SSAValue, amount: np.ndarray, rewriter: Rewriter) -> _Product | None:
+    """Of a product of narrow floats, cast to f32 next, one in f32 that stands for both; None for anything else.
+
+    The machine sums in f32 whatever is multiplied, so that only a rounding is left out.
+    """
+    cast = product.owner
+    if not isinstance(cast, graph.CastOp) or type_of(product).element_type != f32 or not product.has_one_use():
+        return None
+    narrow = cast.x.owner
+    if not isinstance(narrow, _Product) or not cast.x.has_one_use():
+        return None
+    arrays = [rewriter.array(value) for value in narrow.operands[1:]]
+    is_narrow = type_of(cast.x).element_type in (f16, bf16)
+    type_ = type_of(product)
+    axis, columns = (1, type_.dims[1]) if isinstance(narrow, graph.ConvOp) else (type_.rank - 1, type_.dims[-1])
+    if not is_narrow or any(array is None for array in arrays) or not isinstance(columns, int):
+        return None
+    if per_channel(amount, type_.rank, columns, axis) is None:
+        return None
+    x = narrow.operands[0]
+    operands: list[SSAValue] = [rewriter.insert(narrow, graph.CastOp([x], [type_of(x).with_element(f32)]))]
+    for value, array in zip(narrow.operands[1:], arrays, strict=True):
+        assert array is not None
+        operands.append(rewriter.constant(narrow, array.astype(np.float32), f"{rewriter.handle(value)}.f32"))
+    wide = narrow.with_values(operands, [type_])
+    rewriter.replace(cast, [rewriter.insert(narrow, wide)])
+    narrow.detach()
+    narrow.erase()
+    return wide
 
 
 def _orders(operation: graph.BinaryOp) -> list[tuple[SSAValue, SSAValue]]:

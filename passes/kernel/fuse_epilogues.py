@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects import arith, func
-from xdsl.dialects.builtin import ModuleOp, i1
+from xdsl.dialects.builtin import AnyFloat, ModuleOp, i1
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 HOSTS: tuple[type[KernelOp], ...] = (
     ConvOp, GemmOp, BlockGemmOp, PoolOp, ReduceOp, ResizeOp, LayerNormOp, SoftmaxOp, ConcatOp, PadOp, SliceOp, GatherOp,
 )  # fmt: skip
+# Those that put what they read elsewhere.
+_MOVING = (ConcatOp, PadOp, SliceOp, GatherOp)
 # Those that compute what they store in registers, and may store it narrower.
 _PRODUCTS = (ContractionOp, BlockGemmOp)
 COMPUTING = (*_PRODUCTS, PoolOp, ReduceOp, ResizeOp, LayerNormOp, SoftmaxOp)
@@ -97,7 +99,14 @@ def _host_of(op: MapOp, position: dict[Operation, int]) -> KernelOp | None:
 def _can_take(host: KernelOp, op: MapOp) -> bool:
     written = host.type.with_layout(op.type.layout) if _can_write_as(host, op.type.layout) else host.type
     fits = written == op.type or (isinstance(host, COMPUTING) and _stores_no_more(op.type, written))
-    return fits and only_user_is(host.result, op)
+    return (fits or _widens_what_it_moves(host, op)) and only_user_is(host.result, op)
+
+
+def _widens_what_it_moves(host: KernelOp, op: MapOp) -> bool:
+    """Whether floats that are put elsewhere become wider ones on the way: read so, they are no more than before."""
+    moved, stored = host.type.element_type, op.type.element_type
+    is_wider = isinstance(moved, AnyFloat) and isinstance(stored, AnyFloat) and stored.bitwidth > moved.bitwidth
+    return isinstance(host, _MOVING) and is_wider and host.type.with_element(stored) == op.type
 
 
 def _can_write_as(host: KernelOp, layout: Layout) -> bool:

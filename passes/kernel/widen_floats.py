@@ -13,10 +13,9 @@ from xdsl.passes import ModulePass
 
 from ...dialects.kernel import BroadcastOp, ConcatOp, ConstantOp, KernelOp, MapOp, SliceOp, YieldOp
 from ...dialects.layout import TensorType
-from ...dialects.layout_algebra import Layout
 from .region_merging import merge_repeated_operands, set_operands
-from .views import VIEWS, set_type, tensor_type
-from .widening import as_widened, through_views, viewed_again, widened_by
+from .views import set_type, tensor_type
+from .widening import View, as_widened, through_views, viewed_again, widened_by
 
 _MOVING = (BroadcastOp, ConcatOp, SliceOp)
 
@@ -67,14 +66,15 @@ def _is_narrow(value: SSAValue) -> bool:
 def _is_read_wide(maker: KernelOp) -> bool:
     """Whether maps alone read what a kernel makes, some of them only to widen it for what is no map.
 
-    One map that widens all of it, and alone reads it, needs nothing.
+    One map that widens all of it, and alone reads it, needs nothing where it becomes part of the kernel.
     """
     value = maker.result
     readers = list(_readers(value))
     if not all(isinstance(reader, MapOp) for reader in readers):
         return False
     casts = [reader for reader in readers if widened_by(reader) is not None]
-    if len(readers) == 1 and readers[0] in casts and widened_by(readers[0]) is value and not _moves(maker):
+    is_fused = not isinstance(maker, BroadcastOp)
+    if len(readers) == 1 and readers[0] in casts and widened_by(readers[0]) is value and is_fused:
         return False
     return any(not isinstance(use.operation, MapOp) for cast in casts for use in cast.results[0].uses)
 
@@ -82,7 +82,7 @@ def _is_read_wide(maker: KernelOp) -> bool:
 def _readers(value: SSAValue) -> Iterator[Operation]:
     """What reads the value, or a view of it."""
     for use in value.uses:
-        if isinstance(use.operation, VIEWS):
+        if isinstance(use.operation, View):
             yield from _readers(use.operation.results[0])
         else:
             yield use.operation
@@ -118,8 +118,7 @@ def _cast(value: SSAValue) -> MapOp:
     code = Block(arg_types=[type_.element_type])
     cast = arith.ExtFOp(code.args[0], f32)
     code.add_ops([cast, YieldOp(cast.result)])
-    rows = Layout.row_major(type_.rank)
-    return MapOp([value], type_.with_element(f32).with_layout(rows), epilogue=Region(code))
+    return MapOp([value], type_.with_element(f32), epilogue=Region(code))
 
 
 def _read_wide(narrow: SSAValue, wide: SSAValue) -> None:
@@ -127,7 +126,7 @@ def _read_wide(narrow: SSAValue, wide: SSAValue) -> None:
     for reader in dict.fromkeys(use.operation for use in narrow.uses):
         if reader is wide.owner:
             continue
-        if isinstance(reader, VIEWS):
+        if isinstance(reader, View):
             view = viewed_again(reader, wide, reader)
             view.name_hint = reader.results[0].name_hint
             _read_wide(reader.results[0], view)

@@ -186,9 +186,9 @@ def test_the_scale_gives_the_type(of_x: str, of_scale: str) -> None:
 
 
 def test_large_weights_are_widened_when_the_model_is_compiled() -> None:
-    """Whatever that adds to the model: widening them in each run would take longer than the product."""
+    """Whatever that adds to the model, where many rows multiply them: widening them in each run would take time."""
     weights = np.ones((1500, 1500), np.float16)
-    inputs = [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT16, [1, 1500])]
+    inputs = [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT16, [300, 1500])]
     outputs = [helper.make_tensor_value_info("z", onnx.TensorProto.FLOAT16, None)]
     nodes = [helper.make_node("Gemm", ["x", "w"], ["y"]), helper.make_node("Gemm", ["y", "w"], ["z"])]
     graph = helper.make_graph(nodes, "g", inputs, outputs, [numpy_helper.from_array(weights, "w")])

@@ -1,4 +1,4 @@
-// RUN: lamina-opt %s -p graph-fold-batch-norm,graph-dead-code --constant 'w=dense<2.0> : tensor<2x2x1x1xf32>' --constant 'b=dense<[1.0, 2.0]> : tensor<2xf32>' --constant 'factor=dense<[[[3.0]], [[4.0]]]> : tensor<2x1x1xf32>' --constant 'shift=dense<[[[5.0]], [[6.0]]]> : tensor<2x1x1xf32>' --constant 'row=dense<[3.0, 4.0]> : tensor<2xf32>' --constant 'm=dense<[[1.0, 1.0], [1.0, 1.0]]> : tensor<2x2xf32>' | filecheck %s
+// RUN: lamina-opt %s -p graph-fold-batch-norm,graph-dead-code --constant 'half=dense<2.0> : tensor<2x2x1x1xf16>' --constant 'w=dense<2.0> : tensor<2x2x1x1xf32>' --constant 'b=dense<[1.0, 2.0]> : tensor<2xf32>' --constant 'factor=dense<[[[3.0]], [[4.0]]]> : tensor<2x1x1xf32>' --constant 'shift=dense<[[[5.0]], [[6.0]]]> : tensor<2x1x1xf32>' --constant 'row=dense<[3.0, 4.0]> : tensor<2xf32>' --constant 'm=dense<[[1.0, 1.0], [1.0, 1.0]]> : tensor<2x2xf32>' | filecheck %s
 
 func.func @after(%x: !graph.tensor<N x 2 x 4 x 4 x f32>) -> !graph.tensor<N x 2 x 4 x 4 x f32> {
   %w = graph.constant @w : !graph.tensor<2 x 2 x 1 x 1 x f32>
@@ -84,3 +84,18 @@ func.func @matmul(%x: !graph.tensor<N x 2 x f32>) -> !graph.tensor<N x 2 x f32> 
 // CHECK-NEXT:   %1 = graph.matmul %x, %0 transpose_b : (!graph.tensor<N x 2 x f32>, !graph.tensor<2 x 2 x f32>) -> !graph.tensor<N x 2 x f32>
 // CHECK-NEXT:   func.return %1 : !graph.tensor<N x 2 x f32>
 // CHECK-NEXT: }
+
+// The sums of narrow numbers are f32, and so are the new weights.
+
+func.func @narrow(%x: !graph.tensor<N x 2 x 4 x 4 x f16>) -> !graph.tensor<N x 2 x 4 x 4 x f32> {
+  %w = graph.constant @half : !graph.tensor<2 x 2 x 1 x 1 x f16>
+  %factor = graph.constant @factor : !graph.tensor<2 x 1 x 1 x f32>
+  %0 = graph.conv %x, %w : (!graph.tensor<N x 2 x 4 x 4 x f16>, !graph.tensor<2 x 2 x 1 x 1 x f16>) -> !graph.tensor<N x 2 x 4 x 4 x f16>
+  %1 = graph.cast %0 : (!graph.tensor<N x 2 x 4 x 4 x f16>) -> !graph.tensor<N x 2 x 4 x 4 x f32>
+  %2 = graph.mul %1, %factor : (!graph.tensor<N x 2 x 4 x 4 x f32>, !graph.tensor<2 x 1 x 1 x f32>) -> !graph.tensor<N x 2 x 4 x 4 x f32>
+  func.return %2 : !graph.tensor<N x 2 x 4 x 4 x f32>
+}
+// CHECK-LABEL: @narrow
+// CHECK-NEXT:    %[[X:.*]] = graph.cast %x : (!graph.tensor<N x 2 x 4 x 4 x f16>) -> !graph.tensor<N x 2 x 4 x 4 x f32>
+// CHECK-NEXT:    %[[W:.*]] = graph.constant @half.f32.folded : !graph.tensor<2 x 2 x 1 x 1 x f32>
+// CHECK-NEXT:    graph.conv %[[X]], %[[W]] : {{.*}} -> !graph.tensor<N x 2 x 4 x 4 x f32>

@@ -66,3 +66,13 @@ func.func @stored_otherwise(%x: !layout.tensor<4 x 8 x f32>, %a: !layout.tensor<
   %3 = kernel.map(%2) : !layout.tensor<2 x 3 x 8 x f16, bac> each(%e) {%n = arith.truncf %e : f32 to f16}
   func.return %1, %3 : !layout.tensor<4 x 1 x f16>, !layout.tensor<2 x 3 x 8 x f16, bac>
 }
+
+// What only moves floats may widen them on the way.
+
+// CHECK-LABEL: @widened
+// CHECK-NEXT:    kernel.concat(%x, %y) axis 0 : !layout.tensor<6 x 4 x f32> epilogue(%e: f16) {%w = arith.extf %e : f16 to f32, %n = arith.negf %w : f32}
+func.func @widened(%x: !layout.tensor<3 x 4 x f16>, %y: !layout.tensor<3 x 4 x f16>) -> !layout.tensor<6 x 4 x f32> {
+  %0 = kernel.concat(%x, %y) axis 0 : !layout.tensor<6 x 4 x f16>
+  %1 = kernel.map(%0) : !layout.tensor<6 x 4 x f32> each(%e) {%w = arith.extf %e : f16 to f32, %n = arith.negf %w : f32}
+  func.return %1 : !layout.tensor<6 x 4 x f32>
+}
