@@ -8,18 +8,31 @@ made by ``schedule-choose-tiles`` from the numbers of the target, where the text
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field
-from typing import Any, ClassVar, Literal
+from dataclasses import MISSING, dataclass
+from typing import Any, Literal
 
 from xdsl.dialects.builtin import AnyFloat, StringAttr
 from xdsl.ir import Attribute, Operation
 
-from ..machines.atoms import ATOMS, GENERAL_ATOM, TILE_BAND, TILE_ROWS, Atom
+from ..machines.atoms import ATOMS, GENERAL_ATOM, TILE_BAND, TILE_ROWS
 from . import shape as dims
-from .kernel import BlockGemmOp, ConvOp, GemmOp
+from .block_decisions import BlockGemm
+from .decision_fields import (
+    ATOM_NAMES,
+    COLUMNS,
+    FLAG,
+    FROM_ZERO,
+    MANY,
+    REGISTERS,
+    Choices,
+    Decisions,
+    DecisionValue,
+    decision,
+    fields_of,
+)
+from .kernel import ConvOp, GemmOp
 from .layout_algebra import print_order
 from .operand_layouts import depth_axes, lies_along, panel_depth, panel_width
 from .shape import Dim
@@ -27,58 +40,11 @@ from .storage import element_bytes
 from .window_rows import WindowRows
 from .winograd import tile_of, transforms, winograd_scratch
 
-DecisionValue = int | str | bool
-Choices = range | tuple[str, ...] | tuple[bool, ...]
-
 MATRIX_BLOCK = 1024
 """Products of matrices that are added up from zero: blocks of depth are as long, or several times so."""
 
 WORDS_AT_ONCE = 16
 """Words of narrow numbers that are copied at once, at most: rows of such copies are whole multiples of it."""
-
-_REGISTERS = range(1, 65)
-_COLUMNS = range(1, 129)
-_MANY = range(1, 1 << 20)
-_FROM_ZERO = range(1 << 20)
-_FLAG = (False, True)
-_ATOMS = (GENERAL_ATOM, *ATOMS)
-
-
-def _decision(meaning: str, choices: Choices, default: Any = MISSING) -> Any:
-    return field(default=default, metadata={"meaning": meaning, "choices": choices})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decisions:
-    """What is decided of a stage; a kernel whose decisions these are has none."""
-
-    PANEL: ClassVar[str] = ""
-    """The decision that says how wide the panels are in which weights are packed."""
-
-    @classmethod
-    def panel_unit(cls, kernel: Operation) -> int:
-        """Columns or output channels that PANEL counts as one."""
-        return 1
-
-    @classmethod
-    def implied(cls, kernel: Operation) -> dict[str, DecisionValue]:
-        """The decision that is made already, by how the kernel's weights are packed."""
-        packed = panel_width(kernel) if cls.PANEL else 0
-        unit = cls.panel_unit(kernel) if packed else 0
-        return {cls.PANEL: packed // unit} if unit and packed % unit == 0 else {}
-
-    def conflict(self, kernel: Operation) -> str | None:
-        """Why the kernel cannot run so, if it cannot: how its operands lie in memory may leave no choice."""
-        return None
-
-    def scratch(self, kernel: Operation) -> Dim | None:
-        """Bytes of scratch memory that each thread needs for them."""
-        return None
-
-    def said(self) -> dict[str, DecisionValue]:
-        """The decisions that differ from their defaults, in the order of the fields."""
-        values = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
-        return {name: value for name, value in values.items() if value != fields_of(type(self))[name].default}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,21 +53,21 @@ class Gemm(Decisions):
 
     PANEL = "columns"
 
-    rows: int = _decision("rows of a register tile", _REGISTERS)
-    columns: int = _decision("columns of a register tile and of a panel of B", _COLUMNS)
-    row_chunks: int = _decision("pieces of the rows that threads share beside panels", _MANY, 1)
-    depth_block: int = _decision("products that are added up before the next tile of rows; 0 is all", _FROM_ZERO, 0)
-    pack: bool = _decision("whether blocks of B are copied before they are used", _FLAG, False)
-    atom: str = _decision("the instruction that multiplies and adds", _ATOMS, GENERAL_ATOM)
-    depth_lanes: int = _decision(
+    rows: int = decision("rows of a register tile", REGISTERS)
+    columns: int = decision("columns of a register tile and of a panel of B", COLUMNS)
+    row_chunks: int = decision("pieces of the rows that threads share beside panels", MANY, 1)
+    depth_block: int = decision("products that are added up before the next tile of rows; 0 is all", FROM_ZERO, 0)
+    pack: bool = decision("whether blocks of B are copied before they are used", FLAG, False)
+    atom: str = decision("the instruction that multiplies and adds", ATOM_NAMES, GENERAL_ATOM)
+    depth_lanes: int = decision(
         "lanes along the depth, of which each sum has a vector, horizontally summed at its end; 0: lanes are columns",
         range(65),
         0,
     )
-    depth_rows: int = _decision(
-        "the most rows with which lanes run along the depth, one row at a time; 0: any number", _FROM_ZERO, 0
+    depth_rows: int = decision(
+        "the most rows with which lanes run along the depth, one row at a time; 0: any number", FROM_ZERO, 0
     )
-    depth_columns: int = _decision(
+    depth_columns: int = decision(
         "columns of a tile with lanes along the depth; 0: those of a tile with columns in lanes", range(129), 0
     )
 
@@ -233,12 +199,6 @@ class Gemm(Decisions):
         return self.depth_block or depth
 
 
-def takes_numbers(atom: Atom, bits: int) -> bool:
-    """Whether it multiplies numbers of so many bits without a sign, four in a word, by bytes with one."""
-    holds = atom.lhs == "ui8" or (atom.lhs == "i8" and bits < 8)
-    return holds and (atom.rhs, atom.sums, atom.depth, atom.rows) == ("i8", "i32", 4, 1)
-
-
 def atom_depth(atom: DecisionValue | None) -> int:
     """How many products the atom of that name takes at once; 1 for the general one."""
     return ATOMS[atom].depth if isinstance(atom, str) and atom in ATOMS else 1
@@ -283,56 +243,21 @@ def depth_of(kernel: GemmOp) -> Dim:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlockGemm(Decisions):
-    """Tiles of rows by columns; numbers of few bits are unpacked in registers for the rows of a tile."""
-
-    PANEL = "columns"
-
-    rows: int = _decision("rows of a register tile", _REGISTERS)
-    columns: int = _decision("columns of a register tile and of a panel of b", _COLUMNS)
-    row_chunks: int = _decision("pieces of the rows that threads share beside panels", _MANY, 1)
-    atom: str = _decision("the instruction for integers of 8 bits; the general one sums in f32", _ATOMS, GENERAL_ATOM)
-
-    def conflict(self, kernel: Operation) -> str | None:
-        assert isinstance(kernel, BlockGemmOp)
-        if self.atom == GENERAL_ATOM:
-            return None
-        if not kernel.get("int8"):
-            return f"atom = {self.atom}, but a is multiplied in f32"
-        row, bits = ATOMS[self.atom], kernel.get("bits")
-        return None if takes_numbers(row, bits) else f"atom = {self.atom} takes no {bits} bits times 8 in single rows"
-
-    def scratch(self, kernel: Operation) -> Dim | None:
-        """Rows of a chunk in integers, then for each of their blocks a scale and a sum."""
-        assert isinstance(kernel, BlockGemmOp)
-        if not kernel.get("int8"):
-            return None
-        rows, depth = dims.ceildiv(dims.product(kernel.type.dims[:-1]), self.row_chunks), kernel.in_type(0).dims[-1]
-        blocks = dims.multiply(dims.floordiv(depth, kernel.get("block")), 8)
-        return dims.multiply(rows, dims.add(dims.multiply(depth, self.bytes_of_left), blocks))
-
-    @property
-    def bytes_of_left(self) -> int:
-        """Of an integer of 8 bits: where there is no atom it is held as f32."""
-        return 4 if self.atom == GENERAL_ATOM else 1
-
-
-@dataclass(frozen=True, kw_only=True)
 class Direct(Decisions):
     """Tiles of neighbouring pixels by blocks of output channels; panels of w are as wide as a tile."""
 
     PANEL = "channel_blocks"
 
-    channel_blocks: int = _decision("blocks of output channels in a register tile", _REGISTERS)
-    columns: int = _decision("output pixels in a register tile", _COLUMNS)
-    along: Literal["width", "height"] = _decision("the way that tiles run over the image", ("width", "height"), "width")
-    strip: int = _decision(
-        "pixels that go through all output channels before the next ones; 0 is all of all images", _FROM_ZERO, 0
+    channel_blocks: int = decision("blocks of output channels in a register tile", REGISTERS)
+    columns: int = decision("output pixels in a register tile", COLUMNS)
+    along: Literal["width", "height"] = decision("the way that tiles run over the image", ("width", "height"), "width")
+    strip: int = decision(
+        "pixels that go through all output channels before the next ones; 0 is all of all images", FROM_ZERO, 0
     )
-    panel_chunks: int = _decision(
-        "pieces of the output channels that threads share beside strips, where registers are whole matrices", _MANY, 1
+    panel_chunks: int = decision(
+        "pieces of the output channels that threads share beside strips, where registers are whole matrices", MANY, 1
     )
-    atom: str = _decision("the instruction that multiplies and adds", _ATOMS, GENERAL_ATOM)
+    atom: str = decision("the instruction that multiplies and adds", ATOM_NAMES, GENERAL_ATOM)
 
     @classmethod
     def panel_unit(cls, kernel: Operation) -> int:
@@ -388,9 +313,9 @@ def _block_of_result(kernel: Operation) -> int:
 class Depthwise(Decisions):
     """Tiles of rows by columns of output pixels of one block of channels."""
 
-    rows: int = _decision("rows of output pixels in a tile", _REGISTERS)
-    columns: int = _decision("columns of output pixels in a tile", _COLUMNS)
-    atom: str = _decision("the instruction for neighbouring taps, widened for it", _ATOMS, GENERAL_ATOM)
+    rows: int = decision("rows of output pixels in a tile", REGISTERS)
+    columns: int = decision("columns of output pixels in a tile", COLUMNS)
+    atom: str = decision("the instruction for neighbouring taps, widened for it", ATOM_NAMES, GENERAL_ATOM)
 
     def conflict(self, kernel: Operation) -> str | None:
         assert isinstance(kernel, ConvOp)
@@ -411,10 +336,10 @@ class Winograd(Decisions):
 
     PANEL = "channel_blocks"
 
-    channel_blocks: int = _decision("blocks of output channels in a register tile", _REGISTERS)
-    rows: int = _decision("tiles of the image in a register tile", _REGISTERS)
-    tiles: int = _decision("tiles of the image in a block that stays in L2", _MANY)
-    split: Literal["tiles", "channels"] = _decision(
+    channel_blocks: int = decision("blocks of output channels in a register tile", REGISTERS)
+    rows: int = decision("tiles of the image in a register tile", REGISTERS)
+    tiles: int = decision("tiles of the image in a block that stays in L2", MANY)
+    split: Literal["tiles", "channels"] = decision(
         "what threads share: blocks of tiles, or output channels", ("tiles", "channels"), "tiles"
     )
 
@@ -441,12 +366,12 @@ class Im2col(Decisions):
 
     PANEL = "rows"
 
-    rows: int = _decision("output channels in a register tile", _REGISTERS)
-    columns: int = _decision("pixels in a register tile", _COLUMNS)
-    lanes: int = _decision("elements of a vector when packing", _REGISTERS)
-    pack: bool = _decision("whether columns are packed first", _FLAG, True)
-    row_chunks: int = _decision("pieces of the output channels that threads share beside panels", _MANY, 1)
-    atom: str = _decision("the instruction that multiplies and adds", _ATOMS, GENERAL_ATOM)
+    rows: int = decision("output channels in a register tile", REGISTERS)
+    columns: int = decision("pixels in a register tile", COLUMNS)
+    lanes: int = decision("elements of a vector when packing", REGISTERS)
+    pack: bool = decision("whether columns are packed first", FLAG, True)
+    row_chunks: int = decision("pieces of the output channels that threads share beside panels", MANY, 1)
+    atom: str = decision("the instruction that multiplies and adds", ATOM_NAMES, GENERAL_ATOM)
 
     def conflict(self, kernel: Operation) -> str | None:
         assert isinstance(kernel, ConvOp)
@@ -478,13 +403,13 @@ class Indirect(Decisions):
 
     PANEL = "columns"
 
-    rows: int = _decision("pixels in a register tile", _REGISTERS)
-    columns: int = _decision("output channels in a register tile and in a panel of w", _COLUMNS)
-    block: int = _decision("pixels that share a table and go through a panel of weights together", _MANY)
-    lanes: int = _decision("elements of a vector", _REGISTERS)
-    table: bool = _decision("whether windows are found by a table rather than by strides", _FLAG, True)
-    panel_chunks: int = _decision("pieces of the output channels that threads share beside blocks", _MANY, 1)
-    atom: str = _decision("the instruction that multiplies and adds", _ATOMS, GENERAL_ATOM)
+    rows: int = decision("pixels in a register tile", REGISTERS)
+    columns: int = decision("output channels in a register tile and in a panel of w", COLUMNS)
+    block: int = decision("pixels that share a table and go through a panel of weights together", MANY)
+    lanes: int = decision("elements of a vector", REGISTERS)
+    table: bool = decision("whether windows are found by a table rather than by strides", FLAG, True)
+    panel_chunks: int = decision("pieces of the output channels that threads share beside blocks", MANY, 1)
+    atom: str = decision("the instruction that multiplies and adds", ATOM_NAMES, GENERAL_ATOM)
 
     def conflict(self, kernel: Operation) -> str | None:
         assert isinstance(kernel, ConvOp)
@@ -506,51 +431,51 @@ class Indirect(Decisions):
 class Lanes(Decisions):
     """Vectors along the elements that lie side by side."""
 
-    lanes: int = _decision("elements of a vector", _REGISTERS)
+    lanes: int = decision("elements of a vector", REGISTERS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Elements(Lanes):
     """Tiles of several vectors of the result."""
 
-    unroll: int = _decision("vectors in a tile", _REGISTERS, 4)
+    unroll: int = decision("vectors in a tile", REGISTERS, 4)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reduction(Lanes):
     """Several vectors of partial results."""
 
-    unroll: int = _decision("vectors of partial results", _REGISTERS, 4)
+    unroll: int = decision("vectors of partial results", REGISTERS, 4)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rows(Lanes):
     """Rows are read once where they fit into registers."""
 
-    unroll: int = _decision("vectors of a longer row in a tile", _REGISTERS, 4)
-    row_vectors: int = _decision("vectors of the longest row that stays in registers", _REGISTERS, 8)
+    unroll: int = decision("vectors of a longer row in a tile", REGISTERS, 4)
+    row_vectors: int = decision("vectors of the longest row that stays in registers", REGISTERS, 8)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Softmax(Rows):
     """As Rows, with fewer vectors: each holds exponentials."""
 
-    unroll: int = _decision("vectors of a longer row in a tile", _REGISTERS, 2)
+    unroll: int = decision("vectors of a longer row in a tile", REGISTERS, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pool(Lanes):
     """Tiles of neighbouring outputs of a row."""
 
-    columns: int = _decision("outputs in a tile", _COLUMNS, 8)
+    columns: int = decision("outputs in a tile", COLUMNS, 8)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lstm(Lanes):
     """Tiles of the batch by hidden units, all four gates at once."""
 
-    rows: int = _decision("rows of the batch in a tile", _REGISTERS, 4)
-    unit_vectors: int = _decision("vectors of hidden units in a tile", _REGISTERS, 1)
+    rows: int = decision("rows of the batch in a tile", REGISTERS, 4)
+    unit_vectors: int = decision("vectors of hidden units in a tile", REGISTERS, 1)
 
 
 KINDS: Mapping[str, type[Decisions]] = {
@@ -597,10 +522,6 @@ def kind_name(name: str, properties: Mapping[str, Attribute]) -> str:
 def kind_of(kernel: Operation) -> type[Decisions]:
     """The decisions that a kernel has."""
     return KINDS.get(kernel_kind(kernel), Decisions)
-
-
-def fields_of(kind: type[Decisions]) -> dict[str, dataclasses.Field[Any]]:
-    return {entry.name: entry for entry in dataclasses.fields(kind)}
 
 
 def left_open(kind: type[Decisions], said: Mapping[str, DecisionValue]) -> list[str]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from xdsl.dialects.builtin import AnyFloat
 
 from ..dialects import shape as dims
-from ..dialects.decisions import product_types, takes_numbers, window_words
+from ..dialects.block_decisions import takes_numbers
+from ..dialects.decisions import product_types, window_words
 from ..dialects.kernel import BlockGemmOp, ConvOp, GemmOp
 from ..dialects.shape import Dim
 from ..machines.atoms import ATOMS, TILE_BAND, TILE_ROWS

@@ -27,7 +27,7 @@ from xdsl.dialects import math as functions
 from xdsl.dialects.builtin import f32, i8, i32
 from xdsl.ir import Operation, SSAValue
 
-from ...dialects.decisions import BlockGemm
+from ...dialects.block_decisions import BlockGemm
 from ...dialects.kernel import BlockGemmOp
 from ...dialects.schedule import StageOp
 from ...dialects.shared_attributes import vector_type

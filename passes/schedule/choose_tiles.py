@@ -13,9 +13,9 @@ from xdsl.ir import Operation, Region
 from xdsl.passes import ModulePass
 
 from ...dialects import shape as dims
+from ...dialects.block_decisions import BlockGemm
 from ...dialects.decisions import (
     MATRIX_BLOCK,
-    BlockGemm,
     Decisions,
     Depthwise,
     Direct,

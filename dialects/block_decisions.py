@@ -1,0 +1,56 @@
+"""What a schedule decides of products by numbers of few bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.ir import Operation
+
+from ..machines.atoms import ATOMS, GENERAL_ATOM, Atom
+from . import shape as dims
+from .decision_fields import ATOM_NAMES, COLUMNS, MANY, REGISTERS, Decisions, decision
+from .kernel import BlockGemmOp
+from .shape import Dim
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockGemm(Decisions):
+    """Tiles of rows by columns; numbers of few bits are unpacked in registers for the rows of a tile."""
+
+    PANEL = "columns"
+
+    rows: int = decision("rows of a register tile", REGISTERS)
+    columns: int = decision("columns of a register tile and of a panel of b", COLUMNS)
+    row_chunks: int = decision("pieces of the rows that threads share beside panels", MANY, 1)
+    atom: str = decision(
+        "the instruction for integers of 8 bits; the general one sums in f32", ATOM_NAMES, GENERAL_ATOM
+    )
+
+    def conflict(self, kernel: Operation) -> str | None:
+        assert isinstance(kernel, BlockGemmOp)
+        if self.atom == GENERAL_ATOM:
+            return None
+        if not kernel.get("int8"):
+            return f"atom = {self.atom}, but a is multiplied in f32"
+        row, bits = ATOMS[self.atom], kernel.get("bits")
+        return None if takes_numbers(row, bits) else f"atom = {self.atom} takes no {bits} bits times 8 in single rows"
+
+    def scratch(self, kernel: Operation) -> Dim | None:
+        """Rows of a chunk in integers, then for each of their blocks a scale and a sum."""
+        assert isinstance(kernel, BlockGemmOp)
+        if not kernel.get("int8"):
+            return None
+        rows, depth = dims.ceildiv(dims.product(kernel.type.dims[:-1]), self.row_chunks), kernel.in_type(0).dims[-1]
+        blocks = dims.multiply(dims.floordiv(depth, kernel.get("block")), 8)
+        return dims.multiply(rows, dims.add(dims.multiply(depth, self.bytes_of_left), blocks))
+
+    @property
+    def bytes_of_left(self) -> int:
+        """Of an integer of 8 bits: where there is no atom it is held as f32."""
+        return 4 if self.atom == GENERAL_ATOM else 1
+
+
+def takes_numbers(atom: Atom, bits: int) -> bool:
+    """Whether it multiplies numbers of so many bits without a sign, four in a word, by bytes with one."""
+    holds = atom.lhs == "ui8" or (atom.lhs == "i8" and bits < 8)
+    return holds and (atom.rhs, atom.sums, atom.depth, atom.rows) == ("i8", "i32", 4, 1)
