@@ -222,14 +222,17 @@ def _atom_conflict(atom: str, kernel: GemmOp | ConvOp) -> str | None:
         return f"atom = {atom} takes {atom_depth(atom)} at once, and the weights are packed by {panel_depth(kernel)}"
     if atom == GENERAL_ATOM:
         return None
-    if is_tile(atom) and isinstance(kernel, ConvOp) and kernel.get("algorithm") != "direct":
-        return f"atom = {atom} multiplies tiles of whole matrices, which of convolutions only direct ones have"
+    if is_tile(atom) and isinstance(kernel, ConvOp) and kernel.get("algorithm") not in ("direct", "im2col"):
+        return f"atom = {atom} multiplies tiles of whole matrices, which {kernel.get('algorithm')} convolutions lack"
     return None if ATOMS[atom].multiplies(*product_types(kernel)) else _other_types(atom, kernel)
 
 
 def product_types(kernel: GemmOp | ConvOp) -> tuple[str, str, str]:
-    """The elements of both factors and of the sums, by name."""
-    return str(kernel.in_type(0).element_type), str(kernel.in_type(1).element_type), str(kernel.sums_type)
+    """The elements of the left and the right factor and of the sums, by name: im2col has the weights on the left."""
+    left, right = (str(kernel.in_type(operand).element_type) for operand in (0, 1))
+    if isinstance(kernel, ConvOp) and kernel.get("algorithm") == "im2col":
+        left, right = right, left
+    return left, right, str(kernel.sums_type)
 
 
 def _other_types(atom: str, kernel: GemmOp | ConvOp) -> str:
@@ -381,15 +384,39 @@ class Im2col(Decisions):
             return f"atom = {self.atom} takes {depth} channels at once: pack = true, and as many side by side in w"
         if conflict := _atom_conflict(self.atom, kernel):
             return conflict
+        if self.has_tiles and (self.columns not in (TILE_ROWS, TILE_BAND) or panel_width(kernel)):
+            return f"atom = {self.atom} takes {TILE_ROWS} or {TILE_BAND} columns, not {self.columns}, and rows of w"
         if not self.pack and (x.pieces[-1].axis != x.rank - 1 or kernel.get("strides")[-1] != 1):
             return "pack = false needs row-major x and a stride of 1 along rows"
         return None
 
+    @property
+    def has_tiles(self) -> bool:
+        """Whether the atom's registers are whole matrices."""
+        return is_tile(self.atom)
+
     def scratch(self, kernel: Operation) -> Dim | None:
-        """One panel, whose rows may be a vector longer than its columns."""
+        """One panel; of whole matrices the sums of two registers, and the last words of the panel below zeros."""
         assert isinstance(kernel, ConvOp)
+        if not self.pack:
+            return None
+        return dims.add(self.panel_bytes(kernel), self.sums_bytes(kernel) + self.last_bytes(kernel))
+
+    def sums_bytes(self, kernel: ConvOp) -> int:
+        return TILE_BAND * self.columns * element_bytes(kernel.sums_type) if self.has_tiles else 0
+
+    def last_bytes(self, kernel: ConvOp) -> int:
+        """Of the last words where these fill no register."""
+        words, element = window_words(kernel, self.atom_depth), kernel.in_type(0).element_type
+        if not self.has_tiles or not isinstance(words, int) or isinstance(element, AnyFloat):
+            return 0
+        steps = ATOMS[self.atom].steps
+        return steps * self.columns * self.atom_depth * element_bytes(element) if words % steps else 0
+
+    def panel_bytes(self, kernel: ConvOp) -> Dim:
+        """Of a panel, whose rows may be a vector longer than its columns."""
         row = element_bytes(kernel.in_type(0).element_type) * (self.columns + self.lanes) * self.atom_depth
-        return dims.multiply(window_words(kernel, self.atom_depth), row) if self.pack else None
+        return dims.multiply(window_words(kernel, self.atom_depth), row)
 
     @property
     def atom_depth(self) -> int:

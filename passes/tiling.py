@@ -64,6 +64,17 @@ def direct_atom(kernel: ConvOp, target: Target) -> Atom | None:
     return tiles if tiles is not None and _suits_tiles(kernel, tiles) else atom
 
 
+def im2col_atom(kernel: ConvOp, target: Target) -> Atom | None:
+    """As ``product_atom``, or one of whole matrices where output channels of a group and words fill these."""
+    tiles = target.atom_for(*product_types(kernel), tiles=True)
+    channels = dims.floordiv(kernel.type.dims[1], kernel.get("groups"))
+    if tiles is None or not isinstance(kernel.in_type(1).dims[1], int):
+        return product_atom(kernel, target)
+    least = ((channels, TILE_ROWS), (window_words(kernel, tiles.depth), tiles.steps))
+    fills = all(isinstance(size, int) and size >= enough for size, enough in least)
+    return tiles if fills else product_atom(kernel, target)
+
+
 def _suits_tiles(kernel: ConvOp, atom: Atom) -> bool:
     """Whether the pixels of an image of known size, the window and the output channels fill registers well enough."""
     channels = kernel.in_type(1).dims[1]

@@ -17,7 +17,8 @@ atom that takes four products at once tap by tap, as words of four channels of x
 
 Decisions: ``rows`` and ``columns`` of a tile at most; ``row_chunks``: pieces of the channels that threads share
 beside panels; ``lanes`` of a vector when packing; ``pack = false``: read columns where they lie (``im2col_in_place``);
-``atom``: the instruction that multiplies.
+``atom``: the instruction that multiplies; one of whole matrices takes rows of the weights (``acdB4b``) and 32 pixels,
+or 16.
 """
 
 from __future__ import annotations
@@ -32,14 +33,17 @@ from ...dialects.decisions import Im2col, window_words
 from ...dialects.kernel import ConvOp
 from ...dialects.layout_algebra import Layout
 from ...dialects.schedule import StageOp
+from ...machines.atoms import ATOMS, TILE_BAND
 from .contraction import Contraction, Reach, RowTiles, RowWalk, Sum, WholeTiles, in_words
 from .conv_images import images_are_contiguous, is_pointwise
+from .gemm_tiles import MatrixTiles
 from .halo import fill_halo
 from .im2col_in_place import ColumnsInPlace
 from .im2col_panel import PanelPacker
 from .long_sums import CONVOLUTION_BLOCK
 from .loop_nest import Index, LoopNest
 from .register_tile import ResultTile, store_result_tile, strides_by_axis
+from .tile_products import LastWords
 
 CHANNEL = 1
 # Tiles of fewer products a step than this many vectors get an unrolled loop.
@@ -69,7 +73,7 @@ class _Im2col:
     def __init__(self, stage: StageOp, nest: LoopNest, kernel: ConvOp):
         self.nest, self.kernel = nest, kernel
         self.x, self.w, self.y = nest.operands[0], nest.operands[1], nest.operands[-1]
-        decisions = stage.decided(Im2col)
+        self.decisions = decisions = stage.decided(Im2col)
         self.tile_rows, self.columns = decisions.rows, decisions.columns
         self.lanes, self.row_chunks = decisions.lanes, decisions.row_chunks
         self.groups = int(kernel.get("groups"))
@@ -90,6 +94,11 @@ class _Im2col:
         if packs:
             self.packer = PanelPacker(nest, kernel, decisions, self.is_merged)
             self.panel = self.packer.reach()
+        self.last: LastWords | None = None
+        if decisions.last_bytes(kernel):
+            assert isinstance(self.depth, int), "as many words as there are not known to fill registers"
+            at = nest.dim(dims.add(decisions.panel_bytes(kernel), decisions.sums_bytes(kernel)))
+            self.last = LastWords(nest, ATOMS[self.atom], self.columns, self.x.element_type, at, self.depth)
 
     def check(self) -> None:
         """Raises ValueError for layouts that this algorithm does not read or write."""
@@ -106,6 +115,8 @@ class _Im2col:
         outer = [] if self.is_merged else [nest.dim(size) for size in self.y.dims[2:-1]]
         panels = nest.ceildiv(self.pixels, self.columns)
         bounds = [batch, self.groups, *outer, panels, self.row_chunks]
+        if self.last is not None:
+            self.last.clear()
         with nest.forall(bounds) as (n, group, *rows, panel, chunk):
             first = nest.mul(panel, self.columns)
             count = nest.minimum(nest.sub(self.pixels, first), self.columns) if self.is_ragged else self.columns
@@ -143,14 +154,27 @@ class _Im2col:
         if self.in_place is not None:
             self._multiply_in_place(self.in_place, piece, rows, first_channel, start, finish)
             return
-        Contraction(
+        contraction = Contraction(
             rows=rows,
             summed=Sum([self.depth], CONVOLUTION_BLOCK // self.step, FEW_VECTORS * self.lanes, self.atom),
             left=lambda row, count: self._weights(nest.add(first_channel, row), count),
             right=lambda *_: self._image(piece) if self.is_image else self.panel,
             start=start,
             finish=finish,
-        ).write(nest)
+        )
+        if not self.decisions.has_tiles:
+            contraction.write(nest)
+            return
+        assert isinstance(rows, RowTiles), "registers of whole matrices take rows of weights, which lie in no tiles"
+        scratch = nest.scratch_memory(
+            self.kernel.sums_type, nest.dim(self.decisions.panel_bytes(self.kernel)), TILE_BAND * self.columns
+        )
+        stride = nest.mul(self.depth, self.step)
+
+        def matrix(row: Index) -> tuple[SSAValue, Index, Index]:
+            return self.w.memory, nest.add(self.w.origin, nest.mul(nest.add(first_channel, row), stride)), stride
+
+        MatrixTiles(nest, contraction, rows, ATOMS[self.atom], matrix, scratch, self.columns, self.last).write()
 
     def _multiply_in_place(
         self,

@@ -10,15 +10,11 @@
         for tile of the strip's pixels
           y[n, pixel, channels] = epilogue(bias + sums)
 
-The last words, which fill no register, are multiplied together with the ones before them, again, whose weights are
-zeros in a copy of the panel's last 16 words: only integers may be so, whose products with zero are zero.
 Decisions: ``strip``: pixels of a strip; ``columns`` that go through the epilogue at once; ``panel_chunks``: pieces of
 the panels that threads share beside strips; ``channel_blocks`` of y in a panel, one or two registers wide.
 """
 
 from __future__ import annotations
-
-from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
 from ...dialects.decisions import Direct
@@ -31,7 +27,7 @@ from .halo import fill_halo
 from .im2col_panel import window_axes
 from .loop_nest import Index, LoopNest
 from .register_tile import ResultTile, for_each_tile, store_result_tile, strides_by_axis
-from .tile_products import TileFactors, TileProduct, bands
+from .tile_products import LastWords, TileProduct, bands
 
 
 def lower_conv_tiles(nest: LoopNest, kernel: ConvOp, decisions: Direct) -> None:
@@ -58,6 +54,10 @@ class _ConvTiles:
         self.in_strip = max(1, decisions.strip // self.width)
         self.across = min(self.width, decisions.strip)
         size = self.size
+        self.last: LastWords | None = None
+        if size.last_words:
+            element = self.w.element_type
+            self.last = LastWords(nest, self.atom, self.columns, element, size.last_at, size.words)
         self.rows = nest.scratch_memory(self.x.element_type, 0, size.whole_pixels * size.stride)
         self.sums = nest.scratch_memory(kernel.sums_type, size.sums_at, size.whole_pixels * self.columns)
 
@@ -65,8 +65,8 @@ class _ConvTiles:
         nest = self.nest
         strips, pieces = nest.ceildiv(self.height, self.in_strip), nest.ceildiv(self.width, self.across)
         chunk_panels = -(-self.panels // self.panel_chunks)
-        if self.size.last_words:
-            self._clear_last()
+        if self.last is not None:
+            self.last.clear()
         with nest.forall([nest.dim(self.y.dims[0]), strips, pieces, self.panel_chunks]) as (n, strip, piece, chunk):
             row, column = nest.mul(strip, self.in_strip), nest.mul(piece, self.across)
             rows = self._count(self.height, row, self.in_strip)
@@ -133,47 +133,19 @@ class _ConvTiles:
             mask = None if in_words == lanes else nest.mask([lanes], [in_words])
             nest.store_vector(channels, nest.view(self.rows, to, [lanes], [1]), [0], mask)
 
-    # --- the last words of a panel --------------------------------------------------------------------------
-
-    def _last(self) -> SSAValue:
-        """The copy of a panel's last words, with zeros above."""
-        nest, width = self.nest, self.columns * self.atom.depth
-        memory = nest.scratch_memory(self.w.element_type, self.size.last_at, self.atom.steps * width)
-        return nest.view(memory, 0, [self.atom.steps, width], [width, 1])
-
-    def _clear_last(self) -> None:
-        nest, width = self.nest, self.columns * self.atom.depth
-        zeros = nest.constant(0, nest.vector_type(self.w.element_type, [width]))
-        last = self._last()
-        with nest.loop(0, self.atom.steps - self.size.last_words) as word:
-            nest.store_vector(zeros, last, [word.index, 0])
-
-    def _copy_last(self, panel: SSAValue) -> SSAValue:
-        nest, size = self.nest, self.size
-        last, width = self._last(), self.columns * self.atom.depth
-        with nest.loop(0, size.last_words) as word:
-            place = nest.add(word.index, size.words - size.last_words)
-            row = nest.load_vector(panel, [place, 0], [width])
-            nest.store_vector(row, last, [nest.add(word.index, self.atom.steps - size.last_words), 0])
-        return last
-
     # --- products -------------------------------------------------------------------------------------------
 
     def _multiply(self, panel: Index, pixels: Index) -> None:
         """The sums of all pixels of the strip for a panel of output channels."""
-        nest, size, depth = self.nest, self.size, self.atom.depth
-        width = self.columns * depth
+        nest, size, width = self.nest, self.size, self.columns * self.atom.depth
         offset = nest.add(self.w.origin, nest.mul(panel, size.words * width))
         weights = nest.view(self.w.memory, offset, [size.words, width], [width, 1])
-        last = self._copy_last(weights) if size.last_words else None
+        last = self.last.copy(weights) if self.last else None
         product = TileProduct(nest, self.atom, self.columns)
         for first, height in bands(nest, pixels, fills=True):
             left = nest.view(self.rows, nest.mul(first, size.stride), [height, size.stride], [size.stride, 1])
-            factors = [TileFactors(left, weights, size.words // self.atom.steps)]
-            if last is not None:
-                factors.append(TileFactors(left, last, 1, (size.words - self.atom.steps) * depth))
             sums = nest.view(self.sums, nest.mul(first, self.columns), [height, self.columns], [self.columns, 1])
-            product.store(factors, height, sums)
+            product.store(product.factors(left, weights, size.words, last), height, sums)
 
     def _finish(self, n: Index, panel: Index, rows: tuple[Index, Index], columns: tuple[Index, Index]) -> None:
         """Takes the strip's sums through the epilogue to the result."""

@@ -25,7 +25,7 @@ from ...machines.atoms import TILE_ROWS, Atom
 from .arithmetic import combine
 from .contraction import Contraction, Reach, RowTiles, Sum
 from .loop_nest import Index, LoopNest
-from .tile_products import TileFactors, TileProduct, bands
+from .tile_products import LastWords, TileProduct, bands
 
 ROWS_AT_ONCE = 4
 """Rows of sums that go from scratch through the epilogue together, as vectors."""
@@ -36,7 +36,7 @@ class MatrixTiles:
     """A contraction along one axis of words, and how its rows go through an atom's registers.
 
     ``left(row)`` gives the memory of A, where the row begins and the elements from row to row; ``scratch`` holds the
-    sums of 32 rows of ``columns``.
+    sums of 32 rows of ``columns``. With ``last`` registers take all words; else vectors take those that fill none.
     """
 
     nest: LoopNest
@@ -46,6 +46,7 @@ class MatrixTiles:
     left: Callable[[Index], tuple[SSAValue, Index, Index]]
     scratch: SSAValue
     columns: int
+    last: LastWords | None = None
 
     words: Index = field(init=False)
     blocks: Index = field(init=False)
@@ -59,9 +60,12 @@ class MatrixTiles:
         nest, rows = self.nest, self.rows
         right = self.contraction.right(0, self.words)
         assert isinstance(right, Reach)
+        width = self.columns * self.atom.depth
+        b = nest.view(right.memory, right.offset, [self.words, width], [right.along[0], 1])
+        last = self.last.copy(b) if self.last else None
         for begin, height in bands(nest, rows.count, fills=False):
             first = nest.add(rows.begin, begin)
-            self._multiply(first, height, right)
+            self._multiply(first, height, b, last)
             with nest.loop(0, height, ROWS_AT_ONCE) as part:
                 self._finish(first, part.index, right)
         done = nest.mul(nest.floordiv(rows.count, TILE_ROWS), TILE_ROWS)
@@ -74,16 +78,16 @@ class MatrixTiles:
 
         left_over.walk(nest, tile)
 
-    def _multiply(self, first: Index, height: int, right: Reach) -> None:
+    def _multiply(self, first: Index, height: int, b: SSAValue, last: SSAValue | None) -> None:
         """The sums of ``height`` rows over all whole blocks of words, in scratch."""
         nest = self.nest
         memory, offset, row_stride = self.left(first)
-        step = self.atom.steps * self.atom.depth
-        a = nest.view(memory, offset, [height, nest.mul(self.blocks, step)], [row_stride, 1])
-        width = self.columns * self.atom.depth
-        b = nest.view(right.memory, right.offset, [self.words, width], [width, 1])
+        words = nest.mul(self.blocks, self.atom.steps) if last is None else self.words
+        depth = nest.mul(words, self.atom.depth)
+        a = nest.view(memory, offset, [height, depth], [row_stride, 1])
         sums = nest.view(self.scratch, 0, [height, self.columns], [self.columns, 1])
-        TileProduct(nest, self.atom, self.columns).store([TileFactors(a, b, self.blocks)], height, sums)
+        product = TileProduct(nest, self.atom, self.columns)
+        product.store(product.factors(a, b, self.words, last), height, sums)
 
     def _finish(self, first: Index, part: Index, right: Reach) -> None:
         """A few rows from scratch, with the products of the last words, to the result."""
@@ -94,7 +98,7 @@ class MatrixTiles:
         sums = combine(nest, "sum", self.contraction.start(row, ROWS_AT_ONCE), sums)
         done = nest.mul(self.blocks, self.atom.steps)
         rest = nest.sub(self.words, done)
-        if rest != 0:
+        if rest != 0 and self.last is None:
             left = self.contraction.left(row, ROWS_AT_ONCE)
             assert isinstance(left, Reach)
             summed = Sum([rest], atom=self.atom.rest)

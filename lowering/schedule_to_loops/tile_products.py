@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from xdsl.ir import SSAValue
+from xdsl.ir import Attribute, SSAValue
 
 from ...dialects.matrix_tiles import TileLoadOp, TileMulOp, TileStoreOp, TileZeroOp
 from ...machines.atoms import TILE_BAND, TILE_ROWS, Atom
@@ -44,6 +44,14 @@ class TileProduct:
     def widths(self) -> range:
         return range(0, self.columns, TILE_ROWS)
 
+    def factors(self, left: SSAValue, right: SSAValue, words: Index, last: SSAValue | None) -> list[TileFactors]:
+        """Whole blocks of words, then the ``last`` 16 again, if there is a copy of them."""
+        whole = [TileFactors(left, right, self.nest.floordiv(words, self.atom.steps))]
+        if last is None:
+            return whole
+        column = self.nest.mul(self.nest.sub(words, self.atom.steps), self.atom.depth)
+        return [*whole, TileFactors(left, last, 1, column)]
+
     def store(self, factors: Sequence[TileFactors], height: int, sums: SSAValue) -> None:
         """Writes the sums of all the products of ``height`` rows, one or two registers high."""
         nest = self.nest
@@ -70,6 +78,47 @@ class TileProduct:
 
     def _load(self, memory: SSAValue, row: Index, column: Index) -> SSAValue:
         return self.nest.insert(TileLoadOp(memory, self.nest.values([row, column])))
+
+
+@dataclass(frozen=True)
+class LastWords:
+    """Words of the depth that fill no register, multiplied together with the ones before them, again.
+
+    Those have zeros for their right in a copy of the last 16 rows of ``words``, in scratch from ``byte_offset`` on.
+    What is multiplied is integers, whose products with zero are zero.
+    """
+
+    nest: LoopNest
+    atom: Atom
+    columns: int
+    element: Attribute
+    byte_offset: Index
+    words: int
+
+    @property
+    def count(self) -> int:
+        return self.words % self.atom.steps
+
+    @property
+    def memory(self) -> SSAValue:
+        nest, width = self.nest, self.columns * self.atom.depth
+        memory = nest.scratch_memory(self.element, self.byte_offset, self.atom.steps * width)
+        return nest.view(memory, 0, [self.atom.steps, width], [width, 1])
+
+    def clear(self) -> None:
+        """Writes the zeros, which stay."""
+        nest, width = self.nest, self.columns * self.atom.depth
+        zeros, memory = nest.constant(0, nest.vector_type(self.element, [width])), self.memory
+        with nest.loop(0, self.atom.steps - self.count) as word:
+            nest.store_vector(zeros, memory, [word.index, 0])
+
+    def copy(self, right: SSAValue) -> SSAValue:
+        """The copy of the last words of the right."""
+        nest, memory, width = self.nest, self.memory, self.columns * self.atom.depth
+        with nest.loop(0, self.count) as word:
+            row = nest.load_vector(right, [nest.add(word.index, self.words - self.count), 0], [width])
+            nest.store_vector(row, memory, [nest.add(word.index, self.atom.steps - self.count), 0])
+        return memory
 
 
 def bands(nest: LoopNest, rows: Index, *, fills: bool) -> Iterator[tuple[Index, int]]:

@@ -56,6 +56,7 @@ from ..tiling import (
     even_tile,
     gemm_atom,
     gemm_columns,
+    im2col_atom,
     im2col_tile,
     indirect_columns,
     product_atom,
@@ -238,9 +239,10 @@ class _FunctionLayouts:
 
     def im2col_weights(self, op: ConvOp) -> Layout:
         """Tiles of as many output channels as a register tile has rows, where they divide a group's."""
-        channels, groups, depth = op.type.dims[1], op.get("groups"), self.atom_depth(op)
-        rows = im2col_tile(op, self.target, depth).rows
-        if not isinstance(channels, int) or rows == 1 or (groups > 1 and channels // groups % rows):
+        channels, groups, atom = op.type.dims[1], op.get("groups"), self.conv_atom(op)
+        depth = atom.depth if atom else 1
+        rows = 0 if atom and atom.is_tile else im2col_tile(op, self.target, depth).rows
+        if not isinstance(channels, int) or rows == 1 or (groups > 1 and rows and channels // groups % rows):
             rows = 0
         layout = panel_layout(op, rows, depth)
         assert layout is not None, "im2col takes weights in any panels"
@@ -295,7 +297,8 @@ class _FunctionLayouts:
     def conv_atom(self, op: ConvOp) -> Atom | None:
         if not isinstance(op.operands[1].owner, ConstantOp):
             return None
-        return (direct_atom if op.get("algorithm") == "direct" else product_atom)(op, self.target)
+        choose = {"direct": direct_atom, "im2col": im2col_atom}.get(op.get("algorithm"), product_atom)
+        return choose(op, self.target)
 
     def winograd_columns(self, op: ConvOp) -> int:
         """Output channels of a chunk: whole blocks, at most the target's tile, dividing the channels evenly."""

@@ -51,6 +51,7 @@ from ..tiling import (
     gemm_atom,
     gemm_columns,
     gemm_rows,
+    im2col_atom,
     im2col_tile,
     lane_atom,
     product_atom,
@@ -396,6 +397,9 @@ def _conv_im2col(kernel: Operation, target: Target) -> Decisions:
     """A register tile by the shape of the product; chunks of rows where panels are too few to share."""
     assert isinstance(kernel, ConvOp)
     x, w = kernel.in_type(0), kernel.in_type(1)
+    tiles = im2col_atom(kernel, target)
+    if tiles and tiles.is_tile and not panel_width(kernel) and panel_depth(kernel) == tiles.depth:
+        return _im2col_tiles(kernel, tiles, target)
     tile = im2col_tile(kernel, target, panel_depth(kernel))
     rows, groups = w.layout.block_of(0) or tile.rows, kernel.get("groups")
     channels = w.dims[0]
@@ -412,6 +416,16 @@ def _conv_im2col(kernel: Operation, target: Target) -> Decisions:
         row_chunks=chunks,
         atom=_packed_atom(kernel, target),
     )
+
+
+def _im2col_tiles(kernel: ConvOp, atom: Atom, target: Target) -> Decisions:
+    """Panels two registers wide; channels that fill no register are vectors."""
+    groups, pixels = kernel.get("groups"), _at_least(dims.product(kernel.type.dims[2:]))
+    rows = int(kernel.type.dims[1]) // groups
+    panels = groups * _at_least(kernel.type.dims[0]) * -(-pixels // TILE_BAND)
+    left_over = even_tile(rows % TILE_ROWS or TILE_ROWS, rows_in_registers(target, TILE_BAND // target.lanes))
+    chunks = min(max(1, rows // TILE_BAND), -(-PIECES_TO_SHARE // panels))
+    return Im2col(rows=left_over, columns=TILE_BAND, lanes=target.lanes, row_chunks=chunks, atom=atom.name)
 
 
 def _conv_indirect(kernel: Operation, target: Target) -> Decisions:
