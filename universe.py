@@ -88,6 +88,7 @@ OUTPUTS = {
     "asm": "cli.outputs:AssemblyOutput",
     "lamina": "cli.outputs:CompiledOutput",
     "ll": "cli.outputs:LLVMTextOutput",
+    "nests": "cli.outputs:NestsOutput",
     "obj": "cli.outputs:ObjectOutput",
     "program": "cli.outputs:ProgramOutput",
 }

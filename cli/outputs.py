@@ -94,6 +94,21 @@ class ProgramOutput(Output):
 
 
 @dataclass(frozen=True)
+class NestsOutput(Output):
+    """Of the schedule level the axes of each stage that multiplies and sums, and what its plan makes of them."""
+
+    name = "nests"
+
+    def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
+        from .nest_text import nest_text
+
+        text = nest_text(module)
+        if not text:
+            raise LaminaError(f"'{self.name}' is made of the schedule level, and no stage here has axes")
+        output.write(text)
+
+
+@dataclass(frozen=True)
 class CompiledOutput(BinaryOutput):
     """A compiled model, as ``lamina compile`` writes it."""
 

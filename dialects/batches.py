@@ -5,9 +5,9 @@ lives there only is as small as that, and stays in the cache from stage to stage
 
     schedule.batches @batches0 reads(%x1 = %x) writes(%y1 = %y) 2 of 16 {
       %b0 = schedule.buffer arena lives 0 to 1 offset 0 : !layout.tensor<2 x 32 x 112 x 112 x f32, NCHW16c>
-      schedule.stage @conv0 %b0 = kernel.conv direct(%x1, %w0) pads [1, 1, 1, 1] tile {columns = 14}
+      schedule.stage @conv0 %b0 = kernel.conv direct(%x1, %w0) pads [1, 1, 1, 1] plan {ow tile 14}
       schedule.barrier
-      schedule.stage @conv1 %y1 = kernel.conv depthwise(%b0, %w1) pads [1, 1, 1, 1] tile {columns = 14}
+      schedule.stage @conv1 %y1 = kernel.conv depthwise(%b0, %w1) pads [1, 1, 1, 1] plan {ow tile 14}
     }
 
 How many images a step takes stands before ``of``; one is not said. Where the last step may have fewer, the text names

@@ -8,20 +8,21 @@ from xdsl.ir import Operation
 
 from ..machines.atoms import ATOMS, GENERAL_ATOM, Atom
 from . import shape as dims
-from .decision_fields import ATOM_NAMES, COLUMNS, MANY, REGISTERS, Decisions, decision
+from .decision_fields import ATOM_NAMES, COLUMNS, MANY, REGISTERS, Nest, decision
 from .kernel import BlockGemmOp
 from .shape import Dim
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlockGemm(Decisions):
+class BlockGemm(Nest):
     """Tiles of rows by columns; numbers of few bits are unpacked in registers for the rows of a tile."""
 
     PANEL = "columns"
+    OUTER = ("b", "m", "n")
 
-    rows: int = decision("rows of a register tile", REGISTERS)
-    columns: int = decision("columns of a register tile and of a panel of b", COLUMNS)
-    row_chunks: int = decision("pieces of the rows that threads share beside panels", MANY, 1)
+    rows: int = decision("rows of a register tile", REGISTERS, says="m tile")
+    columns: int = decision("columns of a register tile and of a panel of b", COLUMNS, says="n tile")
+    row_chunks: int = decision("pieces of the rows that threads share beside panels", MANY, 1, says="m chunks")
     atom: str = decision(
         "the instruction for integers of 8 bits; the general one sums in f32", ATOM_NAMES, GENERAL_ATOM
     )
@@ -29,11 +30,12 @@ class BlockGemm(Decisions):
     def conflict(self, kernel: Operation) -> str | None:
         assert isinstance(kernel, BlockGemmOp)
         if self.atom == GENERAL_ATOM:
-            return None
+            return super().conflict(kernel)
         if not kernel.get("int8"):
-            return f"atom = {self.atom}, but a is multiplied in f32"
+            return f"atom {self.atom}, but a is multiplied in f32"
         row, bits = ATOMS[self.atom], kernel.get("bits")
-        return None if takes_numbers(row, bits) else f"atom = {self.atom} takes no {bits} bits times 8 in single rows"
+        wrong = None if takes_numbers(row, bits) else f"atom {self.atom} takes no {bits} bits times 8 in single rows"
+        return wrong or super().conflict(kernel)
 
     def scratch(self, kernel: Operation) -> Dim | None:
         """Rows of a chunk in integers, then for each of their blocks a scale and a sum."""

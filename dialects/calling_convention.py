@@ -161,7 +161,7 @@ def function_name(stage: StageOp) -> str:
     """Name of the stage's function: its kind and a hash of everything that its code depends on."""
     position: dict[SSAValue, int] = {argument: index for index, argument in enumerate(stage.body.block.args)}
     operands = [position[operand] for operand in stage.kernel.operands]
-    parts = (stage.kernel, operands, stage.tile, *operand_types(stage))
+    parts = (stage.kernel, operands, stage.plan, *operand_types(stage))
     text = "\n".join(map(str, parts))
     kind = kernel_kind(stage.kernel).replace("kernel.", "").replace("layout.", "").replace(" ", "_")
     return f"{kind}_{hashlib.sha256(text.encode()).hexdigest()[:10]}"

@@ -8,9 +8,8 @@ made by ``schedule-choose-tiles`` from the numbers of the target, where the text
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from xdsl.dialects.builtin import AnyFloat, StringAttr
@@ -26,11 +25,11 @@ from .decision_fields import (
     FROM_ZERO,
     MANY,
     REGISTERS,
-    Choices,
+    Axes,
     Decisions,
     DecisionValue,
+    Nest,
     decision,
-    fields_of,
 )
 from .kernel import ConvOp, GemmOp
 from .layout_algebra import print_order
@@ -48,37 +47,47 @@ WORDS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gemm(Decisions):
-    """Tiles of rows by columns of the product; panels of B are as wide as a tile."""
+class Gemm(Nest):
+    """Tiles of rows (m) by columns (n) of the product; panels of B are as wide as a tile."""
 
     PANEL = "columns"
+    OUTER = ("b", "n", "m")
 
-    rows: int = decision("rows of a register tile", REGISTERS)
-    columns: int = decision("columns of a register tile and of a panel of B", COLUMNS)
-    row_chunks: int = decision("pieces of the rows that threads share beside panels", MANY, 1)
-    depth_block: int = decision("products that are added up before the next tile of rows; 0 is all", FROM_ZERO, 0)
+    rows: int = decision("rows of a register tile", REGISTERS, says="m tile")
+    columns: int = decision("columns of a register tile and of a panel of B", COLUMNS, says="n tile")
+    row_chunks: int = decision("pieces of the rows that threads share beside panels", MANY, 1, says="m chunks")
+    depth_block: int = decision(
+        "products that are added up before the next tile of rows; 0 is all", FROM_ZERO, 0, says="k block"
+    )
     pack: bool = decision("whether blocks of B are copied before they are used", FLAG, False)
     atom: str = decision("the instruction that multiplies and adds", ATOM_NAMES, GENERAL_ATOM)
     depth_lanes: int = decision(
         "lanes along the depth, of which each sum has a vector, horizontally summed at its end; 0: lanes are columns",
         range(65),
         0,
+        says="k lanes",
     )
     depth_rows: int = decision(
-        "the most rows with which lanes run along the depth, one row at a time; 0: any number", FROM_ZERO, 0
+        "the most rows with which lanes run along the depth, one row at a time; 0: any number",
+        FROM_ZERO,
+        0,
+        says="k rows",
     )
     depth_columns: int = decision(
-        "columns of a tile with lanes along the depth; 0: those of a tile with columns in lanes", range(129), 0
+        "columns of a tile with lanes along the depth; 0: those of a tile with columns in lanes",
+        range(129),
+        0,
+        says="k columns",
     )
 
     def conflict(self, kernel: Operation) -> str | None:
         assert isinstance(kernel, GemmOp)
         packed = kernel.in_type(1).layout.pieces[-1].block
         if self.pack and packed:
-            return "pack = true, but B is packed already"
+            return f"{self.phrase('pack')}, but B is packed already"
         if self.depth_block % self.atom_depth:
-            return f"depth_block = {self.depth_block} is no multiple of the {self.atom_depth} that {self.atom} takes"
-        conflict = _atom_conflict(self.atom, kernel) or self._tile_conflict(kernel)
+            return f"{self.phrase('depth_block')} is no multiple of the {self.atom_depth} that {self.atom} takes"
+        conflict = super().conflict(kernel) or _atom_conflict(self.atom, kernel) or self._tile_conflict(kernel)
         return conflict or self._depth_conflict(kernel)
 
     @property
@@ -95,11 +104,11 @@ class Gemm(Decisions):
         if not self.has_tiles:
             return None
         if self.columns % TILE_ROWS or self.columns > TILE_BAND:
-            return f"atom = {self.atom} takes {TILE_ROWS} or {TILE_BAND} columns, not {self.columns}"
+            return f"atom {self.atom} takes {TILE_ROWS} or {TILE_BAND} columns, not {self.columns}"
         if self.depth_block:
-            return f"atom = {self.atom} multiplies all of the depth at once: no depth_block"
+            return f"atom {self.atom} multiplies all of the depth at once: no k block"
         if not self.left_lies_by_depth(kernel):
-            return f"atom = {self.atom} reads rows of A, whose elements must lie side by side"
+            return f"atom {self.atom} reads rows of A, whose elements must lie side by side"
         return None
 
     def left_lies_by_depth(self, kernel: GemmOp) -> bool:
@@ -109,12 +118,12 @@ class Gemm(Decisions):
 
     def _depth_conflict(self, kernel: GemmOp) -> str | None:
         """Why lanes cannot run along the depth as decided, if they cannot."""
-        name = f"depth_lanes = {self.depth_lanes}"
+        name = self.phrase("depth_lanes")
         if not self.depth_lanes:
             is_said = self.depth_rows or self.depth_columns
-            return f"{name}, and depth_rows or depth_columns say what lanes along the depth do" if is_said else None
+            return f"{name}, and k rows or k columns say what lanes along the depth do" if is_said else None
         if self.has_depth_only and (self.depth_block or self.atom != GENERAL_ATOM):
-            return f"{name} multiplies all of the depth at once, one product a lane: no depth_block or atom"
+            return f"{name} multiplies all of the depth at once, one product a lane: no k block or atom"
         for number, (what, depth_axis) in enumerate(zip(("rows of A", "columns of B"), depth_axes(kernel))):
             type_, is_copied = kernel.in_type(number), number == 1 and self.has_depth_only and self.pack
             if not is_copied and not lies_along(type_, depth_axis):
@@ -136,6 +145,11 @@ class Gemm(Decisions):
         if last.block:
             return False
         return self.pack or self.atom_depth > 1 or last.axis != b.rank - (2 if kernel.get("transpose_b") else 1)
+
+    def outer(self, kernel: Operation) -> Axes:
+        """Panels go innermost where they share a copy of the rows of A."""
+        assert isinstance(kernel, GemmOp)
+        return ("b", "m", "n") if self.copies_left(kernel) else self.OUTER
 
     def copies_left(self, kernel: GemmOp) -> bool:
         """Whether rows of A are copied: an atom takes several elements at once, the last of a row too."""
@@ -219,11 +233,11 @@ def _atom_conflict(atom: str, kernel: GemmOp | ConvOp) -> str | None:
     """Why the kernel's products are not the atom's, or its weights are packed for another one."""
     is_packed = panel_width(kernel) or panel_depth(kernel) > 1
     if is_packed and panel_depth(kernel) != atom_depth(atom):
-        return f"atom = {atom} takes {atom_depth(atom)} at once, and the weights are packed by {panel_depth(kernel)}"
+        return f"atom {atom} takes {atom_depth(atom)} at once, and the weights are packed by {panel_depth(kernel)}"
     if atom == GENERAL_ATOM:
         return None
     if is_tile(atom) and isinstance(kernel, ConvOp) and kernel.get("algorithm") not in ("direct", "im2col"):
-        return f"atom = {atom} multiplies tiles of whole matrices, which {kernel.get('algorithm')} convolutions lack"
+        return f"atom {atom} multiplies tiles of whole matrices, which {kernel.get('algorithm')} convolutions lack"
     return None if ATOMS[atom].multiplies(*product_types(kernel)) else _other_types(atom, kernel)
 
 
@@ -237,7 +251,7 @@ def product_types(kernel: GemmOp | ConvOp) -> tuple[str, str, str]:
 
 def _other_types(atom: str, kernel: GemmOp | ConvOp) -> str:
     row, (left, right, sums) = ATOMS[atom], product_types(kernel)
-    return f"atom = {atom} adds {row.lhs} times {row.rhs} to {row.sums}, and this is {left} times {right} to {sums}"
+    return f"atom {atom} adds {row.lhs} times {row.rhs} to {row.sums}, and this is {left} times {right} to {sums}"
 
 
 def depth_of(kernel: GemmOp) -> Dim:
@@ -246,19 +260,25 @@ def depth_of(kernel: GemmOp) -> Dim:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Direct(Decisions):
+class Direct(Nest):
     """Tiles of neighbouring pixels by blocks of output channels; panels of w are as wide as a tile."""
 
     PANEL = "channel_blocks"
+    OUTER = ("oc", "n", "oh")
 
-    channel_blocks: int = decision("blocks of output channels in a register tile", REGISTERS)
-    columns: int = decision("output pixels in a register tile", COLUMNS)
-    along: Literal["width", "height"] = decision("the way that tiles run over the image", ("width", "height"), "width")
+    channel_blocks: int = decision("blocks of output channels in a register tile", REGISTERS, says="oc blocks")
+    columns: int = decision("output pixels in a register tile", COLUMNS, says="ow tile")
+    along: Literal["width", "height"] = decision(
+        "the way that tiles run over the image", ("width", "height"), "width", turns={"height": ("columns", "oh tile")}
+    )
     strip: int = decision(
         "pixels that go through all output channels before the next ones; 0 is all of all images", FROM_ZERO, 0
     )
     panel_chunks: int = decision(
-        "pieces of the output channels that threads share beside strips, where registers are whole matrices", MANY, 1
+        "pieces of the output channels that threads share beside strips, where registers are whole matrices",
+        MANY,
+        1,
+        says="oc chunks",
     )
     atom: str = decision("the instruction that multiplies and adds", ATOM_NAMES, GENERAL_ATOM)
 
@@ -270,11 +290,13 @@ class Direct(Decisions):
         assert isinstance(kernel, ConvOp)
         lanes, packed = kernel.type.layout.block_of(1), kernel.in_type(1).layout.block_of(0)
         if packed != lanes * self.channel_blocks:
-            return f"channel_blocks = {self.channel_blocks} of {lanes} channels, and w is packed in blocks of {packed}"
-        if conflict := _atom_conflict(self.atom, kernel):
+            return f"{self.phrase('channel_blocks')} of {lanes} channels, and w is packed in blocks of {packed}"
+        if self.strip and (self.order or self.threads):
+            return f"{self.phrase('strip')} says the order, and what threads share"
+        if conflict := super().conflict(kernel) or _atom_conflict(self.atom, kernel):
             return conflict
         if not self.has_tiles:
-            return f"panel_chunks = {self.panel_chunks} needs an atom of tiles" if self.panel_chunks > 1 else None
+            return f"{self.phrase('panel_chunks')} needs an atom of tiles" if self.panel_chunks > 1 else None
         return self._tile_conflict(kernel, packed)
 
     @property
@@ -283,7 +305,7 @@ class Direct(Decisions):
         return is_tile(self.atom)
 
     def _tile_conflict(self, kernel: ConvOp, columns: int) -> str | None:
-        x, name = kernel.in_type(0), f"atom = {self.atom}"
+        x, name = kernel.in_type(0), f"atom {self.atom}"
         if columns not in (TILE_ROWS, TILE_BAND):
             return f"{name} takes {TILE_ROWS} or {TILE_BAND} output channels, not {columns}"
         if not x.layout.block_of(1) or kernel.get("groups") > 1:
@@ -313,11 +335,13 @@ def _block_of_result(kernel: Operation) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Depthwise(Decisions):
-    """Tiles of rows by columns of output pixels of one block of channels."""
+class Depthwise(Nest):
+    """Tiles of rows by columns of output pixels of one block of channels (c)."""
 
-    rows: int = decision("rows of output pixels in a tile", REGISTERS)
-    columns: int = decision("columns of output pixels in a tile", COLUMNS)
+    OUTER = ("c", "n", "oh")
+
+    rows: int = decision("rows of output pixels in a tile", REGISTERS, says="oh tile")
+    columns: int = decision("columns of output pixels in a tile", COLUMNS, says="ow tile")
     atom: str = decision("the instruction for neighbouring taps, widened for it", ATOM_NAMES, GENERAL_ATOM)
 
     def conflict(self, kernel: Operation) -> str | None:
@@ -326,25 +350,34 @@ class Depthwise(Decisions):
             return _other_types(self.atom, kernel)
         height = kernel.type.dims[2]
         if self.rows > 1 and not (isinstance(height, int) and height % self.rows == 0):
-            return f"rows = {self.rows} do not divide the {height} rows of the result"
-        return None
+            return f"{self.phrase('rows')} does not divide the {height} rows of the result"
+        return super().conflict(kernel)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Winograd(Decisions):
-    """Blocks of tiles are transformed, multiplied point by point, and transformed back.
+class Winograd(Nest):
+    """Blocks of tiles of the images (t) are transformed, multiplied point by point, and transformed back.
 
-    Panels of w are as wide as a register tile.
+    Panels of w are as wide as a register tile. The transform of a block stands between its loop and that over output
+    channels: threads share one of both, by default blocks.
     """
 
     PANEL = "channel_blocks"
+    OUTER = ("t", "oc")
 
-    channel_blocks: int = decision("blocks of output channels in a register tile", REGISTERS)
-    rows: int = decision("tiles of the image in a register tile", REGISTERS)
-    tiles: int = decision("tiles of the image in a block that stays in L2", MANY)
-    split: Literal["tiles", "channels"] = decision(
-        "what threads share: blocks of tiles, or output channels", ("tiles", "channels"), "tiles"
-    )
+    channel_blocks: int = decision("blocks of output channels in a register tile", REGISTERS, says="oc blocks")
+    rows: int = decision("tiles of the image in a register tile", REGISTERS, says="t tile")
+    tiles: int = decision("tiles of the image in a block that stays in L2", MANY, says="t block")
+
+    def shared(self, kernel: Operation) -> Axes:
+        return self.threads or self.OUTER[:1]
+
+    def conflict(self, kernel: Operation) -> str | None:
+        if self.ordered(kernel) != self.OUTER:
+            return f"{self.phrase('order')}: blocks of tiles go outside"
+        if len(self.threads) > 1:
+            return f"{self.phrase('threads')}: blocks are transformed between both, so that threads share one"
+        return super().conflict(kernel)
 
     @classmethod
     def panel_unit(cls, kernel: Operation) -> int:
@@ -361,19 +394,22 @@ class Winograd(Decisions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Im2col(Decisions):
-    """Tiles of output channels by pixels; the pixels' columns are packed into panels, or read where they lie.
+class Im2col(Nest):
+    """Tiles of output channels by pixels (p); the pixels' columns are packed into panels, or read where they lie.
 
     Panels of w, where it is packed, are as wide as a tile.
     """
 
     PANEL = "rows"
+    OUTER = ("n", "g", "r", "p", "oc")
 
-    rows: int = decision("output channels in a register tile", REGISTERS)
-    columns: int = decision("pixels in a register tile", COLUMNS)
-    lanes: int = decision("elements of a vector when packing", REGISTERS)
+    rows: int = decision("output channels in a register tile", REGISTERS, says="oc tile")
+    columns: int = decision("pixels in a register tile", COLUMNS, says="p tile")
+    lanes: int = decision("elements of a vector when packing", REGISTERS, says="p lanes")
     pack: bool = decision("whether columns are packed first", FLAG, True)
-    row_chunks: int = decision("pieces of the output channels that threads share beside panels", MANY, 1)
+    row_chunks: int = decision(
+        "pieces of the output channels that threads share beside panels", MANY, 1, says="oc chunks"
+    )
     atom: str = decision("the instruction that multiplies and adds", ATOM_NAMES, GENERAL_ATOM)
 
     def conflict(self, kernel: Operation) -> str | None:
@@ -381,14 +417,14 @@ class Im2col(Decisions):
         x, depth = kernel.in_type(0).layout, self.atom_depth
         is_in_words = panel_depth(kernel) == depth and isinstance(kernel.in_type(1).dims[1], int)
         if depth > 1 and not (self.pack and is_in_words):
-            return f"atom = {self.atom} takes {depth} channels at once: pack = true, and as many side by side in w"
+            return f"atom {self.atom} takes {depth} channels at once: pack true, and as many side by side in w"
         if conflict := _atom_conflict(self.atom, kernel):
             return conflict
         if self.has_tiles and (self.columns not in (TILE_ROWS, TILE_BAND) or panel_width(kernel)):
-            return f"atom = {self.atom} takes {TILE_ROWS} or {TILE_BAND} columns, not {self.columns}, and rows of w"
+            return f"atom {self.atom} takes {TILE_ROWS} or {TILE_BAND} columns, not {self.columns}, and rows of w"
         if not self.pack and (x.pieces[-1].axis != x.rank - 1 or kernel.get("strides")[-1] != 1):
-            return "pack = false needs row-major x and a stride of 1 along rows"
-        return None
+            return f"{self.phrase('pack')} needs row-major x and a stride of 1 along rows"
+        return super().conflict(kernel)
 
     @property
     def has_tiles(self) -> bool:
@@ -425,24 +461,27 @@ class Im2col(Decisions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Indirect(Decisions):
-    """Tiles of pixels by output channels, as wide as panels of w; a table says where each pixel's window lies."""
+class Indirect(Nest):
+    """Tiles of pixels (p) by output channels, as wide as panels of w; a table says where each pixel's window lies."""
 
     PANEL = "columns"
+    OUTER = ("n", "g", "r", "p", "oc")
 
-    rows: int = decision("pixels in a register tile", REGISTERS)
-    columns: int = decision("output channels in a register tile and in a panel of w", COLUMNS)
-    block: int = decision("pixels that share a table and go through a panel of weights together", MANY)
-    lanes: int = decision("elements of a vector", REGISTERS)
+    rows: int = decision("pixels in a register tile", REGISTERS, says="p tile")
+    columns: int = decision("output channels in a register tile and in a panel of w", COLUMNS, says="oc tile")
+    block: int = decision("pixels that share a table and go through a panel of weights together", MANY, says="p block")
+    lanes: int = decision("elements of a vector", REGISTERS, says="oc lanes")
     table: bool = decision("whether windows are found by a table rather than by strides", FLAG, True)
-    panel_chunks: int = decision("pieces of the output channels that threads share beside blocks", MANY, 1)
+    panel_chunks: int = decision(
+        "pieces of the output channels that threads share beside blocks", MANY, 1, says="oc chunks"
+    )
     atom: str = decision("the instruction that multiplies and adds", ATOM_NAMES, GENERAL_ATOM)
 
     def conflict(self, kernel: Operation) -> str | None:
         assert isinstance(kernel, ConvOp)
         if not self.table and kernel.reads_padding:
-            return "table = false, but pixels read padding that is not in a halo of x"
-        return _atom_conflict(self.atom, kernel)
+            return f"{self.phrase('table')}, but pixels read padding that is not in a halo of x"
+        return super().conflict(kernel) or _atom_conflict(self.atom, kernel)
 
     def scratch(self, kernel: Operation) -> Dim | None:
         """The table, and the channels of a pixel of zeros."""
@@ -494,15 +533,15 @@ class Softmax(Rows):
 class Pool(Lanes):
     """Tiles of neighbouring outputs of a row."""
 
-    columns: int = decision("outputs in a tile", COLUMNS, 8)
+    columns: int = decision("outputs in a tile", COLUMNS, 8, says="ow tile")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lstm(Lanes):
     """Tiles of the batch by hidden units, all four gates at once."""
 
-    rows: int = decision("rows of the batch in a tile", REGISTERS, 4)
-    unit_vectors: int = decision("vectors of hidden units in a tile", REGISTERS, 1)
+    rows: int = decision("rows of the batch in a tile", REGISTERS, 4, says="b tile")
+    unit_vectors: int = decision("vectors of hidden units in a tile", REGISTERS, 1, says="h vectors")
 
 
 KINDS: Mapping[str, type[Decisions]] = {
@@ -549,33 +588,3 @@ def kind_name(name: str, properties: Mapping[str, Attribute]) -> str:
 def kind_of(kernel: Operation) -> type[Decisions]:
     """The decisions that a kernel has."""
     return KINDS.get(kernel_kind(kernel), Decisions)
-
-
-def left_open(kind: type[Decisions], said: Mapping[str, DecisionValue]) -> list[str]:
-    """The decisions that have no default and are not said."""
-    return [name for name, entry in fields_of(kind).items() if entry.default is MISSING and name not in said]
-
-
-def mistake(kind: str, name: str, value: DecisionValue | None = None) -> str | None:
-    """What is wrong with a decision of that name (and value) in a stage of such a kernel, if anything is."""
-    known = fields_of(KINDS.get(kind, Decisions))
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        suggestion = f": did you mean '{close[0]}'?" if close else f", it has {', '.join(known) or 'none'}"
-        return f"{kind} has no decision '{name}'{suggestion}"
-    choices = known[name].metadata["choices"]
-    if value is None or (type(value) is type(choices[0]) and value in choices):
-        return None
-    return f"{name} = {text_of(value)}, expected {listed(choices)}"
-
-
-def listed(choices: Choices) -> str:
-    """``1 to 64``, ``tiles or channels``, ``false or true``."""
-    if isinstance(choices, range):
-        return f"{choices.start} to {choices.stop - 1}"
-    return " or ".join(map(text_of, choices))
-
-
-def text_of(value: DecisionValue) -> str:
-    """A value as the text of a schedule has it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

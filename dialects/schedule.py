@@ -5,7 +5,7 @@ printed, edited and read back it compiles to a running model::
 
     %b3 = schedule.buffer arena lives 2 to 5 offset 401408 : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
     %w9 = schedule.buffer constant @conv.weight packed : !layout.tensor<64 x 64 x 3 x 3 x f32>
-    schedule.stage @conv7 %b3 = kernel.conv direct(%b1, %w9) pads [1, 1, 1, 1] tile {channel_blocks = 2, columns = 14}
+    schedule.stage @conv7 %b3 = kernel.conv direct(%b1, %w9) pads [1, 1, 1, 1] plan {oc blocks 2, ow tile 14}
     schedule.barrier
 
 A stage holds its kernel in a region, on arguments that stand for the buffers; the text names the buffers themselves.
@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import Field
 from typing import Any, TypeVar
 
-from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, StringAttr, UnitAttr, i1, i64
+from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr, IntegerAttr, StringAttr, UnitAttr, i1, i64
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
@@ -36,23 +36,14 @@ from xdsl.traits import IsTerminator
 from xdsl.utils.exceptions import VerifyException
 
 from . import shape as dims
-from .decisions import (
-    Decisions,
-    DecisionValue,
-    atom_depth,
-    fields_of,
-    kernel_kind,
-    kind_name,
-    kind_of,
-    left_open,
-    mistake,
-    text_of,
-)
+from .decision_fields import Decisions, DecisionValue, fields_of, left_open, text_of, words_of
+from .decisions import atom_depth, kernel_kind, kind_name, kind_of
 from .kernel_operation import KernelOp
 from .layout import ConvertOp, TensorType
 from .layout_algebra import Layout
 from .operand_layouts import layout_mistake, packed_layout, panel_layout
 from .operand_text import parse_value, refuse_word
+from .plan_text import mistake, parse_plan, plan_text
 from .shape import Dim
 
 SomeDecisions = TypeVar("SomeDecisions", bound=Decisions)
@@ -198,7 +189,7 @@ class YieldOp(IRDLOperation):
 class StageOp(IRDLOperation):
     """One kernel on its buffers, with the decisions of how it runs.
 
-    ``tile`` holds the decisions by name (decisions.py says which each kernel has); once none is left open, those that
+    ``plan`` holds the decisions by name (decisions.py says which each kernel has); once none is left open, those that
     have their default are left out.
 
     C1: one region argument per input, of its type; the inputs are the kernel's operands, each once, in order. C2: the
@@ -210,7 +201,7 @@ class StageOp(IRDLOperation):
     stage_name = prop_def(StringAttr)
     ins = var_operand_def(TensorType)
     outs = var_operand_def(TensorType)
-    tile = prop_def(DictionaryAttr)
+    plan = prop_def(DictionaryAttr)
     body = region_def("single_block")
     irdl_options = (AttrSizedOperandSegments(as_property=True),)
 
@@ -220,14 +211,14 @@ class StageOp(IRDLOperation):
         ins: Sequence[SSAValue],
         outs: Sequence[SSAValue],
         body: Region,
-        tile: Mapping[str, DecisionValue] | None = None,
+        plan: Mapping[str, DecisionValue] | None = None,
     ):
         super().__init__(
             operands=[ins, outs],
             regions=[body],
-            properties={"stage_name": StringAttr(stage_name), "tile": DictionaryAttr({})},
+            properties={"stage_name": StringAttr(stage_name), "plan": DictionaryAttr({})},
         )
-        self.decide(tile or {})
+        self.decide(plan or {})
 
     @property
     def kernel(self) -> Operation:
@@ -238,8 +229,8 @@ class StageOp(IRDLOperation):
 
     @property
     def decisions(self) -> dict[str, DecisionValue]:
-        """The decisions that the tile says, as Python values."""
-        return {name: _value(attribute) for name, attribute in self.tile.data.items()}
+        """The decisions that the plan says, as Python values."""
+        return {name: _value(attribute) for name, attribute in self.plan.data.items()}
 
     def decide(self, said: Mapping[str, DecisionValue] | Decisions) -> None:
         """Makes these the stage's decisions: some by name, or all."""
@@ -248,14 +239,15 @@ class StageOp(IRDLOperation):
             said = said.said()
         if kernel is not None:
             said = _to_say(kernel, said)
-        self.tile = DictionaryAttr({name: _attribute(value) for name, value in said.items()})
+        self.plan = DictionaryAttr({name: _attribute(value) for name, value in said.items()})
 
     def decided(self, kind: type[SomeDecisions]) -> SomeDecisions:
         """All decisions, which are of that kind. Raises VerifyException for one that is open or impossible."""
         own, said = kind_of(self.kernel), self.decisions
         assert issubclass(own, kind), f"{kernel_kind(self.kernel)} has the decisions of {own.__name__}"
         if missing := self.left_open:
-            raise VerifyException(f"the stage's tile does not say '{missing[0]}', which its kernel needs")
+            words = words_of(fields_of(own)[missing[0]])
+            raise VerifyException(f"the stage's plan does not say '{words}', which its kernel needs")
         decisions = own(**(own.implied(self.kernel) | said))
         if conflict := decisions.conflict(self.kernel):
             raise VerifyException(f"C5: {conflict}")
@@ -263,7 +255,7 @@ class StageOp(IRDLOperation):
 
     @property
     def left_open(self) -> list[str]:
-        """The decisions that nothing says: neither the tile nor the layout of packed weights, nor a default."""
+        """The decisions that nothing says: neither the plan nor the layout of packed weights, nor a default."""
         kind = kind_of(self.kernel)
         return left_open(kind, kind.implied(self.kernel) | self.decisions)
 
@@ -293,8 +285,8 @@ class StageOp(IRDLOperation):
         kind = kind_of(self.kernel)
         for name, packed in kind.implied(self.kernel).items():
             if self.decisions.get(name, packed) != packed:
-                given = f"{name} = {self.decisions[name]}"
-                raise VerifyException(f"C5: {given}, and the weights are packed for {name} = {packed}")
+                words, given = words_of(fields_of(kind)[name]), text_of(self.decisions[name])
+                raise VerifyException(f"C5: {words} {given}, and the weights are packed for {words} {packed}")
         if not self.left_open:
             self.decided(kind)
 
@@ -310,14 +302,11 @@ class StageOp(IRDLOperation):
         printer.print_string(f" = {kernel.name}")
         kernel.print_head(printer, buffers)
         if printed := self.printed_decisions():
-            printer.print_string(" tile {")
-            decisions = [f"{name} = {text_of(value)}" for name, value in printed.items()]
-            printer.print_list(decisions, printer.print_string)
-            printer.print_string("}")
+            printer.print_string(f" plan {{{plan_text(kind_of(kernel), printed)}}}")
         kernel.print_epilogue(printer, buffers)
 
     def printed_decisions(self) -> dict[str, DecisionValue]:
-        """The decisions of the tile, and with them how wide the panels of weights are that are packed for it."""
+        """The decisions of the plan, and with them how wide the panels of weights are that are packed for it."""
         kind = kind_of(self.kernel)
         if not any(isinstance(value.owner, BufferOp) and value.owner.is_packed_as_read for value in self.ins):
             return self.decisions
@@ -331,10 +320,8 @@ class StageOp(IRDLOperation):
         parser.parse_punctuation("=")
         kernel = _parse_kernel_name(parser)
         ins, properties = kernel.parse_head(parser)
-        tile: dict[str, DecisionValue] = {}
-        if parser.parse_optional_keyword("tile") is not None:
-            kind = kind_name(kernel.name, properties)
-            parser.parse_comma_separated_list(parser.Delimiter.BRACES, lambda: _parse_decision(parser, kind, tile))
+        has_plan = parser.parse_optional_keyword("plan") is not None
+        plan = parse_plan(parser, kind_name(kernel.name, properties)) if has_plan else {}
         results = [value.type for value in outs]
         extras, region = kernel.parse_epilogue(parser, ins, results)
         refuse_word(parser, f"part of a stage of {kernel.name}")
@@ -343,9 +330,9 @@ class StageOp(IRDLOperation):
         inside = dict(zip(buffers, body.args, strict=True))
         own, others = ([inside[value] for value in values] for values in (ins, extras))
         inner = kernel.of_parts(own, others, results, properties, region)
-        _settle_panels(inner, ins, tile)
+        _settle_panels(inner, ins, plan)
         body.add_ops([inner, YieldOp(inner.results)])
-        return cls(name.data, buffers, outs, Region(body), tile)
+        return cls(name.data, buffers, outs, Region(body), plan)
 
 
 _WEIGHTS = 1
@@ -365,10 +352,10 @@ def _packs(user: Operation, value: SSAValue) -> bool:
     return value.type.layout == packed_layout(kernel)
 
 
-def _settle_panels(kernel: KernelOp | ConvertOp, ins: Sequence[SSAValue], tile: Mapping[str, DecisionValue]) -> None:
-    """Gives packed weights, which the text has as row-major, the layout that follows from the tile.
+def _settle_panels(kernel: KernelOp | ConvertOp, ins: Sequence[SSAValue], plan: Mapping[str, DecisionValue]) -> None:
+    """Gives packed weights, which the text has as row-major, the layout that follows from the plan.
 
-    Raises VerifyException where the tile does not say how wide the panels are, or the kernel takes none.
+    Raises VerifyException where the plan does not say how wide the panels are, or the kernel takes none.
     """
     buffer = ins[_WEIGHTS].owner if len(ins) > _WEIGHTS else None
     if not isinstance(buffer, BufferOp) or buffer.packed is None:
@@ -376,11 +363,12 @@ def _settle_panels(kernel: KernelOp | ConvertOp, ins: Sequence[SSAValue], tile: 
     kind = kind_of(kernel)
     if not kind.PANEL:
         return
-    width = tile.get(kind.PANEL)
+    width = plan.get(kind.PANEL)
     if not isinstance(width, int):
-        raise VerifyException(f"C5: the weights are packed, and the tile does not say '{kind.PANEL}'")
+        words = words_of(fields_of(kind)[kind.PANEL])
+        raise VerifyException(f"C5: the weights are packed, and the plan does not say '{words}'")
     unit = kind.panel_unit(kernel)
-    layout = panel_layout(kernel, width * unit, atom_depth(tile.get("atom"))) if unit else None
+    layout = panel_layout(kernel, width * unit, atom_depth(plan.get("atom"))) if unit else None
     if layout is None:
         kernel.verify()
         raise VerifyException(f"C6: {layout_mistake(kernel) or 'a batch of matrices is not packed'}")
@@ -396,21 +384,6 @@ def _parse_kernel_name(parser: Parser) -> type[KernelOp] | type[ConvertOp]:
     if not issubclass(kernel, KernelOp | ConvertOp):
         parser.raise_error(f"a stage runs a kernel or layout.convert, not {name}", begin, begin + len(name))
     return kernel
-
-
-def _parse_decision(parser: Parser, kind: str, tile: dict[str, DecisionValue]) -> None:
-    """Reads one decision of that kind of kernel into the others."""
-    begin = parser.pos
-    name = parser.parse_identifier(": a decision such as columns = 14")
-    if wrong := f"'{name}' is decided twice" if name in tile else mistake(kind, name):
-        parser.raise_error(wrong, begin, begin + len(name))
-    parser.parse_punctuation("=")
-    value: DecisionValue | None = parser.parse_optional_integer(allow_boolean=False)
-    if value is None:
-        value = parser.parse_optional_boolean()
-    tile[name] = parser.parse_identifier(": a number, a word, true or false") if value is None else value
-    if wrong := mistake(kind, name, tile[name]):
-        parser.raise_error(wrong, begin, parser.pos)
 
 
 def _to_say(kernel: Operation, said: Mapping[str, DecisionValue]) -> dict[str, DecisionValue]:
@@ -432,6 +405,8 @@ def _is_default(entry: Field[Any], value: DecisionValue) -> bool:
 
 
 def _value(attribute: Attribute) -> DecisionValue:
+    if isinstance(attribute, ArrayAttr):
+        return tuple(axis.data for axis in attribute)  # pyright: ignore[reportAttributeAccessIssue]
     if isinstance(attribute, IntegerAttr):
         number = attribute.value.data
         return bool(number) if attribute.type == i1 else number
@@ -439,6 +414,8 @@ def _value(attribute: Attribute) -> DecisionValue:
 
 
 def _attribute(value: DecisionValue) -> Attribute:
+    if isinstance(value, tuple):
+        return ArrayAttr([StringAttr(axis) for axis in value])
     if isinstance(value, bool):
         return IntegerAttr.from_bool(value)
     return IntegerAttr(value, i64) if isinstance(value, int) else StringAttr(value)

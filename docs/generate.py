@@ -22,7 +22,10 @@ from typing import Any
 
 from example_model import linear_model, small_model
 from lamina.context import CompilerContext
-from lamina.dialects.decisions import KINDS, Decisions, fields_of, listed, text_of
+from lamina.dialects.axes import FORMS, NestForm
+from lamina.dialects.decision_fields import Decisions, fields_of, text_of, words_of
+from lamina.dialects.decisions import KINDS, Nest
+from lamina.dialects.plan_text import listed
 from lamina.frontend import import_model
 from lamina.frontend.checks import limits as frontend_limits
 from lamina.machines import TARGETS
@@ -192,11 +195,30 @@ def decisions(_: str) -> str:
     rows = []
     for kind, names in kernels.items():
         who = ", ".join(names)
-        for name, entry in fields_of(kind).items():
-            default = "chosen" if entry.default is MISSING else text_of(entry.default)
-            rows.append([who, f"`{name}`", listed(entry.metadata["choices"]), default, entry.metadata["meaning"]])
+        for entry in fields_of(kind).values():
+            default = "chosen" if entry.default is MISSING else "" if entry.default == () else text_of(entry.default)
+            values = listed(entry.metadata["choices"], kind.OUTER if issubclass(kind, Nest) else ())
+            rows.append([who, f"`{words_of(entry)}`", values, default, entry.metadata["meaning"]])
             who = ""
     return _table(["kernels", "decision", "values", "default", "meaning"], rows)
+
+
+def axes(_: str) -> str:
+    """A row an axis, by what has the same form; then where operands are reached."""
+    kernels: dict[NestForm, list[str]] = {}
+    for kernel, form in FORMS.items():
+        kernels.setdefault(form, []).append(kernel)
+    rows = []
+    for form, names in kernels.items():
+        kind = KINDS[names[0]]
+        assert issubclass(kind, Nest)
+        who = ", ".join(f"`{name.partition('.')[2]}`" for name in names)
+        for axis in form.axes:
+            outside = f"{kind.OUTER.index(axis.name) + 1}" if axis.name in kind.OUTER else ""
+            rows.append([who, f"`{axis.name}`", axis.kind, outside, axis.meaning])
+            who = ""
+        rows.append(["", "", "", "", "reaches " + ", ".join(f"`{place}`" for place in form.reach)])
+    return _table(["kernels", "axis", "kind", "loop outside", "meaning"], rows)
 
 
 def phases(_: str) -> str:
@@ -429,6 +451,7 @@ WRITERS: dict[str, Callable[[str], str]] = {
     "loop": loop,
     "instructions": instructions,
     "operations": operations,
+    "axes": axes,
     "decisions": decisions,
     "phases": phases,
     "passes": passes,

@@ -82,7 +82,7 @@ class LowerScheduleToLoopsPass(ModulePass):
 
     before::
 
-        schedule.stage @gemm0 %y = kernel.gemm(%x, %w) tile {rows = 6, columns = 64}
+        schedule.stage @gemm0 %y = kernel.gemm(%x, %w) plan {m tile 6, n tile 64}
 
     after::
 

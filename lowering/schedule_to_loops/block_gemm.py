@@ -36,6 +36,7 @@ from .arithmetic import convert, reduce_lanes, select
 from .contraction import RowTiles
 from .gemm_product import matrix_of, merge_batch_into_rows
 from .loop_nest import Index, LoopNest
+from .outer_axes import Turn, outer_loops
 from .register_tile import ResultTile, store_result_tile
 
 # Words of a block that are written out in a turn of the loop over them.
@@ -84,10 +85,11 @@ class _BlockProduct:
     def lower(self) -> None:
         nest, width, chunks = self.nest, self.decisions.columns, self.decisions.row_chunks
         is_ragged = not isinstance(self.columns, int) or self.columns % width != 0
-        with nest.forall([*self.batch, chunks, nest.ceildiv(self.columns, width)]) as indices:
-            *batch, chunk, panel = indices
-            rows = RowTiles.of_chunk(nest, self.rows, self.decisions.rows, chunk, chunks)
-            left = self._left(batch, rows, panel)
+        bounds = {"b": self.batch, "m": [chunks], "n": [nest.ceildiv(self.columns, width)]}
+        with outer_loops(nest, self.decisions, self.kernel, bounds) as turn:
+            batch, panel = list(turn.indices["b"]), turn.index("n")
+            rows = RowTiles.of_chunk(nest, self.rows, self.decisions.rows, turn.index("m"), chunks)
+            left = self._left(batch, rows, turn)
             words = self._panel(panel)
             column = nest.mul(panel, width)
             lanes = nest.minimum(nest.sub(self.columns, column), width) if is_ragged else None
@@ -111,7 +113,7 @@ class _BlockProduct:
 
     # --- rows of a ------------------------------------------------------------------------------------------
 
-    def _left(self, batch: list[Index], rows: RowTiles, panel: Index) -> _Left:
+    def _left(self, batch: list[Index], rows: RowTiles, turn: Turn) -> _Left:
         nest = self.nest
         begin = nest.add(self.matrix.offset(nest, batch), nest.mul(rows.begin, self.matrix.row_stride))
         source = nest.view(self.a.memory, begin, [rows.count, self.depth], [self.matrix.row_stride, 1])
@@ -127,8 +129,7 @@ class _BlockProduct:
             nest.scratch_array(f32, at, [longest, self.blocks]),
             nest.scratch_array(corrections, after, [longest, self.blocks]) if self.has_atom else None,
         )
-        # The panels of one chunk follow each other: the first of them that this thread meets copies its rows.
-        with nest.when(nest.is_new(panel)):
+        with turn.once_for_all("n"):
             self._round(source, rows.count, left)
         if not self.has_atom:
             return left

@@ -32,6 +32,7 @@ from .conv_images import BATCH, CHANNEL_BLOCK, COLUMN, LANE, ROW, bias_tile
 from .halo import fill_halo, require_halo
 from .long_sums import CONVOLUTION_BLOCK, product_turns, sum_in_blocks
 from .loop_nest import Index, LoopNest
+from .outer_axes import outer_loops
 from .register_tile import ResultTile, for_each_tile, store_result_tile, strides_by_axis
 from .words import joined
 
@@ -53,8 +54,10 @@ def lower_conv_depthwise(stage: StageOp, nest: LoopNest) -> None:
     blocks = -(-int(y.dims[1]) // lanes)
     batch, _, height, width = (nest.dim(size) for size in y.dims)
     window = _Window(nest, kernel, lanes, decisions.atom)
-    with nest.forall([blocks, batch, nest.floordiv(height, rows)]) as (block, n, row_tile):
-        top, weights = nest.mul(row_tile, rows), window.weights(block)
+    bounds = {"c": [blocks], "n": [batch], "oh": [nest.floordiv(height, rows)]}
+    with outer_loops(nest, decisions, kernel, bounds) as turn:
+        block, n, top = turn.index("c"), turn.index("n"), nest.mul(turn.index("oh"), rows)
+        weights = window.weights(block)
 
         def compute_tile(column: Index, columns: int) -> None:
             starts: list[Index] = [0] * 5

@@ -22,7 +22,7 @@ the last block of channels one by one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...dialects.decisions import Direct
 from ...dialects.kernel import ConvOp
@@ -34,6 +34,7 @@ from .conv_images import CHANNEL_BLOCK, COLUMN, LANE, ROW, bias_tile, is_pointwi
 from .conv_tiles import lower_conv_tiles
 from .halo import fill_halo, require_halo
 from .loop_nest import Index, LoopNest, Tensor
+from .outer_axes import outer_loops
 from .register_tile import ResultTile, for_each_tile, store_result_tile, strides_by_axis
 
 ENOUGH_FOR_THREADS = 16
@@ -74,15 +75,15 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
         height, width = 1, nest.mul(height, width)
     sources = _Sources(nest, kernel, x, w, blocks, lanes, flat, along_height)
     rows, columns_in_row, across = (width, height, ROW) if along_height else (height, width, COLUMN)
-    walk = _Walk(channel_tiles, batch, rows, columns_in_row)
+    walk = _Walk(kernel, decisions, channel_tiles, batch, rows, columns_in_row)
     if flat and decisions.strip:
-        walk = _Walk(channel_tiles, batch, nest.ceildiv(width, decisions.strip), decisions.strip, 1)
+        walk = replace(walk, rows=nest.ceildiv(width, decisions.strip), columns=decisions.strip, in_strip=1)
     elif flat and isinstance(width, int):
         pieces = _pieces_of_row(channel_tiles * (batch if isinstance(batch, int) else 1), width, largest)
-        walk = _Walk(channel_tiles, batch, pieces, width // pieces)
+        walk = replace(walk, rows=pieces, columns=width // pieces)
     elif decisions.strip:
         in_strip = max(1, decisions.strip // columns_in_row) if isinstance(columns_in_row, int) else 1
-        walk = _Walk(channel_tiles, batch, rows, columns_in_row, in_strip)
+        walk = replace(walk, in_strip=in_strip)
 
     def compute_row(co: Index, n: Index, row: Index) -> None:
         # Of the one long row of a 1x1 convolution, walked in pieces.
@@ -116,9 +117,11 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
 class _Walk:
     """Blocks of output channels by images by rows of ``columns`` pixels.
 
-    Channels are outermost; or else ``in_strip`` rows go through all of them, so that x is read once.
+    They are walked as the plan says, or ``in_strip`` rows go through all channels, so that x is read once.
     """
 
+    kernel: ConvOp
+    decisions: Direct
     channel_tiles: int
     batch: Index
     rows: Index
@@ -128,8 +131,9 @@ class _Walk:
     def share(self, nest: LoopNest, body: Callable[[Index, Index, Index], None]) -> None:
         """Calls ``body(channels, image, row)`` in turns that threads share."""
         if not self.in_strip:
-            with nest.forall([self.channel_tiles, self.batch, self.rows]) as (co, n, row):
-                body(co, n, row)
+            bounds = {"oc": [self.channel_tiles], "n": [self.batch], "oh": [self.rows]}
+            with outer_loops(nest, self.decisions, self.kernel, bounds) as turn:
+                body(turn.index("oc"), turn.index("n"), turn.index("oh"))
             return
         strips = nest.ceildiv(self.rows, self.in_strip)
         with nest.forall([self.batch, strips, self.channel_tiles, self.in_strip]) as (n, strip, co, number):

@@ -42,6 +42,7 @@ from .im2col_in_place import ColumnsInPlace
 from .im2col_panel import PanelPacker
 from .long_sums import CONVOLUTION_BLOCK
 from .loop_nest import Index, LoopNest
+from .outer_axes import outer_loops
 from .register_tile import ResultTile, store_result_tile, strides_by_axis
 from .tile_products import LastWords
 
@@ -114,18 +115,16 @@ class _Im2col:
         batch = nest.dim(self.y.dims[0])
         outer = [] if self.is_merged else [nest.dim(size) for size in self.y.dims[2:-1]]
         panels = nest.ceildiv(self.pixels, self.columns)
-        bounds = [batch, self.groups, *outer, panels, self.row_chunks]
+        bounds = {"n": [batch], "g": [self.groups], "r": outer, "p": [panels], "oc": [self.row_chunks]}
         if self.last is not None:
             self.last.clear()
-        with nest.forall(bounds) as (n, group, *rows, panel, chunk):
-            first = nest.mul(panel, self.columns)
+        with outer_loops(nest, self.decisions, self.kernel, bounds) as turn:
+            n, group, rows, chunk = turn.index("n"), turn.index("g"), list(turn.indices["r"]), turn.index("oc")
+            first = nest.mul(turn.index("p"), self.columns)
             count = nest.minimum(nest.sub(self.pixels, first), self.columns) if self.is_ragged else self.columns
             piece = _Piece(n, group, rows, first, count, chunk)
-            if self.packer is not None and self.row_chunks == 1:
-                self.packer.pack(n, group, rows, first, count)
-            elif self.packer is not None:
-                # The chunks of one panel follow each other: the first of them that this thread meets packs it.
-                with nest.when(nest.is_new(chunk)):
+            if self.packer is not None:
+                with turn.once_for_all("oc"):
                     self.packer.pack(n, group, rows, first, count)
             self._multiply(piece)
 

@@ -42,6 +42,7 @@ from .conv_images import images_are_contiguous
 from .halo import fill_halo
 from .im2col_panel import window_axes
 from .loop_nest import INDEX, Index, LoopNest
+from .outer_axes import outer_loops
 from .register_tile import ResultTile, store_result_tile, strides_by_axis
 
 # Physical dimensions of y in NHWC order.
@@ -63,7 +64,7 @@ class _Indirect:
         self.nest, self.kernel = nest, kernel
         self.x, self.w, self.y = nest.operands[0], nest.operands[1], nest.operands[-1]
         self.check()
-        decisions = stage.decided(Indirect)
+        self.decisions = decisions = stage.decided(Indirect)
         self.tile_rows, self.block = decisions.rows, decisions.block
         self.atom, self.depth = decisions.atom, panel_depth(kernel)
         self.lanes, self.panel_chunks = decisions.lanes, decisions.panel_chunks
@@ -103,17 +104,21 @@ class _Indirect:
             self.table.fill_zeros()
         rows = [] if self.is_merged else [nest.dim(self.y.dims[2])]
         blocks = nest.ceildiv(self.pixels, self.block)
-        bounds = [nest.dim(self.y.dims[0]), self.groups, *rows, blocks, self.panel_chunks]
+        bounds = {
+            "n": [nest.dim(self.y.dims[0])],
+            "g": [self.groups],
+            "r": rows,
+            "p": [blocks],
+            "oc": [self.panel_chunks],
+        }
         chunk_panels = -(-self.panels // self.panel_chunks)
-        with nest.forall(bounds) as (n, group, *row, block, chunk):
-            first = nest.mul(block, self.block)
+        with outer_loops(nest, self.decisions, self.kernel, bounds) as turn:
+            n, group, row = turn.index("n"), turn.index("g"), turn.indices["r"]
+            first, chunk = nest.mul(turn.index("p"), self.block), turn.index("oc")
             count = nest.minimum(nest.sub(self.pixels, first), self.block)
             output_row = row[0] if row else None
-            if self.table is not None and self.panel_chunks == 1:
-                self.table.fill(n, group, output_row, first, count)
-            elif self.table is not None:
-                # The chunks of one block follow each other: the first that this thread meets makes the table.
-                with nest.when(nest.is_new(chunk)):
+            if self.table is not None:
+                with turn.once_for_all("oc"):
                     self.table.fill(n, group, output_row, first, count)
             first_panel = nest.mul(chunk, chunk_panels)
             last_panel = nest.minimum(nest.add(first_panel, chunk_panels), self.panels)

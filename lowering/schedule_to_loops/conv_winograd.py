@@ -17,8 +17,8 @@ is not finite, the tile is summed directly from the taps, which follow the point
 No data is transposed: V's rows are read as A of the register tile, U's as B. x has a halo of zeros that also
 covers what the last tiles read beyond the image.
 
-Decisions: ``tiles`` in a block, ``rows`` of them in a register tile, ``split``: what threads share, blocks of
-``tiles`` or chunks of ``channels`` (then each thread transforms the input for itself).
+Decisions: ``tiles`` in a block, ``rows`` of them in a register tile, ``threads``: what they share, blocks of
+tiles (``t``) or chunks of output channels (``oc``; then each thread transforms the input for itself).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class _Winograd:
         self.tile, self.points = self.transforms.tile, self.transforms.points
         decisions = stage.decided(Winograd)
         self.rows, self.block_tiles = decisions.rows, decisions.tiles
-        self.split_channels = decisions.split == "channels"
+        self.split_channels = decisions.shared(kernel) == ("oc",)
         self.lanes = self.y.type.layout.block_of(1)
         self.in_channels, self.out_channels = int(self.x.dims[1]), int(self.y.dims[1])
         self.in_blocks = -(-self.in_channels // self.lanes)

@@ -83,19 +83,13 @@ class _ColumnsInLanes(Product):
     def lower(self) -> None:
         nest = self.nest
         panels = nest.ceildiv(self.columns, self.tile_columns)
-        if self.left_copy is None:
-            with nest.forall([*self.batch, panels, self.row_chunks]) as indices:
-                *batch, panel, chunk = indices
-                self._multiply(batch, panel, self._rows_of(chunk), None)
-            return
-        with nest.forall([*self.batch, self.row_chunks, panels]) as indices:
-            *batch, chunk, panel = indices
-            rows = self._rows_of(chunk)
-            # The panels of one chunk follow each other: the first of them that this thread meets copies its rows.
-            with nest.when(nest.is_new(panel)):
-                source = Source(self.a_tensor.memory, self._left_offset(batch, rows.begin), *self._left_strides)
-                self.left_copy.fill(nest, source, self.depth, rows.count)
-            self._multiply(batch, panel, rows, self.left_copy)
+        with self.outer_loops(panels) as turn:
+            batch, rows = turn.indices["b"], self._rows_of(turn.index("m"))
+            if self.left_copy is not None:
+                with turn.once_for_all("n"):
+                    source = Source(self.a_tensor.memory, self._left_offset(batch, rows.begin), *self._left_strides)
+                    self.left_copy.fill(nest, source, self.depth, rows.count)
+            self._multiply(batch, turn.index("n"), rows, self.left_copy)
 
     def _rows_of(self, chunk: Index) -> RowTiles:
         return RowTiles.of_chunk(self.nest, self.rows, self.tile_rows, chunk, self.row_chunks)

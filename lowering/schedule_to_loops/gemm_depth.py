@@ -54,9 +54,9 @@ class DepthInLanes(Product):
     def lower(self) -> None:
         nest, panel_columns = self.nest, self.tile_columns
         panels = nest.ceildiv(self.columns, panel_columns)
-        with nest.forall([*self.batch, panels, self.row_chunks]) as indices:
-            *batch, panel, chunk = indices
-            first = nest.mul(panel, panel_columns)
+        with self.outer_loops(panels) as turn:
+            batch, chunk = turn.indices["b"], turn.index("m")
+            first = nest.mul(turn.index("n"), panel_columns)
             is_whole = isinstance(self.columns, int) and self.columns % panel_columns == 0
             count = panel_columns if is_whole else nest.minimum(nest.sub(self.columns, first), panel_columns)
             tile_rows = 1 if self.decisions.depth_rows else self.tile_rows
@@ -65,8 +65,7 @@ class DepthInLanes(Product):
             right = self._right(batch, first)
             copied = self.copied
             if copied is not None:
-                # The chunks of one panel follow each other: the first of them that this thread meets copies it.
-                with nest.when(nest.is_new(chunk)):
+                with turn.once_for_all("m"):
                     for_each_tile(nest, count, tile_columns, lambda *tile: self._copy(copied, batch, first, *tile))
 
             def contract(column: Index, columns: int) -> None:

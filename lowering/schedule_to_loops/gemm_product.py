@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from xdsl.ir import SSAValue
@@ -13,6 +14,7 @@ from ...dialects.kernel import BlockGemmOp, GemmOp
 from ...dialects.layout import TensorType
 from ...dialects.schedule import StageOp
 from .loop_nest import Index, LoopNest, Tensor
+from .outer_axes import Turn, outer_loops
 from .register_tile import ResultTile
 
 
@@ -47,6 +49,11 @@ class Product:
         self.depth = nest.dim(self.a_tensor.dims[-2 if kernel.get("transpose_a") else -1])
         self.is_packed = any(piece.block for piece in self.b_tensor.type.layout.pieces)
         self.b = None if self.is_packed else matrix_of(nest, self.b_tensor, kernel.get("transpose_b"), self.y)
+
+    def outer_loops(self, panels: Index) -> AbstractContextManager[Turn]:
+        """Over the batch, ``panels`` of columns, and chunks of rows."""
+        bounds = {"b": self.batch, "n": [panels], "m": [self.row_chunks]}
+        return outer_loops(self.nest, self.decisions, self.kernel, bounds)
 
     def dimension_of(self, axis: int) -> int:
         """Physical dimension of an axis of y."""

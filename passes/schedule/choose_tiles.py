@@ -102,7 +102,7 @@ class ScheduleChooseTilesPass(ModulePass):
 
     after::
 
-        schedule.stage @conv0 %y = kernel.conv direct(%x, %w) tile {columns = 14}
+        schedule.stage @conv0 %y = kernel.conv direct(%x, %w) plan {ow tile 14}
     """
 
     name = "schedule-choose-tiles"
@@ -366,8 +366,8 @@ def _conv_winograd(kernel: Operation, target: Target) -> Decisions:
     if tiled is not count:
         tiles = max(tiles, largest // rows * rows)
     blocks = -(-count // tiles) if isinstance(count, int) else MANY_BLOCKS
-    split = "channels" if blocks < MANY_BLOCKS and _idle_part(panels) <= _idle_part(blocks) else "tiles"
-    return Winograd(channel_blocks=columns // lanes, rows=rows, tiles=tiles, split=split)
+    threads = ("oc",) if blocks < MANY_BLOCKS and _idle_part(panels) <= _idle_part(blocks) else ()
+    return Winograd(channel_blocks=columns // lanes, rows=rows, tiles=tiles, threads=threads)
 
 
 def _idle_part(pieces: int) -> tuple[float, ...]:

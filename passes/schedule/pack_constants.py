@@ -28,12 +28,12 @@ class SchedulePackConstantsPass(ModulePass):
     before (the store holds @w.blocked in panels of 64)::
 
         %w = schedule.buffer constant @w.blocked packed : !layout.tensor<64 x 128 x f32>
-        schedule.stage @gemm0 %y = kernel.gemm(%x, %w) tile {rows = 4, columns = 32}
+        schedule.stage @gemm0 %y = kernel.gemm(%x, %w) plan {m tile 4, n tile 32}
 
     after (and in panels of 32 as @w.blocked_1)::
 
         %w = schedule.buffer constant @w.blocked_1 packed : !layout.tensor<64 x 128 x f32>
-        schedule.stage @gemm0 %y = kernel.gemm(%x, %w) tile {rows = 4, columns = 32}
+        schedule.stage @gemm0 %y = kernel.gemm(%x, %w) plan {m tile 4, n tile 32}
 
     The same for any other layout that the type of a constant has. Raises OperationError where there is no array, or one
     of other sizes.

@@ -11,7 +11,7 @@ from lamina.backend.jit import load_module
 from lamina.context import CompilerContext
 from lamina.dialects import schedule
 from lamina.dialects.calling_convention import Arguments, Signature
-from lamina.dialects.decisions import DecisionValue
+from lamina.dialects.decision_fields import DecisionValue
 from lamina.dialects.layout import TensorType
 from lamina.dialects.layout_algebra import Layout
 from lamina.dialects.shape import Dim, substitute

@@ -30,7 +30,7 @@ TARGETS = [
         marks=pytest.mark.skipif("+avx512bf16" not in host_target().features, reason="this CPU has no avx512_bf16"),
     ),
 ]
-ATOM = "atom = vdpbf16ps"
+ATOM = "atom vdpbf16ps"
 
 
 @dataclass

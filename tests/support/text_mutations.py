@@ -61,7 +61,7 @@ def _everywhere(text: str, rng: random.Random) -> str | None:
 
 def _decision(text: str, rng: random.Random) -> str | None:
     return _replaced(
-        text, rng, r"(?<= = )\d+(?=[,}])", ["0", "-1", "1", "3", "5", "100", "1000000", "height", "unknown"]
+        text, rng, r"(?<=[a-z] )\d+(?=[ ,}][a-z ]*)", ["0", "-1", "1", "3", "5", "100", "1000000", "height", "unknown"]
     )
 
 
@@ -120,7 +120,7 @@ def _doubled_line(text: str, rng: random.Random) -> str | None:
 
 
 def _key(text: str, rng: random.Random) -> str | None:
-    return _replaced(text, rng, r"\b[a-z_]+(?= = )", ["unknown", "rows", "axis"])
+    return _replaced(text, rng, r"\b[a-z_]+(?= = )|(?<=plan \{)[a-z]+|\b[a-z]+(?= \d+[ ,}])", ["unknown", "tile", "m"])
 
 
 def _token(text: str, rng: random.Random) -> str | None:

@@ -96,7 +96,7 @@ def test_wrong_edits_of_calls_are_shown_where_they_stand(
 def test_edited_text_elsewhere_needs_its_phase_and_constants(model: Path, tmp_path: Path) -> None:
     text = (model.parent / "phases" / "3-schedule.mlir").read_text()
     edited = tmp_path / "edited.mlir"
-    edited.write_text(re.sub(r"rows = \d+", "rows = 2", text))
+    edited.write_text(re.sub(r"m tile \d+", "m tile 2", text))
     compiled = tmp_path / "edited.lamina"
     constants = model.parent / "phases" / "constants.npz"
     assert exit_code("compile", edited, "-o", compiled) == 2

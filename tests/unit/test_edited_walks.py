@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -17,20 +18,20 @@ RNG = np.random.default_rng(0)
 B = RNG.standard_normal((29, 41)).astype(np.float32)
 WEIGHTS = RNG.standard_normal((48, 16, 3, 3)).astype(np.float32) / 12
 
-PRODUCT_EDITS = ["depth_block = 8", "depth_block = 29", "depth_block = 1", "row_chunks = 3, depth_block = 16"]
-COPIES = [*PRODUCT_EDITS, "pack = true", "depth_block = 10, pack = true"]
+PRODUCT_EDITS = ["k block 8", "k block 29", "k block 1", "m chunks 3, k block 16"]
+COPIES = [*PRODUCT_EDITS, "pack true", "k block 10, pack true"]
 DEPTH_EDITS = [
-    f"rows = {rows}, columns = {columns}, depth_lanes = {lanes}, row_chunks = {chunks}"
+    f"m tile {rows} chunks {chunks}, n tile {columns}, k lanes {lanes}"
     for rows, columns, lanes, chunks in ((1, 1, 8, 1), (4, 3, 16, 2), (5, 2, 12, 1), (3, 6, 64, 4))
 ]
-COPIED_EDITS = [f"{edit}, pack = true" for edit in DEPTH_EDITS]
-DEPTH_EDITS.append("rows = 3, columns = 9, depth_lanes = 16, depth_rows = 4, depth_columns = 2")
-STRIPS = [f"strip = {pixels}" for pixels in (1, 7, 24, 40, 1000)]
+COPIED_EDITS = [f"{edit}, pack true" for edit in DEPTH_EDITS]
+DEPTH_EDITS.append("m tile 3, n tile 9, k lanes 16 rows 4 columns 2")
+STRIPS = [f"strip {pixels}" for pixels in (1, 7, 24, 40, 1000)]
 """Pixels that divide neither rows nor tiles, and more than there are."""
 
 
-def schedule_of(model: Any, folder: Path) -> str:
-    module, context = import_for(model.SerializeToString(), target="avx2", winograd_error=0.0)
+def schedule_of(model: Any, folder: Path, winograd_error: float = 0.0) -> str:
+    module, context = import_for(model.SerializeToString(), target="avx2", winograd_error=winograd_error)
     compile_through(module, context, stop="schedule", options=PipelineOptions(dump_folder=folder))
     return (folder / "3-schedule.mlir").read_text()
 
@@ -38,10 +39,10 @@ def schedule_of(model: Any, folder: Path) -> str:
 def with_decisions(text: str, kernel: str, decisions: str, whole: bool = False) -> str:
     """With these decisions beside the ones that are there, or in their place."""
     (line,) = [line for line in text.splitlines() if kernel in line]
-    found = re.search(r"tile \{(.*?)\}", line)
+    found = re.search(r"plan \{(.*?)\}", line)
     assert found is not None
     kept = "" if whole else f", {found[1]}"
-    return text.replace(line, line.replace(found[0], f"tile {{{decisions}{kept}}}"))
+    return text.replace(line, line.replace(found[0], f"plan {{{decisions}{kept}}}"))
 
 
 def output(text: str, folder: Path, feeds: dict[str, np.ndarray]) -> np.ndarray:
@@ -105,9 +106,9 @@ def test_lanes_along_the_depth(form: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        ("depth_lanes = 8", "needs columns of B whose elements lie side by side, and those in ab lie apart"),
-        ("depth_lanes = 8, depth_block = 16", "all of the depth at once, one product a lane: no depth_block or atom"),
-        ("depth_rows = 8", "depth_lanes = 0, and depth_rows or depth_columns say what lanes along the depth do"),
+        ("k lanes 8", "needs columns of B whose elements lie side by side, and those in ab lie apart"),
+        ("k lanes 8 block 16", "all of the depth at once, one product a lane: no k block or atom"),
+        ("k rows 8", "k lanes 0, and k rows or k columns say what lanes along the depth do"),
     ],
 )
 def test_what_lies_otherwise_is_not_read_along_the_depth(edit: str, message: str, tmp_path: Path) -> None:
@@ -116,7 +117,40 @@ def test_what_lies_otherwise_is_not_read_along_the_depth(edit: str, message: str
         output(with_decisions(text, "kernel.gemm", edit), tmp_path, {"a": B[:, :29], "b": B})
 
 
+OUTER_AXES = {
+    "gemm": ["b", "n", "m"], "direct": ["oc", "n", "oh"], "depthwise": ["c", "n", "oh"], "winograd4": ["t", "oc"],
+    "im2col": ["n", "p", "oc"], "indirect": ["n", "p", "oc"],
+}  # fmt: skip
+CHUNKS = {"gemm": "m chunks 3, ", "im2col": "oc chunks 3, ", "indirect": "oc chunks 3, "}
+
+
+def walked(algorithm: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, dict[str, np.ndarray]]:
+    """A model of one kernel, and what it is run on."""
+    if algorithm == "gemm":
+        model = model_of("MatMul", {"a": [2, "M", 29], "b": [2, 29, 41]})
+        return model, {"a": RNG.standard_normal((2, 23, 29)).astype(np.float32), "b": np.stack([B, B[::-1]])}
+    monkeypatch.setattr("lamina.passes.kernel.choose_algorithms.applicable_algorithms", lambda *_: [algorithm])
+    weights, attributes = (WEIGHTS[:16, :1], {"group": 16}) if algorithm == "depthwise" else (WEIGHTS, {})
+    model = model_of("Conv", {"x": [2, 16, 8, 9]}, {"w": weights.copy()}, pads=[1] * 4, **attributes)
+    return model, {"x": RNG.standard_normal((2, 16, 8, 9)).astype(np.float32)}
+
+
+@pytest.mark.parametrize("algorithm", OUTER_AXES)
+def test_the_order_of_the_axes_changes_no_bit(algorithm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, feeds = walked(algorithm, monkeypatch)
+    text = re.sub(r", threads \[oc\]|(?<= )chunks \d+", "", schedule_of(model, tmp_path, 1e9))
+    kernel = "kernel.gemm" if algorithm == "gemm" else f"kernel.conv {algorithm}"
+    axes, chunks = OUTER_AXES[algorithm], CHUNKS.get(algorithm, "")
+    orders = [axes] if algorithm == "winograd4" else list(itertools.permutations(axes))
+    edits = [f"{chunks}order [{', '.join(order)}]" for order in orders]
+    edits += [f"{edit}, threads [{axis}]" for edit in edits[::3] for axis in axes]
+    expected = output(text, tmp_path, feeds)
+    for edit in edits:
+        found = output(with_decisions(text, kernel, edit), tmp_path, feeds)
+        np.testing.assert_array_equal(found, expected, edit)
+
+
 def test_what_is_packed_is_not_copied_again(tmp_path: Path) -> None:
     text = schedule_of(model_of("MatMul", {"a": ["M", 29]}, {"b": B}), tmp_path)
-    with pytest.raises(Exception, match="pack = true, but B is packed already"):
-        output(with_decisions(text, "kernel.gemm", "pack = true"), tmp_path, {"a": B[:, :29]})
+    with pytest.raises(Exception, match="pack true, but B is packed already"):
+        output(with_decisions(text, "kernel.gemm", "pack true"), tmp_path, {"a": B[:, :29]})

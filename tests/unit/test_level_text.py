@@ -72,7 +72,7 @@ def test_functions_tell_apart_what_a_kernel_reads_where() -> None:
         "kernel.gemm(%x, %y) epilogue(%acc, %s = %x) {%r = arith.addf %acc, %s : f32}",
         "kernel.gemm(%x, %y) epilogue(%acc, %s = %y) {%r = arith.addf %acc, %s : f32}",
         "kernel.gemm(%x, %y) epilogue(%acc, %s = %y) {%r = arith.subf %acc, %s : f32}",
-        "kernel.gemm(%x, %y) tile {rows = 2, columns = 4}",
+        "kernel.gemm(%x, %y) plan {m tile 2, n tile 4}",
     )]  # fmt: skip
     # Which buffer is the first makes no difference.
     assert names[0] == names[1] and len(set(names)) == len(names) - 1

@@ -43,23 +43,23 @@ class Case:
 
 CASES = {
     "product": Case(
-        "", {}, "columns", [8, 24, 3, 64], {0: "columns = 0, expected 1 to 128"}, ["Ba24b", "ab"],
+        "", {}, "n tile", [8, 24, 3, 64], {0: "n tile 0, expected 1 to 128"}, ["Ba24b", "ab"],
         {"Ab16a": "expected panels of columns such as Ba16b"},
     ),
     "direct": Case(
-        "direct", PADDED, "channel_blocks", [1, 3, 6], {4: "do not divide the 48 of y", 99: "expected 1 to 64"},
+        "direct", PADDED, "oc blocks", [1, 3, 6], {4: "do not divide the 48 of y", 99: "expected 1 to 64"},
         ["ABcd8b48a"], {"ABcd8b12a": "those of y have 8", "ABcd4b16a": "expected ABcd8b16a"},
     ),
     "im2col": Case(
-        "im2col", PADDED, "rows", [4, 6, 9], {65: "rows = 65, expected 1 to 64"}, ["Abcd4a", "abcd"],
+        "im2col", PADDED, "oc tile", [4, 6, 9], {65: "oc tile 65, expected 1 to 64"}, ["Abcd4a", "abcd"],
         {"Acdb6a": "expected Abcd6a"},
     ),
     "indirect": Case(
-        "indirect", PADDED, "columns", [8, 16, 48], {-8: "columns = -8, expected 1 to 128"}, ["Acdb8a"],
+        "indirect", PADDED, "oc tile", [8, 16, 48], {-8: "oc tile -8, expected 1 to 128"}, ["Acdb8a"],
         {"Abcd8a": "expected Acdb8a"},
     ),
     "winograd": Case(
-        "winograd4", PADDED, "channel_blocks", [1, 3], {5: "do not divide the 48 of y"}, ["Cab24c"],
+        "winograd4", PADDED, "oc blocks", [1, 3], {5: "do not divide the 48 of y"}, ["Cab24c"],
         {"Cab12c": "those of y have 8"},
     ),
     "depthwise": Case("depthwise", {"group": 16}, "", [], {}, ["Abcd8a"], {"Abcd4a": "expected Abcd8a"}),
@@ -95,20 +95,27 @@ def outputs(text: str, folder: Path, feeds: dict[str, np.ndarray]) -> list[np.nd
 
 
 def with_width(text: str, panel: str, width: int) -> str:
-    edited, count = re.subn(rf"\b{panel} = \d+", f"{panel} = {width}", text)
+    edited, count = re.subn(rf"\b{panel} \d+", f"{panel} {width}", text)
     assert count == 1, text
     return edited
 
 
 def with_layout(text: str, panel: str, layout: str) -> str:
-    """The text with the layout of the weights in their type, and not in the tile; nothing there says row-major."""
+    """The text with the layout of the weights in their type, and not in the plan; nothing there says row-major."""
     said = "" if layout in ("ab", "abcd") else f", {layout}"
     edited, count = re.subn(
         r"(constant @w\.\S+)(?: packed)? : (!layout.tensor<[^>]*?)(?:, \w+)?>", rf"\1 : \2{said}>", text
     )
     assert count == 1, text
     # Weights that are not packed leave the decision open.
-    return re.sub(rf"\b{panel} = \d+, |, {panel} = \d+", "", edited) if said and panel else edited
+    return _without(edited, panel) if said and panel else edited
+
+
+def _without(text: str, decision: str) -> str:
+    """The text without a decision, and without its axis where no other decision of it is said."""
+    axis, word = decision.split(" ")
+    text = re.sub(rf"\b{axis} {word} \d+(?=[,}}])(, )?|, {axis} {word} \d+(?=[,}}])", "", text)
+    return re.sub(rf"\b{axis} {word} \d+ (?=\w)", f"{axis} ", text)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -21,7 +21,7 @@ func.func @segment0(%x: !graph.tensor<N x 8 x f32>) -> !graph.tensor<N x 16 x f3
 // SCHEDULE-LABEL: func.func @segment0
 // SCHEDULE: schedule.buffer output 0
 // SCHEDULE: schedule.stage @gemm0
-// SCHEDULE-SAME: tile {
+// SCHEDULE-SAME: plan {
 // LL: define {{.*}}gemm_
 // LL: @llvm.fma.v16f32
 // ASM: gemm_

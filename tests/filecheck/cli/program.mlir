@@ -20,6 +20,6 @@ func.func @main(%x: !graph.tensor<N x 8 x f32> {lamina.name = "x"}) -> (!graph.t
 }
 func.func @segment0(%x: !layout.tensor<N x 8 x f32>) -> !layout.tensor<N x 8 x f32> {
   %y = schedule.buffer output 0 : !layout.tensor<N x 8 x f32>
-  schedule.stage @softmax0 %y = kernel.softmax(%x) tile {lanes = 8, unroll = 1, row_vectors = 1}
+  schedule.stage @softmax0 %y = kernel.softmax(%x) plan {lanes 8, unroll 1, row_vectors 1}
   func.return %y : !layout.tensor<N x 8 x f32>
 }

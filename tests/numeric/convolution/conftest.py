@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from lamina.context import CompilerContext
 from lamina.dialects import kernel, schedule
-from lamina.dialects.decisions import Decisions, DecisionValue, kind_of
+from lamina.dialects.decision_fields import Decisions, DecisionValue
+from lamina.dialects.decisions import kind_of
 from lamina.dialects.layout import TensorType
 from lamina.dialects.shape import Dim, parse_dimension, substitute
 from lamina.machines import host_target

@@ -95,7 +95,7 @@ def test_a_text_is_a_model_too(lamina, one: Path, tmp_path: Path) -> None:
     assert lamina("run", edited)[0] == 0
     code, _, errors = lamina("bench", edited, "--vs", "onnxruntime", *SHORT)
     assert code == 2 and "onnxruntime needs the .onnx model" in errors
-    edited.write_text(text.read_text().replace("tile {lanes", "tile {lans"))
+    edited.write_text(text.read_text().replace("plan {lanes", "plan {lans"))
     code, _, errors = lamina("bench", edited, *SHORT)
     assert code == 1 and re.search(r"3-schedule.edited.mlir:\d+:\d+: .*did you mean 'lanes'\?", errors), errors
 

@@ -20,8 +20,8 @@ func.func @part_of_a_block(%x: !layout.tensor<N x 40 x f32>, %b: !layout.tensor<
 
 func.func @atom(%x: !layout.tensor<4 x 64 x f32>, %b: !layout.tensor<10 x 32 x i32, Ba32b>) {
   %o = schedule.buffer output 0 : !layout.tensor<4 x 32 x f32>
-  schedule.stage @a %o = kernel.block_gemm(%x, %b) tile {rows = 4, columns = 32, atom = vpdpbusd}
+  schedule.stage @a %o = kernel.block_gemm(%x, %b) plan {m tile 4, n tile 32, atom vpdpbusd}
   func.return
 }
 
-// CHECK: atom = vpdpbusd, but a is multiplied in f32
+// CHECK: atom vpdpbusd, but a is multiplied in f32

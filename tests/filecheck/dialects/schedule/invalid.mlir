@@ -37,7 +37,7 @@ func.func @lives_forever() {
 // -----
 
 func.func @inputs(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
-  "schedule.stage"(%x, %y) <{stage_name = "softmax0", tile = {}, operandSegmentSizes = array<i32: 1, 1>}> ({
+  "schedule.stage"(%x, %y) <{stage_name = "softmax0", plan = {}, operandSegmentSizes = array<i32: 1, 1>}> ({
     %0 = kernel.dim_values() values [1, 2, 3, 4] : !layout.tensor<4 x f32>
     schedule.yield %0 : !layout.tensor<4 x f32>
   }) : (!layout.tensor<4 x f32>, !layout.tensor<4 x f32>) -> ()
@@ -49,7 +49,7 @@ func.func @inputs(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
 // -----
 
 func.func @unread(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
-  "schedule.stage"(%x, %x, %y) <{stage_name = "softmax0", tile = {}, operandSegmentSizes = array<i32: 2, 1>}> ({
+  "schedule.stage"(%x, %x, %y) <{stage_name = "softmax0", plan = {}, operandSegmentSizes = array<i32: 2, 1>}> ({
   ^bb0(%a: !layout.tensor<4 x f32>, %b: !layout.tensor<4 x f32>):
     %0 = kernel.softmax(%a) : !layout.tensor<4 x f32>
     schedule.yield %0 : !layout.tensor<4 x f32>
@@ -62,7 +62,7 @@ func.func @unread(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
 // -----
 
 func.func @outputs(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
-  "schedule.stage"(%x, %y) <{stage_name = "softmax0", tile = {}, operandSegmentSizes = array<i32: 1, 1>}> ({
+  "schedule.stage"(%x, %y) <{stage_name = "softmax0", plan = {}, operandSegmentSizes = array<i32: 1, 1>}> ({
   ^bb0(%a: !layout.tensor<4 x f32>):
     %0 = kernel.reduce sum(%a) axes [0] : !layout.tensor<1 x f32>
     schedule.yield %0 : !layout.tensor<1 x f32>
@@ -75,7 +75,7 @@ func.func @outputs(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
 // -----
 
 func.func @kernels(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
-  "schedule.stage"(%x, %y) <{stage_name = "softmax0", tile = {}, operandSegmentSizes = array<i32: 1, 1>}> ({
+  "schedule.stage"(%x, %y) <{stage_name = "softmax0", plan = {}, operandSegmentSizes = array<i32: 1, 1>}> ({
   ^bb0(%a: !layout.tensor<4 x f32>):
     %0 = kernel.softmax(%a) : !layout.tensor<4 x f32>
     %1 = kernel.softmax(%0) : !layout.tensor<4 x f32>
@@ -89,34 +89,34 @@ func.func @kernels(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
 // -----
 
 func.func @unknown_decision(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
-  schedule.stage @softmax0 %y = kernel.softmax(%x) tile {rws = 4}
+  schedule.stage @softmax0 %y = kernel.softmax(%x) plan {rws 4}
   func.return
 }
 
-// CHECK: kernel.softmax has no decision 'rws'
+// CHECK: kernel.softmax has no axis or decision 'rws'
 
 // -----
 
 func.func @number(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
-  schedule.stage @softmax0 %y = kernel.softmax(%x) tile {lanes = 0}
+  schedule.stage @softmax0 %y = kernel.softmax(%x) plan {lanes 0}
   func.return
 }
 
-// CHECK: lanes = 0, expected 1 to 64
+// CHECK: lanes 0, expected 1 to 64
 
 // -----
 
 func.func @word(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
-  schedule.stage @softmax0 %y = kernel.softmax(%x) tile {lanes = many}
+  schedule.stage @softmax0 %y = kernel.softmax(%x) plan {lanes many}
   func.return
 }
 
-// CHECK: lanes = many, expected 1 to 64
+// CHECK: lanes many, expected 1 to 64
 
 // -----
 
 func.func @decided_twice(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
-  schedule.stage @softmax0 %y = kernel.softmax(%x) tile {lanes = 4, lanes = 8}
+  schedule.stage @softmax0 %y = kernel.softmax(%x) plan {lanes 4, lanes 8}
   func.return
 }
 
@@ -134,7 +134,7 @@ func.func @no_kernel(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
 // -----
 
 func.func @word_in_a_stage(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<4 x f32>) {
-  schedule.stage @softmax0 %y = kernel.softmax(%x) axis 0 tile {lanes = 4}
+  schedule.stage @softmax0 %y = kernel.softmax(%x) axis 0 plan {lanes 4}
   func.return
 }
 
@@ -152,77 +152,77 @@ func.func @shapes(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<5 x f32>) {
 // -----
 
 func.func @packed(%x: !layout.tensor<8 x 8 x f32>, %w: !layout.tensor<8 x 32 x f32, Ba16b>, %y: !layout.tensor<8 x 32 x f32>) {
-  schedule.stage @gemm0 %y = kernel.gemm(%x, %w) tile {rows = 4, columns = 32}
+  schedule.stage @gemm0 %y = kernel.gemm(%x, %w) plan {m tile 4, n tile 32}
   func.return
 }
 
-// CHECK: C5: columns = 32, and the weights are packed for columns = 16
+// CHECK: C5: n tile 32, and the weights are packed for n tile 16
 
 // -----
 
 func.func @read_in_place(%x: !layout.tensor<1 x 4 x 8 x 8 x f32>, %w: !layout.tensor<4 x 4 x 3 x 3 x f32>, %y: !layout.tensor<1 x 4 x 3 x 3 x f32>) {
-  schedule.stage @conv0 %y = kernel.conv im2col(%x, %w) strides [2, 2] tile {rows = 4, columns = 16, lanes = 8, pack = false}
+  schedule.stage @conv0 %y = kernel.conv im2col(%x, %w) strides [2, 2] plan {oc tile 4, p tile 16 lanes 8, pack false}
   func.return
 }
 
-// CHECK: C5: pack = false needs row-major x and a stride of 1 along rows
+// CHECK: C5: pack false needs row-major x and a stride of 1 along rows
 
 // -----
 
 func.func @not_in_words(%x: !layout.tensor<1 x 4 x 8 x 8 x i8>, %w: !layout.tensor<4 x 4 x 3 x 3 x i8>, %y: !layout.tensor<1 x 4 x 6 x 6 x i32>) {
-  schedule.stage @conv0 %y = kernel.conv im2col(%x, %w) unsigned [0] tile {rows = 4, columns = 16, lanes = 8, atom = vpdpbusd}
+  schedule.stage @conv0 %y = kernel.conv im2col(%x, %w) unsigned [0] plan {oc tile 4, p tile 16 lanes 8, atom vpdpbusd}
   func.return
 }
 
-// CHECK: C5: atom = vpdpbusd takes 4 channels at once: pack = true, and as many side by side in w
+// CHECK: C5: atom vpdpbusd takes 4 channels at once: pack true, and as many side by side in w
 
 // -----
 
 func.func @words_in_place(%x: !layout.tensor<1 x 4 x 8 x 8 x i8>, %w: !layout.tensor<4 x 4 x 3 x 3 x i8, AcdB4a4b>, %y: !layout.tensor<1 x 4 x 6 x 6 x i32>) {
-  schedule.stage @conv0 %y = kernel.conv im2col(%x, %w) unsigned [0] tile {rows = 4, columns = 16, lanes = 8, pack = false, atom = vpdpbusd}
+  schedule.stage @conv0 %y = kernel.conv im2col(%x, %w) unsigned [0] plan {oc tile 4, p tile 16 lanes 8, pack false, atom vpdpbusd}
   func.return
 }
 
-// CHECK: C5: atom = vpdpbusd takes 4 channels at once: pack = true, and as many side by side in w
+// CHECK: C5: atom vpdpbusd takes 4 channels at once: pack true, and as many side by side in w
 
 // -----
 
 func.func @other_signs(%x: !layout.tensor<1 x 4 x 8 x 8 x i8>, %w: !layout.tensor<4 x 4 x 3 x 3 x i8, AcdB4a4b>, %y: !layout.tensor<1 x 4 x 6 x 6 x i32>) {
-  schedule.stage @conv0 %y = kernel.conv im2col(%x, %w) tile {rows = 4, columns = 16, lanes = 8, atom = vpdpbusd}
+  schedule.stage @conv0 %y = kernel.conv im2col(%x, %w) plan {oc tile 4, p tile 16 lanes 8, atom vpdpbusd}
   func.return
 }
 
-// CHECK: C5: atom = vpdpbusd adds ui8 times i8 to i32, and this is i8 times i8 to i32
+// CHECK: C5: atom vpdpbusd adds ui8 times i8 to i32, and this is i8 times i8 to i32
 
 // -----
 
 func.func @without_a_table(%x: !layout.tensor<1 x 4 x 8 x 8 x f32, NHWC>, %w: !layout.tensor<16 x 4 x 3 x 3 x f32, Acdb16a>, %y: !layout.tensor<1 x 16 x 8 x 8 x f32, NHWC>) {
-  schedule.stage @conv0 %y = kernel.conv indirect(%x, %w) pads [1, 1, 1, 1] tile {rows = 4, block = 32, lanes = 8, table = false}
+  schedule.stage @conv0 %y = kernel.conv indirect(%x, %w) pads [1, 1, 1, 1] plan {p tile 4 block 32, oc lanes 8, table false}
   func.return
 }
 
-// CHECK: C5: table = false, but pixels read padding that is not in a halo of x
+// CHECK: C5: table false, but pixels read padding that is not in a halo of x
 
 // -----
 
 func.func @two_widths(%x: !layout.tensor<8 x 8 x f32>, %y: !layout.tensor<8 x 32 x f32>, %z: !layout.tensor<8 x 32 x f32>) {
   %w = schedule.buffer constant @w packed : !layout.tensor<8 x 32 x f32>
-  schedule.stage @gemm0 %y = kernel.gemm(%x, %w) tile {rows = 4, columns = 16}
-  schedule.stage @gemm1 %z = kernel.gemm(%x, %w) tile {rows = 4, columns = 32}
+  schedule.stage @gemm0 %y = kernel.gemm(%x, %w) plan {m tile 4, n tile 16}
+  schedule.stage @gemm1 %z = kernel.gemm(%x, %w) plan {m tile 4, n tile 32}
   func.return
 }
 
-// CHECK: C5: columns = 32, and the weights are packed for columns = 16
+// CHECK: C5: n tile 32, and the weights are packed for n tile 16
 
 // -----
 
 func.func @no_width(%x: !layout.tensor<8 x 8 x f32>, %y: !layout.tensor<8 x 32 x f32>) {
   %w = schedule.buffer constant @w packed : !layout.tensor<8 x 32 x f32>
-  schedule.stage @gemm0 %y = kernel.gemm(%x, %w) tile {rows = 4}
+  schedule.stage @gemm0 %y = kernel.gemm(%x, %w) plan {m tile 4}
   func.return
 }
 
-// CHECK: C5: the weights are packed, and the tile does not say 'columns'
+// CHECK: C5: the weights are packed, and the plan does not say 'n tile'
 
 // -----
 
@@ -238,7 +238,7 @@ func.func @no_weights(%w: !layout.tensor<8 x 8 x f32>, %y: !layout.tensor<8 x 32
 
 func.func @batch(%x: !layout.tensor<2 x 8 x 8 x f32>, %y: !layout.tensor<2 x 8 x 32 x f32>) {
   %w = schedule.buffer constant @w packed : !layout.tensor<2 x 8 x 32 x f32>
-  schedule.stage @gemm0 %y = kernel.gemm(%x, %w) tile {rows = 4, columns = 16}
+  schedule.stage @gemm0 %y = kernel.gemm(%x, %w) plan {m tile 4, n tile 16}
   func.return
 }
 
@@ -248,7 +248,7 @@ func.func @batch(%x: !layout.tensor<2 x 8 x 8 x f32>, %y: !layout.tensor<2 x 8 x
 
 func.func @plain_result(%x: !layout.tensor<1 x 16 x 8 x 8 x f32>, %y: !layout.tensor<1 x 64 x 8 x 8 x f32>) {
   %w = schedule.buffer constant @w packed : !layout.tensor<64 x 16 x 1 x 1 x f32>
-  schedule.stage @conv0 %y = kernel.conv direct(%x, %w) tile {channel_blocks = 2, columns = 8}
+  schedule.stage @conv0 %y = kernel.conv direct(%x, %w) plan {oc blocks 2, ow tile 8}
   func.return
 }
 
@@ -258,7 +258,7 @@ func.func @plain_result(%x: !layout.tensor<1 x 16 x 8 x 8 x f32>, %y: !layout.te
 
 func.func @too_wide(%x: !layout.tensor<1 x 16 x 8 x 8 x f32, NCHW16c>, %y: !layout.tensor<1 x 64 x 8 x 8 x f32, NCHW16c>) {
   %w = schedule.buffer constant @w packed : !layout.tensor<64 x 16 x 1 x 1 x f32>
-  schedule.stage @conv0 %y = kernel.conv direct(%x, %w) tile {channel_blocks = 3, columns = 8}
+  schedule.stage @conv0 %y = kernel.conv direct(%x, %w) plan {oc blocks 3, ow tile 8}
   func.return
 }
 
@@ -267,35 +267,35 @@ func.func @too_wide(%x: !layout.tensor<1 x 16 x 8 x 8 x f32, NCHW16c>, %y: !layo
 // -----
 
 func.func @wide_tiles(%x: !layout.tensor<1 x 64 x 8 x 8 x i8, NCHW16c>, %w: !layout.tensor<64 x 64 x 1 x 1 x i8, AcdB64a4b>, %y: !layout.tensor<1 x 64 x 8 x 8 x i32, NCHW16c>) {
-  schedule.stage @conv0 %y = kernel.conv direct(%x, %w) unsigned [0] tile {columns = 4, strip = 64, atom = tdpbusd}
+  schedule.stage @conv0 %y = kernel.conv direct(%x, %w) unsigned [0] plan {ow tile 4, strip 64, atom tdpbusd}
   func.return
 }
 
-// CHECK: C5: atom = tdpbusd takes 16 or 32 output channels, not 64
+// CHECK: C5: atom tdpbusd takes 16 or 32 output channels, not 64
 
 // -----
 
 func.func @tiles_without_strips(%x: !layout.tensor<1 x 64 x 8 x 8 x i8, NCHW16c>, %w: !layout.tensor<32 x 64 x 1 x 1 x i8, AcdB32a4b>, %y: !layout.tensor<1 x 32 x 8 x 8 x i32, NCHW16c>) {
-  schedule.stage @conv0 %y = kernel.conv direct(%x, %w) unsigned [0] tile {columns = 4, atom = tdpbusd}
+  schedule.stage @conv0 %y = kernel.conv direct(%x, %w) unsigned [0] plan {ow tile 4, atom tdpbusd}
   func.return
 }
 
-// CHECK: C5: atom = tdpbusd takes strips of an image of known size: strip of 1 or more, not 0
+// CHECK: C5: atom tdpbusd takes strips of an image of known size: strip of 1 or more, not 0
 
 // -----
 
 func.func @few_words(%x: !layout.tensor<1 x 32 x 8 x 8 x i8, NCHW16c>, %w: !layout.tensor<32 x 32 x 1 x 1 x i8, AcdB32a4b>, %y: !layout.tensor<1 x 32 x 8 x 8 x i32, NCHW16c>) {
-  schedule.stage @conv0 %y = kernel.conv direct(%x, %w) unsigned [0] tile {columns = 4, strip = 64, atom = tdpbusd}
+  schedule.stage @conv0 %y = kernel.conv direct(%x, %w) unsigned [0] plan {ow tile 4, strip 64, atom tdpbusd}
   func.return
 }
 
-// CHECK: C5: atom = tdpbusd takes 16 words at once, and a window has 8
+// CHECK: C5: atom tdpbusd takes 16 words at once, and a window has 8
 
 // -----
 
 func.func @panels_without_tiles(%x: !layout.tensor<1 x 64 x 8 x 8 x i8, NCHW16c>, %w: !layout.tensor<32 x 64 x 1 x 1 x i8, AcdB32a4b>, %y: !layout.tensor<1 x 32 x 8 x 8 x i32, NCHW16c>) {
-  schedule.stage @conv0 %y = kernel.conv direct(%x, %w) unsigned [0] tile {columns = 4, panel_chunks = 2, atom = vpdpbusd}
+  schedule.stage @conv0 %y = kernel.conv direct(%x, %w) unsigned [0] plan {oc chunks 2, ow tile 4, atom vpdpbusd}
   func.return
 }
 
-// CHECK: C5: panel_chunks = 2 needs an atom of tiles
+// CHECK: C5: oc chunks 2 needs an atom of tiles

@@ -5,7 +5,7 @@ func.func @segment(%x: !layout.tensor<2 x 8 x f32>) {
   %h = schedule.buffer arena lives 0 to 1 offset 64 : !layout.tensor<2 x 16 x f32>
   %unplaced = schedule.buffer arena lives 0 to 0 : !layout.tensor<2 x 16 x f32>
   %y = schedule.buffer output 0 : !layout.tensor<2 x 16 x f32>
-  schedule.stage @gemm0 %h = kernel.gemm(%x, %w) tile {rows = 6, columns = 16, row_chunks = 2}
+  schedule.stage @gemm0 %h = kernel.gemm(%x, %w) plan {m tile 6 chunks 2, n tile 16}
   schedule.barrier
   schedule.stage @softmax0 %y = kernel.softmax(%h)
   func.return
@@ -17,7 +17,7 @@ func.func @segment(%x: !layout.tensor<2 x 8 x f32>) {
 // CHECK-NEXT:   %h = schedule.buffer arena lives 0 to 1 offset 64 : !layout.tensor<2 x 16 x f32>
 // CHECK-NEXT:   %unplaced = schedule.buffer arena lives 0 to 0 : !layout.tensor<2 x 16 x f32>
 // CHECK-NEXT:   %y = schedule.buffer output 0 : !layout.tensor<2 x 16 x f32>
-// CHECK-NEXT:   schedule.stage @gemm0 %h = kernel.gemm(%x, %w) tile {rows = 6, columns = 16, row_chunks = 2}
+// CHECK-NEXT:   schedule.stage @gemm0 %h = kernel.gemm(%x, %w) plan {m tile 6 chunks 2, n tile 16}
 // CHECK-NEXT:   schedule.barrier
 // CHECK-NEXT:   schedule.stage @softmax0 %y = kernel.softmax(%h)
 // CHECK-NEXT:   func.return

@@ -9,7 +9,7 @@
 // CHECK: vector.reduction <minsi>
 func.func @along_lanes(%x: !layout.tensor<8 x 64 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<8 x 1 x i64>
-  schedule.stage @along_lanes %o0 = kernel.arg_reduce max(%x) axis 1 tile {lanes = 16}
+  schedule.stage @along_lanes %o0 = kernel.arg_reduce max(%x) axis 1 plan {lanes 16}
   func.return
 }
 
@@ -20,6 +20,6 @@ func.func @along_lanes(%x: !layout.tensor<8 x 64 x f32>) {
 // CHECK: vector.store {{.*}}, vector<16xi64>
 func.func @across_lanes(%x: !layout.tensor<8 x 16 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<1 x 16 x i64>
-  schedule.stage @across_lanes %o0 = kernel.arg_reduce min(%x) axis 0 last tile {lanes = 16}
+  schedule.stage @across_lanes %o0 = kernel.arg_reduce min(%x) axis 0 last plan {lanes 16}
   func.return
 }

@@ -18,8 +18,8 @@
 func.func @segment(%x: !layout.tensor<N x 8 x f32>) -> !layout.tensor<N x 8 x f32> {
   %0 = schedule.buffer arena lives 0 to 1 : !layout.tensor<N x 8 x f32>
   %y = schedule.buffer output 0 : !layout.tensor<N x 8 x f32>
-  schedule.stage @first %0 = kernel.softmax(%x) tile {lanes = 8, unroll = 1, row_vectors = 1}
+  schedule.stage @first %0 = kernel.softmax(%x) plan {lanes 8, unroll 1, row_vectors 1}
   schedule.barrier
-  schedule.stage @second %y = kernel.softmax(%0) tile {lanes = 8, unroll = 1, row_vectors = 1}
+  schedule.stage @second %y = kernel.softmax(%0) plan {lanes 8, unroll 1, row_vectors 1}
   func.return %y : !layout.tensor<N x 8 x f32>
 }

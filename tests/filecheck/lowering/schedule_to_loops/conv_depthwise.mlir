@@ -8,6 +8,6 @@
 // CHECK: vector.store {{.*}} vector<2x7x16xf32>
 func.func @f(%x: !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, %w: !layout.tensor<32 x 1 x 3 x 3 x f32, Abcd16a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c>
-  schedule.stage @c %o = kernel.conv depthwise(%x, %w) pads [1, 1, 1, 1] groups 32 tile {rows = 2, columns = 7}
+  schedule.stage @c %o = kernel.conv depthwise(%x, %w) pads [1, 1, 1, 1] groups 32 plan {oh tile 2, ow tile 7}
   func.return
 }

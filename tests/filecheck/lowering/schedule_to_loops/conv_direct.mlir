@@ -15,7 +15,7 @@
 // CHECK-NOT: vector.store
 func.func @f(%x: !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, %w: !layout.tensor<32 x 32 x 3 x 3 x f32, ABcd16b32a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c>
-  schedule.stage @c %o = kernel.conv direct(%x, %w) pads [1, 1, 1, 1] tile {channel_blocks = 2, columns = 7}
+  schedule.stage @c %o = kernel.conv direct(%x, %w) pads [1, 1, 1, 1] plan {oc blocks 2, ow tile 7}
   func.return
 }
 
@@ -24,7 +24,7 @@ func.func @f(%x: !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c halo [0, 0, 1, 1
 // CHECK: scf.forall (%{{.*}}, %[[CHANNELS:.*]], %[[ROW:.*]]) in (7, 2, 2)
 func.func @strips(%x: !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, %w: !layout.tensor<64 x 32 x 3 x 3 x f32, ABcd16b32a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 64 x 14 x 14 x f32, NCHW16c>
-  schedule.stage @c %o = kernel.conv direct(%x, %w) pads [1, 1, 1, 1] tile {channel_blocks = 2, columns = 7, strip = 30}
+  schedule.stage @c %o = kernel.conv direct(%x, %w) pads [1, 1, 1, 1] plan {oc blocks 2, ow tile 7, strip 30}
   func.return
 }
 
@@ -38,6 +38,6 @@ func.func @strips(%x: !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c halo [0, 0,
 // CHECK: vector.store
 func.func @words(%x: !layout.tensor<1 x 39 x 8 x 14 x i8, NCHW16c>, %w: !layout.tensor<32 x 39 x 3 x 3 x i8, AcdB32a4b>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 32 x 6 x 12 x i32, NCHW16c>
-  schedule.stage @words %o = kernel.conv direct(%x, %w) unsigned [0] tile {columns = 6, atom = vpdpbusd}
+  schedule.stage @words %o = kernel.conv direct(%x, %w) unsigned [0] plan {ow tile 6, atom vpdpbusd}
   func.return
 }

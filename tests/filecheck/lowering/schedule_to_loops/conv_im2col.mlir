@@ -24,7 +24,7 @@
 // CHECK: vector.store {{.*}}, vector<6x64xf32>
 func.func @f(%x: !layout.tensor<1 x 8 x 16 x 16 x f32>, %w: !layout.tensor<12 x 8 x 3 x 3 x f32, Abcd6a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 12 x 16 x 16 x f32>
-  schedule.stage @c %o = kernel.conv im2col(%x, %w) pads [1, 1, 1, 1] tile {columns = 64, lanes = 16, rows = 6}
+  schedule.stage @c %o = kernel.conv im2col(%x, %w) pads [1, 1, 1, 1] plan {oc tile 6, p tile 64 lanes 16}
   func.return
 }
 
@@ -36,7 +36,7 @@ func.func @f(%x: !layout.tensor<1 x 8 x 16 x 16 x f32>, %w: !layout.tensor<12 x 
 // CHECK: vector.transfer_write
 func.func @pointwise(%x: !layout.tensor<1 x 8 x H x W x f32>, %w: !layout.tensor<4 x 8 x 1 x 1 x f32, Abcd4a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 4 x H x W x f32>
-  schedule.stage @c %o = kernel.conv im2col(%x, %w) tile {columns = 64, lanes = 16, rows = 4, pack = false}
+  schedule.stage @c %o = kernel.conv im2col(%x, %w) plan {oc tile 4, p tile 64 lanes 16, pack false}
   func.return
 }
 
@@ -54,6 +54,6 @@ func.func @pointwise(%x: !layout.tensor<1 x 8 x H x W x f32>, %w: !layout.tensor
 // CHECK: vector.store %[[SUMS]]
 func.func @in_place(%x: !layout.tensor<1 x 8 x 16 x 32 x f32>, %w: !layout.tensor<4 x 8 x 3 x 3 x f32, Abcd4a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 4 x 16 x 32 x f32>
-  schedule.stage @c %o = kernel.conv im2col(%x, %w) pads [1, 1, 1, 1] tile {columns = 16, lanes = 16, rows = 4, pack = false}
+  schedule.stage @c %o = kernel.conv im2col(%x, %w) pads [1, 1, 1, 1] plan {oc tile 4, p tile 16 lanes 16, pack false}
   func.return
 }

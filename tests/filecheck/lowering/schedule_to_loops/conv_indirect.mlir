@@ -22,7 +22,7 @@
 // CHECK: vector.store {{.*}}, vector<6x64xf32>
 func.func @f(%x: !layout.tensor<1 x 24 x H x W x f32, NHWC>, %w: !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 64 x H x W x f32, NHWC>
-  schedule.stage @c %o = kernel.conv indirect(%x, %w) pads [1, 1, 1, 1] tile {block = 96, lanes = 16, rows = 6}
+  schedule.stage @c %o = kernel.conv indirect(%x, %w) pads [1, 1, 1, 1] plan {p block 96 tile 6, oc lanes 16}
   func.return
 }
 
@@ -32,7 +32,7 @@ func.func @f(%x: !layout.tensor<1 x 24 x H x W x f32, NHWC>, %w: !layout.tensor<
 // CHECK: vector.contract {{.*}} into vector<5x64xf32>
 func.func @halo(%x: !layout.tensor<1 x 24 x 14 x 14 x f32, NHWC halo [0, 0, 1, 1, 0, 0, 1, 1]>, %w: !layout.tensor<64 x 24 x 3 x 3 x f32, Acdb64a>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 64 x 14 x 14 x f32, NHWC>
-  schedule.stage @c %o = kernel.conv indirect(%x, %w) pads [1, 1, 1, 1] tile {block = 96, lanes = 16, rows = 5, table = false}
+  schedule.stage @c %o = kernel.conv indirect(%x, %w) pads [1, 1, 1, 1] plan {p block 96 tile 5, oc lanes 16, table false}
   func.return
 }
 
@@ -44,6 +44,6 @@ func.func @halo(%x: !layout.tensor<1 x 24 x 14 x 14 x f32, NHWC halo [0, 0, 1, 1
 // CHECK: vector.contract {atom = "vpdpbusd"} %[[PIXELS]], {{.*}} : vector<6x1x4xui8>, vector<1x64x4xi8> into vector<6x64xi32>
 func.func @words(%x: !layout.tensor<1 x 24 x H x W x i8, NHWC>, %w: !layout.tensor<64 x 24 x 3 x 3 x i8, AcdB64a4b>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 64 x H x W x i32, NHWC>
-  schedule.stage @c %o = kernel.conv indirect(%x, %w) unsigned [0] pads [1, 1, 1, 1] tile {block = 96, lanes = 16, rows = 6, atom = vpdpbusd}
+  schedule.stage @c %o = kernel.conv indirect(%x, %w) unsigned [0] pads [1, 1, 1, 1] plan {p block 96 tile 6, oc lanes 16, atom vpdpbusd}
   func.return
 }

@@ -15,6 +15,6 @@
 // CHECK: vector.contract {{.*}} into vector<2x16xf32>
 func.func @f(%x: !layout.tensor<1 x 32 x 8 x 8 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, %w: !layout.tensor<25 x 32 x 32 x f32, Cab32c>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 32 x 8 x 8 x f32, NCHW16c>
-  schedule.stage @c %o = kernel.conv winograd2(%x, %w) pads [1, 1, 1, 1] tile {rows = 4, tiles = 8, split = tiles}
+  schedule.stage @c %o = kernel.conv winograd2(%x, %w) pads [1, 1, 1, 1] plan {t tile 4 block 8, threads [t]}
   func.return
 }

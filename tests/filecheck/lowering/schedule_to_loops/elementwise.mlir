@@ -12,7 +12,7 @@
 // CHECK-NOT: vector.store
 func.func @same_layout(%x: !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>, %y: !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>
-  schedule.stage @same_layout %o0 = kernel.map(%x, %y) tile {lanes = 16} each(%p, %q) {%zero = arith.constant 0.0 : f32, %sum = arith.addf %p, %q : f32, %relu = arith.maximumf %sum, %zero : f32}
+  schedule.stage @same_layout %o0 = kernel.map(%x, %y) plan {lanes 16} each(%p, %q) {%zero = arith.constant 0.0 : f32, %sum = arith.addf %p, %q : f32, %relu = arith.maximumf %sum, %zero : f32}
   func.return
 }
 
@@ -28,7 +28,7 @@ func.func @same_layout(%x: !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>, %y: !l
 // CHECK-NOT: vector.store
 func.func @channel_bias(%x: !layout.tensor<2 x 32 x 7 x 7 x f32, NCHW16c>, %y: !layout.tensor<32 x 1 x 1 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<2 x 32 x 7 x 7 x f32, NCHW16c>
-  schedule.stage @channel_bias %o0 = kernel.map(%x, %y) tile {lanes = 16} each(%p, %q) {%zero = arith.constant 0.0 : f32, %sum = arith.addf %p, %q : f32, %relu = arith.maximumf %sum, %zero : f32}
+  schedule.stage @channel_bias %o0 = kernel.map(%x, %y) plan {lanes 16} each(%p, %q) {%zero = arith.constant 0.0 : f32, %sum = arith.addf %p, %q : f32, %relu = arith.maximumf %sum, %zero : f32}
   func.return
 }
 
@@ -43,6 +43,6 @@ func.func @channel_bias(%x: !layout.tensor<2 x 32 x 7 x 7 x f32, NCHW16c>, %y: !
 // CHECK: vector.maskedstore {{.*}} vector<16xf32>
 func.func @symbolic(%x: !layout.tensor<N x 7 x f32>, %y: !layout.tensor<7 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<N x 7 x f32>
-  schedule.stage @symbolic %o0 = kernel.map(%x, %y) tile {lanes = 16} each(%p, %q) {%zero = arith.constant 0.0 : f32, %sum = arith.addf %p, %q : f32, %relu = arith.maximumf %sum, %zero : f32}
+  schedule.stage @symbolic %o0 = kernel.map(%x, %y) plan {lanes 16} each(%p, %q) {%zero = arith.constant 0.0 : f32, %sum = arith.addf %p, %q : f32, %relu = arith.maximumf %sum, %zero : f32}
   func.return
 }

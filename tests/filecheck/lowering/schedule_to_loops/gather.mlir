@@ -19,7 +19,7 @@
 // CHECK: vector.store {{.*}}, vector<64xf32>
 func.func @rows(%x: !layout.tensor<100 x 64 x f32>, %y: !layout.tensor<N x i64>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<N x 64 x f32>
-  schedule.stage @rows %o0 = kernel.gather(%x, %y) axis 0 tile {lanes = 16}
+  schedule.stage @rows %o0 = kernel.gather(%x, %y) axis 0 plan {lanes 16}
   func.return
 }
 
@@ -29,6 +29,6 @@ func.func @rows(%x: !layout.tensor<100 x 64 x f32>, %y: !layout.tensor<N x i64>)
 // CHECK: vector.store {{.*}}, vector<1xf32>
 func.func @elements(%x: !layout.tensor<5 x 7 x f32>, %y: !layout.tensor<5 x 3 x i64>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<5 x 3 x f32>
-  schedule.stage @elements %o0 = kernel.gather_elements(%x, %y) axis 1 tile {lanes = 16}
+  schedule.stage @elements %o0 = kernel.gather_elements(%x, %y) axis 1 plan {lanes 16}
   func.return
 }

@@ -15,7 +15,7 @@
 // CHECK-NOT: vector.store
 func.func @f(%x: !layout.tensor<10 x 64 x f32>, %w: !layout.tensor<64 x 128 x f32, Ba64b>) {
   %o = schedule.buffer output 0 : !layout.tensor<10 x 128 x f32>
-  schedule.stage @g %o = kernel.gemm(%x, %w) tile {rows = 5, columns = 64} epilogue(%sum) {%zero = arith.constant 0.0 : f32, %relu = arith.maximumf %sum, %zero : f32}
+  schedule.stage @g %o = kernel.gemm(%x, %w) plan {m tile 5, n tile 64} epilogue(%sum) {%zero = arith.constant 0.0 : f32, %relu = arith.maximumf %sum, %zero : f32}
   func.return
 }
 
@@ -29,7 +29,7 @@ func.func @f(%x: !layout.tensor<10 x 64 x f32>, %w: !layout.tensor<64 x 128 x f3
 // CHECK: vector.store
 func.func @deep(%x: !layout.tensor<10 x 4096 x f32>, %w: !layout.tensor<4096 x 128 x f32, Ba64b>) {
   %o = schedule.buffer output 0 : !layout.tensor<10 x 128 x f32>
-  schedule.stage @g %o = kernel.gemm(%x, %w) tile {rows = 5, columns = 64}
+  schedule.stage @g %o = kernel.gemm(%x, %w) plan {m tile 5, n tile 64}
   func.return
 }
 
@@ -51,7 +51,7 @@ func.func @deep(%x: !layout.tensor<10 x 4096 x f32>, %w: !layout.tensor<4096 x 1
 // CHECK:   vector.store {{.*}} : memref<5x64xf32, strided<[128, 1], offset: ?>>
 func.func @blocks(%x: !layout.tensor<10 x 5000 x f32>, %w: !layout.tensor<5000 x 128 x f32, Ba64b>) {
   %o = schedule.buffer output 0 : !layout.tensor<10 x 128 x f32>
-  schedule.stage @g %o = kernel.gemm(%x, %w) tile {rows = 5, columns = 64, depth_block = 1024} epilogue(%sum) {%zero = arith.constant 0.0 : f32, %relu = arith.maximumf %sum, %zero : f32}
+  schedule.stage @g %o = kernel.gemm(%x, %w) plan {m tile 5, n tile 64, k block 1024} epilogue(%sum) {%zero = arith.constant 0.0 : f32, %relu = arith.maximumf %sum, %zero : f32}
   func.return
 }
 
@@ -65,6 +65,6 @@ func.func @blocks(%x: !layout.tensor<10 x 5000 x f32>, %w: !layout.tensor<5000 x
 // CHECK:   vector.contract
 func.func @transposed(%x: !layout.tensor<10 x 64 x f32>, %w: !layout.tensor<128 x 64 x f32>) {
   %o = schedule.buffer output 0 : !layout.tensor<10 x 128 x f32>
-  schedule.stage @g %o = kernel.gemm(%x, %w) transpose_b tile {rows = 5, columns = 64}
+  schedule.stage @g %o = kernel.gemm(%x, %w) transpose_b plan {m tile 5, n tile 64}
   func.return
 }

@@ -33,7 +33,7 @@
 // ASM: jb
 func.func @one_column(%x: !layout.tensor<2048 x 100 x f32>, %w: !layout.tensor<100 x 1 x f32>) {
   %o = schedule.buffer output 0 : !layout.tensor<2048 x 1 x f32>
-  schedule.stage @g %o = kernel.gemm(%x, %w) tile {rows = 8, columns = 1, row_chunks = 16, depth_lanes = 16}
+  schedule.stage @g %o = kernel.gemm(%x, %w) plan {m tile 8 chunks 16, n tile 1, k lanes 16}
   func.return
 }
 
@@ -51,7 +51,7 @@ func.func @one_column(%x: !layout.tensor<2048 x 100 x f32>, %w: !layout.tensor<1
 // CHECK: vector.store {{.*}} vector<1x4xf32>
 func.func @one_row(%x: !layout.tensor<1 x 32768 x f32>, %w: !layout.tensor<1000 x 32768 x f32>, %bias: !layout.tensor<1000 x f32>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 1000 x f32>
-  schedule.stage @g %o = kernel.gemm(%x, %w, %bias) transpose_b tile {rows = 1, columns = 4, depth_lanes = 16}
+  schedule.stage @g %o = kernel.gemm(%x, %w, %bias) transpose_b plan {m tile 1, n tile 4, k lanes 16}
   func.return
 }
 
@@ -62,7 +62,7 @@ func.func @one_row(%x: !layout.tensor<1 x 32768 x f32>, %w: !layout.tensor<1000 
 // CHECK: arith.truncf
 func.func @narrow(%x: !layout.tensor<2 x 64 x bf16>, %w: !layout.tensor<64 x 3 x bf16, ba>) {
   %o = schedule.buffer output 0 : !layout.tensor<2 x 3 x bf16>
-  schedule.stage @g %o = kernel.gemm(%x, %w) tile {rows = 2, columns = 3, depth_lanes = 16}
+  schedule.stage @g %o = kernel.gemm(%x, %w) plan {m tile 2, n tile 3, k lanes 16}
   func.return
 }
 
@@ -78,7 +78,7 @@ func.func @narrow(%x: !layout.tensor<2 x 64 x bf16>, %w: !layout.tensor<64 x 3 x
 // CHECK:   vector.contract
 func.func @free_rows(%x: !layout.tensor<S x 64 x f32>, %w: !layout.tensor<T x 64 x f32>) {
   %o = schedule.buffer output 0 : !layout.tensor<S x T x f32>
-  schedule.stage @g %o = kernel.gemm(%x, %w) transpose_b tile {rows = 6, columns = 64, depth_lanes = 16, depth_rows = 4, depth_columns = 8}
+  schedule.stage @g %o = kernel.gemm(%x, %w) transpose_b plan {m tile 6, n tile 64, k lanes 16 rows 4 columns 8}
   func.return
 }
 
@@ -92,6 +92,6 @@ func.func @free_rows(%x: !layout.tensor<S x 64 x f32>, %w: !layout.tensor<T x 64
 // CHECK: vector.fma {{.*}} : vector<5x3x16xf32>
 func.func @copied(%x: !layout.tensor<160 x 64 x f32>, %w: !layout.tensor<64 x 3 x f32>) {
   %o = schedule.buffer output 0 : !layout.tensor<160 x 3 x f32>
-  schedule.stage @g %o = kernel.gemm(%x, %w) tile {rows = 5, columns = 3, row_chunks = 8, pack = true, depth_lanes = 16}
+  schedule.stage @g %o = kernel.gemm(%x, %w) plan {m tile 5 chunks 8, n tile 3, k lanes 16, pack true}
   func.return
 }

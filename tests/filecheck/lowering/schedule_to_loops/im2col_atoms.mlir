@@ -23,7 +23,7 @@
 // AVX512: j{{[a-z]+}} [[LOOP]]
 func.func @words(%x: !layout.tensor<1 x 6 x 16 x 16 x i8>, %w: !layout.tensor<12 x 6 x 3 x 3 x i8, AcdB6a4b>) {
   %o = schedule.buffer output 0 : !layout.tensor<1 x 12 x 16 x 16 x i32>
-  schedule.stage @a %o = kernel.conv im2col(%x, %w) pads [1, 1, 1, 1] unsigned [0] tile {columns = 64, lanes = 16, atom = vpdpbusd}
+  schedule.stage @a %o = kernel.conv im2col(%x, %w) pads [1, 1, 1, 1] unsigned [0] plan {p tile 64 lanes 16, atom vpdpbusd}
   func.return
 }
 

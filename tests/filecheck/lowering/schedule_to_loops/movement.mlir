@@ -8,7 +8,7 @@
 // CHECK-NOT: vector.store
 func.func @pack(%x: !layout.tensor<1 x 32 x 8 x 8 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<1 x 32 x 8 x 8 x f32, NCHW16c>
-  schedule.stage @pack %o0 = layout.convert %x tile {lanes = 16}
+  schedule.stage @pack %o0 = layout.convert %x plan {lanes 16}
   func.return
 }
 
@@ -20,7 +20,7 @@ func.func @pack(%x: !layout.tensor<1 x 32 x 8 x 8 x f32>) {
 // CHECK-NOT: mask
 func.func @pack_partial(%x: !layout.tensor<1 x 24 x 4 x 4 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<1 x 24 x 4 x 4 x f32, NCHW16c>
-  schedule.stage @pack_partial %o0 = layout.convert %x tile {lanes = 16}
+  schedule.stage @pack_partial %o0 = layout.convert %x plan {lanes 16}
   func.return
 }
 
@@ -30,7 +30,7 @@ func.func @pack_partial(%x: !layout.tensor<1 x 24 x 4 x 4 x f32>) {
 // CHECK: memref.reinterpret_cast %2 to offset: [16], sizes: [2, 32], strides: [48, 1]
 func.func @join(%x: !layout.tensor<2 x 16 x f32>, %y: !layout.tensor<2 x 32 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<2 x 48 x f32>
-  schedule.stage @join %o0 = kernel.concat(%x, %y) axis 1 tile {lanes = 16}
+  schedule.stage @join %o0 = kernel.concat(%x, %y) axis 1 plan {lanes 16}
   func.return
 }
 
@@ -39,7 +39,7 @@ func.func @join(%x: !layout.tensor<2 x 16 x f32>, %y: !layout.tensor<2 x 32 x f3
 // CHECK: vector.transfer_read {{.*}}, vector<16xf32>
 func.func @every_other(%x: !layout.tensor<64 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<16 x f32>
-  schedule.stage @every_other %o0 = kernel.slice(%x) starts [1] steps [2] tile {lanes = 16}
+  schedule.stage @every_other %o0 = kernel.slice(%x) starts [1] steps [2] plan {lanes 16}
   func.return
 }
 
@@ -52,7 +52,7 @@ func.func @every_other(%x: !layout.tensor<64 x f32>) {
 // CHECK: memref.reinterpret_cast %1 to offset: [18], sizes: [4, 2], strides: [20, 1]
 func.func @border(%x: !layout.tensor<4 x 16 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<4 x 20 x f32>
-  schedule.stage @border %o0 = kernel.pad(%x) lower [0, 2] upper [0, 2] value 1.5 tile {lanes = 16}
+  schedule.stage @border %o0 = kernel.pad(%x) lower [0, 2] upper [0, 2] value 1.5 plan {lanes 16}
   func.return
 }
 
@@ -74,6 +74,6 @@ func.func @sizes(%x: !layout.tensor<N x 4 x f32>) {
 // CHECK: vector.store
 func.func @as_a_run_finds(%x: !layout.tensor<N x 16 x f32>, %y: !layout.tensor<M x 16 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<broadcast(M, N) x 16 x f32>
-  schedule.stage @as_a_run_finds %o0 = kernel.broadcast(%x) tile {lanes = 16}
+  schedule.stage @as_a_run_finds %o0 = kernel.broadcast(%x) plan {lanes 16}
   func.return
 }

@@ -13,7 +13,7 @@
 // CHECK: vector.store {{.*}}, vector<16xf32>
 func.func @largest(%x: !layout.tensor<1 x 16 x 12 x 12 x f32, NCHW16c>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<1 x 16 x 6 x 6 x f32, NCHW16c>
-  schedule.stage @largest %o0 = kernel.pool max(%x) window [3, 3] strides [2, 2] pads [1, 1, 1, 1] tile {lanes = 16, columns = 4}
+  schedule.stage @largest %o0 = kernel.pool max(%x) window [3, 3] strides [2, 2] pads [1, 1, 1, 1] plan {ow tile 4, lanes 16}
   func.return
 }
 
@@ -25,6 +25,6 @@ func.func @largest(%x: !layout.tensor<1 x 16 x 12 x 12 x f32, NCHW16c>) {
 // CHECK-NOT: vector.store
 func.func @mean(%x: !layout.tensor<1 x 16 x 8 x 8 x f32, NCHW16c>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<1 x 16 x 4 x 4 x f32, NCHW16c>
-  schedule.stage @mean %o0 = kernel.pool average(%x) window [2, 2] strides [2, 2] tile {lanes = 16, columns = 4}
+  schedule.stage @mean %o0 = kernel.pool average(%x) window [2, 2] strides [2, 2] plan {ow tile 4, lanes 16}
   func.return
 }

@@ -18,7 +18,7 @@ func.func @lstm(%x: !layout.tensor<T x 1 x 128 x f32>, %y: !layout.tensor<32 x 1
   %o0 = schedule.buffer output 0 : !layout.tensor<T x 1 x 32 x f32>
   %o1 = schedule.buffer output 1 : !layout.tensor<1 x 32 x f32>
   %o2 = schedule.buffer output 2 : !layout.tensor<1 x 32 x f32>
-  schedule.stage @lstm %o0, %o1, %o2 = kernel.lstm(%x, %y, %z, %w) tile {lanes = 16, unit_vectors = 2}
+  schedule.stage @lstm %o0, %o1, %o2 = kernel.lstm(%x, %y, %z, %w) plan {h vectors 2, lanes 16}
   func.return
 }
 
@@ -30,6 +30,6 @@ func.func @lstm(%x: !layout.tensor<T x 1 x 128 x f32>, %y: !layout.tensor<32 x 1
 // CHECK: vector.store %[[STORED]]
 func.func @running_sum(%x: !layout.tensor<10 x 16 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<10 x 16 x f32>
-  schedule.stage @running_sum %o0 = kernel.cumulative_sum(%x) axis 0 exclusive tile {lanes = 16}
+  schedule.stage @running_sum %o0 = kernel.cumulative_sum(%x) axis 0 exclusive plan {lanes 16}
   func.return
 }

@@ -9,7 +9,7 @@
 // CHECK: vector.store {{.*}}, vector<16xf32>
 func.func @over_pixels(%x: !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<1 x 32 x 1 x 1 x f32, NCHW16c>
-  schedule.stage @over_pixels %o0 = kernel.reduce mean(%x) axes [2, 3] tile {lanes = 16}
+  schedule.stage @over_pixels %o0 = kernel.reduce mean(%x) axes [2, 3] plan {lanes 16}
   func.return
 }
 
@@ -22,7 +22,7 @@ func.func @over_pixels(%x: !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>) {
 // CHECK: vector.store {{.*}}, vector<1xf32>
 func.func @over_rows(%x: !layout.tensor<8 x 70 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<8 x 1 x f32>
-  schedule.stage @over_rows %o0 = kernel.reduce max(%x) axes [1] tile {lanes = 16}
+  schedule.stage @over_rows %o0 = kernel.reduce max(%x) axes [1] plan {lanes 16}
   func.return
 }
 
@@ -38,6 +38,6 @@ func.func @over_rows(%x: !layout.tensor<8 x 70 x f32>) {
 // CHECK: vector.reduction <add>
 func.func @over_long_rows(%x: !layout.tensor<8 x 65536 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<8 x 1 x f32>
-  schedule.stage @over_long_rows %o0 = kernel.reduce sum(%x) axes [1] tile {lanes = 16}
+  schedule.stage @over_long_rows %o0 = kernel.reduce sum(%x) axes [1] plan {lanes 16}
   func.return
 }

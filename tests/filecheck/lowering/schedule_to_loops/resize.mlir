@@ -7,7 +7,7 @@
 // CHECK: vector.store %[[COPIES]], {{.*}}, vector<2x16xf32>
 func.func @twice(%x: !layout.tensor<1 x 16 x 4 x 4 x f32, NCHW16c>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<1 x 16 x 8 x 8 x f32, NCHW16c>
-  schedule.stage @twice %o0 = kernel.resize(%x) coordinates asymmetric rounding floor tile {lanes = 16}
+  schedule.stage @twice %o0 = kernel.resize(%x) coordinates asymmetric rounding floor plan {lanes 16}
   func.return
 }
 
@@ -21,7 +21,7 @@ func.func @twice(%x: !layout.tensor<1 x 16 x 4 x 4 x f32, NCHW16c>) {
 // CHECK: vector.store {{.*}}, vector<16xf32>
 func.func @any_factor(%x: !layout.tensor<1 x 16 x 4 x 4 x f32, NCHW16c>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<1 x 16 x 4 x 7 x f32, NCHW16c>
-  schedule.stage @any_factor %o0 = kernel.resize(%x) tile {lanes = 16}
+  schedule.stage @any_factor %o0 = kernel.resize(%x) plan {lanes 16}
   func.return
 }
 
@@ -33,6 +33,6 @@ func.func @any_factor(%x: !layout.tensor<1 x 16 x 4 x 4 x f32, NCHW16c>) {
 // CHECK-NOT: vector.load
 func.func @between(%x: !layout.tensor<1 x 16 x 4 x 4 x f32, NCHW16c>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<1 x 16 x 4 x 8 x f32, NCHW16c>
-  schedule.stage @between %o0 = kernel.resize linear(%x) tile {lanes = 16}
+  schedule.stage @between %o0 = kernel.resize linear(%x) plan {lanes 16}
   func.return
 }

@@ -10,7 +10,7 @@
 // CHECK-NOT: vector.load
 func.func @in_registers(%x: !layout.tensor<4 x 32 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<4 x 32 x f32>
-  schedule.stage @in_registers %o0 = kernel.softmax(%x) tile {lanes = 16}
+  schedule.stage @in_registers %o0 = kernel.softmax(%x) plan {lanes 16}
   func.return
 }
 
@@ -28,7 +28,7 @@ func.func @in_registers(%x: !layout.tensor<4 x 32 x f32>) {
 // CHECK: arith.mulf
 func.func @long_rows(%x: !layout.tensor<N x S x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<N x S x f32>
-  schedule.stage @long_rows %o0 = kernel.softmax(%x) tile {lanes = 16}
+  schedule.stage @long_rows %o0 = kernel.softmax(%x) plan {lanes 16}
   func.return
 }
 
@@ -41,6 +41,6 @@ func.func @long_rows(%x: !layout.tensor<N x S x f32>) {
 // CHECK: memref.reinterpret_cast %3
 func.func @norm(%x: !layout.tensor<4 x 768 x f32>, %y: !layout.tensor<768 x f32>, %z: !layout.tensor<768 x f32>) {
   %o0 = schedule.buffer output 0 : !layout.tensor<4 x 768 x f32>
-  schedule.stage @norm %o0 = kernel.layer_norm(%x, %y, %z) axis 1 epsilon 1.0e-05 tile {lanes = 16}
+  schedule.stage @norm %o0 = kernel.layer_norm(%x, %y, %z) axis 1 epsilon 1.0e-05 plan {lanes 16}
   func.return
 }

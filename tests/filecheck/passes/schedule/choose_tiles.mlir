@@ -5,13 +5,13 @@ func.func @products(%x: !layout.tensor<120 x 256 x f32>, %w: !layout.tensor<256 
   %0 = schedule.buffer output 0 : !layout.tensor<120 x 512 x f32>
   %1 = schedule.buffer output 1 : !layout.tensor<120 x 512 x f32>
   // As many rows as stay in registers, dividing the 120 evenly; rows of B that lie far apart are copied.
-  // AVX512: schedule.stage @a {{.*}} tile {rows = 6, columns = 64, pack = true}
-  // AVX2: schedule.stage @a {{.*}} tile {rows = 6, columns = 16, pack = true}
+  // AVX512: schedule.stage @a {{.*}} plan {m tile 6, n tile 64, pack true}
+  // AVX2: schedule.stage @a {{.*}} plan {m tile 6, n tile 16, pack true}
   schedule.stage @a %0 = kernel.gemm(%x, %w)
   // A transposed operand is packed in scratch memory, one panel at a time; a decision that is there stays.
-  // AVX512: schedule.stage @b {{.*}} tile {rows = 3, columns = 64}
-  // AVX2: schedule.stage @b {{.*}} tile {rows = 3, columns = 16}
-  schedule.stage @b %1 = kernel.gemm(%x, %v) transpose_b tile {rows = 3}
+  // AVX512: schedule.stage @b {{.*}} plan {m tile 3, n tile 64}
+  // AVX2: schedule.stage @b {{.*}} plan {m tile 3, n tile 16}
+  schedule.stage @b %1 = kernel.gemm(%x, %v) transpose_b plan {m tile 3}
   func.return
 }
 
@@ -19,8 +19,8 @@ func.func @products(%x: !layout.tensor<120 x 256 x f32>, %w: !layout.tensor<256 
 func.func @convolution(%x: !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>, %w: !layout.tensor<64 x 64 x 1 x 1 x f32, ABcd16b32a>) {
   %0 = schedule.buffer output 0 : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
   // A 1x1 convolution sees one row of 3136 pixels.
-  // AVX512: schedule.stage @c {{.*}} tile {columns = 8}
-  // AVX2: schedule.stage @c {{.*}} tile {columns = 2}
+  // AVX512: schedule.stage @c {{.*}} plan {ow tile 8}
+  // AVX2: schedule.stage @c {{.*}} plan {ow tile 2}
   schedule.stage @c %0 = kernel.conv direct(%x, %w)
   func.return
 }
@@ -30,10 +30,10 @@ func.func @other_algorithms(%x: !layout.tensor<1 x 32 x 7 x 7 x f32>, %w: !layou
   %0 = schedule.buffer output 0 : !layout.tensor<1 x 64 x 7 x 7 x f32>
   %1 = schedule.buffer output 1 : !layout.tensor<1 x 64 x H x W x f32, NHWC>
   // Two panels hold the image: threads share its output channels too. The panel of 288 x 48 numbers lies in scratch.
-  // AVX512: schedule.stage @d {{.*}} tile {rows = 8, columns = 32, lanes = 16, row_chunks = 8}
+  // AVX512: schedule.stage @d {{.*}} plan {oc tile 8 chunks 8, p tile 32 lanes 16}
   schedule.stage @d %0 = kernel.conv im2col(%x, %w) pads [1, 1, 1, 1]
   // The table holds 9 taps of 96 pixels, then come 32 zeros.
-  // AVX512: schedule.stage @e {{.*}} tile {rows = 6, block = 96, lanes = 16}
+  // AVX512: schedule.stage @e {{.*}} plan {p tile 6 block 96, oc lanes 16}
   schedule.stage @e %1 = kernel.conv indirect(%n, %p) pads [1, 1, 1, 1]
   func.return
 }
@@ -42,7 +42,7 @@ func.func @other_algorithms(%x: !layout.tensor<1 x 32 x 7 x 7 x f32>, %w: !layou
 // CHECK-LABEL: @large
 func.func @large(%x: !layout.tensor<1 x 512 x 96 x 100 x f32, NCHW16c>, %w: !layout.tensor<512 x 512 x 1 x 1 x f32, ABcd16b32a>) {
   %0 = schedule.buffer output 0 : !layout.tensor<1 x 512 x 96 x 100 x f32, NCHW16c>
-  // AVX512: schedule.stage @g {{.*}} tile {columns = 12, strip = {{[0-9]+}}}
+  // AVX512: schedule.stage @g {{.*}} plan {ow tile 12, strip {{[0-9]+}}}
   schedule.stage @g %0 = kernel.conv direct(%x, %w)
   func.return
 }
@@ -52,7 +52,7 @@ func.func @large(%x: !layout.tensor<1 x 512 x 96 x 100 x f32, NCHW16c>, %w: !lay
 // CHECK-LABEL: @deep
 func.func @deep(%x: !layout.tensor<120 x 9000 x f32>, %w: !layout.tensor<9000 x 81 x f32>) {
   %0 = schedule.buffer output 0 : !layout.tensor<120 x 81 x f32>
-  // AVX512: schedule.stage @h {{.*}} tile {rows = 8, columns = 48, row_chunks = 3, depth_block = {{1024|2048}}}
+  // AVX512: schedule.stage @h {{.*}} plan {m tile 8 chunks 3, n tile 48, k block {{1024|2048}}}
   schedule.stage @h %0 = kernel.gemm(%x, %w)
   func.return
 }
@@ -63,14 +63,14 @@ func.func @along_depth(%s: !layout.tensor<S x 64 x f32>, %t: !layout.tensor<T x 
   %0 = schedule.buffer output 0 : !layout.tensor<2048 x 1 x f32>
   %1 = schedule.buffer output 1 : !layout.tensor<1 x 1000 x f32>
   %2 = schedule.buffer output 2 : !layout.tensor<1 x 1000 x f32>
-  // AVX512: schedule.stage @i {{.*}} tile {rows = 8, columns = 1, row_chunks = 16, depth_lanes = 16}
-  // AVX2: schedule.stage @i {{.*}} tile {rows = {{[4-8]}}, columns = 1, row_chunks = {{[0-9]+}}, depth_lanes = {{8|16}}}
+  // AVX512: schedule.stage @i {{.*}} plan {m tile 8 chunks 16, n tile 1, k lanes 16}
+  // AVX2: schedule.stage @i {{.*}} plan {m tile {{[4-8]}} chunks {{[0-9]+}}, n tile 1, k lanes {{8|16}}}
   schedule.stage @i %0 = kernel.gemm(%x, %w)
-  // AVX512: schedule.stage @j {{.*}} tile {rows = 1, columns = 8, depth_lanes = 16}
+  // AVX512: schedule.stage @j {{.*}} plan {m tile 1, n tile 8, k lanes 16}
   schedule.stage @j %1 = kernel.gemm(%r, %v) transpose_b
   // How many rows there are is seen when the product runs.
   %3 = schedule.buffer output 3 : !layout.tensor<S x T x f32>
-  // AVX512: schedule.stage @l {{.*}} tile {rows = 6, columns = 64, depth_lanes = 16, depth_rows = {{1|2|4|8}}, depth_columns = 8}
+  // AVX512: schedule.stage @l {{.*}} plan {m tile 6, n tile 64, k lanes 16 rows {{1|2|4|8}} columns 8}
   schedule.stage @l %3 = kernel.gemm(%s, %t) transpose_b
   // CHECK: schedule.stage @k
   // CHECK-NOT: depth_lanes
@@ -82,7 +82,7 @@ func.func @along_depth(%s: !layout.tensor<S x 64 x f32>, %t: !layout.tensor<T x 
 // CHECK-LABEL: @one_panel
 func.func @one_panel(%x: !layout.tensor<4096 x 256 x f32>, %w: !layout.tensor<256 x 32 x f32, Ba32b>) {
   %0 = schedule.buffer output 0 : !layout.tensor<4096 x 32 x f32>
-  // AVX512: schedule.stage @m {{.*}} tile {rows = {{[0-9]+}}, row_chunks = {{[4-9]|1[0-6]}}}
+  // AVX512: schedule.stage @m {{.*}} plan {m tile {{[0-9]+}} chunks {{[4-9]|1[0-6]}}}
   schedule.stage @m %0 = kernel.gemm(%x, %w)
   func.return
 }
@@ -91,7 +91,7 @@ func.func @one_panel(%x: !layout.tensor<4096 x 256 x f32>, %w: !layout.tensor<25
 // CHECK-LABEL: @narrow_winograd
 func.func @narrow_winograd(%x: !layout.tensor<1 x 64 x 28 x 28 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, %u: !layout.tensor<45 x 64 x 64 x f32, Cab64c>) {
   %0 = schedule.buffer output 0 : !layout.tensor<1 x 64 x 28 x 28 x f32, NCHW16c>
-  // AVX512: schedule.stage @w {{.*}} tile {rows = {{[0-9]+}}, tiles = {{[0-9]|1[0-9]}}}
+  // AVX512: schedule.stage @w {{.*}} plan {t tile {{[0-9]+}} block {{[0-9]|1[0-9]}}}
   schedule.stage @w %0 = kernel.conv winograd4(%x, %u) pads [1, 1, 1, 1]
   func.return
 }
