@@ -120,6 +120,8 @@ _CPU_PHASES = (
             # Before anything is folded that integers stand for.
             "graph-move-quantization",
             "graph-narrow-dequantized",
+            # Of weights alone that are quantised.
+            "graph-move-weight-scales",
             "graph-expand-quantization",
             "graph-fold-constants",
             "graph-eliminate-identities",

@@ -44,6 +44,7 @@ PASSES: dict[str, str] = {
     "graph-merge-transposes": "passes.graph.merge_transposes:GraphMergeTransposesPass",
     "graph-move-quantization": "passes.graph.move_quantization:GraphMoveQuantizationPass",
     "graph-narrow-dequantized": "passes.graph.narrow_dequantized:GraphNarrowDequantizedPass",
+    "graph-move-weight-scales": "passes.graph.move_weight_scales:GraphMoveWeightScalesPass",
     "graph-expand-quantization": "passes.graph.expand_quantization:GraphExpandQuantizationPass",
     "graph-narrow-products": "passes.graph.narrow_products:GraphNarrowProductsPass",
     "graph-partition": "passes.graph.partition:GraphPartitionPass",

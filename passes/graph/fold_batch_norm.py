@@ -173,13 +173,19 @@ def _hint(handle: str, suffix: str) -> str:
     return handle if handle.endswith(f".{suffix}") else f"{handle}.{suffix}"
 
 
+def has_few_bits(weights: np.ndarray) -> bool:
+    """Whether all are whole numbers of 8 bits, less a zero point maybe, as which they can be stored."""
+    flat = weights.reshape(-1)
+    return all(bool(np.all((np.abs(part) <= 255) & (part == np.rint(part)))) for part in (flat[:4096], flat))
+
+
 def _fold_into_matmul(
     operation: graph.BinaryOp, matmul: graph.MatmulOp, amount: np.ndarray, rewriter: Rewriter
 ) -> bool:
     if not isinstance(operation, graph.MulOp | graph.DivOp):
         return False
     weights = rewriter.array(matmul.b)
-    if weights is None or weights.ndim != 2:
+    if weights is None or weights.ndim != 2 or has_few_bits(weights):
         return False
     columns = weights.shape[0 if matmul.transpose_b else 1]
     vector = per_channel(amount, type_of(matmul.result).rank, columns, type_of(matmul.result).rank - 1)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ModuleOp, bf16, f16, f32
+from xdsl.dialects.builtin import ModuleOp, bf16, f16, f32, i8
 from xdsl.ir import Attribute, Block
 from xdsl.passes import ModulePass
 
 from ...dialects.decisions import depth_of
 from ...dialects.graph.types import numpy_dtype
 from ...dialects.kernel import ConstantOp, GemmOp
+from ...dialects.storage import element_bytes
 from ..tiling import gemm_rows, rows_in_registers
 from .dead_code import remove_unread
 from .views import tensor_type
@@ -32,7 +33,7 @@ SAMPLE = 4096
 
 @dataclass(frozen=True)
 class KernelNarrowWeightsPass(ModulePass):
-    """Constants that a product of few rows multiplies are stored as f16 or bf16, and widened as they are read.
+    """Constants that a product of few rows multiplies are stored as f16, bf16 or i8, and widened as they are read.
 
     before::
 
@@ -44,9 +45,9 @@ class KernelNarrowWeightsPass(ModulePass):
         %w = kernel.constant @weight.f16 : !layout.tensor<4096 x 4096 x f16>
         %y = kernel.gemm(%x, %w) : !layout.tensor<1 x 4096 x f32>
 
-    Where every number of the constant is one of the narrow type, as in models whose weights are f16, nothing else
-    changes. ``precision`` is ``f32``, or the type to which numbers may be rounded; without the option the context says
-    it. What the narrow type cannot hold stays.
+    Where every number of the constant is one of the narrow type, as in models whose weights are f16 or quantised,
+    nothing else changes. ``precision`` is ``f32``, or the type to which numbers may be rounded; without the option the
+    context says it. What the narrow type cannot hold stays.
     """
 
     name = "kernel-narrow-weights"
@@ -72,15 +73,16 @@ class _Narrowing:
         if not self.target.f16_conversion:
             del elements["f16"]
         self.rounded_to = elements.get(precision)
-        self.exact = tuple(elements.values())
+        self.exact = (i8, *elements.values())
         self.made: dict[str, tuple[str, Attribute] | None] = {}
 
     def narrow_weights(self, block: Block) -> None:
         for op in list(block.ops):
-            if not isinstance(op, GemmOp) or not isinstance(op.ins[1].owner, ConstantOp) or not self.is_faster(op):
+            if not isinstance(op, GemmOp) or not isinstance(op.ins[1].owner, ConstantOp):
                 continue
-            narrow = self.narrow(op.ins[1].owner.constant.data)
-            if narrow is not None:
+            # The constant is only looked at where the fewest bytes would be worth it.
+            narrow = self.narrow(op.ins[1].owner.constant.data) if self.is_faster(op, i8) else None
+            if narrow is not None and self.is_faster(op, narrow[1]):
                 name, element = narrow
                 constant = ConstantOp(name, tensor_type(op.ins[1]).with_element(element))
                 constant.result.name_hint = op.ins[1].name_hint
@@ -88,8 +90,8 @@ class _Narrowing:
                 op.operands[1] = constant.result
         remove_unread(block)
 
-    def is_faster(self, op: GemmOp) -> bool:
-        """Whether half the bytes save more time than widening them takes."""
+    def is_faster(self, op: GemmOp, element: Attribute) -> bool:
+        """Whether fewer bytes save more time than widening them takes."""
         rows = gemm_rows(op)
         types = {op.in_type(index).element_type for index in (0, 1)}
         if types != {f32} or op.sums_type != f32 or not isinstance(rows, int) or op.in_type(1).rank != 2:
@@ -101,7 +103,7 @@ class _Narrowing:
         tiles = -(-rows // rows_in_registers(self.target, max(1, self.target.gemm_tile[1] // self.target.lanes)))
         widening = WIDENED_VECTOR_CYCLES * tiles * size / self.target.lanes * cycle
         wide = max(products, 4 * size / self.bandwidth)
-        narrow = max(products + widening, 2 * size / self.bandwidth)
+        narrow = max(products + widening, element_bytes(element) * size / self.bandwidth)
         return narrow < SHARE_OF_WIDE * wide
 
     def narrow(self, name: str) -> tuple[str, Attribute] | None:
@@ -112,15 +114,12 @@ class _Narrowing:
 
     def _narrow(self, name: str) -> tuple[str, Attribute] | None:
         array = self.constants[name]
-        if self.rounded_to is not None:
-            stored, element = _rounded(array, self.rounded_to), self.rounded_to
-            if not np.array_equal(np.isfinite(stored), np.isfinite(array)):
-                return None
-        else:
-            exact = next((each for each in self.exact if _holds(each, array)), None)
-            if exact is None:
-                return None
-            stored, element = _rounded(array, exact), exact
+        element = next((each for each in self.exact if _holds(each, array)), self.rounded_to)
+        if element is None:
+            return None
+        stored = _rounded(array, element)
+        if not np.array_equal(np.isfinite(stored), np.isfinite(array)):
+            return None
         layout = self.constants.layout_of(name)
         return self.constants.add(stored, f"{name.removesuffix('.f32')}.{element}", layout), element
 
@@ -133,5 +132,5 @@ def _holds(element: Attribute, array: np.ndarray) -> bool:
 
 
 def _rounded(array: np.ndarray, element: Attribute) -> np.ndarray:
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return array.astype(numpy_dtype(element))

@@ -1,4 +1,4 @@
-// RUN: lamina-opt %s -p graph-fold-batch-norm,graph-dead-code --constant 'half=dense<2.0> : tensor<2x2x1x1xf16>' --constant 'w=dense<2.0> : tensor<2x2x1x1xf32>' --constant 'b=dense<[1.0, 2.0]> : tensor<2xf32>' --constant 'factor=dense<[[[3.0]], [[4.0]]]> : tensor<2x1x1xf32>' --constant 'shift=dense<[[[5.0]], [[6.0]]]> : tensor<2x1x1xf32>' --constant 'row=dense<[3.0, 4.0]> : tensor<2xf32>' --constant 'm=dense<[[1.0, 1.0], [1.0, 1.0]]> : tensor<2x2xf32>' | filecheck %s
+// RUN: lamina-opt %s -p graph-fold-batch-norm,graph-dead-code --constant 'half=dense<2.0> : tensor<2x2x1x1xf16>' --constant 'w=dense<2.0> : tensor<2x2x1x1xf32>' --constant 'b=dense<[1.0, 2.0]> : tensor<2xf32>' --constant 'factor=dense<[[[3.0]], [[4.0]]]> : tensor<2x1x1xf32>' --constant 'shift=dense<[[[5.0]], [[6.0]]]> : tensor<2x1x1xf32>' --constant 'row=dense<[3.0, 4.0]> : tensor<2xf32>' --constant 'm=dense<[[1.5, 1.0], [1.0, 1.0]]> : tensor<2x2xf32>' | filecheck %s
 
 func.func @after(%x: !graph.tensor<N x 2 x 4 x 4 x f32>) -> !graph.tensor<N x 2 x 4 x 4 x f32> {
   %w = graph.constant @w : !graph.tensor<2 x 2 x 1 x 1 x f32>
