@@ -18,6 +18,18 @@ from .rewriting import Rewriter, graph_blocks, type_of
 _QUANTISED = (i8, ui8)
 # What a positive factor goes through.
 _LINEAR = (graph.AddOp, graph.SubOp, graph.ReluOp, graph.MaximumOp, graph.MinimumOp)
+_ROUNDED = (
+    graph.ConvOp,
+    graph.ErfOp,
+    graph.ExpOp,
+    graph.GeluOp,
+    graph.LayerNormOp,
+    graph.MatmulOp,
+    graph.ReduceOp,
+    graph.SigmoidOp,
+    graph.SoftmaxOp,
+    graph.TanhOp,
+)
 
 
 @dataclass(frozen=True)
@@ -40,8 +52,9 @@ class GraphExpandQuantizationPass(ModulePass):
         %4 = graph.add %3, %zero : (!graph.tensor<M x 32 x f32>, !graph.tensor<f32>) -> ...
         %5 = graph.cast %4 saturate : (!graph.tensor<M x 32 x f32>) -> !graph.tensor<M x 32 x i8>
 
-    A factor goes through sums, products, maxima and minima that nothing else reads. It is rounded on its own, so that a
-    result that lay between two integers may become the other one. A relu or a bound that the range of the integers
+    A factor goes through sums, products, maxima and minima that nothing else reads; what functions and long sums give is
+    multiplied by the reciprocal of the scale. Both are rounded on their own, so that a result that lay between two
+    integers may become the other one. A relu or a bound that the range of the integers
     makes anyway is left out.
     """
 
@@ -79,7 +92,15 @@ class _Expansion:
             x = scaling.without_bounds(quantize.x)
             if scaling.is_scalable(x):
                 return scaling.scaled(x)
+        if self._is_rounded_anyway(quantize):
+            factor = self.insert(quantize, graph.ReciprocalOp([quantize.scale]))
+            return self.insert(quantize, graph.MulOp([quantize.x, factor]))
         return self.insert(quantize, graph.DivOp([quantize.x, quantize.scale]))
+
+    def _is_rounded_anyway(self, quantize: graph.QuantizeOp) -> bool:
+        """Whether what is quantised comes from long sums or functions, which no two engines round alike."""
+        is_narrow = quantize.result_types[0].element_type in _QUANTISED
+        return is_narrow and self.rewriter.array(quantize.scale) is not None and isinstance(quantize.x.owner, _ROUNDED)
 
     def dequantize(self, dequantize: graph.DequantizeOp) -> None:
         if not any(True for _ in dequantize.result.uses):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects import arith, func
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Block, SSAValue
+from xdsl.dialects.builtin import ModuleOp, f32, i8, i32
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects.kernel import BroadcastOp, KernelOp, MapOp, YieldOp
@@ -23,16 +23,20 @@ from .region_merging import (
     set_operands,
     yielded_value,
 )
+from .views import tensor_type
 
 MOST_OPERANDS = 16
 MOST_OPS = 256
 """Of one map: more have no registers left to win by, and code that grows without end takes ever longer to compile."""
 LONG = 32
 """From so many ops on a producer's code stays where it is, and the reader's goes there."""
-# A producer that is this short may be computed again by each of its readers.
+# A producer that is this short may be computed again by each of its readers: a cast, or what tells the real number that
+# a byte stands for.
 CHEAP_OPS = 1
+BYTE_OPS = 4
 _NARROWING = (arith.TruncFOp, arith.TruncIOp)
 _CASTS = (arith.ExtFOp, arith.ExtSIOp, arith.ExtUIOp, arith.SIToFPOp, arith.UIToFPOp, *_NARROWING)
+_ARITHMETIC = (arith.AddiOp, arith.SubiOp, arith.AddfOp, arith.SubfOp, arith.MulfOp)
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class KernelFuseMapsPass(ModulePass):
 
         %1 = kernel.map(%y, %x) : ... each(%b, %a) {%n = arith.negf %a : f32, %s = arith.addf %n, %b : f32}
 
-    A map that only casts is also copied into several readers, and what a ``kernel.broadcast`` repeats is read as it
+    A map that only casts, or dequantises bytes, is also copied into several readers, and what a ``kernel.broadcast`` repeats is read as it
     is, since a map broadcasts by itself. A result that its reader broadcasts is left alone: it
     would be computed once for each copy of an element.
     """
@@ -63,12 +67,14 @@ class KernelFuseMapsPass(ModulePass):
 
 def fuse_maps(block: Block) -> None:
     """Fuses all maps of a block, first ones first, so that a producer is whole when its reader is looked at."""
-    lengths: dict[MapOp, int] = {}
-    for op in list(block.ops):
-        if isinstance(op, MapOp):
-            lengths[op] = len(op.epilogue.block.ops)
-            _read_before_broadcasts(op)
-            while (producer := _fusible_producer(op, lengths)) is not None:
+    maps = [op for op in block.ops if isinstance(op, MapOp)]
+    lengths = {op: len(op.epilogue.block.ops) for op in maps}
+    for op in maps:
+        _read_before_broadcasts(op)
+    # What dequantises first: while bytes have all their readers, none of these takes the bytes' maker in.
+    for may_take in (_dequantises, _any):
+        for op in maps:
+            while op.parent is not None and (producer := _fusible_producer(op, lengths, may_take)) is not None:
                 lengths[op] += lengths[producer] - 1
                 _fuse(producer, op, lengths[producer])
     for op in block.ops:
@@ -85,10 +91,14 @@ def _read_before_broadcasts(reader: MapOp) -> None:
     merge_repeated_operands(reader)
 
 
-def _fusible_producer(reader: MapOp, lengths: Mapping[MapOp, int]) -> MapOp | None:
+def _any(producer: MapOp) -> bool:
+    return True
+
+
+def _fusible_producer(reader: MapOp, lengths: Mapping[MapOp, int], may_take: Callable[[MapOp], bool]) -> MapOp | None:
     for operand in reader.ins:
         producer = operand.owner
-        if not isinstance(producer, MapOp) or producer.type.dims != reader.type.dims:
+        if not isinstance(producer, MapOp) or producer.type.dims != reader.type.dims or not may_take(producer):
             continue
         if len({*reader.ins, *producer.ins}) - 1 > MOST_OPERANDS or lengths[reader] + lengths[producer] > MOST_OPS:
             continue
@@ -98,16 +108,33 @@ def _fusible_producer(reader: MapOp, lengths: Mapping[MapOp, int]) -> MapOp | No
 
 
 def _is_cheap(producer: MapOp) -> bool:
-    """Whether the map only casts, so that to read its operand costs no more than to read its result.
+    """Whether to read the map's operand costs no more than to read its result: if it only casts, or dequantises bytes.
 
     One that narrows what a kernel makes for it alone costs nothing where it is: that will store it narrow.
     """
-    ops = (op for op in producer.epilogue.block.ops if not isinstance(op, arith.ConstantOp | YieldOp))
-    first = list(itertools.islice(ops, CHEAP_OPS + 1))
+    if _dequantises(producer):
+        return True
+    first = _first_ops(producer, CHEAP_OPS + 1)
     if len(first) > CHEAP_OPS or not all(isinstance(op, _CASTS) for op in first):
         return False
     made_for_it = all(isinstance(x.owner, KernelOp) and only_user_is(x, producer) for x in producer.ins)
     return not (made_for_it and any(isinstance(op, _NARROWING) for op in first))
+
+
+def _dequantises(producer: MapOp) -> bool:
+    """Whether the map makes wider numbers of one tensor of bytes, in few steps."""
+    if len(producer.ins) != 1 or producer.type.element_type not in (i32, f32):
+        return False
+    if tensor_type(producer.ins[0]).element_type != i8:
+        return False
+    first = _first_ops(producer, BYTE_OPS + 1)
+    return len(first) <= BYTE_OPS and all(isinstance(op, _CASTS + _ARITHMETIC) for op in first)
+
+
+def _first_ops(producer: MapOp, count: int) -> list[Operation]:
+    """What the map computes with, constants left out."""
+    ops = (op for op in producer.epilogue.block.ops if not isinstance(op, arith.ConstantOp | YieldOp))
+    return list(itertools.islice(ops, count))
 
 
 def _fuse(producer: MapOp, reader: MapOp, length: int) -> None:

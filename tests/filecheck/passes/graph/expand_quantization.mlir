@@ -27,7 +27,7 @@ func.func @sum(%total: !graph.tensor<M x 2 x i32>, %q: !graph.tensor<M x 2 x ui8
   func.return %6 : !graph.tensor<M x 2 x ui8>
 }
 
-// What is no sum of integers is divided.
+// A function's result is multiplied by the reciprocal.
 
 func.func @other(%total: !graph.tensor<M x i32>) -> !graph.tensor<M x i8> {
   %s = graph.constant @s : !graph.tensor<f32>
@@ -71,12 +71,12 @@ func.func @other(%total: !graph.tensor<M x i32>) -> !graph.tensor<M x i8> {
 // CHECK-NEXT: }
 // CHECK:      func.func @other(%total: !graph.tensor<M x i32>) -> !graph.tensor<M x i8> {
 // CHECK-NEXT:   %s = graph.constant @s : !graph.tensor<f32>
-// CHECK-NEXT:   %t = graph.constant @t : !graph.tensor<f32>
 // CHECK-NEXT:   %0 = graph.cast %total : (!graph.tensor<M x i32>) -> !graph.tensor<M x f32>
 // CHECK-NEXT:   %1 = graph.mul %0, %s : (!graph.tensor<M x f32>, !graph.tensor<f32>) -> !graph.tensor<M x f32>
 // CHECK-NEXT:   %2 = graph.tanh %1 : !graph.tensor<M x f32>
-// CHECK-NEXT:   %3 = graph.div %2, %t : (!graph.tensor<M x f32>, !graph.tensor<f32>) -> !graph.tensor<M x f32>
-// CHECK-NEXT:   %4 = graph.round %3 : !graph.tensor<M x f32>
-// CHECK-NEXT:   %5 = graph.cast %4 saturate : (!graph.tensor<M x f32>) -> !graph.tensor<M x i8>
-// CHECK-NEXT:   func.return %5 : !graph.tensor<M x i8>
+// CHECK-NEXT:   %3 = graph.constant @folded_6 : !graph.tensor<f32>
+// CHECK-NEXT:   %4 = graph.mul %2, %3 : (!graph.tensor<M x f32>, !graph.tensor<f32>) -> !graph.tensor<M x f32>
+// CHECK-NEXT:   %5 = graph.round %4 : !graph.tensor<M x f32>
+// CHECK-NEXT:   %6 = graph.cast %5 saturate : (!graph.tensor<M x f32>) -> !graph.tensor<M x i8>
+// CHECK-NEXT:   func.return %6 : !graph.tensor<M x i8>
 // CHECK-NEXT: }

@@ -25,6 +25,17 @@ func.func @two_readers(%x: !layout.tensor<4 x i32>) -> (!layout.tensor<4 x f32>,
   func.return %1, %2 : !layout.tensor<4 x f32>, !layout.tensor<4 x f32>
 }
 
+// What dequantises bytes is copied into all readers, so that bytes are stored, whatever made them.
+
+func.func @bytes(%x: !layout.tensor<4 x f32>) -> (!layout.tensor<4 x f32>, !layout.tensor<4 x f32>) {
+  %0 = kernel.map(%x) : !layout.tensor<4 x i8> each(%e) {%i = arith.fptosi %e : f32 to i32, %b = arith.trunci %i : i32 to i8}
+  %1 = kernel.map(%0) : !layout.tensor<4 x i32> each(%e) {%w = arith.extui %e : i8 to i32}
+  %2 = kernel.map(%1) : !layout.tensor<4 x f32> each(%e) {%number = arith.sitofp %e : i32 to f32}
+  %3 = kernel.map(%2) : !layout.tensor<4 x f32> each(%e) {%power = math.exp %e : f32}
+  %4 = kernel.map(%2, %3) : !layout.tensor<4 x f32> each(%e, %f) {%sum = arith.addf %e, %f : f32}
+  func.return %3, %4 : !layout.tensor<4 x f32>, !layout.tensor<4 x f32>
+}
+
 // A map reads what is repeated before it is; not where only a run can tell whether it is.
 
 func.func @repeated(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<N x 4 x f32>) -> !layout.tensor<broadcast(M, N) x 4 x f32> {
@@ -52,6 +63,12 @@ func.func @repeated(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<N x 4 x f32>
 // CHECK-NEXT:   %0 = kernel.map(%x) : !layout.tensor<4 x f32> each(%e) {%number = arith.sitofp %e : i32 to f32, %power = math.exp %number : f32}
 // CHECK-NEXT:   %1 = kernel.map(%0, %x) : !layout.tensor<4 x f32> each(%e, %e_1) {%number = arith.sitofp %e_1 : i32 to f32, %sum = arith.addf %e, %number : f32}
 // CHECK-NEXT:   func.return %0, %1 : !layout.tensor<4 x f32>, !layout.tensor<4 x f32>
+// CHECK-NEXT: }
+// CHECK-NEXT: func.func @bytes(%x: !layout.tensor<4 x f32>) -> (!layout.tensor<4 x f32>, !layout.tensor<4 x f32>) {
+// CHECK-NEXT:   %0 = kernel.map(%x) : !layout.tensor<4 x i8> each(%e) {%i = arith.fptosi %e : f32 to i32, %b = arith.trunci %i : i32 to i8}
+// CHECK-NEXT:   %1 = kernel.map(%0) : !layout.tensor<4 x f32> each(%e) {%w = arith.extui %e : i8 to i32, %number = arith.sitofp %w : i32 to f32, %power = math.exp %number : f32}
+// CHECK-NEXT:   %2 = kernel.map(%1, %0) : !layout.tensor<4 x f32> each(%f, %e) {%w = arith.extui %e : i8 to i32, %number = arith.sitofp %w : i32 to f32, %sum = arith.addf %number, %f : f32}
+// CHECK-NEXT:   func.return %1, %2 : !layout.tensor<4 x f32>, !layout.tensor<4 x f32>
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @repeated(%x: !layout.tensor<4 x f32>, %y: !layout.tensor<N x 4 x f32>) -> !layout.tensor<(broadcast(M, N)) x 4 x f32> {
 // CHECK-NEXT:   %0 = kernel.broadcast(%y) : !layout.tensor<(broadcast(M, N)) x 4 x f32>
