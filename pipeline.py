@@ -158,6 +158,8 @@ _CPU_PHASES = (
             "kernel-narrow-weights",
             "kernel-widen-floats",
             "kernel-split-concats",
+            # Before casts become part of other maps.
+            "kernel-narrow-sums",
             "kernel-fuse-maps",
             "kernel-fold-scales",
             "kernel-fuse-epilogues",

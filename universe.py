@@ -53,6 +53,7 @@ PASSES: dict[str, str] = {
     "kernel-round-products": "passes.kernel.round_products:KernelRoundProductsPass",
     "kernel-narrow-floats": "passes.kernel.narrow_floats:KernelNarrowFloatsPass",
     "kernel-narrow-weights": "passes.kernel.narrow_weights:KernelNarrowWeightsPass",
+    "kernel-narrow-sums": "passes.kernel.narrow_sums:KernelNarrowSumsPass",
     "kernel-widen-floats": "passes.kernel.widen_floats:KernelWidenFloatsPass",
     "kernel-choose-layouts": "passes.kernel.choose_layouts:KernelChooseLayoutsPass",
     "kernel-dead-code": "passes.kernel.dead_code:KernelDeadCodePass",

@@ -58,11 +58,11 @@ SLIDING = {
 # --- contractions -------------------------------------------------------------------------------------
 
 
-class ContractionOp(KernelOp):
-    """Sums of products. Those of integers narrower than 32 bits are summed in i32.
+class SummingOp(KernelOp):
+    """Sums, of integers narrower than 32 bits in i32.
 
     Below the graph level types of integers don't say whether they have a sign: ``unsigned`` lists the operands, by
-    number, that have none. ``in_type`` tells of the element as it is multiplied, ``ui8`` for one.
+    number, that have none. ``in_type`` tells of the element as it is summed or multiplied, ``ui8`` for one.
     """
 
     WEIGHTS: ClassVar[tuple[Attribute, ...]] = ()
@@ -75,6 +75,10 @@ class ContractionOp(KernelOp):
             return type_
         assert isinstance(type_.element_type, IntegerType)
         return type_.with_element(IntegerType(type_.element_type.width.data, Signedness.UNSIGNED))
+
+
+class ContractionOp(SummingOp):
+    """Sums of products."""
 
     def verify_operands(self) -> None:
         """C7: the elements can be multiplied and summed so."""
@@ -261,14 +265,29 @@ class MapOp(KernelOp):
 
 
 @irdl_op_definition
-class ReduceOp(KernelOp):
-    """Reduction of x over ``axes``, which stay with length 1. kind: sum, mean, max, min, prod."""
+class ReduceOp(SummingOp):
+    """Reduction of x over ``axes``, which stay with length 1. kind: sum, mean, max, min, prod.
+
+    C4: sums of i32 may be those of narrower integers; an operand without a sign is one of these.
+    """
 
     name = "kernel.reduce"
     kind = prop_def(StringAttr)
     axes = prop_def(IntegerList)
-    SYNTAX: ClassVar = {"kind": "word", "axes": "integers"}
+    SYNTAX: ClassVar = {"kind": "word", "axes": "integers", "unsigned": "integers"}
     VARIANT: ClassVar = "kind"
+
+    @property
+    def sums_narrow(self) -> bool:
+        """Whether narrow integers are summed in i32."""
+        element = self.ins[0].type.element_type  # pyright: ignore[reportAttributeAccessIssue]
+        return self.get("kind") == "sum" and element in _NARROW and self.sums_type == i32
+
+    def verify_operands(self) -> None:
+        if self.unsigned is not None and not (self.get("unsigned") == (0,) and self.sums_narrow):
+            raise VerifyException(
+                f"C4: operand {list(self.get('unsigned'))} is called unsigned, which summed bytes can be"
+            )
 
 
 @irdl_op_definition

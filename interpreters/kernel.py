@@ -144,10 +144,14 @@ def _window_attributes(op: k.KernelOp) -> dict[str, Any]:
     return {name: op.get(name) for name in ("strides", "pads", "dilations")}
 
 
+def _with_signs(op: k.SummingOp, operands: _Arrays) -> _Arrays:
+    unsigned = op.get("unsigned") or ()
+    return [x.view(f"u{x.dtype}") if index in unsigned else x for index, x in enumerate(operands)]
+
+
 def _factors(op: k.ContractionOp, operands: _Arrays) -> _Arrays:
     """The operands as they are multiplied: some are integers without a sign, floats as wide as their sums."""
-    unsigned = op.get("unsigned") or ()
-    operands = [x.view(f"u{x.dtype}") if index in unsigned else x for index, x in enumerate(operands)]
+    operands = _with_signs(op, operands)
     return [x.astype(np.float32) for x in operands] if op.sums_type == f32 else operands
 
 
@@ -180,6 +184,8 @@ def _pool(run: KernelInterpreter, op: k.PoolOp, operands: _Arrays) -> _Arrays:
 
 
 def _reduce(run: KernelInterpreter, op: k.ReduceOp, operands: _Arrays) -> _Arrays:
+    if op.sums_narrow:
+        operands = [_with_signs(op, operands)[0].astype(np.int32)]
     return evaluate("reduce", operands, {"kind": op.get("kind"), "axes": op.get("axes"), "keepdims": True})
 
 

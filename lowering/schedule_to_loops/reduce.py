@@ -10,7 +10,7 @@ several rows are summed at once); where it is reduced, a tile of partial results
 
 A reduction is never split among threads, so the result does not depend on their number. Partial results
 are as many as a tile has elements, and long sums go in blocks (``long_sums``), which keeps them accurate; narrow floats
-are summed in f32, and products of floats taken in f64.
+are summed in f32, narrow integers in i32, and products of floats taken in f64.
 
 Decisions: ``lanes`` of a vector; ``unroll`` vectors of partial results.
 """
@@ -67,8 +67,10 @@ class ReductionWalk:
 
     def __init__(self, stage: StageOp, nest: LoopNest, kernel: KernelOp, axes: Sequence[int]):
         self.nest, self.kernel = nest, kernel
-        positions = operand_positions(stage)
-        self.operands = [Operand(nest.operands[position]) for position in positions]
+        tensors = [nest.operands[position] for position in operand_positions(stage)]
+        if isinstance(kernel, ReduceOp) and kernel.unsigned is not None:
+            tensors[0] = nest.typed(tensors[0], kernel.in_type(0).element_type)
+        self.operands = [Operand(tensor) for tensor in tensors]
         self.operands.append(Operand(nest.operands[-1]))
         x = self.operands[0]
         self.axes = tuple(axis % x.layout.rank for axis in axes)
@@ -134,14 +136,15 @@ class ReductionWalk:
 
 
 class _Reduction(ReductionWalk):
-    def __init__(self, stage: StageOp, nest: LoopNest, kernel: KernelOp, kind: str, axes: Sequence[int]):
+    def __init__(self, stage: StageOp, nest: LoopNest, kernel: ReduceOp, kind: str, axes: Sequence[int]):
         super().__init__(stage, nest, kernel, axes)
         self.kind = kind
         self.combining = "sum" if kind == "mean" else kind
         own = self.operands[0].element_type
         # Blocks do nothing for long products, each factor of which rounds by its share of the product.
         in_f64 = kind == "prod" and isinstance(own, AnyFloat)
-        self.element = f64 if in_f64 else accumulator_element(own)
+        summed_as = kernel.sums_type if kernel.sums_narrow else own
+        self.element = f64 if in_f64 else accumulator_element(summed_as)
         narrow = isinstance(self.columns.size, int) and self.columns.size <= self.lanes
         self.column_tile = self.lanes if narrow else self.lanes * self.unroll
         if self.lanes_stay:

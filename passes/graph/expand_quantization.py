@@ -52,10 +52,9 @@ class GraphExpandQuantizationPass(ModulePass):
         %4 = graph.add %3, %zero : (!graph.tensor<M x 32 x f32>, !graph.tensor<f32>) -> ...
         %5 = graph.cast %4 saturate : (!graph.tensor<M x 32 x f32>) -> !graph.tensor<M x 32 x i8>
 
-    A factor goes through sums, products, maxima and minima that nothing else reads; what functions and long sums give is
-    multiplied by the reciprocal of the scale. Both are rounded on their own, so that a result that lay between two
-    integers may become the other one. A relu or a bound that the range of the integers
-    makes anyway is left out.
+    A factor goes through sums, products, maxima and minima that nothing else reads; what functions and long sums give
+    is multiplied by the reciprocal of the scale. Both are rounded on their own, so that a result that lay between two
+    integers may become the other one. A relu or a bound that the range of the integers makes anyway is left out.
     """
 
     name = "graph-expand-quantization"

@@ -1,4 +1,4 @@
-"""Multiplies integers where the real numbers that they stand for are multiplied."""
+"""Multiplies and sums integers where the real numbers that they stand for are."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SCALE_TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class GraphNarrowDequantizedPass(ModulePass):
-    """Products of dequantised numbers become products of the integers, whose result is dequantised.
+    """Products and sums of dequantised numbers become those of the integers, whose result is dequantised.
 
     before::
 
@@ -46,8 +46,8 @@ class GraphNarrowDequantizedPass(ModulePass):
         %5 = graph.dequantize %3, %4 : (!graph.tensor<M x 32 x i32>, !graph.tensor<1 x 32 x f32>) -> ...
 
     Of numbers of 8 bits, as many as have a sum that 32 bits hold, with one scale and zero point along the depth. A bias
-    of integers, whose scale is the product's, is added to the sums; any other to the result. ``graph-narrow-products``
-    then multiplies the numbers as they are.
+    of integers, whose scale is the product's, is added to the sums; any other to the result. Sums and means of numbers
+    with one scale likewise. ``graph-narrow-products`` then multiplies the numbers as they are.
     """
 
     name = "graph-narrow-dequantized"
@@ -60,6 +60,8 @@ class GraphNarrowDequantizedPass(ModulePass):
                     narrowing.matmul(operation)
                 elif isinstance(operation, graph.ConvOp):
                     narrowing.conv(operation)
+                elif isinstance(operation, graph.ReduceOp):
+                    narrowing.reduce(operation)
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,29 @@ class _Narrowing:
         if conv.bias is not None and bias is None:
             real = self.rewriter.insert(conv, graph.AddOp([real, self._reshaped(conv, conv.bias, channels)]))
         self.rewriter.replace(conv, [real])
+
+    def reduce(self, reduce: graph.ReduceOp) -> None:
+        """Sums and means of numbers with one scale: n zero points are taken from a sum of n integers."""
+        x = defined_by(reduce.x, graph.DequantizeOp)
+        if x is None or reduce.kind not in ("sum", "mean") or type_of(x.x).element_type not in _QUANTISED:
+            return
+        count = product(type_of(x.x).dims[axis] for axis in reduce.axes)
+        if not isinstance(count, int) or not 0 < count * _LARGEST_FACTOR <= _LARGEST_SUM:
+            return
+        if not all(map(_is_single, x.operands[1:])):
+            return
+        fields = {**fields_of(reduce), "kind": "sum"}
+        total = self.rewriter.insert(reduce, graph.ReduceOp([self._wide(reduce, x.x)], **fields))
+        if x.zero is not None:
+            number = self.rewriter.constant(reduce, np.asarray(count, np.int32), "count")
+            zero = self._wide(reduce, self._reshaped(reduce, x.zero, ()))
+            zeros = self.rewriter.insert(reduce, graph.MulOp([zero, number]))
+            total = self.rewriter.insert(reduce, graph.SubOp([total, zeros]))
+        scale = self._reshaped(reduce, x.scale, ())
+        if reduce.kind == "mean":
+            number = self.rewriter.constant(reduce, np.asarray(count, np.float32), "count")
+            scale = self.rewriter.insert(reduce, graph.DivOp([scale, number]))
+        self.rewriter.replace_with(reduce, graph.DequantizeOp([total, scale]))
 
     def _factors(self, operation: _Product) -> list[graph.DequantizeOp | None]:
         """What gives both factors, where they are dequantised."""

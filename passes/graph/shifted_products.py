@@ -20,7 +20,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from ...dialects import graph
 from ...dialects.graph import GraphOperation
 from ...dialects.graph.types import GraphTensorType, element_type_of, i8, i32, numpy_dtype, ui8
-from ...dialects.shape import Dim
+from ...dialects.shape import Dim, product
 from .rewriting import Rewriter, fields_of, type_of
 
 Term: TypeAlias = np.ndarray | SSAValue
@@ -113,6 +113,19 @@ class ShiftedFactor:
         wide = now.widened(self.x)
         return wide if self.zero is None else now.binary(graph.SubOp, wide, self.zero)
 
+    def sums(self, now: Arithmetic, axes: Sequence[int]) -> Term:
+        """The sums of the difference over some axes: n zero points taken from a sum of n integers, where n is known."""
+        count = product(shape_of(self.x)[axis] for axis in axes)
+        if (
+            isinstance(self.x, np.ndarray)
+            or self.zero is None
+            or not is_single(self.zero)
+            or not isinstance(count, int)
+        ):
+            return now.total(self.shifted(now), axes)
+        zeros = now.binary(graph.MulOp, now.reshape(self.zero, ()), np.asarray(count, np.int32))
+        return now.binary(graph.SubOp, now.total(self.x, axes), zeros)
+
 
 def shape_of(x: Term) -> tuple[Dim, ...]:
     return x.shape if isinstance(x, np.ndarray) else type_of(x).dims
@@ -177,7 +190,7 @@ def replace_matmul(matmul: graph.MatmulOp, a: ShiftedFactor, b: ShiftedFactor, r
         return False
     corrections: list[Term] = []
     if a.zero is not None:
-        *batch, columns = shape_of(sums := now.total(b.shifted(now), [depth_b]))
+        *batch, columns = shape_of(sums := b.sums(now, [depth_b]))
         sums = now.reshape(sums, [*batch, 1, columns] if batch else [columns])
         zero = _as_product(now, a, a.zero, matmul.transpose_a)
         corrections.append(now.binary(graph.MulOp, zero, sums))
@@ -252,7 +265,7 @@ def replace_conv(conv: graph.ConvOp, x: ShiftedFactor, w: ShiftedFactor, rewrite
         if any(conv.pads):
             padded = _padded(now, padded, x.zero, conv.pads)
             del fields["pads"]
-        sums = now.total(w.shifted(now), range(1, len(shape_of(w.x))))
+        sums = w.sums(now, range(1, len(shape_of(w.x))))
         amount = now.binary(graph.MulOp, now.reshape(x.zero, ()), sums)
         start = now.binary(graph.SubOp, np.zeros((), np.int32) if start is None else start, amount)
     corrections: list[Term] = []

@@ -52,8 +52,8 @@ class KernelFuseMapsPass(ModulePass):
 
         %1 = kernel.map(%y, %x) : ... each(%b, %a) {%n = arith.negf %a : f32, %s = arith.addf %n, %b : f32}
 
-    A map that only casts, or dequantises bytes, is also copied into several readers, and what a ``kernel.broadcast`` repeats is read as it
-    is, since a map broadcasts by itself. A result that its reader broadcasts is left alone: it
+    A map that only casts, or dequantises bytes, is also copied into several readers, and what a ``kernel.broadcast``
+    repeats is read as it is, since a map broadcasts by itself. A result that its reader broadcasts is left alone: it
     would be computed once for each copy of an element.
     """
 

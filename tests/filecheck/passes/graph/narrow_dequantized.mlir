@@ -30,6 +30,16 @@ func.func @conv(%x: !graph.tensor<1 x 3 x 5 x 5 x ui8>) -> !graph.tensor<1 x 2 x
   func.return %2 : !graph.tensor<1 x 2 x 5 x 5 x f32>
 }
 
+// A mean is a sum of integers by their number.
+
+func.func @mean(%x: !graph.tensor<N x 8 x 4 x 4 x ui8>) -> !graph.tensor<N x 8 x 1 x 1 x f32> {
+  %s = graph.constant @s : !graph.tensor<f32>
+  %z = graph.constant @z : !graph.tensor<ui8>
+  %0 = graph.dequantize %x, %s, %z : (!graph.tensor<N x 8 x 4 x 4 x ui8>, !graph.tensor<f32>, !graph.tensor<ui8>) -> !graph.tensor<N x 8 x 4 x 4 x f32>
+  %1 = graph.reduce mean %0 axes [2, 3] keepdims : (!graph.tensor<N x 8 x 4 x 4 x f32>) -> !graph.tensor<N x 8 x 1 x 1 x f32>
+  func.return %1 : !graph.tensor<N x 8 x 1 x 1 x f32>
+}
+
 // Scales along the depth stay where they are.
 
 func.func @depth(%x: !graph.tensor<M x 4 x ui8>, %y: !graph.tensor<4 x 2 x i8>) -> !graph.tensor<M x 2 x f32> {
@@ -71,6 +81,20 @@ func.func @depth(%x: !graph.tensor<M x 4 x ui8>, %y: !graph.tensor<4 x 2 x i8>) 
 // CHECK-NEXT:   %6 = graph.reshape %r : (!graph.tensor<2 x f32>) -> !graph.tensor<2 x 1 x 1 x f32>
 // CHECK-NEXT:   %7 = graph.add %5, %6 : (!graph.tensor<1 x 2 x 5 x 5 x f32>, !graph.tensor<2 x 1 x 1 x f32>) -> !graph.tensor<1 x 2 x 5 x 5 x f32>
 // CHECK-NEXT:   func.return %7 : !graph.tensor<1 x 2 x 5 x 5 x f32>
+// CHECK-NEXT: }
+// CHECK:      func.func @mean(%x: !graph.tensor<N x 8 x 4 x 4 x ui8>) -> !graph.tensor<N x 8 x 1 x 1 x f32> {
+// CHECK-NEXT:   %s = graph.constant @s : !graph.tensor<f32>
+// CHECK-NEXT:   %z = graph.constant @z : !graph.tensor<ui8>
+// CHECK-NEXT:   %0 = graph.cast %x : (!graph.tensor<N x 8 x 4 x 4 x ui8>) -> !graph.tensor<N x 8 x 4 x 4 x i32>
+// CHECK-NEXT:   %1 = graph.reduce sum %0 axes [2, 3] keepdims : (!graph.tensor<N x 8 x 4 x 4 x i32>) -> !graph.tensor<N x 8 x 1 x 1 x i32>
+// CHECK-NEXT:   %2 = graph.constant @count : !graph.tensor<i32>
+// CHECK-NEXT:   %3 = graph.cast %z : (!graph.tensor<ui8>) -> !graph.tensor<i32>
+// CHECK-NEXT:   %4 = graph.mul %3, %2 : !graph.tensor<i32>
+// CHECK-NEXT:   %5 = graph.sub %1, %4 : (!graph.tensor<N x 8 x 1 x 1 x i32>, !graph.tensor<i32>) -> !graph.tensor<N x 8 x 1 x 1 x i32>
+// CHECK-NEXT:   %6 = graph.constant @count_1 : !graph.tensor<f32>
+// CHECK-NEXT:   %7 = graph.div %s, %6 : !graph.tensor<f32>
+// CHECK-NEXT:   %8 = graph.dequantize %5, %7 : (!graph.tensor<N x 8 x 1 x 1 x i32>, !graph.tensor<f32>) -> !graph.tensor<N x 8 x 1 x 1 x f32>
+// CHECK-NEXT:   func.return %8 : !graph.tensor<N x 8 x 1 x 1 x f32>
 // CHECK-NEXT: }
 // CHECK:      func.func @depth(%x: !graph.tensor<M x 4 x ui8>, %y: !graph.tensor<4 x 2 x i8>) -> !graph.tensor<M x 2 x f32> {
 // CHECK-NEXT:   %s = graph.constant @s : !graph.tensor<f32>
