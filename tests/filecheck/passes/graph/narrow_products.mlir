@@ -75,17 +75,19 @@ func.func @conv(%x: !graph.tensor<1 x 8 x 5 x 5 x ui8>, %point: !graph.tensor<ui
 // CHECK-NEXT:   func.return %6 : !graph.tensor<M x 2 x i32>
 // CHECK-NEXT: }
 // CHECK:      func.func @both(%a: !graph.tensor<M x 8 x i8>, %b: !graph.tensor<8 x N x ui8>, %s: !graph.tensor<M x 1 x i32>, %t: !graph.tensor<i32>) -> !graph.tensor<M x N x i32> {
-// CHECK-NEXT:   %0 = graph.cast %b : (!graph.tensor<8 x N x ui8>) -> !graph.tensor<8 x N x i32>
-// CHECK-NEXT:   %1 = graph.sub %0, %t : (!graph.tensor<8 x N x i32>, !graph.tensor<i32>) -> !graph.tensor<8 x N x i32>
-// CHECK-NEXT:   %2 = graph.reduce sum %1 axes [0] : (!graph.tensor<8 x N x i32>) -> !graph.tensor<N x i32>
-// CHECK-NEXT:   %3 = graph.mul %s, %2 : (!graph.tensor<M x 1 x i32>, !graph.tensor<N x i32>) -> !graph.tensor<M x N x i32>
-// CHECK-NEXT:   %4 = graph.constant @ones_uint8_8x1 : !graph.tensor<8 x 1 x ui8>
-// CHECK-NEXT:   %5 = graph.matmul %a, %4 : (!graph.tensor<M x 8 x i8>, !graph.tensor<8 x 1 x ui8>) -> !graph.tensor<M x 1 x i32>
-// CHECK-NEXT:   %6 = graph.mul %t, %5 : (!graph.tensor<i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x 1 x i32>
-// CHECK-NEXT:   %7 = graph.matmul %a, %b : (!graph.tensor<M x 8 x i8>, !graph.tensor<8 x N x ui8>) -> !graph.tensor<M x N x i32>
-// CHECK-NEXT:   %8 = graph.sub %7, %3 : !graph.tensor<M x N x i32>
-// CHECK-NEXT:   %9 = graph.sub %8, %6 : (!graph.tensor<M x N x i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x N x i32>
-// CHECK-NEXT:   func.return %9 : !graph.tensor<M x N x i32>
+// CHECK-NEXT:   %0 = graph.constant @int32_8 : !graph.tensor<i32>
+// CHECK-NEXT:   %1 = graph.mul %t, %0 : !graph.tensor<i32>
+// CHECK-NEXT:   %2 = graph.cast %b : (!graph.tensor<8 x N x ui8>) -> !graph.tensor<8 x N x i32>
+// CHECK-NEXT:   %3 = graph.reduce sum %2 axes [0] : (!graph.tensor<8 x N x i32>) -> !graph.tensor<N x i32>
+// CHECK-NEXT:   %4 = graph.sub %3, %1 : (!graph.tensor<N x i32>, !graph.tensor<i32>) -> !graph.tensor<N x i32>
+// CHECK-NEXT:   %5 = graph.mul %s, %4 : (!graph.tensor<M x 1 x i32>, !graph.tensor<N x i32>) -> !graph.tensor<M x N x i32>
+// CHECK-NEXT:   %6 = graph.constant @ones_uint8_8x1 : !graph.tensor<8 x 1 x ui8>
+// CHECK-NEXT:   %7 = graph.matmul %a, %6 : (!graph.tensor<M x 8 x i8>, !graph.tensor<8 x 1 x ui8>) -> !graph.tensor<M x 1 x i32>
+// CHECK-NEXT:   %8 = graph.mul %t, %7 : (!graph.tensor<i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x 1 x i32>
+// CHECK-NEXT:   %9 = graph.matmul %a, %b : (!graph.tensor<M x 8 x i8>, !graph.tensor<8 x N x ui8>) -> !graph.tensor<M x N x i32>
+// CHECK-NEXT:   %10 = graph.sub %9, %5 : !graph.tensor<M x N x i32>
+// CHECK-NEXT:   %11 = graph.sub %10, %8 : (!graph.tensor<M x N x i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x N x i32>
+// CHECK-NEXT:   func.return %11 : !graph.tensor<M x N x i32>
 // CHECK-NEXT: }
 // CHECK:      func.func @middle(%x: !graph.tensor<1 x 8 x 5 x 5 x i8>) -> !graph.tensor<1 x 4 x 5 x 5 x i32> {
 // CHECK-NEXT:   %0 = graph.cast %x : (!graph.tensor<1 x 8 x 5 x 5 x i8>) -> !graph.tensor<1 x 8 x 5 x 5 x ui8>
