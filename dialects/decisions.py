@@ -236,8 +236,6 @@ def _atom_conflict(atom: str, kernel: GemmOp | ConvOp) -> str | None:
         return f"atom {atom} takes {atom_depth(atom)} at once, and the weights are packed by {panel_depth(kernel)}"
     if atom == GENERAL_ATOM:
         return None
-    if is_tile(atom) and isinstance(kernel, ConvOp) and kernel.get("algorithm") not in ("direct", "im2col"):
-        return f"atom {atom} multiplies tiles of whole matrices, which {kernel.get('algorithm')} convolutions lack"
     return None if ATOMS[atom].multiplies(*product_types(kernel)) else _other_types(atom, kernel)
 
 
@@ -297,27 +295,14 @@ class Direct(Nest):
             return conflict
         if not self.has_tiles:
             return f"{self.phrase('panel_chunks')} needs an atom of tiles" if self.panel_chunks > 1 else None
-        return self._tile_conflict(kernel, packed)
+        if not kernel.in_type(0).layout.block_of(1) or self.along != "width":
+            return f"atom {self.atom} takes x in blocks of channels, and tiles along the width"
+        return self.window_rows(kernel).conflict(kernel)
 
     @property
     def has_tiles(self) -> bool:
         """Whether the atom's registers are whole matrices."""
         return is_tile(self.atom)
-
-    def _tile_conflict(self, kernel: ConvOp, columns: int) -> str | None:
-        x, name = kernel.in_type(0), f"atom {self.atom}"
-        if columns not in (TILE_ROWS, TILE_BAND):
-            return f"{name} takes {TILE_ROWS} or {TILE_BAND} output channels, not {columns}"
-        if not x.layout.block_of(1) or kernel.get("groups") > 1:
-            return f"{name} takes x in blocks of channels, in one group"
-        if not self.strip or not dims.is_static(kernel.type.dims[2:]):
-            return f"{name} takes strips of an image of known size: strip of 1 or more, not {self.strip}"
-        words, steps = self.window_rows(kernel).words, ATOMS[self.atom].steps
-        if words < steps:
-            return f"{name} takes {steps} words at once, and a window has {words}"
-        if words % steps and isinstance(x.element_type, AnyFloat):
-            return f"{name} takes {steps} words at once, and a window of floats has {words}"
-        return None
 
     def window_rows(self, kernel: ConvOp) -> WindowRows:
         """What registers of whole matrices multiply."""
@@ -481,12 +466,28 @@ class Indirect(Nest):
         assert isinstance(kernel, ConvOp)
         if not self.table and kernel.reads_padding:
             return f"{self.phrase('table')}, but pixels read padding that is not in a halo of x"
-        return super().conflict(kernel) or _atom_conflict(self.atom, kernel)
+        conflict = super().conflict(kernel) or _atom_conflict(self.atom, kernel)
+        if conflict or not self.has_tiles:
+            return conflict
+        if self.table or self.order or self.threads:
+            return f"atom {self.atom} says the order, and finds what lies under windows by strides: no table"
+        return self.window_rows(kernel).conflict(kernel)
+
+    @property
+    def has_tiles(self) -> bool:
+        """Whether the atom's registers are whole matrices."""
+        return is_tile(self.atom)
+
+    def window_rows(self, kernel: ConvOp) -> WindowRows:
+        """What registers of whole matrices multiply."""
+        return WindowRows.of(kernel, ATOMS[self.atom], self.block, self.columns)
 
     def scratch(self, kernel: Operation) -> Dim | None:
-        """The table, and the channels of a pixel of zeros."""
+        """The table, and the channels of a pixel of zeros; or rows for registers of whole matrices."""
         assert isinstance(kernel, ConvOp)
         w = kernel.in_type(1)
+        if self.has_tiles:
+            return self.window_rows(kernel).scratch
         if not self.table:
             return None
         entries = dims.multiply(dims.product(w.dims[2:]), 8 * self.block)

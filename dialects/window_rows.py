@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..machines.atoms import TILE_ROW_BYTES, TILE_ROWS, Atom
+from xdsl.dialects.builtin import AnyFloat
+
+from ..machines.atoms import TILE_BAND, TILE_ROW_BYTES, TILE_ROWS, Atom
 from . import shape as dims
 from .kernel import ConvOp
 from .shape import Dim
@@ -80,3 +82,16 @@ class WindowRows:
     def scratch(self) -> Dim:
         last = self.atom.steps * self.columns * self.atom.depth * self.element_bytes
         return self.last_at + (last if self.last_words else 0)
+
+    def conflict(self, kernel: ConvOp) -> str | None:
+        """Why registers of whole matrices cannot multiply such rows by the kernel's weights, if they cannot."""
+        name, steps = f"atom {self.atom.name}", self.atom.steps
+        if self.columns not in (TILE_ROWS, TILE_BAND):
+            return f"{name} takes {TILE_ROWS} or {TILE_BAND} output channels, not {self.columns}"
+        if not self.pixels or not dims.is_static(kernel.type.dims[2:]):
+            return f"{name} takes strips of an image of known size: of 1 pixel or more, not {self.pixels}"
+        if self.words < steps:
+            return f"{name} takes {steps} words at once, and a window has {self.words}"
+        if self.last_words and isinstance(kernel.in_type(0).element_type, AnyFloat):
+            return f"{name} takes {steps} words at once, and a window of floats has {self.words}"
+        return None

@@ -58,8 +58,8 @@ def gemm_atom(kernel: GemmOp, target: Target) -> Atom | None:
     return tiles if tiles is not None and fills_tiles(kernel, tiles) else product_atom(kernel, target)
 
 
-def direct_atom(kernel: ConvOp, target: Target) -> Atom | None:
-    """As ``product_atom``, or one of whole matrices where a direct convolution is faster with it."""
+def rows_atom(kernel: ConvOp, target: Target) -> Atom | None:
+    """As ``product_atom``, or one of whole matrices where a direct or indirect convolution has rows that fill them."""
     atom, tiles = product_atom(kernel, target), target.atom_for(*product_types(kernel), tiles=True)
     return tiles if tiles is not None and _suits_tiles(kernel, tiles) else atom
 
@@ -77,15 +77,16 @@ def im2col_atom(kernel: ConvOp, target: Target) -> Atom | None:
 
 def _suits_tiles(kernel: ConvOp, atom: Atom) -> bool:
     """Whether the pixels of an image of known size, the window and the output channels fill registers well enough."""
-    channels = kernel.in_type(1).dims[1]
-    known = (channels, kernel.type.dims[1], *kernel.type.dims[2:], *kernel.in_type(1).dims[2:])
-    if kernel.get("groups") > 1 or not all(isinstance(size, int) for size in known):
+    x, w, y = kernel.in_type(0), kernel.in_type(1), kernel.type
+    if not all(isinstance(size, int) for size in (*w.dims, *y.dims[1:])):
         return False
-    words = int(window_words(kernel, atom.depth))
-    if words % atom.steps and isinstance(kernel.in_type(0).element_type, AnyFloat):
+    words, channels = int(window_words(kernel, atom.depth)), int(y.dims[1]) // kernel.get("groups")
+    fits = words % atom.steps == 0 or not isinstance(x.element_type, AnyFloat)
+    is_blocked = kernel.get("algorithm") == "direct"
+    if (kernel.get("groups") > 1 and channels % TILE_ROWS) or (is_blocked and int(w.dims[1]) < TILE_ROWS):
         return False
-    least = ((int(channels), TILE_ROWS), (words, TILE_ROWS), (int(kernel.type.dims[1]), TILE_ROWS + 1))
-    return int(dims.product(kernel.type.dims[2:])) >= TILE_ROWS and all(size >= enough for size, enough in least)
+    least = ((int(dims.product(y.dims[2:])), TILE_ROWS), (channels, TILE_ROWS), (words, atom.steps))
+    return fits and all(size >= enough for size, enough in least)
 
 
 MOST_STRIP_PIXELS = 128
@@ -231,6 +232,9 @@ def indirect_columns(kernel: ConvOp, target: Target) -> int:
     channels = kernel.type.dims[1]
     if not isinstance(channels, int):
         return 0
+    atom = rows_atom(kernel, target)
+    if atom is not None and atom.is_tile and (groups == 1 or channels // groups % TILE_ROWS == 0):
+        return TILE_ROWS if channels <= TILE_ROWS or (channels // groups % TILE_BAND and groups > 1) else TILE_BAND
     best, fewest_cycles = 0, float("inf")
     for vectors in (4, 3, 2, 1):
         width = vectors * target.lanes

@@ -39,6 +39,7 @@ from ...dialects.shared_attributes import vector_type
 from ...dialects.storage import element_bytes
 from .contraction import Contraction, Reach, Reader, RowTiles, Sum, Term, in_words
 from .conv_images import images_are_contiguous
+from .conv_tiles import lower_conv_tiles
 from .halo import fill_halo
 from .im2col_panel import window_axes
 from .loop_nest import INDEX, Index, LoopNest
@@ -55,6 +56,10 @@ OFFSET_BYTES = 8
 def lower_conv_indirect(stage: StageOp, nest: LoopNest) -> None:
     kernel = stage.kernel
     assert isinstance(kernel, ConvOp)
+    decisions = stage.decided(Indirect)
+    if decisions.has_tiles:
+        lower_conv_tiles(nest, kernel, decisions)
+        return
     fill_halo(nest, nest.operands[-1])
     _Indirect(stage, nest, kernel).lower()
 

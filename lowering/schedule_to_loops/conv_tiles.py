@@ -1,25 +1,30 @@
-"""Direct convolution in registers of whole matrices: strips of pixels, each a row of what lies under its window.
+"""Direct and indirect convolution in registers of whole matrices: strips of pixels, a row each of what a window holds.
 
 ::
 
-    for n, strip of output pixels                                (rows of the image, or part of one)
-      rows[pixel][tap][channels] = x under the window            (in scratch; in channel blocks x lies apart)
+    for n, group, strip of output pixels                         (rows of the image, or part of one)
+      rows[pixel][tap][channels] = x under the window            (in scratch)
       for panel of output channels
         for 32 pixels, or 16
           sums[pixels][channels] = rows * w[panel]               (2 x 2 registers, over 16 words at a time)
         for tile of the strip's pixels
           y[n, pixel, channels] = epilogue(bias + sums)
 
-Decisions: ``strip``: pixels of a strip; ``columns`` that go through the epilogue at once; ``panel_chunks``: pieces of
-the panels that threads share beside strips; ``channel_blocks`` of y in a panel, one or two registers wide.
+x and y lie both in channel blocks (direct) or both with the channels of a pixel side by side (indirect).
+Decisions: ``strip``, or ``block``: pixels of a strip; ``columns``, or ``rows``: pixels that go through the epilogue at
+once; ``panel_chunks``: pieces of the panels that threads share beside strips; ``channel_blocks`` or ``columns`` of a
+panel, one or two registers wide.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from xdsl.ir import SSAValue
+
 from ...dialects import shape as dims
-from ...dialects.decisions import Direct
+from ...dialects.decisions import Direct, Indirect
 from ...dialects.kernel import ConvOp
-from ...dialects.window_rows import WindowRows
 from ...machines.atoms import ATOMS, TILE_ROW_BYTES
 from .arithmetic import combine
 from .conv_images import CHANNEL_BLOCK, COLUMN, LANE, bias_tile, is_pointwise
@@ -30,29 +35,32 @@ from .register_tile import ResultTile, for_each_tile, store_result_tile, strides
 from .tile_products import LastWords, TileProduct, bands
 
 
-def lower_conv_tiles(nest: LoopNest, kernel: ConvOp, decisions: Direct) -> None:
-    """Writes the loops of a direct convolution whose atom is of tiles; x has the halo that its window needs."""
+def lower_conv_tiles(nest: LoopNest, kernel: ConvOp, decisions: Direct | Indirect) -> None:
+    """Writes the loops of a convolution whose atom is of tiles; x has the halo that its window needs."""
     fill_halo(nest, nest.operands[-1])
     _ConvTiles(nest, kernel, decisions).lower()
 
 
 class _ConvTiles:
-    def __init__(self, nest: LoopNest, kernel: ConvOp, decisions: Direct):
+    def __init__(self, nest: LoopNest, kernel: ConvOp, decisions: Direct | Indirect):
         self.nest, self.kernel = nest, kernel
         self.x, self.w, self.y = nest.operands[0], nest.operands[1], nest.operands[-1]
-        self.lanes, self.blocks = self.y.type.layout.block_of(1), decisions.channel_blocks
-        self.tile_columns, self.panel_chunks = decisions.columns, decisions.panel_chunks
-        self.columns = self.blocks * self.lanes
-        self.panels = -(-int(self.y.dims[1]) // self.columns)
+        self.size = decisions.window_rows(kernel)
+        self.lanes = self.y.type.layout.block_of(1)
+        """Output channels of a block; 0 where those of a pixel lie side by side."""
+        self.tile_pixels = decisions.columns if isinstance(decisions, Direct) else decisions.rows
+        self.panel_chunks = decisions.panel_chunks
+        self.columns, self.groups = self.size.columns, int(kernel.get("groups"))
+        self.group_channels = int(self.y.dims[1]) // self.groups
+        self.panels = -(-self.group_channels // self.columns)
         self.atom = ATOMS[decisions.atom]
-        self.size = WindowRows.of(kernel, self.atom, decisions.strip, self.columns)
         self.axes, self.x_strides = window_axes(nest, kernel), strides_by_axis(self.x)
         self.height, self.width = (nest.dim(size) for size in self.y.dims[2:])
         if is_pointwise(kernel, [self.x, self.y, *nest.operands[len(kernel.ins) : -1]]):
             self.height, self.width = 1, nest.dim(dims.product(self.y.dims[2:]))
         assert isinstance(self.width, int), "strips are of images whose width is known"
-        self.in_strip = max(1, decisions.strip // self.width)
-        self.across = min(self.width, decisions.strip)
+        self.in_strip = max(1, self.size.pixels // self.width)
+        self.across = min(self.width, self.size.pixels)
         size = self.size
         self.last: LastWords | None = None
         if size.last_words:
@@ -67,21 +75,23 @@ class _ConvTiles:
         chunk_panels = -(-self.panels // self.panel_chunks)
         if self.last is not None:
             self.last.clear()
-        with nest.forall([nest.dim(self.y.dims[0]), strips, pieces, self.panel_chunks]) as (n, strip, piece, chunk):
+        bounds = [nest.dim(self.y.dims[0]), self.groups, strips, pieces, self.panel_chunks]
+        with nest.forall(bounds) as (n, group, strip, piece, chunk):
             row, column = nest.mul(strip, self.in_strip), nest.mul(piece, self.across)
             rows = self._count(self.height, row, self.in_strip)
             columns = self._count(self.width, column, self.across)
             if self.panel_chunks == 1:
-                self._fill(n, (row, rows), (column, columns))
+                self._fill(n, group, (row, rows), (column, columns))
             else:
                 # The chunks of one strip follow each other: the first that this thread meets fills the rows.
                 with nest.when(nest.is_new(chunk)):
-                    self._fill(n, (row, rows), (column, columns))
+                    self._fill(n, group, (row, rows), (column, columns))
             first = nest.mul(chunk, chunk_panels)
             last = nest.minimum(nest.add(first, chunk_panels), self.panels)
             with nest.loop(first, last) as panel:
-                self._multiply(panel.index, nest.mul(rows, columns))
-                self._finish(n, panel.index, (row, rows), (column, columns))
+                number = nest.add(nest.mul(group, self.panels), panel.index)
+                self._multiply(number, nest.mul(rows, columns))
+                self._finish(n, number, (row, rows), (column, columns))
 
     def _count(self, extent: Index, first: Index, most: int) -> Index:
         if isinstance(extent, int) and extent % most == 0:
@@ -90,11 +100,12 @@ class _ConvTiles:
 
     # --- rows ---------------------------------------------------------------------------------------------
 
-    def _fill(self, n: Index, rows: tuple[Index, Index], columns: tuple[Index, Index]) -> None:
+    def _fill(self, n: Index, group: Index, rows: tuple[Index, Index], columns: tuple[Index, Index]) -> None:
         """Copies what lies under the window at pixels whose first row and column, and number of them, are given."""
         nest, size, (vertical, horizontal) = self.nest, self.size, self.axes
         (first_row, row_count), (first_column, column_count) = rows, columns
         image = nest.add(self.x.origin, nest.mul(n, self.x_strides[0, False]))
+        image = nest.add(image, nest.mul(group, self._channel_step(int(self.w.dims[1]))))
         with nest.loop(0, row_count) as row, nest.loops([vertical.window, horizontal.window]) as (i, j):
             y = vertical.position(nest, nest.add(first_row, row.index), i)
             x = horizontal.position(nest, first_column, j)
@@ -107,12 +118,19 @@ class _ConvTiles:
                 at = nest.add(source, nest.mul(column.index, step))
                 self._copy_channels(at, nest.add(target, nest.mul(column.index, size.stride)))
 
+    def _channel_step(self, channels: int) -> Index:
+        """Elements of x from a channel to the one so many further on: whole blocks where it lies in blocks."""
+        if block := self.x.type.layout.block_of(1):
+            return self.nest.mul(channels // block, self.x_strides[1, True])
+        return self.nest.mul(channels, self.x_strides[1, False])
+
     def _copy_channels(self, source: Index, target: Index) -> None:
         """All channels of a pixel under one tap, a cache line at a time."""
-        nest, lanes = self.nest, self.x.type.layout.block_of(1)
-        stride = self.x_strides[1, True]
+        nest, line = self.nest, TILE_ROW_BYTES // self.size.element_bytes
+        lanes = self.x.type.layout.block_of(1) or line
+        stride = self._channel_step(lanes)
         whole, single = divmod(int(self.w.dims[1]), lanes)
-        together = max(1, TILE_ROW_BYTES // (lanes * self.size.element_bytes))
+        together = max(1, line // lanes)
 
         def copy(block: Index, count: int) -> None:
             at, to = nest.add(source, nest.mul(block, stride)), nest.add(target, nest.mul(block, lanes))
@@ -153,18 +171,36 @@ class _ConvTiles:
 
         def finish_tile(row: Index, column: Index, count: int) -> None:
             pixel = nest.add(nest.mul(row, column_count), column)
-            shape = [count, self.blocks, self.lanes]
-            memory = nest.view(self.sums, nest.mul(pixel, self.columns), shape, [self.columns, self.lanes, 1])
-            sums = nest.load_vector(memory, [0, 0, 0], shape)
-            tile = ResultTile(
-                starts=[n, nest.mul(panel, self.blocks), nest.add(first_row, row), nest.add(first_column, column), 0],
-                spans=[(COLUMN, count), (CHANNEL_BLOCK, self.blocks), (LANE, self.lanes)],
-            )
+            tile = self._tile(n, panel, [nest.add(first_row, row), nest.add(first_column, column)], count)
+            strides = [self.columns, self.lanes, 1] if self.lanes else [self.columns, 1]
+            memory = nest.view(self.sums, nest.mul(pixel, self.columns), tile.shape, strides)
+            sums = nest.load_vector(memory, [0] * len(strides), tile.shape)
             if len(self.kernel.ins) > 2:
-                sums = combine(nest, "sum", bias_tile(nest, self.kernel, self.y, tile), sums)
+                sums = combine(nest, "sum", self._bias(tile), sums)
             store_result_tile(nest, self.kernel, sums, self.y, tile)
 
         with nest.loop(0, row_count) as row:
             for_each_tile(
-                nest, column_count, self.tile_columns, lambda column, count: finish_tile(row.index, column, count)
+                nest, column_count, self.tile_pixels, lambda column, count: finish_tile(row.index, column, count)
             )
+
+    def _tile(self, n: Index, panel: Index, place: Sequence[Index], pixels: int) -> ResultTile:
+        """Neighbouring pixels of the result, from the row and column ``place`` on, by a panel's channels."""
+        nest = self.nest
+        if self.lanes:
+            blocks = self.columns // self.lanes
+            spans = [(COLUMN, pixels), (CHANNEL_BLOCK, blocks), (LANE, self.lanes)]
+            return ResultTile([n, nest.mul(panel, blocks), *place, 0], spans)
+        # Panels divide the channels of each of several groups, or else the last is not full.
+        channel, lanes = nest.mul(panel, self.columns), None
+        if self.group_channels % self.columns:
+            lanes = nest.minimum(nest.sub(self.group_channels, channel), self.columns)
+        return ResultTile([n, *place, channel], [(2, pixels), (3, self.columns)], lanes)
+
+    def _bias(self, tile: ResultTile) -> SSAValue:
+        nest = self.nest
+        if self.lanes:
+            return bias_tile(nest, self.kernel, self.y, tile)
+        bias, shape = nest.operands[2], [self.columns]
+        memory = nest.view(bias.memory, nest.add(bias.origin, tile.starts[-1]), shape, [1])
+        return nest.broadcast(nest.load_vector(memory, [0], shape, tile.mask(nest, shape)), tile.shape)

@@ -52,7 +52,6 @@ from ...machines.atoms import TILE_BAND
 from ..gemm_walks import depth_tile
 from ..tiling import (
     block_columns,
-    direct_atom,
     even_tile,
     gemm_atom,
     gemm_columns,
@@ -60,6 +59,7 @@ from ..tiling import (
     im2col_tile,
     indirect_columns,
     product_atom,
+    rows_atom,
     rows_in_registers,
     tiles_along_height,
 )
@@ -297,7 +297,9 @@ class _FunctionLayouts:
     def conv_atom(self, op: ConvOp) -> Atom | None:
         if not isinstance(op.operands[1].owner, ConstantOp):
             return None
-        choose = {"direct": direct_atom, "im2col": im2col_atom}.get(op.get("algorithm"), product_atom)
+        choose = {"direct": rows_atom, "indirect": rows_atom, "im2col": im2col_atom}.get(
+            op.get("algorithm"), product_atom
+        )
         return choose(op, self.target)
 
     def winograd_columns(self, op: ConvOp) -> int:

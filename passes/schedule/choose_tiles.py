@@ -46,7 +46,6 @@ from ..gemm_walks import DepthTile, depth_tile, few_rows_tile, lies_by_depth
 from ..tiling import (
     block_atom,
     block_columns,
-    direct_atom,
     even_tile,
     gemm_atom,
     gemm_columns,
@@ -55,6 +54,7 @@ from ..tiling import (
     im2col_tile,
     lane_atom,
     product_atom,
+    rows_atom,
     rows_in_registers,
     tile_strip,
     tiles_along_height,
@@ -181,9 +181,9 @@ def _conv_direct(kernel: Operation, target: Target) -> Decisions:
     lanes = kernel.type.layout.block_of(1)
     vectors = lanes // target.lanes or 1
     blocks = kernel.in_type(1).layout.block_of(0) // lanes
-    tiles = direct_atom(kernel, target)
-    if tiles and tiles.is_tile and blocks * lanes in (TILE_ROWS, TILE_BAND) and panel_depth(kernel) == tiles.depth:
-        return _conv_tiles(kernel, blocks, tiles, target)
+    if tiles := _tiles_packed_for(kernel, target):
+        strip, chunks = _conv_tiles(kernel, tiles, target)
+        return Direct(channel_blocks=blocks, columns=TILE_PIXELS, strip=strip, panel_chunks=chunks, atom=tiles.name)
     largest = rows_in_registers(target, blocks * vectors)
     length = _row_length(kernel)
     height, width = kernel.type.dims[2:]
@@ -194,19 +194,23 @@ def _conv_direct(kernel: Operation, target: Target) -> Decisions:
     return Direct(channel_blocks=blocks, columns=columns, strip=_strip(kernel, length, columns, target), atom=atom)
 
 
-def _conv_tiles(kernel: ConvOp, blocks: int, atom: Atom, target: Target) -> Decisions:
-    """Strips of pixels that fill registers well, some of them for each thread, or else pieces of the panels."""
-    length, (height, width) = int(_row_length(kernel)), kernel.type.dims[2:]
+def _tiles_packed_for(kernel: ConvOp, target: Target) -> Atom | None:
+    """The atom of whole matrices for which the weights are packed, if they are for one."""
+    atom = rows_atom(kernel, target)
+    if atom is None or not atom.is_tile or panel_depth(kernel) != atom.depth:
+        return None
+    return atom if panel_width(kernel) in (TILE_ROWS, TILE_BAND) else None
+
+
+def _conv_tiles(kernel: ConvOp, atom: Atom, target: Target) -> tuple[int, int]:
+    """Pixels of a strip, which fill registers well; pieces of the panels, where threads have too few strips."""
+    length, (height, width), columns = int(_row_length(kernel)), kernel.type.dims[2:], panel_width(kernel)
     rows = int(height) if length == width else 1
-    columns = kernel.in_type(1).layout.block_of(0)
     row_bytes = element_bytes(kernel.in_type(0).element_type) * WindowRows.of(kernel, atom, 1, columns).stride
     strip = tile_strip(rows, length, target.l2_bytes // 4 // row_bytes)
     strips = -(-rows // max(1, strip // length)) * -(-length // min(strip, length)) * _at_least(kernel.type.dims[0])
-    panels = -(-int(kernel.type.dims[1]) // columns)
-    chunks = min(panels, -(-PIECES_TO_SHARE // strips)) if strips < PIECES_TO_SHARE else 1
-    return Direct(
-        channel_blocks=blocks, columns=TILE_PIXELS, strip=strip, panel_chunks=chunks, atom=atom.name,
-    )  # fmt: skip
+    strips, panels = strips * kernel.get("groups"), -(-int(kernel.type.dims[1]) // kernel.get("groups") // columns)
+    return strip, min(panels, -(-PIECES_TO_SHARE // strips)) if strips < PIECES_TO_SHARE else 1
 
 
 def _packed_atom(kernel: ConvOp, target: Target) -> str:
@@ -433,6 +437,13 @@ def _conv_indirect(kernel: Operation, target: Target) -> Decisions:
     assert isinstance(kernel, ConvOp)
     x, w = kernel.in_type(0), kernel.in_type(1)
     columns, window = w.layout.block_of(0), dims.product(w.dims[2:])
+    tiles = _tiles_packed_for(kernel, target)
+    if tiles and not kernel.reads_padding:
+        strip, chunks = _conv_tiles(kernel, tiles, target)
+        return Indirect(
+            rows=TILE_PIXELS, columns=columns, block=strip, lanes=target.lanes, table=False, panel_chunks=chunks,
+            atom=tiles.name,
+        )  # fmt: skip
     batch, channels, height, width = kernel.type.dims
     most = min(rows_in_registers(target, max(1, columns // target.lanes)), target.costs.row_pointers)
     padded = any(kernel.get("pads")) and not x.layout.halo

@@ -280,7 +280,7 @@ func.func @tiles_without_strips(%x: !layout.tensor<1 x 64 x 8 x 8 x i8, NCHW16c>
   func.return
 }
 
-// CHECK: C5: atom tdpbusd takes strips of an image of known size: strip of 1 or more, not 0
+// CHECK: C5: atom tdpbusd takes strips of an image of known size: of 1 pixel or more, not 0
 
 // -----
 
@@ -299,3 +299,12 @@ func.func @panels_without_tiles(%x: !layout.tensor<1 x 64 x 8 x 8 x i8, NCHW16c>
 }
 
 // CHECK: C5: oc chunks 2 needs an atom of tiles
+
+// -----
+
+func.func @tiles_by_a_table(%x: !layout.tensor<1 x 64 x 8 x 8 x i8, NHWC>, %w: !layout.tensor<32 x 64 x 1 x 1 x i8, AcdB32a4b>, %y: !layout.tensor<1 x 32 x 8 x 8 x i32, NHWC>) {
+  schedule.stage @conv0 %y = kernel.conv indirect(%x, %w) unsigned [0] plan {p block 64 tile 4, oc lanes 16, atom tdpbusd}
+  func.return
+}
+
+// CHECK: C5: atom tdpbusd says the order, and finds what lies under windows by strides: no table
