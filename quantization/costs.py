@@ -69,10 +69,7 @@ class Estimator:
         """Multiply-adds of f32 in a second."""
 
     def exact(self, work: Work) -> float:
-        rate = self._peak * (_WINOGRAD_GAIN if work.has_winograd else 1.0)
-        if work.depth == 1:
-            rate *= self._costs.depthwise_share
-        return self._seconds(work.products / rate, 4 * work.weights, 4 * (work.read + work.written))
+        return self._seconds(work.products / self._exact_rate(work), 4 * work.weights, 4 * (work.read + work.written))
 
     def static(self, work: Work, converted: int) -> float:
         """Of integers of 8 bits; ``converted`` of the numbers read come in f32."""
@@ -87,16 +84,21 @@ class Estimator:
 
     def narrow_weights(self, work: Work, bits: float) -> float:
         """Weights of so many bits, widened as they are read; arithmetic in f32."""
-        return self._seconds(work.products / self._peak, work.weights * bits / 8, 4 * (work.read + work.written))
+        exact = work.products / self._exact_rate(work)
+        return self._seconds(exact, work.weights * bits / 8, 4 * (work.read + work.written))
 
     def bf16(self, work: Work) -> float:
         """Both factors of bf16 where an instruction multiplies them, else weights alone."""
         pairs = [self._target.atom_for("bf16", "bf16", "f32", tiles=tiles) for tiles in (False, True)]
         atom = next((found for found in pairs if found is not None), None)
         gain = atom.depth if atom is not None and work.depth > 1 else 1
-        if work.has_winograd:
-            gain = max(gain, _WINOGRAD_GAIN)
         return self._seconds(work.products / (self._peak * gain), 2 * work.weights, 4 * (work.read + work.written))
+
+    def _exact_rate(self, work: Work) -> float:
+        """Multiply-adds of f32 in a second, by the best algorithm."""
+        if work.depth == 1:
+            return self._peak * self._costs.depthwise_share
+        return self._peak * (_WINOGRAD_GAIN if work.has_winograd else 1.0)
 
     def _integer_gain(self, work: Work) -> float:
         """How many times the multiply-adds of f32 the target does of 8-bit integers."""

@@ -15,8 +15,6 @@ class Form(Protocol):
     """A way to write products narrow. ``kind`` names it in reports."""
 
     kind: str
-    opset: int
-    """Of the standard operators, at least."""
 
     def obstacle(self, graph: OnnxGraph, layer: Layer) -> str:
         """Why a layer cannot be written so; empty where it can."""
@@ -56,11 +54,3 @@ def copied(node: NodeProto, inputs: list[str], output: str, name: str) -> NodePr
     copy.output.append(output)
     copy.name = name
     return copy
-
-
-def add_columns(graph: OnnxGraph, value: str, numbers: np.ndarray | None, output: str) -> None:
-    """output = value + numbers, one for each column; a copy where there are none."""
-    if numbers is None:
-        graph.add("Identity", [value], output)
-        return
-    graph.add("Add", [value, graph.add_constant(f"{output}_bias", numbers)], output)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from ..runtime.errors import LaminaError
+
+Written = TypeVar("Written")
 
 LARGEST_MESSAGE = 2_000_000_000
 """Bytes that a protobuf message, and so an .onnx file without external data, may have."""
@@ -35,6 +37,7 @@ class OnnxGraph:
             self._names.update(reads(node))
             self._names.update(node.output)
         self._makers: dict[str, NodeProto] | None = None
+        self._shared: dict[Hashable, Any] = {}
         self._readers: dict[str, list[NodeProto]] = {}
 
     # --- looking ----------------------------------------------------------------------------------------
@@ -104,6 +107,12 @@ class OnnxGraph:
         self._names.update(node.output)
         self.nodes.append(node)
         self._makers = None
+
+    def shared(self, key: Hashable, write: Callable[[], Written]) -> Written:
+        """The names of what is written once for all that ask for it by this key."""
+        if key not in self._shared:
+            self._shared[key] = write()
+        return self._shared[key]
 
     def remove(self, node: NodeProto) -> None:
         self.nodes = [other for other in self.nodes if other is not node]

@@ -47,7 +47,7 @@ class Process:
         self._progress = progress
         self._way = WAYS[to](calibration)
         self._graph = OnnxGraph(raised_to(model, self._way.opset))
-        self._is_fitted = data is not None
+        self._way.is_fitted = data is not None
         self._samples = list(probe) if data is None else read_samples(data, *_input_dims(model))
         try:
             machine = target_by_name(target)
@@ -102,7 +102,11 @@ class Process:
         """Lets the way see what it has to; gives the exact results of each run."""
         if not self._samples:
             return []
-        self._way.look_ahead(self._graph, layers, self._samples, self._progress)
+        if self._way.is_fitted:
+            before = self._way.look_ahead(self._graph, layers, self._samples, self._floats, self._progress)
+            for name, error in before.items():
+                self._rows[name].error_before = error
+                self._rows[name].remedies.append("smoothing")
         names = set(self._way.tensors(self._graph, layers, self._floats))
         return observe(self._graph, names, self._samples, self._way.see, self._progress)
 
@@ -142,7 +146,7 @@ class Process:
         corrections = {
             layer.name: -before[layer.name].mean.astype(np.float32)
             for layer in layers
-            if self._is_fitted and takes_bias(layer) and self._result_rows(layer) >= _ROWS_FOR_MEANS
+            if self._way.is_fitted and takes_bias(layer) and self._result_rows(layer) >= _ROWS_FOR_MEANS
         }
         after = trial.layer_errors(corrections) if corrections else before
         for layer in layers:

@@ -23,12 +23,10 @@ class StaticForm:
     """``schemes`` has one for each tensor that may be quantised; ``clip``: see ``weight_scheme``."""
 
     kind = "int8"
-    opset = 13
 
     def __init__(self, schemes: Mapping[str, Scheme], *, clip: bool = True) -> None:
         self.schemes = schemes
         self._clip = clip
-        self._pairs: dict[tuple[int, str], str] = {}
 
     def obstacle(self, graph: OnnxGraph, layer: Layer) -> str:
         unseen = [name for name in layer.inputs if name not in self.schemes]
@@ -57,22 +55,22 @@ class StaticForm:
             assert bias is not None
             graph.add("Add", [product, graph.add_constant(f"{output}_bias", bias)], output)
 
-    def dequantised(self, graph: OnnxGraph, value: str, result: str = "") -> str:
+    def dequantised(self, graph: OnnxGraph, value: str) -> str:
         """The tensor rounded to its integers, as f32 again; every reader of it shares the pair."""
-        key = (id(graph), value)
-        if key not in self._pairs:
-            scale, zero = self._parameters(graph, value, self.schemes[value])
-            integers = graph.add("QuantizeLinear", [value, scale, zero], graph.unique(f"{value}_quantized"))
-            result = result or graph.unique(f"{value}_dequantized")
-            self._pairs[key] = graph.add("DequantizeLinear", [integers, scale, zero], result)
-        return self._pairs[key]
+
+        def write() -> str:
+            return self._pair(graph, value, value, graph.unique(f"{value}_dequantized"))
+
+        return graph.shared(("int8", value), write)
 
     def quantise_result(self, graph: OnnxGraph, value: str, computed: str) -> None:
         """``value`` becomes ``computed`` rounded to its integers: whoever reads it reads that."""
-        scale, zero = self._parameters(graph, value, self.schemes[value])
-        integers = graph.add("QuantizeLinear", [computed, scale, zero], graph.unique(f"{value}_quantized"))
-        graph.add("DequantizeLinear", [integers, scale, zero], value)
-        self._pairs[id(graph), value] = value
+        graph.shared(("int8", value), lambda: self._pair(graph, value, computed, value))
+
+    def _pair(self, graph: OnnxGraph, name: str, value: str, result: str) -> str:
+        scale, zero = self._parameters(graph, name, self.schemes[name])
+        integers = graph.add("QuantizeLinear", [value, scale, zero], graph.unique(f"{name}_quantized"))
+        return graph.add("DequantizeLinear", [integers, scale, zero], result)
 
     def _parameters(self, graph: OnnxGraph, value: str, scheme: Scheme) -> tuple[str, str]:
         return (
@@ -92,15 +90,20 @@ class StaticForm:
         return Scheme(np.maximum(scheme.scale, least), scheme.zero)
 
     def _constant_weights(self, graph: OnnxGraph, layer: Layer, scheme: Scheme) -> str:
-        w = layer.weights(graph)
-        assert w is not None
+        """Of layers that share weights and scales, the same."""
         stem = layer.weight_name
-        inputs = [
-            graph.add_constant(f"{stem}_quantized", quantised(w, scheme, layer.axis)),
-            graph.add_constant(f"{stem}_scale", scheme.scale),
-            graph.add_constant(f"{stem}_zero_point", scheme.zero),
-        ]
-        return graph.add("DequantizeLinear", inputs, graph.unique(f"{stem}_dequantized"), axis=layer.axis)
+
+        def write() -> str:
+            w = layer.weights(graph)
+            assert w is not None
+            inputs = [
+                graph.add_constant(f"{stem}_quantized", quantised(w, scheme, layer.axis)),
+                graph.add_constant(f"{stem}_scale", scheme.scale),
+                graph.add_constant(f"{stem}_zero_point", scheme.zero),
+            ]
+            return graph.add("DequantizeLinear", inputs, graph.unique(f"{stem}_dequantized"), axis=layer.axis)
+
+        return graph.shared(("int8 weights", stem, layer.axis, scheme.scale.tobytes()), write)
 
     def _constant_bias(self, graph: OnnxGraph, layer: Layer, scheme: Scheme, bias: np.ndarray) -> str:
         """i32 in units of the products, which engines add to their sums; f32 where those do not run in integers."""

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from .block_form import BITS, BLOCK, BlockForm
+from .cast_form import CastForm
 from .costs import Estimator, Work
+from .dynamic_form import DynamicForm
 from .forms import Form
 from .integer_chains import Connections, write_chains
 from .layers import Layer
@@ -14,6 +17,7 @@ from .onnx_graph import OnnxGraph
 from .ranges import Calibration, RangeObserver
 from .running import Feeds, Progress
 from .schemes import Scheme
+from .smoothing import smooth
 from .static_form import StaticForm
 
 Corrections = Mapping[str, np.ndarray]
@@ -24,10 +28,11 @@ class Way:
     """Base of the ways: layers are written one by one, each with its own nodes. ``opset``: at least."""
 
     opset = 13
-    needs_data = False
 
     def __init__(self, calibration: Calibration) -> None:
         self.calibration = calibration
+        self.is_fitted = True
+        """Whether what is seen is data, and no mere probe."""
         self.shapes: dict[str, tuple[int, ...]] = {}
 
     def tensors(self, graph: OnnxGraph, layers: Sequence[Layer], floats: set[str]) -> Iterable[str]:
@@ -41,9 +46,18 @@ class Way:
         self.shapes[name] = array.shape
 
     def look_ahead(
-        self, graph: OnnxGraph, layers: Sequence[Layer], samples: Sequence[Feeds], progress: Progress | None
-    ) -> None:
-        """May change what the layers compute with before anything is measured; the model's results stay the same."""
+        self,
+        graph: OnnxGraph,
+        layers: Sequence[Layer],
+        samples: Sequence[Feeds],
+        floats: set[str],
+        progress: Progress | None,
+    ) -> dict[str, float]:
+        """May change what the layers compute with before anything is measured; the model's results stay the same.
+
+        Gives the errors that the layers changed would have had, by name.
+        """
+        return {}
 
     def form(self, graph: OnnxGraph, layers: Sequence[Layer], floats: set[str]) -> Form:
         """How layers are written, after all has been seen."""
@@ -69,10 +83,22 @@ def replace(graph: OnnxGraph, layer: Layer, form: Form, corrections: Corrections
     form.write(graph, layer, result, corrections.get(layer.name))
 
 
-class StaticWay(Way):
-    """Integers of 8 bits, whose scales are found on data."""
+class IntegerWay(Way):
+    """Activations of 8 bits: channels that are far larger than the others are smoothed."""
 
-    needs_data = True
+    def look_ahead(
+        self,
+        graph: OnnxGraph,
+        layers: Sequence[Layer],
+        samples: Sequence[Feeds],
+        floats: set[str],
+        progress: Progress | None,
+    ) -> dict[str, float]:
+        return smooth(graph, layers, samples, floats, progress)
+
+
+class StaticWay(IntegerWay):
+    """Integers of 8 bits, whose scales are found on data."""
 
     def __init__(self, calibration: Calibration) -> None:
         super().__init__(calibration)
@@ -105,4 +131,68 @@ class StaticWay(Way):
         return StaticForm(self._schemes, clip=self.calibration == Calibration.MEAN_SQUARE)
 
 
-WAYS: dict[str, type[Way]] = {"int8": StaticWay}
+class DynamicWay(IntegerWay):
+    """Integers of 8 bits, whose scales are found at each run."""
+
+    def form(self, graph: OnnxGraph, layers: Sequence[Layer], floats: set[str]) -> Form:
+        return DynamicForm()
+
+    def seconds(self, estimator: Estimator, work: Work, converted: int) -> float:
+        return estimator.dynamic(work)
+
+
+class CastWay(Way):
+    """Floats of 16 bits."""
+
+    kind = ""
+
+    def form(self, graph: OnnxGraph, layers: Sequence[Layer], floats: set[str]) -> Form:
+        return CastForm(self.kind)
+
+
+class Bfloat16Way(CastWay):
+    kind = "bf16"
+
+    def seconds(self, estimator: Estimator, work: Work, converted: int) -> float:
+        return estimator.bf16(work)
+
+
+class Float16Way(CastWay):
+    kind = "f16"
+
+    def seconds(self, estimator: Estimator, work: Work, converted: int) -> float:
+        return estimator.narrow_weights(work, 16)
+
+
+class BlockWay(Way):
+    """Weights of 4 bits in blocks."""
+
+    def __init__(self, calibration: Calibration) -> None:
+        super().__init__(calibration)
+        self._moments: dict[str, np.ndarray] = {}
+        self._inputs: set[str] = set()
+
+    def tensors(self, graph: OnnxGraph, layers: Sequence[Layer], floats: set[str]) -> Iterable[str]:
+        self._inputs = {layer.inputs[0] for layer in layers if not layer.is_convolution and layer.weight_name}
+        yield from super().tensors(graph, layers, floats)
+
+    def see(self, name: str, array: np.ndarray) -> None:
+        super().see(name, array)
+        if self.is_fitted and name in self._inputs:
+            rows = array.reshape(-1, array.shape[-1]).astype(np.float32)
+            self._moments[name] = self._moments.get(name, np.float32(0)) + rows.T @ rows
+
+    def form(self, graph: OnnxGraph, layers: Sequence[Layer], floats: set[str]) -> Form:
+        return BlockForm(self._moments)
+
+    def seconds(self, estimator: Estimator, work: Work, converted: int) -> float:
+        return estimator.narrow_weights(work, BITS + 36 / BLOCK)
+
+
+WAYS: dict[str, type[Way]] = {
+    "int8": StaticWay,
+    "int8-dynamic": DynamicWay,
+    "bf16": Bfloat16Way,
+    "f16": Float16Way,
+    "int4": BlockWay,
+}
