@@ -7,6 +7,8 @@ integers, too: a pair of QuantizeLinear and DequantizeLinear stands on each of i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from onnx import NodeProto
@@ -30,8 +32,36 @@ _ARITHMETIC = frozenset(
         *("Mul", "ReduceMean", "Relu", "Sigmoid", "Tanh"),
     )
 )
+_ELEMENTWISE = frozenset(
+    (
+        *("Add", "Clip", "Div", "Elu", "Erf", "Exp", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Max", "Min"),
+        *("Mish", "Mul", "Neg", "PRelu", "Pow", "Relu", "Sigmoid", "Softplus", "Sqrt", "Sub", "Swish", "Tanh"),
+    )
+)
 # Operators of which every input is a tensor; of the others it is the first.
 _OF_SEVERAL = frozenset(("Add", "Concat", "Mul"))
+
+
+class Engine(StrEnum):
+    """Whose way to read pairs a model is written for.
+
+    Lamina multiplies in integers whatever a product's result becomes, and does what follows it elementwise in f32 in
+    registers; onnxruntime takes a convolution for one of integers only where its result is quantised at once.
+    """
+
+    LAMINA = "lamina"
+    ONNXRUNTIME = "onnxruntime"
+
+
+@dataclass(frozen=True)
+class Chains:
+    """``behind``: elementwise nodes that stay f32, in a product's registers. ``between``: nodes on integers. ``made``:
+    results of both and of the products; ``quantised``: those with a pair."""
+
+    behind: Sequence[NodeProto]
+    between: Sequence[NodeProto]
+    made: set[str]
+    quantised: set[str]
 
 
 class Connections:
@@ -57,11 +87,12 @@ class Connections:
             schemes[name] = activation_scheme(*seen[root if root in seen else name].range(calibration))
         return schemes
 
-    def between(self, products: Sequence[Layer]) -> list[NodeProto]:
-        """The nodes all of whose tensors come from these products, and lead to one of them, by way of one another."""
-        made = {layer.output for layer in products}
+    def chains(self, products: Sequence[Layer], engine: Engine) -> Chains:
+        """How tensors pass between these products."""
+        behind = [] if engine == Engine.ONNXRUNTIME else self._behind(products)
+        made = {layer.output for layer in products} | {node.output[0] for node in behind}
         read = {name for layer in products for name in layer.inputs}
-        joined = list(self.nodes)
+        joined = [node for node in self.nodes if all(node is not other for other in behind)]
         while True:
             results = made | {name for node in joined for name in node.output}
             wanted = read | {name for node in joined for name in tensors_of(node)}
@@ -71,22 +102,36 @@ class Connections:
                 if all(name in results for name in tensors_of(node)) and all(name in wanted for name in node.output)
             ]
             if len(kept) == len(joined):
-                return kept
+                break
             joined = kept
+        if engine == Engine.ONNXRUNTIME:
+            wanted |= {layer.output for layer in products if layer.operator == "Conv"}
+        return Chains(behind, joined, results, results & wanted)
+
+    def _behind(self, products: Sequence[Layer]) -> list[NodeProto]:
+        """Elementwise operations on what a single product gives, which its kernel does in registers."""
+        source = {layer.output: layer.name for layer in products}
+        found = []
+        for node in self._graph.model().graph.node:
+            tensors = [name for name in node.input if name and not self._graph.is_constant(name)]
+            sources = {source.get(name) for name in tensors}
+            if node.op_type not in _ELEMENTWISE or node.domain or len(sources) != 1 or None in sources:
+                continue
+            own = self._graph.maker(node.output[0])
+            assert own is not None
+            source[node.output[0]] = source[tensors[0]]
+            found.append(own)
+        return found
 
 
-def write_chains(graph: OnnxGraph, products: Sequence[Layer], between: Sequence[NodeProto], form: StaticForm) -> None:
+def write_chains(graph: OnnxGraph, products: Sequence[Layer], chains: Chains, form: StaticForm) -> None:
     """Puts pairs on all tensors between quantised nodes; the products are still to be written.
 
     A Relu or Clip whose lower bound is 0 is dropped where its result is quantised: the least integer stands for 0.
     """
-    between = _without_bounds(graph, products, between)
-    made = {layer.output for layer in products} | {name for node in between for name in node.output}
-    read = {name for layer in products for name in layer.inputs} | {
-        name for node in between for name in tensors_of(node)
-    }
-    quantised = (made & read) | {layer.output for layer in products if layer.operator == "Conv"}
-    for value in sorted(quantised & form.schemes.keys()):
+    quantised = chains.quantised & form.schemes.keys()
+    dropped = _drop_bounds(graph, products, chains, quantised)
+    for value in sorted(quantised - dropped):
         maker = graph.maker(value)
         assert maker is not None
         computed = graph.unique(f"{value}_computed")
@@ -121,17 +166,19 @@ def _pads_with_tensor_or_zero(graph: OnnxGraph, node: NodeProto) -> bool:
     return value is not None and not value.any()
 
 
-def _without_bounds(graph: OnnxGraph, products: Sequence[Layer], between: Sequence[NodeProto]) -> list[NodeProto]:
-    makers = [*(layer.nodes[-1] for layer in products), *(node for node in between if node.op_type in ("Add", "Mul"))]
-    kept = list(between)
-    for maker in makers:
-        after = graph.only_reader(maker.output[0])
-        if after is None or not any(after is node for node in between) or not _is_bounded_by_zero(graph, after):
+def _drop_bounds(graph: OnnxGraph, products: Sequence[Layer], chains: Chains, quantised: set[str]) -> set[str]:
+    """Drops what only bounds a result that is quantised; gives the names of what was bounded, which are no more."""
+    sums = (node for node in (*chains.behind, *chains.between) if node.op_type in ("Add", "Mul"))
+    dropped = set()
+    for maker in [*(layer.nodes[-1] for layer in products), *sums]:
+        value = maker.output[0]
+        after = graph.only_reader(value)
+        if after is None or after.output[0] not in quantised or not _is_bounded_by_zero(graph, after):
             continue
         graph.remove(after)
-        graph.rename_result(maker, maker.output[0], after.output[0])
-        kept = [node for node in kept if node is not after]
-    return kept
+        graph.rename_result(maker, value, after.output[0])
+        dropped.add(value)
+    return dropped
 
 
 def _is_bounded_by_zero(graph: OnnxGraph, node: NodeProto) -> bool:

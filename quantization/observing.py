@@ -21,7 +21,7 @@ def observe(
     wanted = set(names) - set(graph.inputs) - set(graph.outputs)
     inside = [name for name in sorted(wanted) if graph.maker(name) is not None]
     seen = set(names)
-    executable = compiled(graph.model(inside), progress)
+    executable = compiled(graph.model(inside), samples, progress)
     results = []
     for sample, outputs in zip(samples, run_all(executable, samples, "calibrate", progress)):
         for name, array in (*sample.items(), *outputs.items()):

@@ -14,7 +14,7 @@ from ..runtime.errors import LaminaError
 from .costs import Estimator, work_of
 from .data import read_samples
 from .forms import Form, takes_bias
-from .integer_chains import Connections
+from .integer_chains import Connections, Engine
 from .layers import FoundLayers, Layer, find_layers
 from .observing import observe
 from .onnx_graph import OnnxGraph, float_values, raised_to
@@ -41,11 +41,12 @@ class Process:
         data: str | Path | Iterable[Feeds] | None,
         probe: Sequence[Feeds],
         calibration: Calibration,
+        engine: Engine,
         target: str,
         progress: Progress | None,
     ) -> None:
         self._progress = progress
-        self._way = WAYS[to](calibration)
+        self._way = WAYS[to](calibration, engine)
         self._graph = OnnxGraph(raised_to(model, self._way.opset))
         self._way.is_fitted = data is not None
         self._samples = list(probe) if data is None else read_samples(data, *_input_dims(model))
@@ -57,7 +58,6 @@ class Process:
         self._rows: dict[str, LayerReport] = {}
         self._report = QuantizationReport(to, machine.name, calibration.value, len(self._samples))
         self._report.data = _described(data)
-        self._report.bytes_before = _constant_bytes(model)
 
     def run(
         self, keep: Sequence[str], budget: float | None, all_layers: bool
@@ -66,6 +66,7 @@ class Process:
         if budget is not None and not self._samples:
             raise LaminaError("a budget for the error needs data to measure it on: give --data")
         prepare(self._graph)
+        self._report.bytes_before = _constant_bytes(self._graph.model())
         self._floats = float_values(self._graph)
         found = find_layers(self._graph, self._floats, keep)
         self._add_rows(found)
@@ -123,14 +124,13 @@ class Process:
                 able.append(layer)
         if not self._way.shapes:
             return able
-        between = Connections(self._graph, self._floats).between(able)
-        integers = {layer.output for layer in able} | {name for node in between for name in node.output}
-        return [layer for layer in able if self._is_faster(layer, integers) or all_layers]
+        made = Connections(self._graph, self._floats).chains(able, self._way.engine).made
+        return [layer for layer in able if self._is_faster(layer, made) or all_layers]
 
-    def _is_faster(self, layer: Layer, integers: set[str]) -> bool:
+    def _is_faster(self, layer: Layer, made: set[str]) -> bool:
         shapes, row = self._way.shapes, self._rows[layer.name]
         work = work_of(self._graph, layer, shapes)
-        converted = sum(math.prod(shapes.get(name, ())) for name in layer.inputs if name not in integers)
+        converted = sum(math.prod(shapes.get(name, ())) for name in layer.inputs if name not in made)
         row.seconds_before = self._estimator.exact(work)
         row.seconds = self._way.seconds(self._estimator, work, converted)
         if row.seconds <= row.seconds_before:
@@ -212,7 +212,7 @@ class Process:
         model = graph.model()
         if not exact:
             return model, None
-        executable = compiled(model, self._progress)
+        executable = compiled(model, self._samples, self._progress)
         return model, relative_error(exact, list(run_all(executable, self._samples, "check", self._progress)))
 
     def _finish(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import onnx
 
 from ..runtime.errors import LaminaError
+from .integer_chains import Engine
 from .onnx_graph import LARGEST_MESSAGE
 from .process import Process
 from .ranges import Calibration
@@ -19,6 +21,8 @@ from .ways import WAYS
 
 if TYPE_CHECKING:
     from ..frontend.model_file import ModelSource
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ def quantize(
     budget: float | None = None,
     keep: Sequence[str] = (),
     calibration: str = Calibration.MEAN_SQUARE,
+    engine: str = Engine.LAMINA,
     target: str = "host",
     all_layers: bool = False,
     progress: Progress | None = None,
@@ -53,7 +58,8 @@ def quantize(
     ``data``: feeds of some runs, or a file or folder of them: see ``read_samples``; ``probe``: others, on which errors
     are measured where there is no data, and nothing is fitted to. ``budget``: how large the error of
     the results may be, relative to their root mean square; layers stay in float32 until it is met. ``keep``: patterns
-    of names, or operators, of layers that stay. ``calibration``: how ranges follow from what is seen. ``target``: the
+    of names, or operators, of layers that stay. ``calibration``: how ranges follow from what is seen. ``engine``: whose
+    way to read int8 the file suits; others run it too, with the same numbers. ``target``: the
     machine whose costs say what is faster; ``all_layers`` does not ask that. ``output``: the file to write, ``.onnx``
     or ``.lamina``. Raises LaminaError.
     """
@@ -66,7 +72,9 @@ def quantize(
         )
     from ..frontend.model_file import load_model
 
-    process = Process(load_model(model), to, data, probe, _calibration(calibration), target, progress)
+    process = Process(
+        load_model(model), to, data, probe, _named(calibration, Calibration), _named(engine, Engine), target, progress
+    )
     result = Quantized(*process.run(keep, budget, all_layers))
     result.report.model = str(model) if isinstance(model, str | Path) else ""
     if output is not None:
@@ -93,8 +101,8 @@ def save(model: onnx.ModelProto, path: Path) -> None:
     onnx.save_model(model, str(path), save_as_external_data=True, location=f"{path.name}.data")
 
 
-def _calibration(name: str) -> Calibration:
+def _named(name: str, choices: type[Choice]) -> Choice:
     try:
-        return Calibration(name)
+        return choices(name)
     except ValueError as error:
-        raise LaminaError(f"'{name}' is no way to find ranges: expected one of {', '.join(Calibration)}") from error
+        raise LaminaError(f"'{name}' is unknown: expected one of {', '.join(choices)}") from error

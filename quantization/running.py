@@ -17,12 +17,18 @@ Progress = Callable[[str, str, int, int], None]
 """Takes what goes on, a step of it, and how many of the step's parts are done of how many."""
 
 
-def compiled(model: onnx.ModelProto, progress: Progress | None = None) -> Executable:
-    """The model for this machine. It is not kept: few of those made here run twice."""
+def compiled(model: onnx.ModelProto, samples: Sequence[Feeds], progress: Progress | None = None) -> Executable:
+    """The model for this machine and what it is to run on, sizes that are always the same being fixed.
+
+    It is not kept: few of those made here run twice.
+    """
     from ..compiler import compile
     from ..pipeline import PipelineOptions
 
-    return compile(model, options=PipelineOptions(use_cache=False, progress=progress))
+    inputs = {value.name for value in model.graph.input} & samples[0].keys()
+    shapes = {name: {np.shape(sample[name]) for sample in samples} for name in inputs}
+    fixed = {name: next(iter(found)) for name, found in shapes.items() if len(found) == 1}
+    return compile(model, shapes=fixed, options=PipelineOptions(use_cache=False, progress=progress))
 
 
 def run_all(

@@ -54,7 +54,7 @@ class LayerTrial:
             extra_outputs += _write_twice(copy, layer.of(copy), form, number, columns)
         model = copy.model(extra_outputs)
         model.graph.input.extend(inputs)
-        self._executable = compiled(model, progress)
+        self._executable = compiled(model, samples, progress)
         self._exact: list[dict[str, np.ndarray]] = []
 
     def layer_errors(self, corrections: dict[str, np.ndarray] | None = None) -> dict[str, LayerError]:

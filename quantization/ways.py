@@ -11,7 +11,7 @@ from .cast_form import CastForm
 from .costs import Estimator, Work
 from .dynamic_form import DynamicForm
 from .forms import Form
-from .integer_chains import Connections, write_chains
+from .integer_chains import Connections, Engine, write_chains
 from .layers import Layer
 from .onnx_graph import OnnxGraph
 from .ranges import Calibration, RangeObserver
@@ -29,8 +29,8 @@ class Way:
 
     opset = 13
 
-    def __init__(self, calibration: Calibration) -> None:
-        self.calibration = calibration
+    def __init__(self, calibration: Calibration, engine: Engine) -> None:
+        self.calibration, self.engine = calibration, engine
         self.is_fitted = True
         """Whether what is seen is data, and no mere probe."""
         self.shapes: dict[str, tuple[int, ...]] = {}
@@ -100,8 +100,8 @@ class IntegerWay(Way):
 class StaticWay(IntegerWay):
     """Integers of 8 bits, whose scales are found on data."""
 
-    def __init__(self, calibration: Calibration) -> None:
-        super().__init__(calibration)
+    def __init__(self, calibration: Calibration, engine: Engine) -> None:
+        super().__init__(calibration, engine)
         self._observers: dict[str, RangeObserver] = {}
         self._schemes: dict[str, Scheme] = {}
 
@@ -124,7 +124,7 @@ class StaticWay(IntegerWay):
         self, graph: OnnxGraph, layers: Sequence[Layer], form: Form, corrections: Corrections, floats: set[str]
     ) -> None:
         own = self._fresh_form()  # Pairs belong to one graph.
-        write_chains(graph, layers, Connections(graph, floats).between(layers), own)
+        write_chains(graph, layers, Connections(graph, floats).chains(layers, self.engine), own)
         super().write(graph, layers, own, corrections, floats)
 
     def _fresh_form(self) -> StaticForm:
@@ -167,8 +167,8 @@ class Float16Way(CastWay):
 class BlockWay(Way):
     """Weights of 4 bits in blocks."""
 
-    def __init__(self, calibration: Calibration) -> None:
-        super().__init__(calibration)
+    def __init__(self, calibration: Calibration, engine: Engine) -> None:
+        super().__init__(calibration, engine)
         self._moments: dict[str, np.ndarray] = {}
         self._inputs: set[str] = set()
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...quantization.integer_chains import Engine
 from ...quantization.ranges import Calibration
 from ..common import (
     DimOption,
@@ -81,6 +82,9 @@ def quantize(
     calibration: Annotated[
         Calibration, typer.Option("--calibration", help="How the range of a tensor follows from what is seen of it.")
     ] = Calibration.MEAN_SQUARE,
+    engine: Annotated[
+        Engine, typer.Option("--engine", help="Whose way to read int8 the file suits; others run it too.")
+    ] = Engine.LAMINA,
     target: Annotated[
         str, typer.Option("--target", metavar="NAME", help="The machine whose costs say what is faster narrow.")
     ] = "host",
@@ -126,6 +130,7 @@ def quantize(
             budget=budget,
             keep=keep or (),
             calibration=calibration,
+            engine=engine,
             target=target,
             all_layers=all_layers,
             progress=progress,
