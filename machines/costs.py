@@ -20,6 +20,8 @@ class Costs:
     winograd_share: float
     widened_share: float
     """Of integers that are widened one by one before they are multiplied."""
+    tile_speed: float
+    """Of registers of whole matrices, over vectors that multiply words of the same width."""
     indirect_row_channels: float
     """Finding the rows of a tap of an indirect convolution costs about as much as so many channels of it."""
 

@@ -9,6 +9,7 @@ CPU_COSTS = Costs(
     indirect_share=0.97,
     winograd_share=0.9,
     widened_share=0.5,
+    tile_speed=4.0,
     indirect_row_channels=2,
     sum_latency=4.0,
     loads_per_cycle=2.0,

@@ -16,7 +16,8 @@ from xdsl.dialects.builtin import AnyFloat
 from ...dialects.kernel import ConvOp
 from ...dialects.shape import Dim
 from ...dialects.storage import element_bytes
-from ..tiling import im2col_tile, indirect_columns, product_atom
+from ...machines.atoms import TILE_ROWS
+from ..tiling import im2col_tile, indirect_columns, product_atom, rows_atom
 
 if TYPE_CHECKING:
     from ...machines import Target
@@ -81,6 +82,9 @@ def estimate_seconds(kernel: ConvOp, algorithm: str, target: Target) -> float:
             # Lanes without a channel are computed and stored like the others.
             size = element_bytes(kernel.type.element_type)
             copied = size * (padded - channels) * pixels(kernel) / costs.layout_change_bandwidth
+            tiles = rows_atom(kernel, target)
+            if tiles is not None and tiles.is_tile and known_size(kernel.in_type(1).dims[1]) >= TILE_ROWS:
+                return _operations(kernel, tiles.depth, target) / (costs.tile_speed * peak) + copied
             # Channels that fill no block lie apart.
             in_words = depth if known_size(kernel.in_type(1).dims[1]) >= block else 1
             return _operations(kernel, in_words, target) / peak * padded / max(channels, 1) + copied
@@ -96,6 +100,9 @@ def estimate_seconds(kernel: ConvOp, algorithm: str, target: Target) -> float:
             padded = -(-channels // columns) * columns
             overhead = 1 + costs.indirect_row_channels / max(known_size(kernel.in_type(1).dims[1]), 1)
             operations = _operations(kernel, depth, target)
+            tiles = rows_atom(kernel, target)
+            if tiles is not None and tiles.is_tile:
+                operations = _operations(kernel, tiles.depth, target) / costs.tile_speed
             products = operations / (costs.indirect_share * peak) * padded / max(channels, 1) * overhead
             return products + _conversion_seconds(kernel, target)
     return _winograd_seconds(kernel, WINOGRAD_TILES[algorithm], peak, target)

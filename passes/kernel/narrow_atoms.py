@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from xdsl.dialects.builtin import bf16
+from xdsl.ir import Block
+
 from ...dialects.kernel import ConstantOp, ContractionOp, ConvOp, GemmOp
-from ..tiling import fills_tiles
+from ..tiling import fills_tiles, rows_atom
 from .conv_costs import channel_block
+from .views import tensor_type
 from .widening import through_views
 
 if TYPE_CHECKING:
@@ -23,12 +27,12 @@ class NarrowAtoms:
 
     dot: Atom | None
     tiles: Atom | None
-    least_channels: int
+    target: Target
 
     @classmethod
     def of(cls, target: Target) -> NarrowAtoms:
         dot, tiles = (target.atom_for(*_PRODUCTS, tiles=tiles) for tiles in (False, True))
-        return cls(dot, tiles, channel_block(target))
+        return cls(dot, tiles, target)
 
     @property
     def has_any(self) -> bool:
@@ -38,10 +42,23 @@ class NarrowAtoms:
         """Whether the product would be taken by one of them, for which the weights of a convolution lie packed."""
         if isinstance(op, GemmOp) and self.tiles is not None and fills_tiles(op, self.tiles):
             return True
-        if self.dot is None or not isinstance(op, ConvOp):
+        if not isinstance(op, ConvOp):
             return self.dot is not None
-        channels, weights = op.in_type(1).dims[1], through_views(op.ins[1])[0].owner
-        # A constant, or one of bf16 that is widened.
-        if isinstance(weights, ConstantOp):
-            return isinstance(channels, int) and channels >= self.least_channels
-        return False
+        if not isinstance(through_views(op.ins[1])[0].owner, ConstantOp):
+            return False
+        channels = op.in_type(1).dims[1]
+        if self.dot is not None and isinstance(channels, int) and channels >= channel_block(self.target):
+            return True
+        return self.tiles is not None and self._fills_tiles(op)
+
+    def _fills_tiles(self, op: ConvOp) -> bool:
+        narrow = with_narrow_factors(op)
+        atom = rows_atom(narrow, self.target)
+        narrow.erase()
+        return atom is not None and atom.is_tile
+
+
+def with_narrow_factors(op: ConvOp) -> ConvOp:
+    """The same convolution of bf16 numbers, in no block."""
+    stand_ins = Block(arg_types=[tensor_type(value).with_element(bf16) for value in op.ins[:2]])
+    return op.clone(dict(zip(op.ins[:2], stand_ins.args, strict=True)))

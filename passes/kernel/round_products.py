@@ -19,8 +19,9 @@ from ...dialects.kernel import ConcatOp, ConstantOp, ContractionOp, ConvOp, Gemm
 from .choose_algorithms import fastest_algorithm
 from .conv_costs import estimate_seconds, known_size
 from .dead_code import remove_unread
+from .fold_scales import fold_scales
 from .fuse_epilogues import COMPUTING
-from .narrow_atoms import NarrowAtoms
+from .narrow_atoms import NarrowAtoms, with_narrow_factors
 from .views import VIEWS, tensor_type
 from .widening import through_views, viewed_again
 
@@ -72,6 +73,8 @@ class KernelRoundProductsPass(ModulePass):
         for function in op.ops:
             if isinstance(function, func.FuncOp) and function.body.blocks:
                 block = function.body.block
+                # A factor of the sums, not of what is rounded: else casts would find it in their way.
+                fold_scales(block)
                 _Rounding(context.constants, _Choice(context).among(block)).apply()
                 remove_unread(block)
 
@@ -98,7 +101,7 @@ class _Choice:
         costs = self.target.costs
         if isinstance(op, ConvOp):
             wide, _ = fastest_algorithm(op, self.context, self.context.winograd_error)
-            twin = _with_narrow_factors(op)
+            twin = with_narrow_factors(op)
             narrow, _ = fastest_algorithm(twin, self.context, self.context.winograd_error)
             seconds = estimate_seconds(op, wide, self.target) - estimate_seconds(twin, narrow, self.target)
             twin.erase()
@@ -122,12 +125,6 @@ def _depth(op: ContractionOp) -> int:
 
 def _root(value: SSAValue) -> SSAValue:
     return through_views(value)[0]
-
-
-def _with_narrow_factors(op: ConvOp) -> ConvOp:
-    """The convolution of bf16 numbers, in no block."""
-    stand_ins = Block(arg_types=[tensor_type(value).with_element(bf16) for value in op.ins[:2]])
-    return op.clone(dict(zip(op.ins[:2], stand_ins.args, strict=True)))
 
 
 def _readers(value: SSAValue) -> Iterator[Operation]:

@@ -114,18 +114,21 @@ def test_weights_of_models_in_f16_stay_so() -> None:
     np.testing.assert_allclose(found, x.astype(np.float64) @ weight + bias, rtol=1e-3, atol=1e-4)
 
 
-@needs_dot
-@pytest.mark.parametrize("name", ["squeezenet1_1", "mobilenet_v2"])
-def test_networks_are_within_bounds(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [("squeezenet1_1", "host"), pytest.param("mobilenet_v2", WITH_DOT, marks=needs_dot)],
+)
+def test_networks_are_within_bounds(name: str, target: str) -> None:
     network = NETWORKS[name]
     try:
         path = network.locate()
     except ModelUnavailable as problem:
         pytest.skip(str(problem))
     feeds = network.feeds()
-    exact, narrow = lamina.compile(path), lamina.compile(path, precision="bf16", target=WITH_DOT)
+    exact, narrow = lamina.compile(path), lamina.compile(path, precision="bf16", target=target)
     assert error(narrow.run(feeds), exact.run(feeds)) < BOUNDS["bf16"]
-    assert narrow.constants.nbytes < exact.constants.nbytes
+    if target != "host":
+        assert narrow.constants.nbytes < exact.constants.nbytes
 
 
 def test_is_remembered(tmp_path: Path) -> None:

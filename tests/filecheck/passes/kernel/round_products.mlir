@@ -1,5 +1,6 @@
 // RUN: lamina-opt %s --machine avx512_vnni_bf16 -p 'kernel-round-products{precision=bf16}' --constant 'weight=dense<1.1> : tensor<64x32xf32>' --constant 'window=dense<0.5> : tensor<64x64x3x3xf32>' --constant 'point=dense<0.5> : tensor<64x32x1x1xf32>' --constant 'short=dense<0.5> : tensor<1x32xf32>' | filecheck %s
 // RUN: lamina-opt %s --machine avx512_vnni_bf16 -p kernel-round-products --constant 'weight=dense<1.1> : tensor<64x32xf32>' --constant 'window=dense<0.5> : tensor<64x64x3x3xf32>' --constant 'point=dense<0.5> : tensor<64x32x1x1xf32>' --constant 'short=dense<0.5> : tensor<1x32xf32>' | filecheck %s --check-prefix WIDE
+// RUN: lamina-opt %s --machine avx512_amx -p 'kernel-round-products{precision=bf16}' --constant 'weight=dense<1.1> : tensor<64x32xf32>' --constant 'window=dense<0.5> : tensor<64x64x3x3xf32>' --constant 'point=dense<0.5> : tensor<64x32x1x1xf32>' --constant 'short=dense<0.5> : tensor<1x32xf32>' | filecheck %s --check-prefix TILES
 
 // WIDE-NOT: bf16
 
@@ -39,10 +40,32 @@ func.func @moved(%x: !layout.tensor<1 x 16 x 8 x 8 x f32>) -> !layout.tensor<1 x
 
 // CHECK-LABEL: @in_f32
 // CHECK-NOT:     bf16
+// CHECK-LABEL: @scaled
+
+// Registers of whole matrices are faster than the transforms.
+
+// TILES-LABEL: @in_f32
+// TILES:         kernel.constant @window.bf16
 func.func @in_f32(%x: !layout.tensor<1 x 64 x 56 x 56 x f32>, %t: !layout.tensor<N x 1 x f32>) -> (!layout.tensor<1 x 64 x 56 x 56 x f32>, !layout.tensor<N x 32 x f32>) {
   %w = kernel.constant @window : !layout.tensor<64 x 64 x 3 x 3 x f32>
   %y = kernel.conv(%x, %w) pads [1, 1, 1, 1] : !layout.tensor<1 x 64 x 56 x 56 x f32>
   %s = kernel.constant @short : !layout.tensor<1 x 32 x f32>
   %z = kernel.gemm(%t, %s) : !layout.tensor<N x 32 x f32>
   func.return %y, %z : !layout.tensor<1 x 64 x 56 x 56 x f32>, !layout.tensor<N x 32 x f32>
+}
+
+// A factor of both is one of the sums, so that what is scaled needs no pass over memory.
+
+// TILES-LABEL: @scaled
+// TILES:         %[[A:.*]] = kernel.map(%{{.*}}) : !layout.tensor<64 x 64 x bf16>
+// TILES:         %[[B:.*]] = kernel.map(%{{.*}}) : !layout.tensor<64 x 64 x bf16>
+// TILES-NOT:     kernel.map
+// TILES:         kernel.gemm(%[[A]], %[[B]]) transpose_b : !layout.tensor<64 x 64 x f32> epilogue(%{{.*}}) {%{{.*}} = arith.constant 2.500000e-01 : f32
+func.func @scaled(%a: !layout.tensor<64 x 64 x f32>, %b: !layout.tensor<64 x 64 x f32>) -> !layout.tensor<64 x 64 x f32> {
+  %3 = kernel.map(%a) : !layout.tensor<64 x 64 x f32> each(%e) {%n = arith.negf %e : f32}
+  %4 = kernel.map(%b) : !layout.tensor<64 x 64 x f32> each(%e) {%n = arith.negf %e : f32}
+  %0 = kernel.map(%3) : !layout.tensor<64 x 64 x f32> each(%e) {%c = arith.constant 0.5 : f32, %p = arith.mulf %e, %c : f32}
+  %1 = kernel.map(%4) : !layout.tensor<64 x 64 x f32> each(%e) {%c = arith.constant 0.5 : f32, %p = arith.mulf %e, %c : f32}
+  %2 = kernel.gemm(%0, %1) transpose_b : !layout.tensor<64 x 64 x f32>
+  func.return %2 : !layout.tensor<64 x 64 x f32>
 }
