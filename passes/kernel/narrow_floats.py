@@ -67,7 +67,7 @@ class _Narrowing:
 
     def narrow_products(self, block: Block) -> None:
         for op in list(block.ops):
-            if isinstance(op, ContractionOp) and self.atoms.multiply(op) and self.can_narrow(op):
+            if isinstance(op, ContractionOp) and self.can_narrow(op) and self.atoms.multiply(op):
                 for index in (0, 1):
                     op.operands[index] = self.narrowed(op.operands[index], op)
         remove_unread(block)
