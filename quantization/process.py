@@ -77,6 +77,8 @@ class Process:
         if self._samples and layers:
             trial = LayerTrial(self._graph, layers, form, self._samples, self._progress)
             corrections = self._try(trial, layers)
+            if not all_layers:
+                layers = [layer for layer in layers if self._is_accurate(layer)]
             if budget is not None:
                 layers = self._within(trial, layers, corrections, budget)
         model, error = self._written(layers, form, corrections, exact)
@@ -160,6 +162,14 @@ class Process:
     def _note(self, row: LayerReport, before: LayerError, after: LayerError) -> None:
         row.error_before = before.relative if row.error_before is None else row.error_before
         row.error = min(before.relative, after.relative)
+
+    def _is_accurate(self, layer: Layer) -> bool:
+        row = self._rows[layer.name]
+        if row.error is None or row.error <= self._way.largest_error:
+            return True
+        row.reason = f"its error is above {self._way.largest_error:g}"
+        row.remedies.clear()
+        return False
 
     def _result_rows(self, layer: Layer) -> int:
         """Over all runs, how many numbers each column or channel of the result has."""

@@ -28,6 +28,8 @@ class Way:
     """Base of the ways: layers are written one by one, each with its own nodes. ``opset``: at least."""
 
     opset = 13
+    largest_error = 0.05
+    """Of a layer's result: one that is further off stays as it is, unless all layers shall be narrow."""
 
     def __init__(self, calibration: Calibration, engine: Engine) -> None:
         self.calibration, self.engine = calibration, engine
@@ -166,6 +168,8 @@ class Float16Way(CastWay):
 
 class BlockWay(Way):
     """Weights of 4 bits in blocks."""
+
+    largest_error = 0.5
 
     def __init__(self, calibration: Calibration, engine: Engine) -> None:
         super().__init__(calibration, engine)
