@@ -118,6 +118,7 @@ _CPU_PHASES = (
             "graph-fold-constants",
             "graph-eliminate-identities",
             # Before anything is folded that integers stand for.
+            "graph-pack-blocks",
             "graph-move-quantization",
             "graph-narrow-dequantized",
             # Of weights alone that are quantised.

@@ -47,6 +47,7 @@ PASSES: dict[str, str] = {
     "graph-move-weight-scales": "passes.graph.move_weight_scales:GraphMoveWeightScalesPass",
     "graph-expand-quantization": "passes.graph.expand_quantization:GraphExpandQuantizationPass",
     "graph-narrow-products": "passes.graph.narrow_products:GraphNarrowProductsPass",
+    "graph-pack-blocks": "passes.graph.pack_blocks:GraphPackBlocksPass",
     "graph-partition": "passes.graph.partition:GraphPartitionPass",
     "graph-simplify-arithmetic": "passes.graph.simplify_arithmetic:GraphSimplifyArithmeticPass",
     "kernel-choose-algorithms": "passes.kernel.choose_algorithms:KernelChooseAlgorithmsPass",

@@ -30,6 +30,7 @@ from .budget import BudgetSpentError, NodeBudget
 from .builder import GraphBuilder, name_hint
 from .checks.node_checks import check_node
 from .checks.schema_checks import input_type_problem
+from .element_types import element_of, stored_array
 from .known_operators import unknown_operator
 from .narrow_floats import in_f32
 from .node import Node, node_name, type_name
@@ -75,13 +76,14 @@ class GraphImporter(Scope):
     def add_initializers(self, graph: onnx.GraphProto) -> None:
         require_text(*(tensor.name for tensor in graph.initializer))
         for tensor in graph.initializer:
-            self._add_initializer(tensor.name, lambda tensor=tensor: _to_array(tensor))
+            self._add_initializer(tensor.name, lambda tensor=tensor: _to_array(tensor), tensor.data_type)
         for sparse in graph.sparse_initializer:
             self._add_initializer(sparse.values.name, lambda sparse=sparse: _dense(sparse))
 
-    def _add_initializer(self, name: str, read: Callable[[], Any]) -> None:
+    def _add_initializer(self, name: str, read: Callable[[], Any], code: int = 0) -> None:
         try:
             self.values[name] = self.builder.constant(read(), name)
+            self.values[name].code = code
         except ModelError as error:
             place = f"{self.path}{name}"
             self.problems.add_error(error, Problem(place, ""))
@@ -273,7 +275,7 @@ def _with_attributes(proto: onnx.NodeProto, attributes: Mapping[str, onnx.Attrib
 
 def _to_array(tensor: onnx.TensorProto) -> Any:
     try:
-        array = numpy_helper.to_array(tensor)
+        array = stored_array(tensor)
     except (onnx.checker.ValidationError, OSError, ValueError, TypeError, LookupError) as error:
         hint = ": give the path of the model's file, so that the data beside it is found"
         where = hint if tensor.data_location == onnx.TensorProto.EXTERNAL else ""
@@ -425,7 +427,7 @@ def _input_type(info: onnx.ValueInfoProto, symbols: Symbols, wanted: Sequence[An
         raise _unusable(info, f"is a {str(kind).removesuffix('_type')}: only tensors can be inputs", advice)
     tensor = info.type.tensor_type
     try:
-        element = element_type_of(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+        element = element_of(tensor.elem_type)
     except KeyError:
         kind = type_name(tensor.elem_type)
         advice = "turn them into numbers before the model, or export it with another element type"

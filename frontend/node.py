@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, overload
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from ..dialects.graph.types import GraphTensorType
 from ..dialects.shape import ceildiv, multiply
 from ..errors import Problem, problem_error
+from .element_types import stored_array
 from .operator_sets import STANDARD_DOMAINS
 from .problems import type_text
 from .values import Value
@@ -43,7 +43,7 @@ def attribute_value(attribute: onnx.AttributeProto) -> Any:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if isinstance(value, onnx.TensorProto):
-        return numpy_helper.to_array(value)
+        return stored_array(value)
     if attribute.type == onnx.AttributeProto.STRINGS:
         return [text.decode("utf-8", "replace") for text in value]
     return list(value) if attribute.type in _LISTS else value

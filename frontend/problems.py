@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import onnx
 from xdsl.ir import Block
 
-from ..dialects.graph.types import GraphTensorType, element_type_of
+from ..dialects.graph.types import GraphTensorType
 from ..dialects.shape import print_dimension
 from ..errors import InvalidModelError, ModelError, Problem, problem_error
+from .element_types import element_of
 from .values import Value
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _tensor_type(proto: onnx.TypeProto | None, name: str, symbols: Symbols) -> G
         return None
     tensor = proto.tensor_type
     try:
-        element = element_type_of(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+        element = element_of(tensor.elem_type)
     except KeyError:
         return None
     sizes = [d.dim_value if d.HasField("dim_value") and d.dim_value >= 0 else None for d in tensor.shape.dim]

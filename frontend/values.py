@@ -24,7 +24,7 @@ class Value:
     SymPy expression over dimensions, or None. A value with neither has an SSA value.
     """
 
-    __slots__ = ("constant", "contents", "name", "ssa", "type")
+    __slots__ = ("code", "constant", "contents", "name", "ssa", "type")
 
     def __init__(
         self,
@@ -40,6 +40,8 @@ class Value:
         self.constant = constant
         self.contents = contents
         self.name = name
+        self.code = 0
+        """ONNX's number of an initializer's element type, which may have fewer bits than what holds it; 0: as held."""
 
     @property
     def dims(self) -> tuple[Dim, ...]:

@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import onnx
 
 from ...dialects import graph
-from ...dialects.graph.types import element_type_of, is_float, is_integer
+from ...dialects.graph.types import element_type_of, is_float, is_integer, ui8
 from ...dialects.shape import product
+from ..element_types import element_of, small_bits
 from ..node import EXPORT_FOR_INFERENCE, Node, type_name
 from ..registry import converter
 from ..values import Value
@@ -159,13 +159,26 @@ def convert_is_inf(node: Node) -> Value:
 def convert_cast(node: Node) -> Value:
     x = node.input(0)
     if node.operator == "CastLike":
-        return node.b.cast(x, node.input(1).element_type)
+        return wrapped(node, node.b.cast(x, node.input(1).element_type), node.input(1).code)
     target = node.attribute("to")
     try:
-        element = element_type_of(onnx.helper.tensor_dtype_to_np_dtype(target))
+        element = element_of(target)
     except KeyError:
         node.unsupported(f"cannot cast to {type_name(target)}", "export the model with another element type")
-    return node.b.cast(x, element)
+    return wrapped(node, node.b.cast(x, element), target)
+
+
+def wrapped(node: Node, x: Value, code: int) -> Value:
+    """The lowest bits of integers of 8, where ONNX's type has fewer: as a number with a sign, or without."""
+    bits = small_bits(code)
+    if not bits:
+        return x
+    b = node.b
+    low = b.op(graph.AndOp, x, b.scalar_like((1 << bits) - 1, x))
+    if x.element_type == ui8:
+        return low
+    half = b.scalar_like(1 << (bits - 1), x)
+    return b.sub(b.op(graph.XorOp, low, half), half)
 
 
 @converter("Clip", since=6)

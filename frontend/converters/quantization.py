@@ -4,17 +4,38 @@ from __future__ import annotations
 
 from typing import Any
 
-import onnx
 from xdsl.ir import Attribute
 
 from ...dialects import graph
-from ...dialects.graph.types import element_type_of, f32, i32, ui8
+from ...dialects.graph.types import f32, i32, ui8
 from ...dialects.shape import ceildiv
+from ..element_types import element_of, small_bits
 from ..node import Node
 from ..operator_sets import MICROSOFT
 from ..registry import converter
 from ..values import Value
 from .linear import convolve, explicit_pads, matmul, with_known_kernel
+
+
+def _aligned(node: Node, x: Value, scale: Value, zero: Value | None) -> tuple[Value, Value, Value | None]:
+    """x, scale and zero point so that they broadcast: an axis of whole blocks becomes two, of blocks and in a block."""
+    block, b = node.attribute("block_size", 0), node.b
+    axis = node.axis(node.attribute("axis", 1), x.rank) if block and scale.rank == x.rank else -1
+    size = x.dims[axis] if axis >= 0 else 0
+    if not isinstance(size, int) or size == 0 or size % block or scale.dims[axis] != size // block:
+        return x, _along(node, scale, x), None if zero is None else _along(node, zero, x)
+    in_blocks = b.reshape(x, [*x.dims[:axis], size // block, block, *x.dims[axis + 1 :]])
+    return in_blocks, b.unsqueeze(scale, [axis + 1]), None if zero is None else b.unsqueeze(zero, [axis + 1])
+
+
+def clamped(node: Node, x: Value, code: int) -> Value:
+    """Integers of 8 bits cut to the range of ONNX's type, where that has fewer."""
+    bits = small_bits(code)
+    if not bits:
+        return x
+    low = 0 if x.element_type == ui8 else -(1 << (bits - 1))
+    b = node.b
+    return b.minimum(b.maximum(x, b.scalar_like(low, x)), b.scalar_like(low + (1 << bits) - 1, x))
 
 
 def _along(node: Node, value: Value, x: Value) -> Value:
@@ -49,12 +70,13 @@ def _blocks(node: Node, value: Value, x: Value, axis: int, block: int) -> Value:
 def convert_quantize(node: Node) -> Value:
     """saturate(round(x / scale) + zero point)."""
     x, scale, zero = node.input(0), node.input(1), node.optional(2)
-    element = ui8 if zero is None else zero.element_type
-    if zero is None and node.attribute("output_dtype", 0):
-        element = element_type_of(onnx.helper.tensor_dtype_to_np_dtype(node.attribute("output_dtype")))
+    element, code = ui8 if zero is None else zero.element_type, node.attribute("output_dtype", 0)
+    if zero is None and code:
+        element = element_of(code)
     b = node.b
-    zero = None if zero is None else _along(node, zero, x)
-    return quantised(node, b.cast(x, f32), b.cast(_along(node, scale, x), f32), zero, element)
+    shape, x, scale, zero = x.dims, *_aligned(node, x, scale, zero)
+    result = b.reshape(quantised(node, b.cast(x, f32), b.cast(scale, f32), zero, element), shape)
+    return clamped(node, result, code or (node.input(2).code if zero is not None else 0))
 
 
 def quantised(node: Node, x: Value, scale: Value, zero: Value | None, element: Attribute) -> Value:
@@ -69,9 +91,9 @@ def convert_dequantize(node: Node) -> Value:
     """(x - zero point) * scale, in f32 also where the scale is narrower: a number of 32 bits is too large for f16."""
     x, scale, zero = node.input(0), node.input(1), node.optional(2)
     b, code = node.b, node.attribute("output_dtype", 0)
-    element = element_type_of(onnx.helper.tensor_dtype_to_np_dtype(code)) if code else scale.element_type
-    zero = None if zero is None else _along(node, zero, x)
-    return b.cast(dequantised(node, x, b.cast(_along(node, scale, x), f32), zero), element)
+    element = element_of(code) if code else scale.element_type
+    shape, x, scale, zero = x.dims, *_aligned(node, x, scale, zero)
+    return b.reshape(b.cast(dequantised(node, x, b.cast(scale, f32), zero), element), shape)
 
 
 def dequantised(node: Node, x: Value, scale: Value, zero: Value | None) -> Value:

@@ -6,11 +6,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 
 from ...dialects import graph
-from ...dialects.graph.types import GraphTensorType, element_type_of
+from ...dialects.graph.types import GraphTensorType
 from ...dialects.shape import canonical, ceildiv, floordiv, multiply, product, same_dimension, subtract
+from ..element_types import element_of
 from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
 from ..values import Value
@@ -248,7 +248,7 @@ def _whole(part: Any) -> Dim | None:
 def convert_eye_like(node: Node) -> Value:
     x, b = node.input(0), node.b
     code = node.attribute("dtype", None)
-    element = x.element_type if code is None else element_type_of(onnx.helper.tensor_dtype_to_np_dtype(code))
+    element = x.element_type if code is None else element_of(code)
     rows, columns = x.dims
     if isinstance(rows, int) and isinstance(columns, int):
         eye = np.eye(rows, columns, node.attribute("k", 0), dtype=GraphTensorType.of((), element).dtype)

@@ -1,0 +1,34 @@
+"""Element types of ONNX and what holds them: integers of 2 and 4 bits lie in bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+from xdsl.dialects.builtin import IntegerType
+from xdsl.ir import Attribute
+
+from ..dialects.graph.types import element_type_of, i8, ui8
+
+_T = onnx.TensorProto
+_SMALL: dict[int, tuple[IntegerType, int]] = {
+    _T.INT4: (i8, 4), _T.UINT4: (ui8, 4), _T.INT2: (i8, 2), _T.UINT2: (ui8, 2),
+}  # fmt: skip
+
+
+def element_of(code: int) -> Attribute:
+    """The type that holds elements of ONNX's type of that number. Raises KeyError where there is none."""
+    return _SMALL[code][0] if code in _SMALL else element_type_of(onnx.helper.tensor_dtype_to_np_dtype(code))
+
+
+def small_bits(code: int) -> int:
+    """Bits of an integer that has fewer than what holds it; 0 of any other type."""
+    return _SMALL[code][1] if code in _SMALL else 0
+
+
+def stored_array(tensor: onnx.TensorProto) -> np.ndarray:
+    """The elements of a tensor as they are held."""
+    array = numpy_helper.to_array(tensor)
+    if tensor.data_type not in _SMALL:
+        return array
+    return array.astype(np.int8 if _SMALL[tensor.data_type][0] == i8 else np.uint8)
