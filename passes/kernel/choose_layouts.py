@@ -33,6 +33,7 @@ from ...dialects.kernel import (
     PoolOp,
     ReduceOp,
     ResizeOp,
+    SliceOp,
 )
 from ...dialects.layout import (
     ConvertOp,
@@ -421,11 +422,30 @@ class _FunctionLayouts:
         Rewriter.replace_value_with_new_type(op.result, new_type)
 
     def window(self, op: WindowOp) -> None:
+        """Whole blocks of channels are copied as such; of other blocks there are no windows."""
+        if self._takes_blocks(op):
+            starts = [start.data for start in op.starts]
+            blocks = SliceOp([op.source], tensor_type(op.result).with_layout(self.blocked()), starts=starts)
+            self.block.insert_op_before(blocks, op)
+            Rewriter.replace_value_with_new_type(op.result, blocks.type)
+            op.result.replace_all_uses_with(blocks.result)
+            blocks.result.name_hint = op.result.name_hint
+            op.detach()
+            op.erase()
+            return
         if _is_split(tensor_type(op.source)):
             op.operands[0] = self.plain(op.source, op)
         starts = [start.data for start in op.starts]
         new_type = window_type(tensor_type(op.source), starts, tensor_type(op.result).dims)
         Rewriter.replace_value_with_new_type(op.result, new_type)
+
+    def _takes_blocks(self, op: WindowOp) -> bool:
+        source, result = tensor_type(op.source), tensor_type(op.result)
+        if not is_channel_blocked(source) or source.layout.has_margins:
+            return False
+        block = source.layout.block_of(1)
+        aligned = all(isinstance(n, int) and n % block == 0 for n in (op.starts.data[1].data, result.dims[1]))
+        return block == self.block_size and aligned and source.dims[2:] == result.dims[2:]
 
     def convert(self, op: ConvertOp) -> None:
         """What an earlier level asked for stays: its result has the layout that it states."""

@@ -16,11 +16,11 @@ from lamina.pipeline import compile_through
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 U, S = np.uint8, np.int8
-TYPES = {np.dtype(U): TensorProto.UINT8, np.dtype(S): TensorProto.INT8, np.dtype(np.float32): TensorProto.FLOAT}
+TYPES = {U: TensorProto.UINT8, S: TensorProto.INT8, np.int16: TensorProto.INT16}
 
 
 class Network:
-    """A model of opset 19, written node by node; each method gives the name of its result."""
+    """A model of opset 21, written node by node; each method gives the name of its result."""
 
     def __init__(self, seed: int = 0) -> None:
         self.random = np.random.default_rng(seed)
@@ -81,11 +81,11 @@ class Network:
         if quantised is not None:
             scale, zero, dtype = quantised
             y = self.op("QuantizeLinear", y, self.constant(self.scale(scale)), self.constant(np.asarray(zero, dtype)))
-            element = TYPES[np.dtype(dtype)]
+            element = TYPES[dtype]
         inputs = [helper.make_tensor_value_info(n, TensorProto.FLOAT, x.shape) for n, x in self.feeds.items()]
         result = helper.make_tensor_value_info(y, element, None)
         graph = helper.make_graph(self.nodes, "network", inputs, [result], self.constants)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=9)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
 
 
 def conv(n: Network) -> str:
@@ -187,6 +187,28 @@ def block(n: Network) -> str:
     return n.op("MaxPool", z, kernel_shape=[2, 2], strides=[2, 2])
 
 
+def split(n: Network) -> str:
+    """Whole blocks of channels, and parts of them."""
+    x = n.input(1, 16, 12, 12)
+    y = n.through(n.op("Conv", x, n.weights(96, 16, 1, 1), n.integer_bias(x, 96)), 0.5, 128)
+    parts = [
+        n.op("Slice", y, *(n.constant(np.array([k])) for k in (a, b, 1))) for a, b in ((0, 32), (32, 64), (64, 90))
+    ]
+    ends = []
+    for part, channels in zip(parts, (32, 32, 26)):
+        w = n.weights(32, channels, 3, 3)
+        ends.append(n.through(n.op("Conv", part, w, pads=[1, 1, 1, 1]), 20, 120))
+    return n.op("Concat", *ends, axis=1)
+
+
+def words(n: Network) -> str:
+    """Numbers of 16 bits, and weights with scales in blocks of the depth: computed in f32."""
+    x = n.input(20, 64, scale=0.0003, zero=30000, dtype=np.uint16)
+    array = n.random.integers(-128, 127, (64, 32), S)
+    w = n.op("DequantizeLinear", n.constant(array), n.constant(n.scale(0.02, 4, 32)), axis=0, block_size=16)
+    return n.op("MatMul", x, w)
+
+
 FORMS: dict[Callable[[Network], str], tuple[float, int, type]] = {
     conv: (0.2, 0, U),
     conv_unsigned: (6 / 255, 0, U),
@@ -208,6 +230,8 @@ FORMS: dict[Callable[[Network], str], tuple[float, int, type]] = {
     hard_swish: (0.04, 20, U),
     softmax: (1 / 900, 0, U),
     block: (0.9, 3, U),
+    split: (20, 120, U),
+    words: (0.001, 0, np.int16),
 }
 NAMES = [form.__name__ for form in FORMS]
 

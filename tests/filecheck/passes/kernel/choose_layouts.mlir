@@ -59,3 +59,19 @@ func.func @few_columns(%x: !layout.tensor<2048 x 256 x f32>) -> !layout.tensor<2
   %y = kernel.gemm(%x, %w) : !layout.tensor<2048 x 3 x f32>
   func.return %y : !layout.tensor<2048 x 3 x f32>
 }
+
+// Whole blocks of channels are copied as they lie; a part of a block is taken from rows.
+
+// CHECK-LABEL: func.func @blocks
+// CHECK:       kernel.slice(%2) starts [0, 16, 0, 0] : !layout.tensor<1 x 16 x 8 x 8 x f32, NCHW16c>
+// CHECK:       layout.convert %2 : !layout.tensor<1 x 32 x 8 x 8 x f32>
+// CHECK-NEXT:  layout.window
+
+func.func @blocks(%x: !layout.tensor<1 x 32 x 8 x 8 x f32>, %w: !layout.tensor<32 x 32 x 1 x 1 x f32>) -> (!layout.tensor<1 x 16 x 8 x 8 x f32>, !layout.tensor<1 x 8 x 8 x 8 x f32>) {
+  %0 = kernel.conv direct(%x, %w) : !layout.tensor<1 x 32 x 8 x 8 x f32>
+  %1 = layout.window %0 at [0, 16, 0, 0] : !layout.tensor<1 x 16 x 8 x 8 x f32, NCHW window [0, 16, 0, 0, 0, 0, 0, 0]>
+  %2 = layout.window %0 at [0, 8, 0, 0] : !layout.tensor<1 x 8 x 8 x 8 x f32, NCHW window [0, 8, 0, 0, 0, 16, 0, 0]>
+  %3 = kernel.map(%1) : !layout.tensor<1 x 16 x 8 x 8 x f32> each(%a) {%n = arith.negf %a : f32}
+  %4 = kernel.map(%2) : !layout.tensor<1 x 8 x 8 x 8 x f32> each(%a) {%n = arith.negf %a : f32}
+  func.return %3, %4 : !layout.tensor<1 x 16 x 8 x 8 x f32>, !layout.tensor<1 x 8 x 8 x 8 x f32>
+}
