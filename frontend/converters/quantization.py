@@ -7,7 +7,7 @@ from typing import Any
 from xdsl.ir import Attribute
 
 from ...dialects import graph
-from ...dialects.graph.types import f32, i32, ui8
+from ...dialects.graph.types import GraphTensorType, f32, i32, ui8
 from ...dialects.shape import ceildiv
 from ..element_types import element_of, small_bits
 from ..node import Node
@@ -82,7 +82,9 @@ def convert_quantize(node: Node) -> Value:
 def quantised(node: Node, x: Value, scale: Value, zero: Value | None, element: Attribute) -> Value:
     """saturate(round(x / scale) + zero point) of f32, in that type; both broadcast to x."""
     operands = [x, scale] if zero is None else [x, scale, zero]
-    return node.b.emit(graph.QuantizeOp, operands, [x.type.with_element(element)])[0]
+    # A size that is not known may be told by how many scales there are.
+    dims = node.b.common_shape([operand.dims for operand in operands], node.describe())
+    return node.b.emit(graph.QuantizeOp, operands, [GraphTensorType.of(dims, element)])[0]
 
 
 @converter("DequantizeLinear")
