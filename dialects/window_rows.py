@@ -3,14 +3,12 @@
 A strip of output pixels has a row each, [taps][words of channels], in words of as many channels as the atom takes at
 once::
 
-    rows of the strip | sums of the strip by a panel's columns | the last words of a panel below zeros
+    rows of the strip, zeros behind each | sums of the strip by a panel's columns | last words of a panel above zeros
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from xdsl.dialects.builtin import AnyFloat
 
 from ..machines.atoms import TILE_BAND, TILE_ROW_BYTES, TILE_ROWS, Atom
 from . import shape as dims
@@ -92,6 +90,4 @@ class WindowRows:
             return f"{name} takes strips of an image of known size: of 1 pixel or more, not {self.pixels}"
         if self.words < steps:
             return f"{name} takes {steps} words at once, and a window has {self.words}"
-        if self.last_words and isinstance(kernel.in_type(0).element_type, AnyFloat):
-            return f"{name} takes {steps} words at once, and a window of floats has {self.words}"
         return None

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xdsl.dialects.builtin import AnyFloat
-
 from ..dialects import shape as dims
 from ..dialects.block_decisions import takes_numbers
 from ..dialects.decisions import product_types, window_words
@@ -77,16 +75,15 @@ def im2col_atom(kernel: ConvOp, target: Target) -> Atom | None:
 
 def _suits_tiles(kernel: ConvOp, atom: Atom) -> bool:
     """Whether the pixels of an image of known size, the window and the output channels fill registers well enough."""
-    x, w, y = kernel.in_type(0), kernel.in_type(1), kernel.type
+    w, y = kernel.in_type(1), kernel.type
     if not all(isinstance(size, int) for size in (*w.dims, *y.dims[1:])):
         return False
     words, channels = int(window_words(kernel, atom.depth)), int(y.dims[1]) // kernel.get("groups")
-    fits = words % atom.steps == 0 or not isinstance(x.element_type, AnyFloat)
     is_blocked = kernel.get("algorithm") == "direct"
     if (kernel.get("groups") > 1 and channels % TILE_ROWS) or (is_blocked and int(w.dims[1]) < TILE_ROWS):
         return False
     least = ((int(dims.product(y.dims[2:])), TILE_ROWS), (channels, TILE_ROWS), (words, atom.steps))
-    return fits and all(size >= enough for size, enough in least)
+    return all(size >= enough for size, enough in least)
 
 
 MOST_STRIP_PIXELS = 128

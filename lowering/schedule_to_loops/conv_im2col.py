@@ -99,7 +99,7 @@ class _Im2col:
         if decisions.last_bytes(kernel):
             assert isinstance(self.depth, int), "as many words as there are not known to fill registers"
             at = nest.dim(dims.add(decisions.panel_bytes(kernel), decisions.sums_bytes(kernel)))
-            self.last = LastWords(nest, ATOMS[self.atom], self.columns, self.x.element_type, at, self.depth)
+            self.last = LastWords(nest, ATOMS[self.atom], self.columns, self.x.element_type, at, self.depth, True)
 
     def check(self) -> None:
         """Raises ValueError for layouts that this algorithm does not read or write."""

@@ -65,7 +65,7 @@ class _ConvTiles:
         self.last: LastWords | None = None
         if size.last_words:
             element = self.w.element_type
-            self.last = LastWords(nest, self.atom, self.columns, element, size.last_at, size.words)
+            self.last = LastWords(nest, self.atom, self.columns, element, size.last_at, size.words, False)
         self.rows = nest.scratch_memory(self.x.element_type, 0, size.whole_pixels * size.stride)
         self.sums = nest.scratch_memory(kernel.sums_type, size.sums_at, size.whole_pixels * self.columns)
 
@@ -75,6 +75,7 @@ class _ConvTiles:
         chunk_panels = -(-self.panels // self.panel_chunks)
         if self.last is not None:
             self.last.clear()
+            self._clear_ends(self.last.count)
         bounds = [nest.dim(self.y.dims[0]), self.groups, strips, pieces, self.panel_chunks]
         with nest.forall(bounds) as (n, group, strip, piece, chunk):
             row, column = nest.mul(strip, self.in_strip), nest.mul(piece, self.across)
@@ -118,6 +119,15 @@ class _ConvTiles:
                 at = nest.add(source, nest.mul(column.index, step))
                 self._copy_channels(at, nest.add(target, nest.mul(column.index, size.stride)))
 
+    def _clear_ends(self, last_words: int) -> None:
+        """Writes zeros beyond the words of each row, which stay."""
+        nest, size = self.nest, self.size
+        count = (self.atom.steps - last_words) * self.atom.depth
+        zeros = nest.constant(0, nest.vector_type(self.x.element_type, [count]))
+        rows = nest.view(self.rows, 0, [size.whole_pixels, size.stride], [size.stride, 1])
+        with nest.loop(0, size.whole_pixels) as row:
+            nest.store_vector(zeros, rows, [row.index, size.words * self.atom.depth])
+
     def _channel_step(self, channels: int) -> Index:
         """Elements of x from a channel to the one so many further on: whole blocks where it lies in blocks."""
         if block := self.x.type.layout.block_of(1):
@@ -158,7 +168,7 @@ class _ConvTiles:
         nest, size, width = self.nest, self.size, self.columns * self.atom.depth
         offset = nest.add(self.w.origin, nest.mul(panel, size.words * width))
         weights = nest.view(self.w.memory, offset, [size.words, width], [width, 1])
-        last = self.last.copy(weights) if self.last else None
+        last = self.last.factors(weights) if self.last else None
         product = TileProduct(nest, self.atom, self.columns)
         for first, height in bands(nest, pixels, fills=True):
             left = nest.view(self.rows, nest.mul(first, size.stride), [height, size.stride], [size.stride, 1])

@@ -25,7 +25,7 @@ from ...machines.atoms import TILE_ROWS, Atom
 from .arithmetic import combine
 from .contraction import Contraction, Reach, RowTiles, Sum
 from .loop_nest import Index, LoopNest
-from .tile_products import LastWords, TileProduct, bands
+from .tile_products import LastWords, TileFactors, TileProduct, bands
 
 ROWS_AT_ONCE = 4
 """Rows of sums that go from scratch through the epilogue together, as vectors."""
@@ -62,7 +62,7 @@ class MatrixTiles:
         assert isinstance(right, Reach)
         width = self.columns * self.atom.depth
         b = nest.view(right.memory, right.offset, [self.words, width], [right.along[0], 1])
-        last = self.last.copy(b) if self.last else None
+        last = self.last.factors(b) if self.last else None
         for begin, height in bands(nest, rows.count, fills=False):
             first = nest.add(rows.begin, begin)
             self._multiply(first, height, b, last)
@@ -78,7 +78,7 @@ class MatrixTiles:
 
         left_over.walk(nest, tile)
 
-    def _multiply(self, first: Index, height: int, b: SSAValue, last: SSAValue | None) -> None:
+    def _multiply(self, first: Index, height: int, b: SSAValue, last: Callable[[SSAValue], TileFactors] | None) -> None:
         """The sums of ``height`` rows over all whole blocks of words, in scratch."""
         nest = self.nest
         memory, offset, row_stride = self.left(first)

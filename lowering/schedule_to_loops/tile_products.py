@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from xdsl.ir import Attribute, SSAValue
@@ -44,13 +44,12 @@ class TileProduct:
     def widths(self) -> range:
         return range(0, self.columns, TILE_ROWS)
 
-    def factors(self, left: SSAValue, right: SSAValue, words: Index, last: SSAValue | None) -> list[TileFactors]:
-        """Whole blocks of words, then the ``last`` 16 again, if there is a copy of them."""
-        whole = [TileFactors(left, right, self.nest.floordiv(words, self.atom.steps))]
-        if last is None:
-            return whole
-        column = self.nest.mul(self.nest.sub(words, self.atom.steps), self.atom.depth)
-        return [*whole, TileFactors(left, last, 1, column)]
+    def factors(
+        self, left: SSAValue, right: SSAValue, words: Index, last: Callable[[SSAValue], TileFactors] | None
+    ) -> list[TileFactors]:
+        """Whole blocks of words, then the ``last`` ones."""
+        whole = TileFactors(left, right, self.nest.floordiv(words, self.atom.steps))
+        return [whole] if last is None else [whole, last(left)]
 
     def store(self, factors: Sequence[TileFactors], height: int, sums: SSAValue) -> None:
         """Writes the sums of all the products of ``height`` rows, one or two registers high."""
@@ -82,10 +81,11 @@ class TileProduct:
 
 @dataclass(frozen=True)
 class LastWords:
-    """Words of the depth that fill no register, multiplied together with the ones before them, again.
+    """Words of the depth that fill no register: a block of them with zeros for the right, in a copy in scratch.
 
-    Those have zeros for their right in a copy of the last 16 rows of ``words``, in scratch from ``byte_offset`` on.
-    What is multiplied is integers, whose products with zero are zero.
+    Where ``repeats`` holds, the left is read from the 16th last word on: those that were multiplied before meet zeros
+    above the last ones. That is for integers, whose products with zero are zero. Otherwise zeros lie below, and the
+    left has zeros there as well.
     """
 
     nest: LoopNest
@@ -94,10 +94,16 @@ class LastWords:
     element: Attribute
     byte_offset: Index
     words: int
+    repeats: bool
 
     @property
     def count(self) -> int:
         return self.words % self.atom.steps
+
+    @property
+    def first(self) -> int:
+        """The word with which the block begins."""
+        return self.words - (self.atom.steps if self.repeats else self.count)
 
     @property
     def memory(self) -> SSAValue:
@@ -109,16 +115,18 @@ class LastWords:
         """Writes the zeros, which stay."""
         nest, width = self.nest, self.columns * self.atom.depth
         zeros, memory = nest.constant(0, nest.vector_type(self.element, [width])), self.memory
-        with nest.loop(0, self.atom.steps - self.count) as word:
+        begin = 0 if self.repeats else self.count
+        with nest.loop(begin, begin + self.atom.steps - self.count) as word:
             nest.store_vector(zeros, memory, [word.index, 0])
 
-    def copy(self, right: SSAValue) -> SSAValue:
-        """The copy of the last words of the right."""
+    def factors(self, right: SSAValue) -> Callable[[SSAValue], TileFactors]:
+        """Copies the last words of the right; gives how they multiply the words of a left."""
         nest, memory, width = self.nest, self.memory, self.columns * self.atom.depth
+        begin = self.words - self.count
         with nest.loop(0, self.count) as word:
-            row = nest.load_vector(right, [nest.add(word.index, self.words - self.count), 0], [width])
-            nest.store_vector(row, memory, [nest.add(word.index, self.atom.steps - self.count), 0])
-        return memory
+            row = nest.load_vector(right, [nest.add(word.index, begin), 0], [width])
+            nest.store_vector(row, memory, [nest.add(word.index, begin - self.first), 0])
+        return lambda left: TileFactors(left, memory, 1, self.first * self.atom.depth)
 
 
 def bands(nest: LoopNest, rows: Index, *, fills: bool) -> Iterator[tuple[Index, int]]:

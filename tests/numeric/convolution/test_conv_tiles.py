@@ -43,12 +43,7 @@ def test_three_channels(check_convolution, convolution) -> None:
 
 
 @pytest.mark.parametrize("algorithm", STRIPS)
-@pytest.mark.parametrize("w", [(48, 64, 3, 3), (33, 32, 1, 1)])
+@pytest.mark.parametrize("w", [(48, 64, 3, 3), (33, 32, 1, 1), (32, 41, 3, 3)])
 def test_bf16(check_convolution, convolution, w: tuple[int, ...], algorithm: str) -> None:
     case = convolution((1, w[1], 9, 9), w, algorithm, epilogue=["y"], elements=("bf16", "bf16", "f32"))
     assert check_convolution(case).atom == "tdpbf16ps"
-
-
-def test_words_of_floats_fill_registers(check_convolution, convolution) -> None:
-    case = convolution((1, 40, 9, 9), (32, 40, 3, 3), "direct", elements=("bf16", "bf16", "f32"))
-    assert not ATOMS.get(check_convolution(case).atom, ATOMS["vdpbf16ps"]).is_tile

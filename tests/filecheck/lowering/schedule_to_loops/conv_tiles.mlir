@@ -2,7 +2,7 @@
 // RUN: lamina-opt %s --machine avx512_amx -p schedule-choose-tiles,lower-schedule-to-loops,loops-map-threads,lower-loops-to-llvm -t asm | filecheck %s --check-prefix ASM
 
 // Channels of a pixel under each tap are copied to a row, a cache line of four blocks at a time; two by two registers
-// hold the sums of 32 pixels by 32 channels over whole blocks of 16 words, then the last 16 again.
+// hold the sums of 32 pixels by 32 channels over whole blocks of 16 words, then the last four above zeros.
 // CHECK-LABEL: func.func @conv_direct_
 // CHECK: scf.forall
 // CHECK: vector.load {{.*}}, vector<4x16xui8>
