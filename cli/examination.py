@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from xdsl.dialects.func import FuncOp
     from xdsl.ir import Operation
 
-    from ..context import CompilerContext
+    from ..context import CompilerContext, Precision
     from ..errors import Problem
     from ..runtime.program import Program, Segment
     from .common import FixedDims
@@ -76,6 +76,21 @@ class WinogradLayer:
     spread: float
 
 
+@dataclass(frozen=True)
+class Products:
+    """Matrix products or convolutions that are taken in one way.
+
+    ``multiplied``: the elements of both factors, ``f32 x f16`` for one, and of the sums; ``instruction``: the atom that
+    multiplies and adds; ``stages`` that do so.
+    """
+
+    kernel: str
+    multiplied: str
+    sums: str
+    instruction: str
+    stages: list[str]
+
+
 @dataclass
 class Examination:
     """Everything found. Where there are problems, what follows from compiling is empty."""
@@ -91,6 +106,8 @@ class Examination:
     compiled: dict[str, int] = field(default_factory=dict)
     host: list[HostStep] = field(default_factory=list)
     precision: dict[str, int] = field(default_factory=dict)
+    allowed: str = "f32"
+    products: list[Products] = field(default_factory=list)
     winograd: list[WinogradLayer] = field(default_factory=list)
     memory: Memory | None = None
 
@@ -100,16 +117,23 @@ class Examination:
 
 
 def examine(
-    model: Path, fixed: FixedDims, progress: Progress | None = None, winograd_error: float = DEFAULT_WINOGRAD_ERROR
+    model: Path,
+    fixed: FixedDims,
+    progress: Progress | None = None,
+    winograd_error: float = DEFAULT_WINOGRAD_ERROR,
+    allowed: Precision = "f32",
 ) -> Examination:
-    """Imports and compiles a model as far as memory is known, which is before machine code."""
+    """Imports and compiles a model as far as memory is known, which is before machine code.
+
+    ``allowed`` is the precision that products of f32 may be taken in.
+    """
     from ..compiler import import_for
     from ..errors import LaminaError, ModelError
     from ..pipeline import PipelineOptions, compile_through
 
-    found = Examination(str(model))
+    found = Examination(str(model), allowed=allowed)
     try:
-        module, context = import_for(model, shapes=fixed.for_import(), winograd_error=winograd_error)
+        module, context = import_for(model, shapes=fixed.for_import(), winograd_error=winograd_error, precision=allowed)
         options = PipelineOptions(progress=progress)
         compile_through(module, context, stop="graph", options=options)
     except ModelError as error:
@@ -123,6 +147,7 @@ def examine(
     compile_through(module, context, start="graph", stop="kernel", options=options)
     found.winograd = list(_winograd_layers(module, context))
     compile_through(module, context, start="kernel", stop="schedule", options=options)
+    found.products = list(_products(module))
     found.memory = memory_need(_program(module, context), fixed)
     return found
 
@@ -214,6 +239,26 @@ def _arithmetic(op: Operation) -> Iterator[str]:
     types = [operand.type.element_type for operand in op.operands]  # pyright: ignore[reportAttributeAccessIssue]
     element = next((t for t in types if is_float(t)), types[0])
     yield f"{element}, computed in f32" if element in (f16, bf16) else str(element)
+
+
+def _products(module: ModuleOp) -> Iterator[Products]:
+    """By how they are taken, the most frequent way first."""
+    from ..dialects.decisions import kind_of, product_types
+    from ..dialects.kernel import ConvOp, GemmOp
+    from ..dialects.schedule import StageOp
+    from ..machines.atoms import GENERAL_ATOM
+
+    ways: dict[tuple[str, str, str, str], list[str]] = {}
+    for stage in module.walk():
+        if not isinstance(stage, StageOp) or not isinstance(stage.kernel, ConvOp | GemmOp):
+            continue
+        kernel = stage.kernel
+        name = f"conv {kernel.get('algorithm')}" if isinstance(kernel, ConvOp) else "gemm"
+        left, right, sums = product_types(kernel)
+        atom = getattr(stage.decided(kind_of(kernel)), "atom", GENERAL_ATOM)
+        ways.setdefault((name, f"{left} x {right}", sums, atom), []).append(stage.stage_name.data)
+    for way, stages in sorted(ways.items(), key=lambda entry: -len(entry[1])):
+        yield Products(*way, stages)
 
 
 def _winograd_layers(module: ModuleOp, context: CompilerContext) -> Iterator[WinogradLayer]:

@@ -16,6 +16,8 @@ from ..common import (
     FixedDims,
     JsonOption,
     OnnxArgument,
+    PrecisionMode,
+    PrecisionOption,
     ShapeOption,
     WinogradErrorOption,
     is_compiled,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ...errors import Problem
-    from ..examination import Examination, HostStep, Memory, WinogradLayer
+    from ..examination import Examination, HostStep, Memory, Products, WinogradLayer
 
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with 1 also where something runs on the host.")]
 
@@ -42,6 +44,7 @@ def check(
     dim: DimOption = None,
     strict: StrictOption = False,
     winograd_error: WinogradErrorOption = DEFAULT_WINOGRAD_ERROR,
+    precision: PrecisionOption = PrecisionMode.F32,
     as_json: JsonOption = False,
 ) -> None:
     """Example: [bold]lamina check model.onnx --shape x=1x3x224x224[/]
@@ -60,7 +63,7 @@ def check(
         raise typer.BadParameter("the .onnx model is needed, not a compiled one", param_hint="MODEL")
     fixed = FixedDims.from_options(shape, dim).named(onnx_input_names(model))
     with shown_progress() as progress:
-        found = examine(model, fixed, progress, winograd_error)
+        found = examine(model, fixed, progress, winograd_error, precision.value)
     if as_json:
         print_json(report(found))
     else:
@@ -97,6 +100,9 @@ def _print(found: Examination) -> None:
     if found.compiled:
         console.print()
         console.print(_compiled_table(found.compiled))
+    if found.products:
+        console.print()
+        console.print(_products_table(found.products))
     if found.winograd:
         console.print()
         console.print(_winograd_table(found.winograd))
@@ -146,16 +152,18 @@ def _print_facts(console: Console, found: Examination) -> None:
     facts += [("output", f"{name}: {type_}") for name, type_ in found.outputs.items()]
     facts += [("free dim", f"{free.name}: {free.bound_by}") for free in found.symbols]
     facts += [("must hold", condition) for condition in found.conditions]
-    facts.append(("precision", _precision(found.precision)))
+    facts.append(("precision", _precision(found.precision, found.allowed)))
     if found.memory is not None:
         facts += [("memory", line) for line in _memory_lines(found.memory)]
     print_facts(console, [(f"[bold]{label}[/]", _plain(fact)) for label, fact in facts])
 
 
-def _precision(types: dict[str, int]) -> str:
+def _precision(types: dict[str, int], allowed: str) -> str:
     if not types:
         return "no arithmetic is compiled"
     listing = ", ".join(f"{name} ({_counted(count, 'op')})" for name, count in types.items())
+    if allowed != "f32":
+        return f"{listing}; products of f32 may be rounded to {allowed}, as listed below"
     return f"{listing}; nothing is computed in less than the model says"
 
 
@@ -197,6 +205,16 @@ def _compiled_table(compiled: dict[str, int]) -> Table:
     table.add_column("count", justify="right")
     for name, count in compiled.items():
         table.add_row(name, str(count))
+    return table
+
+
+def _products_table(products: list[Products]) -> Table:
+    from rich.table import Table
+
+    table = Table("kernel", "multiplies", "sums", "by", title="products", title_justify="left")
+    table.add_column("count", justify="right")
+    for way in products:
+        table.add_row(way.kernel, way.multiplied, way.sums, way.instruction, str(len(way.stages)))
     return table
 
 

@@ -143,3 +143,14 @@ def test_a_compiled_model_is_wrong_usage(tmp_path: Path, save) -> None:
     compiled = tmp_path / "model.lamina"
     lamina.compile(save([node("Relu", ["x"], ["y"])], [info("x", [2])], ["y"])).save(compiled)
     check(compiled, code=2)
+
+
+def test_says_what_products_multiply(save) -> None:
+    weights = np.random.default_rng(0).standard_normal((1024, 2048)).astype(np.float32)
+    path = save([node("MatMul", ["x", "w"], ["y"])], [info("x", [1, 1024])], ["y"], w=weights)
+    for precision, factors in (("f32", "f32 x f32"), ("f16", "f32 x f16")):
+        report = checked(path, "--precision", precision)
+        assert report["allowed"] == precision
+        (way,) = report["products"]
+        assert (way["kernel"], way["multiplied"], way["sums"], len(way["stages"])) == ("gemm", factors, "f32", 1)
+        assert factors in check(path, "--precision", precision)
