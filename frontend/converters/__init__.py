@@ -2,6 +2,7 @@
 
 from . import (
     activations,
+    attention,
     block_products,
     constants,
     control,
@@ -24,6 +25,7 @@ from . import (
 
 __all__ = [
     "activations",
+    "attention",
     "block_products",
     "constants",
     "control",

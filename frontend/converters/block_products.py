@@ -6,11 +6,14 @@ import numpy as np
 
 from ...dialects import graph
 from ...dialects.graph.block_products import BITS, LEAST_BLOCK
+from ...dialects.graph.types import f32, ui8
 from ...reference.block_products import unpacked
+from ..element_types import small_bits
 from ..node import Node
 from ..operator_sets import MICROSOFT
 from ..registry import converter
 from ..values import Value
+from .quantization import dequantised
 
 INT8_LEVEL = 4
 """Of ``accuracy_level``: a may be rounded to 8 bits, block by block. Below it stays f32."""
@@ -78,3 +81,37 @@ def _dequantised(node: Node, numbers: np.ndarray, scales: np.ndarray, zeros: np.
     weights = unpacked(numbers, bits).reshape(len(numbers), -1)[:, : group.size].astype(np.float32)
     zero = np.float32(1 << (bits - 1)) if zeros is None else zeros[:, group].astype(np.float32)
     return np.ascontiguousarray(((weights - zero) * scales[:, group]).T)
+
+
+@converter("GatherBlockQuantized", domain=MICROSOFT)
+def convert_gather_block_quantized(node: Node) -> Value:
+    """Rows of weights in blocks, taken as they are stored and then dequantised. Several numbers may lie in a byte."""
+    b, indices, scales, zeros = node.b, node.input(1), node.input(2), node.optional(3)
+    bits, block = node.attribute("bits", 4), node.attribute("block_size", 128)
+    data = node.input(0)
+    is_packed = data.element_type == ui8 and not small_bits(data.code)
+    if is_packed:
+        data = _unpacked_value(node, 0, bits)
+        half = b.broadcast_to(b.scalar(1 << (bits - 1), ui8), scales.dims)
+        zeros = half if zeros is None else _unpacked_value(node, 3, bits)
+    at = node.axis(node.attribute("gather_axis", 0), data.rank)
+    axis = node.axis(node.attribute("quantize_axis", 1), data.rank)
+    size = data.dims[axis]
+    if axis == at or not isinstance(size, int):
+        node.invalid(f"blocks lie along axis {axis} of {data.type}: it must be known, and not the one that is gathered")
+    if zeros is not None:
+        zeros = b.slice(zeros, [axis], [0], [scales.dims[axis]])
+    of_block = b.constant(np.arange(size, dtype=np.int64) // block)
+    taken = axis + (indices.rank - 1 if axis > at else 0)
+
+    def along(part: Value) -> Value:
+        return b.gather(b.gather(part, indices, at), of_block, taken)
+
+    scale = b.cast(along(scales), f32)
+    real = dequantised(node, b.gather(data, indices, at), scale, None if zeros is None else along(zeros))
+    return b.cast(real, scales.element_type)
+
+
+def _unpacked_value(node: Node, index: int, bits: int) -> Value:
+    """The numbers of a constant input, in a byte each."""
+    return node.b.constant(unpacked(node.constant_input(index, "what is packed"), bits), f"{node.b.name}_{index}")

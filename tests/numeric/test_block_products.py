@@ -128,3 +128,30 @@ def test_weights_that_are_no_constants() -> None:
     model.graph.input.append(helper.make_tensor_value_info("b", TensorProto.UINT8, [8, 2, 16]))
     with pytest.raises(UnsupportedOperatorError, match=r"the weights .* must be known"):
         lamina.compile(model)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("has_zeros", [False, True])
+def test_rows_of_packed_weights(bits: int, has_zeros: bool) -> None:
+    rng = np.random.default_rng(3)
+    rows, width, block = 10, 48, 16
+    arrays = {"data": rng.integers(0, 256, (rows, width * bits // 8), np.uint8)}
+    arrays["scales"] = rng.random((rows, width // block), np.float32)
+    if has_zeros:
+        arrays["zeros"] = rng.integers(0, 256, (rows, -(-width // block * bits // 8)), np.uint8)
+    node = helper.make_node(
+        "GatherBlockQuantized", ["data", "i", *list(arrays)[1:]], ["y"], domain="com.microsoft",
+        bits=bits, block_size=block, quantize_axis=1, gather_axis=0,
+    )  # fmt: skip
+    graph = helper.make_graph(
+        [node],
+        "graph",
+        [helper.make_tensor_value_info("i", TensorProto.INT64, [2, 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 3, width])],
+        [numpy_helper.from_array(array, name) for name, array in arrays.items()],
+    )
+    model = helper.make_model(graph, opset_imports=DOMAINS, ir_version=10)
+    feeds = {"i": rng.integers(0, rows, (2, 3))}
+    (found,) = lamina.compile(model, threads=1).run(feeds).values()
+    (want,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, feeds)
+    np.testing.assert_allclose(found, want, rtol=1e-6)
