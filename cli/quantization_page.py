@@ -26,7 +26,7 @@ _FULL_SNR = 60.0
 
 def page(report: QuantizationReport) -> str:
     """One HTML document: what was done, and a row for each layer with bars for its SNR, time and size."""
-    longest = max((layer.seconds_before or 0.0 for layer in report.layers), default=0.0)
+    longest = max((layer.times[0] or 0.0 for layer in report.layers), default=0.0)
     largest = max((layer.bytes_before for layer in report.layers), default=0)
     rows = "\n".join(_row(layer, longest, largest) for layer in report.layers)
     title = escape(f"{report.model or 'model'} as {report.to}")
@@ -51,8 +51,8 @@ def _items(texts: Iterable[str]) -> str:
 
 
 def _row(layer: LayerReport, longest: float, largest: int) -> str:
-    seconds = (layer.seconds if layer.is_narrow else layer.seconds_before) or 0.0
-    was = layer.seconds_before or 0.0
+    seconds = layer.times[layer.is_narrow] or 0.0
+    was = layer.times[0] or 0.0
     times = f"{was * 1e6:.0f} → {seconds * 1e6:.0f} us"
     sizes = f"{size_text(layer.bytes_before)} → {size_text(layer.bytes)}"
     cells = [

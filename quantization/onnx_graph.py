@@ -28,6 +28,7 @@ class OnnxGraph:
     def __init__(self, model: onnx.ModelProto) -> None:
         self._model = model
         self.nodes = [_copied(node) for node in model.graph.node]
+        _name_apart(self.nodes)
         self._tensors: dict[str, TensorProto] = {tensor.name: tensor for tensor in model.graph.initializer}
         self._arrays: dict[str, np.ndarray] = {}
         self.inputs = [value.name for value in model.graph.input if value.name not in self._tensors]
@@ -137,13 +138,9 @@ class OnnxGraph:
     def model(self, outputs: Sequence[str] = ()) -> onnx.ModelProto:
         """The model as it stands now, ``outputs`` (of f32) beside its own; without constants that nothing reads."""
         result = onnx.ModelProto()
-        for field, value in self._model.ListFields():
-            if field.name == "opset_import" or field.name == "metadata_props":
-                getattr(result, field.name).extend(value)
-            elif field.name != "graph":
-                setattr(result, field.name, value)
         graph, old = result.graph, self._model.graph
-        graph.name, graph.doc_string = old.name, old.doc_string
+        _copy_fields(self._model, result, without=("graph",))
+        _copy_fields(old, graph, without=("node", "initializer", "input", "output", "value_info"))
         graph.input.extend(value for value in old.input if value.name in self.inputs)
         graph.output.extend(old.output)
         graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs)
@@ -205,7 +202,29 @@ def reads(node: NodeProto) -> Iterator[str]:
 def _copied(node: NodeProto) -> NodeProto:
     copy = NodeProto()
     copy.CopyFrom(node)
+    if copy.domain == "ai.onnx":
+        copy.domain = ""
     return copy
+
+
+def _name_apart(nodes: Sequence[NodeProto]) -> None:
+    """Of nodes that share a name, all but the first are called after their results, too."""
+    seen = set()
+    for node in nodes:
+        if node.name and node.name in seen:
+            node.name = f"{node.name} ({', '.join(node.output)})"
+        seen.add(node.name)
+
+
+def _copy_fields(source: Any, copy: Any, without: Sequence[str]) -> None:
+    """Those of a message, lists of others and plain values, that have not to be left out."""
+    for field, value in source.ListFields():
+        if field.name in without:
+            continue
+        if hasattr(value, "extend"):
+            getattr(copy, field.name).extend(value)
+        else:
+            setattr(copy, field.name, value)
 
 
 def subgraphs(node: NodeProto) -> Iterator[onnx.GraphProto]:

@@ -16,6 +16,7 @@ from .data import read_samples
 from .forms import Form, takes_bias
 from .integer_chains import Connections, Engine
 from .layers import FoundLayers, Layer, find_layers
+from .measuring import Stopwatch
 from .observing import observe
 from .onnx_graph import OnnxGraph, float_values, raised_to
 from .prepare import prepare
@@ -60,7 +61,7 @@ class Process:
         self._report.data = _described(data)
 
     def run(
-        self, keep: Sequence[str], budget: float | None, all_layers: bool
+        self, keep: Sequence[str], budget: float | None, all_layers: bool, measured: bool
     ) -> tuple[onnx.ModelProto, QuantizationReport]:
         """The narrow model and the report. Raises LaminaError."""
         if budget is not None and not self._samples:
@@ -72,7 +73,7 @@ class Process:
         self._add_rows(found)
         exact = self._observe(found.layers)
         form = self._way.form(self._graph, found.layers, self._floats)
-        layers = self._worthwhile(found.layers, form, all_layers)
+        layers = self._worthwhile(found.layers, form, all_layers, measured)
         corrections: dict[str, np.ndarray] = {}
         if self._samples and layers:
             trial = LayerTrial(self._graph, layers, form, self._samples, self._progress)
@@ -115,7 +116,7 @@ class Process:
 
     # --- weighing ---------------------------------------------------------------------------------------
 
-    def _worthwhile(self, layers: Sequence[Layer], form: Form, all_layers: bool) -> list[Layer]:
+    def _worthwhile(self, layers: Sequence[Layer], form: Form, all_layers: bool, measured: bool) -> list[Layer]:
         """The layers that can be narrow, and are faster so."""
         able = []
         for layer in layers:
@@ -127,7 +128,15 @@ class Process:
         if not self._way.shapes:
             return able
         made = Connections(self._graph, self._floats).chains(able, self._way.engine).made
+        if measured:
+            self._measure(able, form, made)
         return [layer for layer in able if self._is_faster(layer, made) or all_layers]
+
+    def _measure(self, layers: Sequence[Layer], form: Form, made: set[str]) -> None:
+        stopwatch = Stopwatch(self._graph, form, self._way.shapes, made, self._progress)
+        for layer in layers:
+            row = self._rows[layer.name]
+            row.measured_before, row.measured = stopwatch.times(layer)
 
     def _is_faster(self, layer: Layer, made: set[str]) -> bool:
         shapes, row = self._way.shapes, self._rows[layer.name]
@@ -135,9 +144,12 @@ class Process:
         converted = sum(math.prod(shapes.get(name, ())) for name in layer.inputs if name not in made)
         row.seconds_before = self._estimator.exact(work)
         row.seconds = self._way.seconds(self._estimator, work, converted)
-        if row.seconds <= row.seconds_before:
+        before, after = row.seconds_before, row.seconds
+        if row.measured_before is not None and row.measured is not None:
+            before, after = row.measured_before, row.measured
+        if after <= before:
             return True
-        row.reason = f"it would take {row.seconds * 1e6:.1f} us, and takes {row.seconds_before * 1e6:.1f} us"
+        row.reason = f"it would take {after * 1e6:.1f} us, and takes {before * 1e6:.1f} us"
         return False
 
     # --- trying -----------------------------------------------------------------------------------------
@@ -198,7 +210,8 @@ class Process:
 
     def _harm(self, layer: Layer) -> float:
         row = self._rows[layer.name]
-        saved = (row.seconds_before or 0.0) - (row.seconds or 0.0)
+        before, after = row.times
+        saved = (before or 0.0) - (after or 0.0)
         return (row.output_error or 0.0) ** 2 / max(saved, 1e-9)
 
     def _leave(self, layers: Iterable[Layer], budget: float) -> None:

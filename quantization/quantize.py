@@ -50,6 +50,7 @@ def quantize(
     engine: str = Engine.LAMINA,
     target: str = "host",
     all_layers: bool = False,
+    measure: bool = False,
     progress: Progress | None = None,
 ) -> Quantized:
     """Makes the numbers of a model narrower where that is faster, and says what it costs.
@@ -60,7 +61,8 @@ def quantize(
     the results may be, relative to their root mean square; layers stay in float32 until it is met. ``keep``: patterns
     of names, or operators, of layers that stay. ``calibration``: how ranges follow from what is seen. ``engine``: whose
     way to read int8 the file suits; others run it too, with the same numbers. ``target``: the
-    machine whose costs say what is faster; ``all_layers`` does not ask that. ``output``: the file to write, ``.onnx``
+    machine whose costs say what is faster; ``all_layers`` does not ask that, ``measure`` times each layer on
+    this machine instead, which needs ``data`` or ``probe``. ``output``: the file to write, ``.onnx``
     or ``.lamina``. Raises LaminaError.
     """
     if to not in WAYS:
@@ -75,7 +77,7 @@ def quantize(
     process = Process(
         load_model(model), to, data, probe, _named(calibration, Calibration), _named(engine, Engine), target, progress
     )
-    result = Quantized(*process.run(keep, budget, all_layers))
+    result = Quantized(*process.run(keep, budget, all_layers, measure))
     result.report.model = str(model) if isinstance(model, str | Path) else ""
     if output is not None:
         result.save(output)

@@ -37,6 +37,13 @@ class LayerReport:
         return self.form != "float32"
 
     @property
+    def times(self) -> tuple[float | None, float | None]:
+        """Seconds before and after: as measured, else as predicted."""
+        if self.measured is not None:
+            return self.measured_before, self.measured
+        return self.seconds_before, self.seconds
+
+    @property
     def snr(self) -> float | None:
         """Signal over noise of the layer's result, in decibels."""
         return decibels(self.error)

@@ -91,6 +91,9 @@ def quantize(
     all_layers: Annotated[
         bool, typer.Option("--all-layers", help="Narrow layers also where that is estimated to be no faster.")
     ] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Time each layer on this machine, rather than estimate its time.")
+    ] = False,
     mean: MeanOption = None,
     std: StdOption = None,
     shape: ShapeOption = None,
@@ -133,6 +136,7 @@ def quantize(
             engine=engine,
             target=target,
             all_layers=all_layers,
+            measure=measure,
             progress=progress,
         )
     if html is not None:
@@ -188,20 +192,21 @@ def summary(report: QuantizationReport) -> list[str]:
         on = f"{report.samples} runs of {report.data}"
         lines.append(f"error of the results: {report.error:.2e} of their root mean square, on {on}{budget}")
     lines.append(f"weights: {size_text(report.bytes_before)} -> {size_text(report.bytes)}")
-    before, after = predicted(report)
+    before, after = total_times(report)
+    how = "measured" if any(layer.measured is not None for layer in report.layers) else "predicted"
     if before:
         lines.append(
-            f"layers on one core of {report.target}, predicted: {before * 1e3:.2f} ms -> {after * 1e3:.2f} ms "
+            f"layers on one core of {report.target}, {how}: {before * 1e3:.2f} ms -> {after * 1e3:.2f} ms "
             f"({before / after:.2f} times as fast)"
         )
     return [*lines, *report.notes, f"written to {report.output}"]
 
 
-def predicted(report: QuantizationReport) -> tuple[float, float]:
+def total_times(report: QuantizationReport) -> tuple[float, float]:
     """Seconds of all layers of which they are known, as they were and as they are now."""
-    known = [layer for layer in report.layers if layer.seconds_before is not None]
-    before = sum(layer.seconds_before or 0.0 for layer in known)
-    return before, sum((layer.seconds if layer.is_narrow else layer.seconds_before) or 0.0 for layer in known)
+    known = [(layer, *layer.times) for layer in report.layers]
+    before = sum(was or 0.0 for _, was, _ in known)
+    return before, sum((now if layer.is_narrow else was) or 0.0 for layer, was, now in known)
 
 
 def _table(report: QuantizationReport) -> Table:
@@ -229,7 +234,7 @@ def _cells(layer: LayerReport, with_results: bool) -> list[str]:
     errors = [_error(layer.error_before), _error(layer.error), "" if layer.snr is None else f"{layer.snr:.1f} dB"]
     if with_results:
         errors.append(_error(layer.output_error))
-    times = [_microseconds(layer.seconds_before), _microseconds(layer.seconds)]
+    times = [_microseconds(seconds) for seconds in layer.times]
     sizes = [size_text(layer.bytes_before), size_text(layer.bytes)]
     note = layer.reason or ", ".join(layer.remedies)
     return [f"{style}{escape(layer.name)}", layer.operator, layer.form, *errors, *times, *sizes, escape(note)]

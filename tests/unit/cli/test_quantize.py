@@ -34,10 +34,11 @@ def test_reports_for_people_programs_and_browsers(lamina, product: Path, tmp_pat
     assert "QuantizeLinear" in {node.op_type for node in onnx.load(tmp_path / "product.int8.onnx").graph.node}
     page = (tmp_path / "page.html").read_text()
     assert page.startswith("<!doctype html>") and "product" in page and "class='snr'" in page
-    code, output, _ = lamina("quantize", product, *options, "--json", "-o", tmp_path / "product.lamina")
+    code, output, _ = lamina("quantize", product, *options, "--measure", "--json", "-o", tmp_path / "product.lamina")
     report = json.loads(output)
     (layer,) = report["layers"]
     assert (code, report["samples"], layer["form"]) == (0, 6, "int8")
+    assert layer["measured"] > 0 and layer["measured_before"] > 0
     assert 0 < layer["error"] < 0.05 and layer["bytes"] < layer["bytes_before"] / 3
     assert lamina("run", tmp_path / "product.lamina")[0] == 0
 
