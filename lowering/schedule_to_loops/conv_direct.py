@@ -15,8 +15,8 @@ cut in equal pieces where there are few blocks of output channels for threads to
 Decisions: ``columns`` of a tile at most; ``channel_blocks`` of y in a tile, as w is packed (it divides y's blocks, in
 a group); ``along = height`` lays tiles along the image's height instead, for images that are narrow; ``strip`` pixels
 go through all blocks of output channels before the next ones do, where x is too large to be read for each block;
-``atom`` multiplies words of as many channels as it takes at once (w is packed so: ``AcdB32a4b``), and what is left of
-the last block of channels one by one.
+``atom`` multiplies words of as many channels as it takes at once (w is packed so: ``AcdB32a4b``); of a word that
+channels do not fill, no more is read.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from ...dialects.decisions import Direct
 from ...dialects.kernel import ConvOp
 from ...dialects.operand_layouts import panel_depth
 from ...dialects.schedule import StageOp
-from ...machines.atoms import GENERAL_ATOM
 from .contraction import Reach, Sum, in_words
 from .conv_images import CHANNEL_BLOCK, COLUMN, LANE, ROW, bias_tile, is_pointwise
 from .conv_tiles import lower_conv_tiles
@@ -36,6 +35,7 @@ from .halo import fill_halo, require_halo
 from .loop_nest import Index, LoopNest, Tensor
 from .outer_axes import outer_loops
 from .register_tile import ResultTile, for_each_tile, store_result_tile, strides_by_axis
+from .word_columns import PartialWords, WordColumn
 
 ENOUGH_FOR_THREADS = 16
 """Rows of tiles that a convolution should have, if its image allows it: each thread takes an equal number of them."""
@@ -45,7 +45,7 @@ ENOUGH_FOR_THREADS = 16
 class ChannelRun:
     """Input channels that are walked by one address step: ``count`` words of ``depth`` in each of ``blocks`` blocks.
 
-    They begin ``inside`` channels into block ``first``.
+    They begin ``inside`` channels into block ``first``. Of a last word only some channels ``exist``; 0 is all.
     """
 
     first: int
@@ -53,6 +53,7 @@ class ChannelRun:
     blocks: int
     count: int
     depth: int = 1
+    exist: int = 0
 
 
 def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
@@ -101,8 +102,8 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
             sums = bias_tile(nest, kernel, y, tile)
             for run in sources.channel_runs:
                 left, right = sources.x_reach(run, co, n, place, columns), sources.w_reach(run, co)
-                atom = decisions.atom if run.depth > 1 else GENERAL_ATOM
-                sums = Sum([run.blocks, *sources.window, run.count], atom=atom).of(nest, sums, left, right)
+                summed = Sum([run.blocks, *sources.window, run.count], atom=decisions.atom)
+                sums = summed.of(nest, sums, left, right)
             store_result_tile(nest, kernel, sums, y, tile)
 
         count = walk.columns
@@ -192,7 +193,7 @@ class _Sources:
 
     @property
     def channel_runs(self) -> list[ChannelRun]:
-        """Whole blocks of x's channels, then what is left of the last, in whole words and one by one.
+        """Whole blocks of x's channels, then what is left of the last, in whole words and one that they do not fill.
 
         Padding lanes are never read.
         """
@@ -204,11 +205,13 @@ class _Sources:
         runs = [
             ChannelRun(0, 0, whole, self.x_block // depth, depth),
             ChannelRun(whole, 0, 1, words, depth),
-            ChannelRun(whole, words * depth, 1, single),
+            ChannelRun(whole, words * depth, 1, min(single, 1), depth, single),
         ]
         return [run for run in runs if run.blocks and run.count]
 
-    def x_reach(self, run: ChannelRun, co: Index, n: Index, place: Sequence[Index], columns: int) -> Reach:
+    def x_reach(
+        self, run: ChannelRun, co: Index, n: Index, place: Sequence[Index], columns: int
+    ) -> Reach | PartialWords:
         """``columns`` pixels of x from ``place`` (row, column) on, along channel blocks, the window and channels.
 
         Windows overlap; nothing is copied.
@@ -231,6 +234,9 @@ class _Sources:
         offset = nest.add(offset, nest.mul(run.inside, strides[1, False]))
         pixel = nest.mul(1 if self.flat else self.strides[self.across], strides[2 + self.across, False])
         window = [nest.mul(dilation, strides[2 + axis, False]) for axis, dilation in enumerate(self.dilations)]
+        if run.exist:
+            column = WordColumn(self.x.element_type, run.depth, run.exist)
+            return PartialWords(self.x.memory, offset, [block_stride, *window], pixel, columns, column)
         along = [block_stride, *window, nest.mul(run.depth, strides[1, False])]
         return Reach(self.x.memory, offset, along, *in_words([columns, 1], [pixel, 1], run.depth))
 
@@ -244,7 +250,7 @@ class _Sources:
             word = strides[1, True]
             block_stride = nest.mul(self.x_block // depth, word)
             offset = nest.add(offset, nest.mul(run.inside // depth, word))
-            channel = word if run.depth > 1 else channel
+            channel = word
         elif self.x_block:
             block_stride = strides[1, True]
         offset = nest.add(offset, nest.mul(run.first, block_stride))

@@ -15,7 +15,7 @@ scratch beside the table; their offset from x is the difference of the two addre
 because x has a halo or the convolution none, tiles of neighbouring pixels in a row need no table (``table = false``).
 
 The weights lie in panels: ``Acdb64a`` is [K/64][window][c][64]; for an atom that takes four channels at once
-``AcdB64a4b``, [K/64][window][c/4][64][4]. Channels beyond the last whole word are multiplied one by one.
+``AcdB64a4b``, [K/64][window][c/4][64][4]. Of a word that channels do not fill, no more is read.
 Decisions: ``rows`` (pixels) of a tile at most; ``block`` pixels that share a table; ``panel_chunks``: pieces of the
 panels that threads share beside blocks; ``table``; ``lanes`` of a vector.
 """
@@ -27,7 +27,6 @@ from dataclasses import dataclass
 from functools import reduce
 
 from xdsl.dialects import arith, memref, vector
-from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
@@ -45,6 +44,7 @@ from .im2col_panel import window_axes
 from .loop_nest import INDEX, Index, LoopNest
 from .outer_axes import outer_loops
 from .register_tile import ResultTile, store_result_tile, strides_by_axis
+from .word_columns import WordColumn
 
 # Physical dimensions of y in NHWC order.
 ROW, COLUMN, CHANNEL = 1, 2, 3
@@ -151,15 +151,15 @@ class _Indirect:
         few = FEW_VECTORS * self.lanes
         whole = Sum([self.taps, words], unrolled_below=few, atom=self.atom)
         rest = Term(
-            summed=Sum([self.taps, single], unrolled_below=few),
-            left=lambda start, rows: _Pixels(self, pixels(start, rows), words * self.depth, 1),
-            right=lambda: self._weights(number, words * self.depth, 1),
+            summed=Sum([self.taps, 1], unrolled_below=few, atom=self.atom),
+            left=lambda start, rows: _Pixels(self, pixels(start, rows), words * self.depth, self.depth, single),
+            right=lambda: self._weights(number, words * self.depth),
         )
         Contraction(
             rows=RowTiles(self._tiled_count(count), self.tile_rows),
             summed=whole,
             left=lambda start, rows: _Pixels(self, pixels(start, rows), 0, self.depth),
-            right=lambda *_: self._weights(number, 0, self.depth),
+            right=lambda *_: self._weights(number, 0),
             start=lambda start, rows: self._bias(channel, tile_of(start, rows)),
             finish=lambda start, rows, sums: store_result_tile(nest, self.kernel, sums, self.y, tile_of(start, rows)),
             more=[rest] if single else [],
@@ -180,14 +180,13 @@ class _Indirect:
         row = nest.load_vector(memory, [0], [self.columns], tile.mask(nest, [self.columns]))
         return nest.broadcast(row, tile.shape)
 
-    def _weights(self, panel: Index, first: int, step: int) -> Reach:
-        """A panel, along taps and input channels from the ``first`` on, ``step`` of them at once."""
+    def _weights(self, panel: Index, first: int) -> Reach:
+        """A panel, along taps and input channels from the ``first`` on, as many at once as the atom takes."""
         width, depth = self.columns, self.depth
         row = -(-self.channels // depth) * depth * width
         offset = self.nest.add(self.w.origin, self.nest.mul(panel, self.taps * row))
         offset = self.nest.add(offset, first * width)
-        channel = width * step if step == depth else 1
-        return Reach(self.w.memory, offset, [row, channel], *in_words([1, width], [0, depth], step))
+        return Reach(self.w.memory, offset, [row, width * depth], *in_words([1, width], [0, depth], depth))
 
     # --- pixels ---------------------------------------------------------------------------------------
 
@@ -223,16 +222,17 @@ class _Indirect:
 class _Pixels:
     """The left of a tile: pixels wherever they lie, their channels from the ``first`` on, ``step`` of them at once.
 
-    ``find`` gives, for a tap, where the channels of each pixel begin.
+    ``find`` gives, for a tap, where the channels of each pixel begin. Of the last word only some ``exist``; 0 is all.
     """
 
     conv: _Indirect
     find: Callable[[Index], list[Index]]
     first: int
     step: int
+    exist: int = 0
 
     def reader(self, nest: LoopNest, bounds: Sequence[Index]) -> Reader:
-        memory, sizes = self.conv.x.memory, [bounds[-1], self.step]
+        memory, sizes = self.conv.x.memory, [bounds[-1], self.exist or self.step]
 
         def read(outer: Sequence[Index]) -> Callable[[Index], SSAValue]:
             (tap,) = outer
@@ -250,13 +250,7 @@ class _Pixels:
             for row, view in enumerate(pixels):
                 column = nest.insert(vector.InsertOp(nest.load(view, [index, 0]), column, [row, 0]))
             return column
-        word = IntegerType(8 * element_bytes(element) * self.step)
-        words = nest.constant(0, vector_type(word, [len(pixels), 1, 1]))
-        for row, view in enumerate(pixels):
-            elements = nest.load_vector(view, [index, 0], [self.step])
-            lane = nest.insert(vector.BitcastOp(elements, vector_type(word, [1])))
-            words = nest.insert(vector.InsertOp(nest.insert(vector.ExtractOp(lane, [0], word)), words, [row, 0, 0]))
-        return nest.insert(vector.BitcastOp(words, vector_type(element, [len(pixels), 1, self.step])))
+        return WordColumn(element, self.step, self.exist or self.step).read(nest, pixels, index)
 
 
 class _Table:

@@ -41,3 +41,13 @@ def test_sums_are_exact(check_convolution, convolution, name: str, unsigned: str
             assert decisions.atom == fits.name
     free = convolution((x[0], x[1], "H", "W"), w, algorithm, **attributes, elements=SIGNS[unsigned])
     check_convolution(free, {"H": x[2], "W": x[3]})
+
+
+@pytest.mark.skipif(TARGET.atom_for("ui8", "i8", "i32") is None, reason="this machine has no dot product of bytes")
+@pytest.mark.parametrize("channels", [17, 18, 23])
+def test_words_that_channels_do_not_fill(check_convolution, convolution, channels: int) -> None:
+    atom = TARGET.atom_for("ui8", "i8", "i32")
+    x, w, elements = (2, channels, 6, 9), (32, channels, 3, 3), SIGNS["unsigned x"]
+    for algorithm, said in (("direct", {"columns": 4}), ("indirect", {"rows": 4, "block": 24, "lanes": 16})):
+        case = convolution(x, w, algorithm, pads=(1, 1, 1, 1), elements=elements)
+        assert check_convolution(case, decisions=said | {"atom": atom.name}).atom == atom.name
