@@ -83,7 +83,7 @@ class Gemm(Nest):
     def conflict(self, kernel: Operation) -> str | None:
         assert isinstance(kernel, GemmOp)
         packed = kernel.in_type(1).layout.pieces[-1].block
-        if self.pack and packed:
+        if self.pack and packed and not widens(kernel):
             return f"{self.phrase('pack')}, but B is packed already"
         if self.depth_block % self.atom_depth:
             return f"{self.phrase('depth_block')} is no multiple of the {self.atom_depth} that {self.atom} takes"
@@ -143,7 +143,7 @@ class Gemm(Nest):
         b = kernel.in_type(1)
         last = b.layout.pieces[-1]
         if last.block:
-            return False
+            return self.pack
         return self.pack or self.atom_depth > 1 or last.axis != b.rank - (2 if kernel.get("transpose_b") else 1)
 
     def outer(self, kernel: Operation) -> Axes:
@@ -171,7 +171,8 @@ class Gemm(Nest):
         if not self.copies(kernel):
             return 0
         rows = self._whole_words(self.rows_at_once(depth_of(kernel)))
-        return dims.multiply(rows, self.columns * element_bytes(kernel.in_type(1).element_type))
+        element = kernel.sums_type if widens(kernel) else kernel.in_type(1).element_type
+        return dims.multiply(rows, self.columns * element_bytes(element))
 
     def left_at(self, kernel: GemmOp) -> Dim:
         """Bytes of scratch before the rows of A."""
@@ -250,6 +251,12 @@ def product_types(kernel: GemmOp | ConvOp) -> tuple[str, str, str]:
 def _other_types(atom: str, kernel: GemmOp | ConvOp) -> str:
     row, (left, right, sums) = ATOMS[atom], product_types(kernel)
     return f"atom {atom} adds {row.lhs} times {row.rhs} to {row.sums}, and this is {left} times {right} to {sums}"
+
+
+def widens(kernel: GemmOp) -> bool:
+    """Whether B is narrower than A and what is summed: it is widened as it is read, or copied."""
+    a, b = (kernel.in_type(index).element_type for index in (0, 1))
+    return a == kernel.sums_type != b
 
 
 def depth_of(kernel: GemmOp) -> Dim:

@@ -16,6 +16,9 @@ that takes four products at once, for which k above counts fours), or read where
 result may have any strides, so transposes and head splits are free. Leading axes of A become rows where
 B has none and the memory allows it.
 
+A B that is narrower than A is widened as it is read, or as its blocks are copied where more rows than a tile has use
+them: a run with few rows reads a packed panel in its place even if ``pack`` says that it is copied.
+
 Decisions: ``rows`` and ``columns`` of a tile at most; ``row_chunks``: pieces of the rows that threads share beside
 panels; ``depth_block``: products that are added up before the next tile of rows; ``pack``: whether blocks of B are
 copied before they are used; ``atom``: the instruction that multiplies; ``depth_lanes``: whether lanes are not columns
@@ -31,11 +34,12 @@ from dataclasses import replace
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
-from ...dialects.decisions import MATRIX_BLOCK, WORDS_AT_ONCE, Gemm, depth_of
+from ...dialects.decisions import MATRIX_BLOCK, WORDS_AT_ONCE, Gemm, depth_of, widens
 from ...dialects.kernel import GemmOp
 from ...dialects.schedule import StageOp
 from ...machines.atoms import ATOMS, TILE_BAND
-from .contraction import Contraction, Partial, Reach, RowTiles, Sum, in_words
+from .arithmetic import convert
+from .contraction import Contraction, Partial, Reach, Reader, RowTiles, Sum, in_words
 from .gemm_depth import DepthInLanes
 from .gemm_product import Matrix, Product, merge_batch_into_rows
 from .gemm_tiles import MatrixTiles
@@ -107,15 +111,25 @@ class _ColumnsInLanes(Product):
                 return self._left(batch, row, count)
             return self._copied_left(left_copy, nest.sub(row, rows.begin), count)
 
-        contraction = Contraction(
-            rows=rows,
-            summed=Sum([self.words], MATRIX_BLOCK // self.step, FEW_ELEMENTS, self.decisions.atom),
-            left=left,
-            right=lambda first, count: self._as_multiplied(self._right(batch, panel, column, lanes, first, count)),
-            start=lambda row, count: self.bias(tile_of(row, count)),
-            finish=lambda row, count, sums: store_result_tile(nest, self.kernel, sums, self.y, tile_of(row, count)),
-            partial=self._partial(rows.begin),
-        )
+        def contraction_of(panel_rows: Callable[[Index, Index], Reach]) -> Contraction[Reader]:
+            return Contraction(
+                rows=rows,
+                summed=Sum([self.words], MATRIX_BLOCK // self.step, FEW_ELEMENTS, self.decisions.atom),
+                left=left,
+                right=panel_rows,
+                start=lambda row, count: self.bias(tile_of(row, count)),
+                finish=lambda row, count, sums: store_result_tile(nest, self.kernel, sums, self.y, tile_of(row, count)),
+                partial=self._partial(rows.begin),
+            )
+
+        contraction = contraction_of(lambda *block: self._right(batch, panel, column, lanes, *block))
+        if self.b is None and self.decisions.copies(self.kernel):
+            # The rows of one tile read a panel once: that is no reason to copy it.
+            with nest.when(nest.compare("sle", rows.count, self.tile_rows)):
+                contraction_of(lambda first, _: self._read_widened(self._panel_from(panel, first))).write(nest)
+            with nest.when(nest.compare("sgt", rows.count, self.tile_rows)):
+                contraction.write(nest)
+            return
         if not self.decisions.has_tiles:
             contraction.write(nest)
             return
@@ -169,10 +183,18 @@ class _ColumnsInLanes(Product):
 
     # --- the right --------------------------------------------------------------------------------------
 
-    def _as_multiplied(self, right: Reach) -> Reach:
-        """Rows of a B that is narrower than A are widened as they are read."""
-        a, b, sums = self.a_tensor.element_type, self.b_tensor.element_type, self.kernel.sums_type
-        return replace(right, element=sums) if a == sums != b else right
+    def _read_widened(self, right: Reach) -> Reach:
+        """Rows of a B that is narrower than A become as wide as they are read."""
+        return replace(right, element=self.kernel.sums_type) if widens(self.kernel) else right
+
+    def _panel_from(self, panel: Index, first: Index) -> Reach:
+        """A panel that lies packed, from a row on."""
+        return self._panel(self.b_tensor.memory, self._panel_offset(panel, first))
+
+    def _panel_offset(self, panel: Index, first: Index) -> Index:
+        nest, width = self.nest, self.tile_columns * self.step
+        row = nest.add(nest.mul(panel, self.words), first)
+        return nest.add(self.b_tensor.origin, nest.mul(row, width))
 
     def _right(
         self, batch: Sequence[Index], panel: Index, column: Index, lanes: Index | None, first: Index, count: Index
@@ -183,8 +205,9 @@ class _ColumnsInLanes(Product):
         """
         nest, width, memory = self.nest, self.tile_columns, self.b_tensor.memory
         if self.b is None:
-            row = nest.add(nest.mul(panel, self.words), first)
-            return self._panel(memory, nest.add(self.b_tensor.origin, nest.mul(row, width * self.step)))
+            if self.decisions.copies(self.kernel):
+                return self._packed(Matrix(self.b_tensor, width, 1, []), self._panel_offset(panel, first), count, None)
+            return self._read_widened(self._panel_from(panel, first))
         b, shape = self.b, [1, width]
         product = nest.mul(first, self.step)
         offset = nest.add(b.offset(nest, batch), nest.mul(product, b.row_stride))
@@ -194,7 +217,7 @@ class _ColumnsInLanes(Product):
         if self.decisions.copies(self.kernel):
             return self._packed(b, offset, count, lanes)
         mask = None if lanes is None else nest.mask(shape, [1, lanes])
-        return Reach(memory, offset, [b.row_stride], shape, [0, 1], mask)
+        return self._read_widened(Reach(memory, offset, [b.row_stride], shape, [0, 1], mask))
 
     def _panel(self, memory: SSAValue, offset: Index) -> Reach:
         width = self.tile_columns * self.step
@@ -211,8 +234,9 @@ class _ColumnsInLanes(Product):
         return self._panel(copy.memory(nest), 0)
 
     def _packed(self, b: Matrix, offset: Index, count: Index, lanes: Index | None) -> Reach:
-        """``count`` rows of B copied to scratch, where they are as long as the tile is wide."""
-        nest, width, element = self.nest, self.tile_columns, self.b_tensor.element_type
+        """``count`` rows of B copied to scratch, where they are as long as the tile is wide, and widened."""
+        nest, width = self.nest, self.tile_columns
+        element = self.kernel.sums_type if widens(self.kernel) else self.b_tensor.element_type
         memory = nest.scratch_memory(element, 0, nest.mul(self.decisions.rows_at_once(self.depth), width))
         packed = nest.view(memory, 0, [count, width], [width, 1])
 
@@ -221,7 +245,7 @@ class _ColumnsInLanes(Product):
             tile = Tile(rows, Span(columns, exist if exist is None else nest.minimum(exist, columns)))
             place = nest.add(nest.add(offset, nest.mul(row, b.row_stride)), nest.mul(column, b.column_stride))
             elements = load_tile(nest, self.b_tensor.memory, place, tile, b.row_stride, b.column_stride)
-            nest.store_vector(nest.broadcast(elements, tile.shape), packed, [row, column])
+            nest.store_vector(nest.broadcast(convert(nest, elements, element), tile.shape), packed, [row, column])
 
         if b.column_stride == 1:
             with nest.loop(0, count) as row:

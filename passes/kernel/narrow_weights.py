@@ -68,6 +68,7 @@ class _Narrowing:
         self.target = context.target
         costs = self.target.costs
         stays_near = self.constants.nbytes < self.target.l3_bytes
+        self.stays_near = stays_near
         self.bandwidth = costs.near_weight_bandwidth if stays_near else costs.far_weight_bandwidth
         elements = {"f16": f16, "bf16": bf16}
         if not self.target.f16_conversion:
@@ -93,6 +94,8 @@ class _Narrowing:
     def is_faster(self, op: GemmOp, element: Attribute) -> bool:
         """Whether fewer bytes save more time than widening them takes."""
         rows = gemm_rows(op)
+        if not isinstance(rows, int) and not self.stays_near:
+            rows = 1  # Many rows share what is widened, and lose nothing.
         types = {op.in_type(index).element_type for index in (0, 1)}
         if types != {f32} or op.sums_type != f32 or not isinstance(rows, int) or op.in_type(1).rank != 2:
             return False

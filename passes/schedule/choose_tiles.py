@@ -31,6 +31,7 @@ from ...dialects.decisions import (
     Softmax,
     Winograd,
     kind_of,
+    widens,
 )
 from ...dialects.kernel import BlockGemmOp, ConvOp, GemmOp, KernelOp
 from ...dialects.layout import TensorType
@@ -275,11 +276,12 @@ def _gemm(kernel: Operation, target: Target) -> Decisions:
     rows = gemm_rows(kernel)
     tile = even_tile(rows, largest)
     is_used_again = (not isinstance(rows, int) or rows > tile) and not (atom and atom.is_tile)
+    element = kernel.sums_type if widens(kernel) else b.element_type
     decided = Gemm(
         rows=tile,
         columns=columns,
-        depth_block=_depth_block(depth, columns * element_bytes(b.element_type), target) if is_used_again else 0,
-        pack=_at_least(rows) >= ROWS_WORTH_A_COPY and _rows_lie_far_apart(b, kernel.get("transpose_b")),
+        depth_block=_depth_block(depth, columns * element_bytes(element), target) if is_used_again else 0,
+        pack=_is_worth_a_copy(kernel, tile),
         atom=atom.name if atom else GENERAL_ATOM,
     )
     if not decided.copies(kernel):
@@ -289,6 +291,14 @@ def _gemm(kernel: Operation, target: Target) -> Decisions:
         return decided
     most, along = few_rows
     return replace(decided, depth_lanes=along.lanes, depth_rows=most, depth_columns=along.columns)
+
+
+def _is_worth_a_copy(kernel: GemmOp, tile: int) -> bool:
+    """Whether rows of B lie far apart, or would be widened again by each tile of rows."""
+    b, rows = kernel.in_type(1), gemm_rows(kernel)
+    if widens(kernel) and panel_width(kernel):
+        return not isinstance(rows, int) or rows > tile
+    return _at_least(rows) >= ROWS_WORTH_A_COPY and _rows_lie_far_apart(b, kernel.get("transpose_b"))
 
 
 def _block_gemm(kernel: Operation, target: Target) -> Decisions:

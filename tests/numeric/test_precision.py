@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import lamina
@@ -12,8 +13,8 @@ from lamina.benchmarks.models import ModelUnavailable
 from lamina.benchmarks.networks import NETWORKS
 from lamina.cache.models import find_entry
 from lamina.compiler import import_for
-from lamina.machines import host_target
-from lamina.pipeline import compile_through, module_text
+from lamina.machines import Target, host_target, target_by_name
+from lamina.pipeline import PipelineOptions, compile_through, module_text
 from onnx import TensorProto, helper, numpy_helper
 
 WITH_DOT = "avx512_vnni_bf16"
@@ -48,7 +49,7 @@ def error(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> floa
     return max(float(np.sqrt(np.mean((a - b) ** 2) / np.mean(b**2))) for a, b in pairs)
 
 
-def stages(model: onnx.ModelProto, precision: str, target: str) -> list[str]:
+def stages(model: onnx.ModelProto, precision: str, target: str | Target) -> list[str]:
     module, context = import_for(model, precision=precision, target=target)  # pyright: ignore[reportArgumentType]
     text = module_text(compile_through(module, context, stop="schedule"))
     return [line for line in text.splitlines() if "schedule.stage" in line]
@@ -71,7 +72,7 @@ def test_is_within_bounds(precision: str, target: str) -> None:
         assert error(narrow.run(feeds), exact.run(feeds)) < BOUNDS[precision]
 
 
-def product(rows: int, transposed: bool, dtype: type = np.float32) -> onnx.ModelProto:
+def product(rows: int | str, transposed: bool, dtype: type = np.float32) -> onnx.ModelProto:
     """One product by weights that are worth reading as few bytes."""
     shape, kind = (1101, 1200) if transposed else (1200, 1101), helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     rng = np.random.default_rng(0)
@@ -101,6 +102,24 @@ def test_few_rows_read_narrow_weights(
         x = {"x": np.random.default_rng(1).standard_normal((1, 1200)).astype(np.float32)}
         assert narrow.constants.nbytes < 2.2 * 1101 * 1200
         assert error(narrow.run(x), lamina.compile(product(1, transposed)).run(x)) < BOUNDS[precision]
+
+
+@pytest.mark.parametrize("transposed", [False, True], ids=["by columns", "by depth"])
+@pytest.mark.parametrize("target", ["avx2", "avx512", "aarch64_neon"])
+def test_any_number_of_rows_reads_narrow_weights(target: str, transposed: bool) -> None:
+    """Few rows widen them as they are read, many share panels that are widened once; no access leaves its buffer."""
+    model = product("rows", transposed)
+    machine = replace(target_by_name(target), l3_bytes=1 << 20)
+    (line,) = [line for line in stages(model, "f16", machine) if "kernel.gemm" in line]
+    assert "pack true" in line
+    if not target.startswith("avx"):
+        return
+    options = PipelineOptions(checked=True)
+    narrow = lamina.compile(model, precision="f16", target=machine, options=options)
+    exact = lamina.compile(model)
+    for rows in (1, 5, 6, 7, 29):
+        x = {"x": np.random.default_rng(rows).standard_normal((rows, 1200)).astype(np.float32)}
+        assert error(narrow.run(x), exact.run(x)) < BOUNDS["f16"]
 
 
 def test_weights_of_models_in_f16_stay_so() -> None:
