@@ -69,15 +69,24 @@ def panel_rows(b: np.ndarray, scales: np.ndarray, zeros: np.ndarray | None, bits
     numbers are held less half of their range, in two's complement.
     """
     columns, blocks, _ = b.shape
-    numbers = unpacked(b, bits)
+    words = _in_byte_order(np.ascontiguousarray(b).view(np.uint16), bits)
     if signed:
-        numbers = numbers ^ np.uint8(1 << (bits - 1))
-    places = numbers.reshape(columns, blocks, -1, 8 // bits, 4)
-    in_bytes = packed(np.swapaxes(places, -1, -2), bits)[..., 0]
-    words = np.ascontiguousarray(in_bytes).view(np.int32)
-    parts = [part.astype(np.float32).view(np.int32)[..., None] for part in (scales, zeros) if part is not None]
+        words ^= np.uint32(sum(1 << (place + bits - 1) for place in range(0, 32, bits)))
+    parts = [part.astype(np.float32).view(np.uint32)[..., None] for part in (scales, zeros) if part is not None]
     rows = np.concatenate([*parts, words.reshape(columns, blocks, -1)], axis=-1)
-    return np.ascontiguousarray(rows.reshape(columns, -1).T)
+    return np.ascontiguousarray(rows.reshape(columns, -1).T).view(np.int32)
+
+
+def _in_byte_order(halves: np.ndarray, bits: int) -> np.ndarray:
+    """Words whose byte j has the numbers j, 4 + j, 8 + j ... of two halves, in which numbers follow each other."""
+    if bits == 8:
+        return halves.view(np.uint32).copy()
+    half = np.arange(1 << 16, dtype=np.uint32)
+    table = np.zeros_like(half)
+    for number in range(16 // bits):
+        value = (half >> np.uint32(bits * number)) & np.uint32((1 << bits) - 1)
+        table |= value << np.uint32(8 * (number % 4) + bits * (number // 4))
+    return table[halves[..., 0::2]] | table[halves[..., 1::2]] << np.uint32(4)
 
 
 def of_panel_rows(
