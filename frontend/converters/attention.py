@@ -36,13 +36,13 @@ def convert_rotary_embedding(node: Node) -> Value:
         size = node.divided(x.dims[2], heads) if heads and rotated else multiply(2, cos.dims[1])
         if not isinstance(size, int):
             node.unknown_size("a head", size)
-        split = _heads(node, x, node.divided(x.dims[2], size), size)
+        split = split_heads(node, x, node.divided(x.dims[2], size), size)
     sequence = split.dims[2]
     if positions.rank == 1:
         positions = b.unsqueeze(b.add(b.iota(sequence, positions.element_type), positions), [0])
     result = rotary(node, split, positions, cos, sin, interleaved=bool(node.attribute("interleaved", 0)))
     result = b.mul_scalar(result, node.attribute("scale", 1.0)) if node.attribute("scale", 1.0) != 1.0 else result
-    return _joined(node, result) if x.rank == 3 else result
+    return joined_heads(node, result) if x.rank == 3 else result
 
 
 def rotary(node: Node, x: Value, positions: Value, cos: Value, sin: Value, *, interleaved: bool) -> Value:
@@ -70,12 +70,12 @@ def rotary(node: Node, x: Value, positions: Value, cos: Value, sin: Value, *, in
     return result if rest is None else b.concat([result, rest], 3)
 
 
-def _heads(node: Node, x: Value, count: Dim, size: Dim) -> Value:
+def split_heads(node: Node, x: Value, count: Dim, size: Dim) -> Value:
     """[B, S, H * D] as [B, H, S, D]."""
     return node.b.transpose(node.b.reshape(x, (*x.dims[:2], count, size)), [0, 2, 1, 3])
 
 
-def _joined(node: Node, x: Value) -> Value:
+def joined_heads(node: Node, x: Value) -> Value:
     """[B, H, S, D] as [B, S, H * D]."""
     batch, heads, sequence, size = x.dims
     return node.b.reshape(node.b.transpose(x, [0, 2, 1, 3]), (batch, sequence, multiply(heads, size)))
@@ -94,7 +94,7 @@ def convert_group_query_attention(node: Node) -> list[Value | None]:
     for name in _REFUSED_ATTRIBUTES:
         if node.attribute(name, 0) not in (0, -1):
             node.unsupported(f"{name} = {node.attribute(name)} is not computed", _PLAIN)
-    query, key, value = _split_heads(node)
+    query, key, value = _three(node)
     cache = _Cache.of(node, query)
     if node.attribute("do_rotary", 0):
         cos, sin = node.input(7), node.input(8)
@@ -105,10 +105,10 @@ def convert_group_query_attention(node: Node) -> list[Value | None]:
     scale = node.attribute("scale", 0.0) or 1.0 / math.sqrt(int(query.dims[3]))
     mask = cache.mask(node.attribute("local_window_size", -1), bool(node.attribute("causal", 1)))
     result = _attend(node, query, keys, values, scale, mask)
-    return [_joined(node, result), keys, values, None][: node.output_count]
+    return [joined_heads(node, result), keys, values, None][: node.output_count]
 
 
-def _split_heads(node: Node) -> tuple[Value, Value, Value]:
+def _three(node: Node) -> tuple[Value, Value, Value]:
     """Queries [B, H, S, D], keys and values [B, K, S, D]; all three may lie in one tensor."""
     heads, few = node.attribute("num_heads"), node.attribute("kv_num_heads")
     query, key, value = node.input(0), node.optional(1), node.optional(2)
@@ -121,8 +121,8 @@ def _split_heads(node: Node) -> tuple[Value, Value, Value]:
     if not isinstance(size, int):
         node.unknown_size("a head", size)
     if key.rank == 4:
-        return _heads(node, query, heads, size), key, value
-    return _heads(node, query, heads, size), _heads(node, key, few, size), _heads(node, value, few, size)
+        return split_heads(node, query, heads, size), key, value
+    return split_heads(node, query, heads, size), split_heads(node, key, few, size), split_heads(node, value, few, size)
 
 
 @dataclass(frozen=True)

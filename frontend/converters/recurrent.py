@@ -7,9 +7,11 @@ from typing import Any
 from ...dialects import graph
 from ...dialects.graph.recurrent import DIRECTIONS
 from ...dialects.graph.types import i32
-from ..node import Node
+from ..node import Converted, Node
+from ..operator_sets import MICROSOFT
 from ..registry import converter
 from ..values import Value
+from .quantization import dequantised
 
 # What the activations that take numbers take for alpha and beta where none is given; None where they take none.
 _PARAMETERS: dict[str, tuple[float | None, float | None]] = {
@@ -107,6 +109,24 @@ def _all_full(lengths: Value, x: Value) -> bool:
 def convert_lstm(node: Node) -> list[Value]:
     fields = {"input_forget": bool(node.attribute("input_forget", 0))}
     return _layer(node, graph.LstmOp, 4, 2, "sigmoid_tanh_tanh", fields)
+
+
+@converter("DynamicQuantizeLSTM", domain=MICROSOFT)
+def convert_dynamic_quantize_lstm(node: Node) -> Converted:
+    """An LSTM whose weights [D, I, 4 * H] are integers with a scale in all or for each column.
+
+    The operator rounds x and h to 8 bits by their range before each product; here they stay as they are.
+    """
+    weights = [_dequantised_weights(node, tensor, scale) for tensor, scale in ((1, 8), (2, 10))]
+    return convert_lstm(node.with_inputs([node.input(0), *weights, *(node.optional(index) for index in range(3, 8))]))
+
+
+def _dequantised_weights(node: Node, tensor: int, scale: int) -> Value:
+    """[D, 4 * H, I] of f32."""
+    b, x = node.b, node.input(tensor)
+    parts = [node.input(scale), node.input(scale + 1)]
+    spread = [b.reshape(part, (part.dims[0], 1, part.dims[1] if part.rank == 2 else 1)) for part in parts]
+    return b.transpose(dequantised(node, x, *spread), [0, 2, 1])
 
 
 @converter("GRU")

@@ -16,7 +16,6 @@ DOMAINS = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
 HALF, LONGEST = 8, 40
 ANGLES = np.arange(LONGEST)[:, None] / 10.0 ** np.linspace(0, 3, HALF)
 TABLES = {"cos": np.cos(ANGLES).astype(np.float32), "sin": np.sin(ANGLES).astype(np.float32)}
-TYPES = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(np.int32): TensorProto.INT32, np.dtype(np.int64): 7}
 
 
 def floats(*shape: int) -> np.ndarray:
@@ -30,24 +29,31 @@ def compare(
     outputs: list[int],
     shapes: dict[str, list[Any]] | None = None,
     compared: int | None = None,
+    constants: dict[str, np.ndarray] | None = None,
+    within: float = 3e-6,
     **attributes: Any,
 ) -> None:
     """One node in both; ``shapes`` of inputs, where not their arrays'; ``outputs``: their ranks, and how many count."""
-    constants = [numpy_helper.from_array(TABLES[name], name) for name in names if name in TABLES]
+    known = {**TABLES, **(constants or {})}
+    initializers = [numpy_helper.from_array(known[name], name) for name in names if name in known]
     results = [f"y{index}" for index in range(len(outputs))]
     node = helper.make_node(operator, names, results, domain="com.microsoft", **attributes)
     inputs = [
-        helper.make_tensor_value_info(name, TYPES[array.dtype], (shapes or {}).get(name, list(array.shape)))
+        helper.make_tensor_value_info(
+            name, helper.np_dtype_to_tensor_dtype(array.dtype), (shapes or {}).get(name, list(array.shape))
+        )
         for name, array in feeds.items()
     ]
-    ends = [helper.make_tensor_value_info(name, 1, [None] * rank) for name, rank in zip(results, outputs)]
-    graph = helper.make_graph([node], "graph", inputs, ends, constants)
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * rank) for name, rank in zip(results, outputs)
+    ]
+    graph = helper.make_graph([node], "graph", inputs, ends, initializers)
     model = helper.make_model(graph, opset_imports=DOMAINS, ir_version=10)
     onnx.checker.check_model(model, full_check=False)
     expected = onnxruntime.InferenceSession(model.SerializeToString()).run(None, feeds)
     found = list(lamina.compile(model, threads=1).run(feeds).values())
     for have, want in list(zip(found, expected, strict=True))[:compared]:
-        np.testing.assert_allclose(have, want, rtol=0, atol=3e-6)
+        np.testing.assert_allclose(have, want, rtol=0, atol=within)
 
 
 @pytest.mark.parametrize("interleaved", [0, 1])
@@ -100,3 +106,55 @@ def test_group_query_attention(name: str, is_free: bool) -> None:
     # Of sequences of several lengths the rest of what is kept is anything.
     compared = None if batch == 1 else 1
     compare("GroupQueryAttention", names, feeds, [3, 4, 4], shapes, compared, **sizes, **attributes)
+
+
+# batch, tokens before, new tokens, mask, attributes
+PROJECTED = {
+    "plain": (2, 0, 5, None, {}),
+    "causal, with past": (2, 3, 4, None, {"unidirectional": 1}),
+    "lengths": (2, 0, 5, "lengths", {}),
+    "mask": (2, 3, 4, "mask", {"unidirectional": 1}),
+}
+
+
+@pytest.mark.parametrize("operator", ["Attention", "QAttention"])
+@pytest.mark.parametrize("name", PROJECTED)
+def test_projected_attention(name: str, operator: str) -> None:
+    batch, past, sequence, masking, attributes = PROJECTED[name]
+    heads, size, width = 3, 8, 20
+    x, w = (
+        RNG.integers(0, 256, (batch, sequence, width), np.uint8),
+        RNG.integers(-127, 128, (width, 72)).astype(np.int8),
+    )
+    feeds: dict[str, np.ndarray] = {"x": x, "w": w, "bias": floats(72)}
+    if operator == "QAttention":
+        feeds |= {"sx": np.float32([0.02]), "sw": np.float32([0.004])}
+        names = ["x", "w", "bias", "sx", "sw", "mask", "zx", "zw", "past"]
+        feeds |= {"zx": np.array([117], np.uint8), "zw": np.array([3], np.int8)}
+    else:
+        feeds |= {"x": floats(*x.shape), "w": floats(*w.shape) / 4}
+        names = ["x", "w", "bias", "mask", "past"]
+    if past:
+        feeds["past"] = floats(2, batch, heads, past, size)
+    if masking == "lengths":
+        feeds["mask"] = np.array([5, 3], np.int32)
+    elif masking == "mask":
+        feeds["mask"] = np.array([[1, 1, 1, 1, 1, 1, 1], [0, 1, 1, 1, 1, 1, 0]], np.int32)
+    names = [name if name in feeds else "" for name in names]
+    compare(operator, names, feeds, [3, 5] if past else [3], num_heads=heads, **attributes)
+
+
+@pytest.mark.parametrize("columns", [False, True])
+def test_dynamic_quantize_lstm(columns: bool) -> None:
+    """It rounds what it multiplies to 8 bits, and here is what that costs it."""
+    steps, batch, width, hidden = 4, 2, 10, 6
+    shape = (1, 4 * hidden) if columns else (1,)
+    feeds = {"x": floats(steps, batch, width)}
+    weights = {"w": (1, width, 4 * hidden), "r": (1, hidden, 4 * hidden)}
+    constants = {name: RNG.integers(-127, 128, size).astype(np.int8) for name, size in weights.items()}
+    constants["b"] = floats(1, 8 * hidden)
+    for name in weights:
+        constants[f"{name}_scale"] = (RNG.random(shape).astype(np.float32) + 0.5) / 200
+        constants[f"{name}_zero"] = np.zeros(shape, np.int8)
+    names = ["x", "w", "r", "b", "", "", "", "", "w_scale", "w_zero", "r_scale", "r_zero"]
+    compare("DynamicQuantizeLSTM", names, feeds, [4, 3, 3], constants=constants, within=2e-2, hidden_size=hidden)
