@@ -58,11 +58,11 @@ SLIDING = {
 # --- contractions -------------------------------------------------------------------------------------
 
 
-class SummingOp(KernelOp):
-    """Sums, of integers narrower than 32 bits in i32.
+class SignAwareOp(KernelOp):
+    """Sums or compares numbers; integers narrower than 32 bits are summed in i32.
 
     Below the graph level types of integers don't say whether they have a sign: ``unsigned`` lists the operands, by
-    number, that have none. ``in_type`` tells of the element as it is summed or multiplied, ``ui8`` for one.
+    number, that have none. ``in_type`` tells of the element as the kernel takes it, ``ui8`` for one.
     """
 
     WEIGHTS: ClassVar[tuple[Attribute, ...]] = ()
@@ -77,7 +77,7 @@ class SummingOp(KernelOp):
         return type_.with_element(IntegerType(type_.element_type.width.data, Signedness.UNSIGNED))
 
 
-class ContractionOp(SummingOp):
+class ContractionOp(SignAwareOp):
     """Sums of products."""
 
     def verify_operands(self) -> None:
@@ -265,7 +265,7 @@ class MapOp(KernelOp):
 
 
 @irdl_op_definition
-class ReduceOp(SummingOp):
+class ReduceOp(SignAwareOp):
     """Reduction of x over ``axes``, which stay with length 1. kind: sum, mean, max, min, prod.
 
     C4: sums of i32 may be those of narrower integers; an operand without a sign is one of these.
@@ -326,8 +326,11 @@ class LayerNormOp(KernelOp):
 
 
 @irdl_op_definition
-class PoolOp(KernelOp):
-    """Pooling of x [N, C, spatial...]: kind max or average; ``count_include_pad`` as in ONNX."""
+class PoolOp(SignAwareOp):
+    """Pooling of x [N, C, spatial...]: kind max or average; ``count_include_pad`` as in ONNX.
+
+    C4: x is called unsigned where the largest of bytes is looked for.
+    """
 
     name = "kernel.pool"
     kind = prop_def(StringAttr)
@@ -343,9 +346,15 @@ class PoolOp(KernelOp):
         "pads": "integers",
         "dilations": "integers",
         "count_include_pad": "flag",
+        "unsigned": "integers",
     }
     DEFAULTS: ClassVar = SLIDING
     VARIANT: ClassVar = "kind"
+
+    def verify_operands(self) -> None:
+        of_bytes = self.ins[0].type.element_type == i8 and self.get("kind") == "max"  # pyright: ignore[reportAttributeAccessIssue]
+        if self.unsigned is not None and not (of_bytes and self.get("unsigned") == (0,)):
+            raise VerifyException("C4: x is called unsigned, which bytes can be for a maximum")
 
 
 # --- data movement --------------------------------------------------------------------------------------

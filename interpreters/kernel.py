@@ -144,7 +144,7 @@ def _window_attributes(op: k.KernelOp) -> dict[str, Any]:
     return {name: op.get(name) for name in ("strides", "pads", "dilations")}
 
 
-def _with_signs(op: k.SummingOp, operands: _Arrays) -> _Arrays:
+def _with_signs(op: k.SignAwareOp, operands: _Arrays) -> _Arrays:
     unsigned = op.get("unsigned") or ()
     return [x.view(f"u{x.dtype}") if index in unsigned else x for index, x in enumerate(operands)]
 
@@ -178,7 +178,8 @@ def _block_gemm(run: KernelInterpreter, op: k.BlockGemmOp, operands: _Arrays) ->
 def _pool(run: KernelInterpreter, op: k.PoolOp, operands: _Arrays) -> _Arrays:
     attributes = {**_window_attributes(op), "kernel": op.get("window")}
     if op.get("kind") == "max":
-        return evaluate("max_pool", operands, attributes)
+        (result,) = evaluate("max_pool", _with_signs(op, operands), attributes)
+        return [result.view(operands[0].dtype)]
     attributes |= {"count_include_pad": op.get("count_include_pad"), "overhang": (0,) * len(op.get("window"))}
     return evaluate("avg_pool", operands, attributes)
 

@@ -8,9 +8,12 @@ from xdsl.ir import SSAValue
 
 from ...dialects import graph, kernel, layout
 from ...dialects import shape as dims
+from ...dialects.graph.types import i8, ui8
 from .function import FunctionLowering, result_type, type_of
 from .rules import Obstacle, Rule, only_floats
 from .spatial import with_unit_height, without_unit_height
+
+_BYTES = (i8, ui8)
 
 
 def lower_max_pool(lowering: FunctionLowering, op: graph.MaxPoolOp) -> Sequence[SSAValue]:
@@ -63,16 +66,18 @@ def _pool(
             pads=pads,
             dilations=dilations,
             count_include_pad=count_include_pad,
+            unsigned=[0] if op.operand_types[0].element_type == ui8 else None,
         )
     )
     return without_unit_height(lowering, result) if flat else result
 
 
 def pool_obstacle(op: graph.MaxPoolOp | graph.AvgPoolOp) -> Obstacle | None:
-    rank = op.operand_types[0].rank
+    """A maximum of bytes is one too."""
+    rank, element = op.operand_types[0].rank, op.operand_types[0].element_type
     if rank > 5:
         return Obstacle(f"pools of {rank - 2} spatial axes have no kernel", "reshape to at most three spatial axes")
-    return only_floats(op)
+    return None if isinstance(op, graph.MaxPoolOp) and element in _BYTES else only_floats(op)
 
 
 def lower_resize(lowering: FunctionLowering, op: graph.ResizeOp) -> Sequence[SSAValue]:
@@ -100,7 +105,7 @@ def resize_obstacle(op: graph.ResizeOp) -> Obstacle | None:
         return Obstacle("cropping while resizing has no kernel", "crop by Slice before resizing")
     if op.antialias or op.exclude_outside:
         return Obstacle("antialias and exclude_outside have no kernel", _RESIZE_PLAINLY)
-    return only_floats(op)
+    return None if op.mode == "nearest" and op.operand_types[0].element_type in _BYTES else only_floats(op)
 
 
 RULES = {

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from xdsl.dialects import arith
 from xdsl.ir import SSAValue
 
 from ...dialects.decisions import Pool
@@ -140,7 +141,8 @@ class _Pool:
         tile = Tile(None, Span(count)) if lanes is None else Tile(Span(count) if count > 1 else None, lanes)
         outputs = [position.reached.get(("window", axis + 2), 0) for axis in range(self.spatial)]
         taps = [self._taps_inside(axis, outputs[axis]) for axis in range(self.spatial - 1)] + last_taps
-        start = nest.constant(identity(self.kind, self.element), vector_type(self.element, tile.shape))
+        least = 0 if self.kernel.unsigned is not None else identity(self.kind, self.element)
+        start = nest.constant(least, vector_type(self.element, tile.shape))
         value = self._taps(taps, 0, position.offsets[0], tile, start)
         if self.kernel.get("kind") != "max":
             value = divide(nest, value, self._count(outputs, last_taps[0]))
@@ -160,7 +162,7 @@ class _Pool:
         """``start`` combined with the elements under the taps from a spatial axis on."""
         nest = self.nest
         if axis == len(taps):
-            return combine_numbers(nest, self.kind, start, self._load(0, offset, tile))
+            return self._combined(start, self._load(0, offset, tile))
         stride = nest.mul(self.strides[axis], self.dilations[axis])
         begin, end = taps[axis]
         written_out = axis == len(taps) - 1 and isinstance(end, int) and end <= _MOST_TAPS_WRITTEN_OUT and begin == 0
@@ -175,6 +177,11 @@ class _Pool:
             return [self._taps(taps, axis + 1, here, tile, carried[0])]
 
         return loop_in_blocks(nest, begin, end, 1, [start], self.turns[axis], turn)[0]
+
+    def _combined(self, left: SSAValue, right: SSAValue) -> SSAValue:
+        if self.kernel.unsigned is not None:
+            return self.nest.insert(arith.MaxUIOp(left, right))
+        return combine_numbers(self.nest, self.kind, left, right)
 
     def _tile_strides(self, operand: int) -> tuple[Index, Index]:
         along = self.nest.dim(self.pixels.strides[operand])

@@ -115,7 +115,7 @@ class _FunctionLayouts:
             GemmOp: self.gemm,
             BlockGemmOp: self.block_gemm,
             MapOp: self.map,
-            PoolOp: self.follow_input,
+            PoolOp: self.pool,
             ResizeOp: self.resize,
             ReduceOp: self.reduce,
             PadOp: self.pad,
@@ -378,6 +378,14 @@ class _FunctionLayouts:
             return
         self.set_layout(op.result, self.blocked())
         self.epilogue(op, len(op.ins), op.type)
+
+    def pool(self, op: PoolOp) -> None:
+        """Channels that lie side by side stay so, in blocks, which the kernels after it take most likely."""
+        type_ = op.in_type(0)
+        has_last_channels = type_.rank == 4 and not _is_split(type_) and type_.layout.pieces[-1].axis == 1
+        if has_last_channels and isinstance(type_.dims[1], int) and type_.dims[1] % self.block_size == 0:
+            op.operands[0] = self.want_order(op.operands[0], self.blocked().order, op)
+        self.follow_input(op)
 
     def resize(self, op: ResizeOp) -> None:
         same_channels = op.in_type(0).dims[:2] == op.type.dims[:2]

@@ -14,6 +14,7 @@ from lamina.dialects import graph
 from lamina.dialects.graph.types import f32, i8, i32, ui8
 from lamina.pipeline import compile_through
 from onnx import ModelProto, TensorProto, helper, numpy_helper
+from xdsl.dialects.func import FuncOp
 
 U, S = np.uint8, np.int8
 TYPES = {U: TensorProto.UINT8, S: TensorProto.INT8, np.int16: TensorProto.INT16}
@@ -140,6 +141,11 @@ def max_pool(n: Network) -> str:
     return n.op("MaxPool", n.input(1, 32, 20, 20), kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2])
 
 
+def max_pool_signed(n: Network) -> str:
+    x = n.input(1, 7, 20, 20, dtype=S, zero=-30)
+    return n.op("MaxPool", x, kernel_shape=[2, 3], pads=[1, 0, 0, 1], dilations=[2, 1])
+
+
 def average_pool(n: Network) -> str:
     return n.op("AveragePool", n.input(1, 32, 20, 20), kernel_shape=[3, 3], strides=[1, 1])
 
@@ -221,6 +227,7 @@ FORMS: dict[Callable[[Network], str], tuple[float, int, type]] = {
     multiply: (0.1, 90, U),
     concat: (0.05, 128, U),
     max_pool: (0.04, 110, U),
+    max_pool_signed: (0.03, -30, S),
     average_pool: (0.01, 110, U),
     global_pool: (0.006, 110, U),
     resize: (0.03, 100, U),
@@ -279,7 +286,7 @@ def test_products_are_of_integers(form: Callable[[Network], str]) -> None:
         assert {type_.element_type for type_ in product.operand_types} <= {i8, ui8, i32}
 
 
-VIEWS = [max_pool, resize, requantised, concat]
+VIEWS = [max_pool, max_pool_signed, resize, requantised, concat]
 
 
 @pytest.mark.parametrize("form", VIEWS, ids=[form.__name__ for form in VIEWS])
@@ -291,3 +298,6 @@ def test_views_are_of_bytes(form: Callable[[Network], str]) -> None:
     moved = [op for op in module.walk() if isinstance(op, views)]
     assert moved
     assert not [op for op in moved if any(t.element_type == f32 for t in op.operand_types)]
+    # What runs on the host stays outside of the segments.
+    main = next(op for op in module.walk() if isinstance(op, FuncOp) and op.sym_name.data == "main")
+    assert not [op for op in main.walk() if op in moved]

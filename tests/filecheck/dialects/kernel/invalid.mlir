@@ -237,3 +237,21 @@ func.func @unsigned_floats(%a: !layout.tensor<4 x 6 x f32>, %b: !layout.tensor<6
 }
 
 // CHECK: C7: operand 1 is called unsigned, which elements of i8 can be
+
+// -----
+
+func.func @unsigned_mean(%a: !layout.tensor<1 x 4 x 6 x 6 x i8>) {
+  %0 = kernel.pool average(%a) window [2, 2] unsigned [0] : !layout.tensor<1 x 4 x 5 x 5 x i8>
+  func.return
+}
+
+// CHECK: C4: x is called unsigned, which bytes can be for a maximum
+
+// -----
+
+func.func @unsigned_maximum(%a: !layout.tensor<4 x 6 x i8>) {
+  %0 = kernel.reduce max(%a) axes [1] unsigned [0] : !layout.tensor<4 x 1 x i8>
+  func.return
+}
+
+// CHECK: C4: x is called unsigned, which summed bytes can be

@@ -13,6 +13,14 @@ func.func @elementwise(%x: !layout.tensor<N x 4 x f32>, %y: !layout.tensor<4 x f
   func.return
 }
 
+// Bytes that are summed, or the largest of which is looked for.
+
+func.func @bytes(%x: !layout.tensor<N x 4 x 6 x 6 x i8>) {
+  %0 = kernel.reduce sum(%x) axes [2, 3] unsigned [0] : !layout.tensor<N x 4 x 1 x 1 x i32>
+  %1 = kernel.pool max(%x) window [3, 3] unsigned [0] : !layout.tensor<N x 4 x 4 x 4 x i8>
+  func.return
+}
+
 func.func @reductions(%x: !layout.tensor<N x 4 x 6 x 6 x f32>, %scale: !layout.tensor<6 x f32>, %bias: !layout.tensor<6 x f32>) {
   %0 = kernel.reduce mean(%x) axes [2, 3] : !layout.tensor<N x 4 x 1 x 1 x f32>
   %1 = kernel.arg_reduce max(%x) axis 1 last : !layout.tensor<N x 1 x 6 x 6 x i64>
@@ -79,6 +87,11 @@ func.func @few_bits(%x: !layout.tensor<N x 64 x f32>, %b: !layout.tensor<10 x 8 
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @elementwise(%x: !layout.tensor<N x 4 x f32>, %y: !layout.tensor<4 x f32>) {
 // CHECK-NEXT:   %0 = kernel.map(%x, %y) : !layout.tensor<N x 4 x i1> each(%e, %f) {%less = arith.cmpf olt, %e, %f : f32}
+// CHECK-NEXT:   func.return
+// CHECK-NEXT: }
+// CHECK-NEXT: func.func @bytes(%x: !layout.tensor<N x 4 x 6 x 6 x i8>) {
+// CHECK-NEXT:   %0 = kernel.reduce sum(%x) axes [2, 3] unsigned [0] : !layout.tensor<N x 4 x 1 x 1 x i32>
+// CHECK-NEXT:   %1 = kernel.pool max(%x) window [3, 3] unsigned [0] : !layout.tensor<N x 4 x 4 x 4 x i8>
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @reductions(%x: !layout.tensor<N x 4 x 6 x 6 x f32>, %scale: !layout.tensor<6 x f32>, %bias: !layout.tensor<6 x f32>) {
