@@ -285,9 +285,7 @@ class ReduceOp(SignAwareOp):
 
     def verify_operands(self) -> None:
         if self.unsigned is not None and not (self.get("unsigned") == (0,) and self.sums_narrow):
-            raise VerifyException(
-                f"C4: operand {list(self.get('unsigned'))} is called unsigned, which summed bytes can be"
-            )
+            raise VerifyException("C4: x is called unsigned, which summed bytes can be")
 
 
 @irdl_op_definition
