@@ -107,6 +107,7 @@ def bench(
                 progress("bench", "measuring, seconds", min(round(gone), round(seconds)), round(seconds))
 
         measured = measure_in_turn(runners, seconds, watch, pause=max(engine.pause for engine in engines))
+    outputs = [run() for run in runners.values()] if len(engines) > 1 else []
     report = {
         "model": str(model),
         "vs": vs,
@@ -116,7 +117,8 @@ def bench(
         "warm_up": warm,
         "engines": measured.statistics,
         "ratio": None if len(engines) == 1 else measured.ratio(engines[1].name, name).report(),
-        "outputs": None if len(engines) == 1 else asdict(agreement(*(run() for run in runners.values()))),
+        "precision": executable.precision,
+        "outputs": None if len(engines) == 1 else asdict(agreement(outputs[0], outputs[1], executable.precision)),
         "advice": _advice(model, executable, free_dims_left(executable, fixed), open_ms, measured.statistics[name]),
     }
     if as_json:
@@ -155,10 +157,9 @@ def _print(report: dict[str, Any]) -> None:
     from rich.table import Table
 
     console = report_console()
-    threads = report["threads"]
-    table = Table(
-        "engine", title=f"{escape(Path(report['model']).name)}, {threads} thread{'s' if threads != 1 else ''}"
-    )
+    threads, precision = report["threads"], report["precision"]
+    title = f"{escape(Path(report['model']).name)}, {threads} thread{'s' if threads != 1 else ''}"
+    table = Table("engine", title=title if precision == "f32" else f"{title}, products of {precision} where faster")
     for column in ("p50 ms", "p90 ms", "p99 ms", "min ms", "runs/s", "CPU ms/run", "runs"):
         table.add_column(column, justify="right")
     for name, row in report["engines"].items():

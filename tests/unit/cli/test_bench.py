@@ -8,10 +8,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from lamina.cli.timing import Measurement, measure_in_turn, warm_up
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 
 def test_reports_both_engines(lamina, model: Path) -> None:
@@ -162,3 +163,21 @@ def test_one_engine_runs_on_without_pauses() -> None:
 def test_warm_up_runs_once_at_least() -> None:
     assert warm_up({"a": lambda: None, "b": lambda: None}, 0.0)["b"]["runs"] == 1
     assert warm_up({"a": lambda: None}, 0.01)["a"]["runs"] > 1
+
+
+def test_rounded_products_agree_as_far_as_they_can(lamina, tmp_path: Path) -> None:
+    weights = np.random.default_rng(0).standard_normal((512, 1024)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "product",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 512])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    path = tmp_path / "product.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    arguments = ("--seconds", "0.02", "--warm-up", "0", "--vs", "onnxruntime", "--precision", "bf16", "--json")
+    code, output, _ = lamina("bench", path, *arguments)
+    report = json.loads(output)
+    assert code == 0 and report["precision"] == "bf16"
+    assert report["outputs"]["agree"] and report["outputs"]["greatest_difference"] > 1e-2
