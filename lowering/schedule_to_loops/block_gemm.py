@@ -12,6 +12,8 @@
           total += part * b's scales[column] (* a's scale[row])
         y[row, column] = epilogue(total)
 
+With more than a few rows, not rounded, each number is scaled instead, and total takes the products themselves.
+
 Four numbers of a word are a mask and a shift away from the bytes that an atom multiplies (``int8``). Otherwise each is
 converted to f32, less its zero point, and multiplied by a's element as it is; or, where ``int8`` meets a machine
 without an atom, by a's integer held as f32, in which sums of a block are exact too.
@@ -28,6 +30,7 @@ from xdsl.dialects.builtin import f32, i8, i32
 from xdsl.ir import Operation, SSAValue
 
 from ...dialects.block_decisions import BlockGemm
+from ...dialects.decisions import MATRIX_BLOCK
 from ...dialects.kernel import BlockGemmOp
 from ...dialects.schedule import StageOp
 from ...dialects.shared_attributes import vector_type
@@ -35,12 +38,15 @@ from ...machines.atoms import GENERAL_ATOM
 from .arithmetic import convert, reduce_lanes, select
 from .contraction import RowTiles
 from .gemm_product import matrix_of, merge_batch_into_rows
+from .long_sums import sum_in_blocks
 from .loop_nest import Index, LoopNest
 from .outer_axes import Turn, outer_loops
 from .register_tile import ResultTile, store_result_tile
 
 # Words of a block that are written out in a turn of the loop over them.
 WORDS_IN_TURN = 4
+# Rows of a tile, at most, whose sums of a block are scaled rather than the numbers.
+FEW_ROWS = 3
 WORD_BITS = 32
 BYTES_OF_WORD = 4
 LARGEST_INT8 = 127
@@ -177,16 +183,29 @@ class _BlockProduct:
 
     def _total(self, left: _Left, words: SSAValue, row: Index, count: int) -> SSAValue:
         nest, shape = self.nest, [count, self.decisions.columns]
-        with nest.loop(0, self.blocks, carried=[nest.constant(0.0, vector_type(f32, shape))]) as loop:
-            first = nest.mul(loop.index, self.kernel.rows_of_block)
-            scales = nest.broadcast(self._floats(words, first), shape)
+        zero = nest.constant(0.0, vector_type(f32, shape))
+
+        def block(number: Index) -> tuple[_Block, SSAValue, SSAValue | None]:
+            first = nest.mul(number, self.kernel.rows_of_block)
             zeros = self._floats(words, nest.add(first, 1)) if self.has_zeros else None
-            block = _Block(left, words, nest.add(first, 1 + int(self.has_zeros)), row, loop.index, shape)
-            part = self._integer_products(block, zeros) if self.has_atom else self._float_products(block, zeros)
+            begin = nest.add(first, 1 + int(self.has_zeros))
+            return _Block(left, words, begin, row, number, shape), self._floats(words, first), zeros
+
+        def add_part(number: Index, total: SSAValue) -> SSAValue:
+            place, scales, zeros = block(number)
+            part = self._integer_products(place, zeros) if self.has_atom else self._float_products(place, zero, zeros)
             if left.scales is not None:
-                part = nest.insert(arith.MulfOp(part, self._of_rows(left.scales, block)))
-            loop.yield_(nest.fma(part, scales, loop.carried[0]))
-        return loop.results[0]
+                part = nest.insert(arith.MulfOp(part, self._of_rows(left.scales, place)))
+            return nest.fma(part, nest.broadcast(scales, shape), total)
+
+        def add_scaled(number: Index, total: SSAValue) -> SSAValue:
+            place, scales, zeros = block(number)
+            return self._float_products(place, total, zeros, scales)
+
+        # With many rows a number's scale costs less than a second sum of each row.
+        is_scaled = left.scales is None and count > FEW_ROWS
+        at_once = max(1, MATRIX_BLOCK // self.block) if is_scaled else 0
+        return sum_in_blocks(nest, 0, self.blocks, zero, at_once, add_scaled if is_scaled else add_part)
 
     def _floats(self, words: SSAValue, row: Index) -> SSAValue:
         """A row of b that holds f32."""
@@ -222,8 +241,10 @@ class _BlockProduct:
         sums = self._sum(block, nest.constant(0, vector_type(i32, block.shape)), add)
         return nest.fma(correction, nest.broadcast(zeros, block.shape), convert(nest, sums, f32))
 
-    def _float_products(self, block: _Block, zeros: SSAValue | None) -> SSAValue:
-        """Sums of a block, number by number."""
+    def _float_products(
+        self, block: _Block, start: SSAValue, zeros: SSAValue | None, scales: SSAValue | None = None
+    ) -> SSAValue:
+        """``start`` plus a block's products, each number less its zero point and, with ``scales``, scaled."""
         nest, words = self.nest, vector_type(i32, [self.decisions.columns])
         floats, in_word = vector_type(f32, [self.decisions.columns]), WORD_BITS // self.bits
         lowest = nest.constant((1 << self.bits) - 1, words)
@@ -246,12 +267,14 @@ class _BlockProduct:
                 value = convert(nest, integer, f32)
                 if zeros is not None:
                     value = nest.insert(arith.SubfOp(value, zeros))
+                if scales is not None:
+                    value = nest.insert(arith.MulfOp(value, scales))
                 place = nest.add(before, nest.add(nest.mul(word, in_word), number))
                 left = self._of_rows(block.left.elements, block, place)
                 sums = nest.fma(left, nest.broadcast(value, block.shape), sums)
             return sums
 
-        return self._sum(block, nest.constant(0.0, vector_type(f32, block.shape)), add)
+        return self._sum(block, start, add)
 
     def _sum(self, block: _Block, start: SSAValue, add: Callable[[Index, SSAValue, SSAValue], SSAValue]) -> SSAValue:
         """``add(word, its numbers, sums)`` for each word of a block."""

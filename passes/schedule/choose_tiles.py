@@ -302,11 +302,12 @@ def _is_worth_a_copy(kernel: GemmOp, tile: int) -> bool:
 
 
 def _block_gemm(kernel: Operation, target: Target) -> Decisions:
-    """A tile has sums of a block beside those of all blocks."""
+    """Beside the sums of all blocks a tile of integers has those of one."""
     assert isinstance(kernel, BlockGemmOp)
     columns, atom = panel_width(kernel) or block_columns(kernel, target), block_atom(kernel, target)
     rows = dims.product(kernel.type.dims[:-1])
-    tile = even_tile(rows, rows_in_registers(target, 2 * (columns // target.lanes)))
+    vectors = columns // target.lanes * (2 if kernel.get("int8") else 1)
+    tile = even_tile(rows, rows_in_registers(target, vectors))
     chunks = max(1, rows // ROWS_OF_CHUNK) if isinstance(rows, int) else 1
     return BlockGemm(rows=tile, columns=columns, row_chunks=chunks, atom=atom.name if atom else GENERAL_ATOM)
 
