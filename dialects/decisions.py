@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from xdsl.dialects.builtin import AnyFloat, StringAttr
+from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Attribute, Operation
 
 from ..machines.atoms import ATOMS, GENERAL_ATOM, TILE_BAND, TILE_ROWS
@@ -36,7 +36,7 @@ from .layout_algebra import print_order
 from .operand_layouts import depth_axes, lies_along, panel_depth, panel_width
 from .shape import Dim
 from .storage import element_bytes
-from .window_rows import WindowRows
+from .window_rows import WindowRows, last_words_bytes
 from .winograd import tile_of, transforms, winograd_scratch
 
 MATRIX_BLOCK = 1024
@@ -46,8 +46,17 @@ WORDS_AT_ONCE = 16
 """Words of narrow numbers that are copied at once, at most: rows of such copies are whole multiples of it."""
 
 
+class Multiplying(Nest):
+    """Decisions of which one is the atom."""
+
+    @property
+    def has_tiles(self) -> bool:
+        """Whether the atom's registers are whole matrices."""
+        return is_tile(self.atom)  # pyright: ignore[reportAttributeAccessIssue]
+
+
 @dataclass(frozen=True, kw_only=True)
-class Gemm(Nest):
+class Gemm(Multiplying):
     """Tiles of rows (m) by columns (n) of the product; panels of B are as wide as a tile."""
 
     PANEL = "columns"
@@ -94,11 +103,6 @@ class Gemm(Nest):
     def atom_depth(self) -> int:
         """Products that the atom takes at once."""
         return atom_depth(self.atom)
-
-    @property
-    def has_tiles(self) -> bool:
-        """Whether the atom's registers are whole matrices."""
-        return is_tile(self.atom)
 
     def _tile_conflict(self, kernel: GemmOp) -> str | None:
         if not self.has_tiles:
@@ -179,12 +183,19 @@ class Gemm(Nest):
         return dims.add(self.packed_bytes(kernel), self._partial_bytes(kernel))
 
     def _partial_bytes(self, kernel: GemmOp) -> Dim:
-        """Of a chunk's rows times the columns of a tile; of whole matrices, of two rows of them."""
+        """Of a chunk's rows times the columns of a tile; of whole matrices, of two rows of them, and the last words."""
         if self.has_tiles:
-            return TILE_BAND * self.columns * element_bytes(kernel.sums_type)
+            return TILE_BAND * self.columns * element_bytes(kernel.sums_type) + self.last_bytes(kernel)
         if not self.has_blocks(kernel):
             return 0
         return dims.multiply(self._rows_of_chunk(kernel), self.columns * element_bytes(kernel.sums_type))
+
+    def last_bytes(self, kernel: GemmOp) -> int:
+        """Of the last words of whole matrices, where these fill no register and A lies in words."""
+        if not self.has_tiles or self.copies_left(kernel):
+            return 0
+        words = dims.ceildiv(depth_of(kernel), self.atom_depth)
+        return last_words_bytes(ATOMS[self.atom], words, self.columns, kernel.in_type(1).element_type)
 
     def _left_bytes(self, kernel: GemmOp) -> Dim:
         """Of a chunk's rows, in whole vectors, times the depth in whole words."""
@@ -265,7 +276,7 @@ def depth_of(kernel: GemmOp) -> Dim:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Direct(Nest):
+class Direct(Multiplying):
     """Tiles of neighbouring pixels by blocks of output channels; panels of w are as wide as a tile."""
 
     PANEL = "channel_blocks"
@@ -305,11 +316,6 @@ class Direct(Nest):
         if not kernel.in_type(0).layout.block_of(1) or self.along != "width":
             return f"atom {self.atom} takes x in blocks of channels, and tiles along the width"
         return self.window_rows(kernel).conflict(kernel)
-
-    @property
-    def has_tiles(self) -> bool:
-        """Whether the atom's registers are whole matrices."""
-        return is_tile(self.atom)
 
     def window_rows(self, kernel: ConvOp) -> WindowRows:
         """What registers of whole matrices multiply."""
@@ -386,7 +392,7 @@ class Winograd(Nest):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Im2col(Nest):
+class Im2col(Multiplying):
     """Tiles of output channels by pixels (p); the pixels' columns are packed into panels, or read where they lie.
 
     Panels of w, where it is packed, are as wide as a tile.
@@ -418,11 +424,6 @@ class Im2col(Nest):
             return f"{self.phrase('pack')} needs row-major x and a stride of 1 along rows"
         return super().conflict(kernel)
 
-    @property
-    def has_tiles(self) -> bool:
-        """Whether the atom's registers are whole matrices."""
-        return is_tile(self.atom)
-
     def scratch(self, kernel: Operation) -> Dim | None:
         """One panel; of whole matrices the sums of two registers, and the last words of the panel below zeros."""
         assert isinstance(kernel, ConvOp)
@@ -435,11 +436,10 @@ class Im2col(Nest):
 
     def last_bytes(self, kernel: ConvOp) -> int:
         """Of the last words where these fill no register."""
-        words, element = window_words(kernel, self.atom_depth), kernel.in_type(0).element_type
-        if not self.has_tiles or not isinstance(words, int) or isinstance(element, AnyFloat):
+        if not self.has_tiles:
             return 0
-        steps = ATOMS[self.atom].steps
-        return steps * self.columns * self.atom_depth * element_bytes(element) if words % steps else 0
+        words = window_words(kernel, self.atom_depth)
+        return last_words_bytes(ATOMS[self.atom], words, self.columns, kernel.in_type(0).element_type)
 
     def panel_bytes(self, kernel: ConvOp) -> Dim:
         """Of a panel, whose rows may be a vector longer than its columns."""
@@ -453,7 +453,7 @@ class Im2col(Nest):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Indirect(Nest):
+class Indirect(Multiplying):
     """Tiles of pixels (p) by output channels, as wide as panels of w; a table says where each pixel's window lies."""
 
     PANEL = "columns"
@@ -479,11 +479,6 @@ class Indirect(Nest):
         if self.table or self.order or self.threads:
             return f"atom {self.atom} says the order, and finds what lies under windows by strides: no table"
         return self.window_rows(kernel).conflict(kernel)
-
-    @property
-    def has_tiles(self) -> bool:
-        """Whether the atom's registers are whole matrices."""
-        return is_tile(self.atom)
 
     def window_rows(self, kernel: ConvOp) -> WindowRows:
         """What registers of whole matrices multiply."""

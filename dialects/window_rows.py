@@ -10,11 +10,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from xdsl.dialects.builtin import AnyFloat
+from xdsl.ir import Attribute
+
 from ..machines.atoms import TILE_BAND, TILE_ROW_BYTES, TILE_ROWS, Atom
 from . import shape as dims
 from .kernel import ConvOp
 from .shape import Dim
 from .storage import element_bytes
+
+
+def last_words_bytes(atom: Atom, words: Dim, columns: int, element: Attribute) -> int:
+    """Of a copy of the last of so many words of integers, where these fill no register and some before them do."""
+    known = words if isinstance(words, int) and words >= atom.steps and not isinstance(element, AnyFloat) else 0
+    return atom.steps * columns * atom.depth * element_bytes(element) if known % atom.steps else 0
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ from .halo import fill_halo
 from .loop_nest import Index, LoopNest
 from .register_tile import ResultTile, store_result_tile
 from .tile_access import Span, Tile, load_tile
+from .tile_products import LastWords
 from .words import Source, WordCopy
 
 # Sides of the squares of B that are transposed in registers, at most.
@@ -82,11 +83,14 @@ class _ColumnsInLanes(Product):
         self.step = self.decisions.atom_depth
         self.words = nest.ceildiv(self.depth, self.step)
         self.left_copy = self._left_copy() if self.decisions.copies_left(kernel) else None
+        self.last_words = self._last_words()
         self.is_ragged = not isinstance(self.columns, int) or self.columns % self.tile_columns != 0
 
     def lower(self) -> None:
         nest = self.nest
         panels = nest.ceildiv(self.columns, self.tile_columns)
+        if self.last_words is not None:
+            self.last_words.clear()
         with self.outer_loops(panels) as turn:
             batch, rows = turn.indices["b"], self._rows_of(turn.index("m"))
             if self.left_copy is not None:
@@ -140,7 +144,15 @@ class _ColumnsInLanes(Product):
             return self.a_tensor.memory, self._left_offset(batch, row), self.a.row_stride
 
         atom = ATOMS[self.decisions.atom]
-        MatrixTiles(nest, contraction, rows, atom, matrix, scratch, self.tile_columns).write()
+        MatrixTiles(nest, contraction, rows, atom, matrix, scratch, self.tile_columns, self.last_words).write()
+
+    def _last_words(self) -> LastWords | None:
+        decisions, element = self.decisions, self.b_tensor.element_type
+        if not decisions.last_bytes(self.kernel):
+            return None
+        assert isinstance(self.words, int), "as many words as there are not known to fill registers"
+        at = self.nest.dim(dims.subtract(decisions.left_at(self.kernel), decisions.last_bytes(self.kernel)))
+        return LastWords(self.nest, ATOMS[decisions.atom], self.tile_columns, element, at, self.words, True)
 
     def _partial(self, first_row: Index) -> Partial | None:
         if not self.decisions.has_blocks(self.kernel):

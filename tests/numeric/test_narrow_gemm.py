@@ -26,6 +26,7 @@ PRODUCTS = {
     "deep": (3, 2051, 17, (), False, False),
     "matrices": (64, 128, 96, (), False, False),
     "matrices and what is left": (70, 150, 100, (), False, False),
+    "matrices and words that fill none": (70, 148, 100, (), False, False),
     "matrices of few columns": (17, 64, 9, (), False, False),
     "batches of matrices": (35, 67, 33, (2,), False, True),
     "nothing to sum": (4, 0, 8, (), False, False),

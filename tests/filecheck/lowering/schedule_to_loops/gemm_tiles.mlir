@@ -10,22 +10,23 @@
 // CHECK-NOT: amx.tile_load {{.*}}xui8
 // CHECK-COUNT-2: amx.tile_load {{.*}} into !amx.tile<16x64xi8>
 // CHECK-COUNT-4: amx.tile_mul "tdpbusd"
+// The last words are multiplied with those before them, again, which meet zeros.
+// CHECK-COUNT-4: amx.tile_mul "tdpbusd"
 // CHECK-COUNT-4: amx.tile_store
-// Four rows at a time the products of the last words are added, and the sums stored.
-// CHECK: scf.for
-// CHECK: vector.contract {atom = "vpdpbusd"} {{.*}} into vector<4x32xi32>
-// CHECK: vector.store
+// CHECK: vector.store {{.*}}, vector<4x32xi32>
 // The rows that fill no register are vectors throughout.
 // CHECK: vector.contract {atom = "vpdpbusd"} {{.*}} into vector<{{[0-9]+}}x32xi32>
 // CHECK: vector.store
 
 // The registers are set up and released once, and sums stay in them.
 // ASM: ldtilecfg
+// ASM-COUNT-4: tilezero
 // ASM: [[LOOP:.LBB.*]]:
 // ASM-COUNT-4: tileloadd
 // ASM-COUNT-4: tdpbusd
 // ASM-NOT: tilestored
 // ASM: j{{[a-z]+}} [[LOOP]]
+// ASM-COUNT-4: tdpbusd
 // ASM-COUNT-4: tilestored
 // ASM: tilerelease
 func.func @tiles(%x: !layout.tensor<69 x 148 x i8>, %w: !layout.tensor<148 x 96 x i8, BA32b4a>) {
