@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from xdsl.context import Context
@@ -14,19 +14,25 @@ from xdsl.passes import ModulePass
 
 from ...dialects import graph
 from ...dialects.graph.attributes import reference_attributes
-from ...dialects.graph.types import NARROW_INTEGERS, i32
+from ...dialects.graph.types import NARROW_INTEGERS, i8, i32, ui8
 from ...reference.operations import evaluate
 from .rewriting import Rewriter, graph_blocks, type_of
 from .shifted_products import (
     Arithmetic,
     ShiftedFactor,
     Term,
+    element_of,
+    flip,
+    flipped,
     is_single,
     narrow_zero,
     replace_conv,
     replace_matmul,
     without_zero,
 )
+
+if TYPE_CHECKING:
+    from ...machines import Target
 
 _View: TypeAlias = graph.ReshapeOp | graph.TransposeOp | graph.BroadcastToOp | graph.PadOp
 # Of constants too large to be folded, what can stand between them and a product.
@@ -50,7 +56,8 @@ class GraphNarrowProductsPass(ModulePass):
         %2 = graph.sub %0, %1 : (!graph.tensor<M x 32 x i32>, !graph.tensor<32 x i32>) -> ...
 
     Convolutions likewise, whose correction becomes the bias. Sums wrap as before: all bits are the same. A constant
-    takes its zero point with it; where 8 bits hold it only after a shift of each column, the shift is a zero point, and
+    takes its zero point with it, and of two factors that a run computes one takes the signs that the machine multiplies
+    by the other's; where 8 bits hold it only after a shift of each column, the shift is a zero point, and
     16 bits hold what has no correction in groups.
     """
 
@@ -58,15 +65,16 @@ class GraphNarrowProductsPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         rewriter = Rewriter(ctx)
+        target: Target = ctx.target  # pyright: ignore[reportAttributeAccessIssue]
         for block in graph_blocks(op):
             for operation in list(block.ops):
                 if not isinstance(operation, graph.MatmulOp | graph.ConvOp):
                     continue
                 if all(type_.element_type == i32 for type_ in operation.operand_types[:2]):
-                    narrow(operation, rewriter)
+                    narrow(operation, rewriter, target)
 
 
-def narrow(operation: graph.MatmulOp | graph.ConvOp, rewriter: Rewriter) -> None:
+def narrow(operation: graph.MatmulOp | graph.ConvOp, rewriter: Rewriter, target: Target) -> None:
     """Narrows one product, if both factors can be."""
     left, right = operation.operands[:2]
     finder = _Finder(Arithmetic(rewriter, operation))
@@ -85,7 +93,32 @@ def narrow(operation: graph.MatmulOp | graph.ConvOp, rewriter: Rewriter) -> None
         for value, array, depth in zip((left, right), known, depths)
     ]
     if factors[0] is not None and factors[1] is not None:
-        replace_matmul(operation, factors[0], factors[1], rewriter)
+        replace_matmul(operation, *_with_fitting_signs(finder.now, factors[0], factors[1], target), rewriter)
+
+
+def _with_fitting_signs(
+    now: Arithmetic, left: ShiftedFactor, right: ShiftedFactor, target: Target
+) -> tuple[ShiftedFactor, ShiftedFactor]:
+    """Two factors that a run computes, one of them shifted by 128 where the machine multiplies no such signs.
+
+    Its zero point takes the shift, so that there is one correction for both, and none of a zero point of 128.
+    """
+    pair = [left, right]
+    elements = [element_of(factor.x) for factor in pair]
+    if any(isinstance(factor.x, np.ndarray) for factor in pair) or not set(elements) <= {i8, ui8}:
+        return left, right
+    if target.atom_for(str(elements[0]), str(elements[1]), str(i32)) is not None:
+        return left, right
+    for index in (1, 0):
+        factor, (element, amount) = pair[index], flipped(elements[index])
+        signs = [element if other == index else elements[other] for other in (0, 1)]
+        zero = np.zeros((), np.int32) if factor.zero is None else factor.zero
+        if target.atom_for(str(signs[0]), str(signs[1]), str(i32)) is None or not isinstance(zero, np.ndarray):
+            continue
+        zero = np.asarray(zero + amount, np.int32)
+        pair[index] = ShiftedFactor(flip(now, now.value(factor.x)), zero if zero.any() else None)
+        break
+    return pair[0], pair[1]
 
 
 def narrow_constant(

@@ -1,4 +1,4 @@
-// RUN: lamina-opt %s -p graph-fold-constants,graph-narrow-products,graph-dead-code --constant 'w=dense<[[-3, 2], [100, -128], [5, 6]]> : tensor<3x2xi8>' --constant 'far=dense<[[0, 2], [200, 128], [-5, 6]]> : tensor<3x2xi32>' --constant 'k=dense<2> : tensor<4x8x3x3xi8>' --constant 'three=dense<3> : tensor<i32>' --constant 'least=dense<-128> : tensor<i32>' | filecheck %s
+// RUN: lamina-opt %s --machine avx2_vnni -p graph-fold-constants,graph-narrow-products,graph-dead-code --constant 'w=dense<[[-3, 2], [100, -128], [5, 6]]> : tensor<3x2xi8>' --constant 'far=dense<[[0, 2], [200, 128], [-5, 6]]> : tensor<3x2xi32>' --constant 'k=dense<2> : tensor<4x8x3x3xi8>' --constant 'three=dense<3> : tensor<i32>' --constant 'least=dense<-128> : tensor<i32>' | filecheck %s
 
 // A zero point that a run tells is multiplied by the sums of the columns of the weights, which are known.
 
@@ -27,6 +27,17 @@ func.func @both(%a: !graph.tensor<M x 8 x i8>, %b: !graph.tensor<8 x N x ui8>, %
   %3 = graph.sub %2, %t : (!graph.tensor<8 x N x i32>, !graph.tensor<i32>) -> !graph.tensor<8 x N x i32>
   %4 = graph.matmul %1, %3 : (!graph.tensor<M x 8 x i32>, !graph.tensor<8 x N x i32>) -> !graph.tensor<M x N x i32>
   func.return %4 : !graph.tensor<M x N x i32>
+}
+
+// Where the machine multiplies no such signs, a factor is shifted by 128, and its zero point with it.
+
+func.func @signs(%a: !graph.tensor<M x 8 x ui8>, %b: !graph.tensor<8 x N x ui8>) -> !graph.tensor<M x N x i32> {
+  %three = graph.constant @three : !graph.tensor<i32>
+  %0 = graph.cast %a : (!graph.tensor<M x 8 x ui8>) -> !graph.tensor<M x 8 x i32>
+  %1 = graph.cast %b : (!graph.tensor<8 x N x ui8>) -> !graph.tensor<8 x N x i32>
+  %2 = graph.sub %1, %three : (!graph.tensor<8 x N x i32>, !graph.tensor<i32>) -> !graph.tensor<8 x N x i32>
+  %3 = graph.matmul %0, %2 : (!graph.tensor<M x 8 x i32>, !graph.tensor<8 x N x i32>) -> !graph.tensor<M x N x i32>
+  func.return %3 : !graph.tensor<M x N x i32>
 }
 
 // Where -128 stands for zero, 0 does once 128 is added.
@@ -88,6 +99,18 @@ func.func @conv(%x: !graph.tensor<1 x 8 x 5 x 5 x ui8>, %point: !graph.tensor<ui
 // CHECK-NEXT:   %10 = graph.sub %9, %5 : !graph.tensor<M x N x i32>
 // CHECK-NEXT:   %11 = graph.sub %10, %8 : (!graph.tensor<M x N x i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x N x i32>
 // CHECK-NEXT:   func.return %11 : !graph.tensor<M x N x i32>
+// CHECK-NEXT: }
+// CHECK:      func.func @signs(%a: !graph.tensor<M x 8 x ui8>, %b: !graph.tensor<8 x N x ui8>) -> !graph.tensor<M x N x i32> {
+// CHECK-NEXT:   %0 = graph.cast %b : (!graph.tensor<8 x N x ui8>) -> !graph.tensor<8 x N x i8>
+// CHECK-NEXT:   %1 = graph.constant @int8_minus_128 : !graph.tensor<i8>
+// CHECK-NEXT:   %2 = graph.add %0, %1 : (!graph.tensor<8 x N x i8>, !graph.tensor<i8>) -> !graph.tensor<8 x N x i8>
+// CHECK-NEXT:   %3 = graph.constant @ones_int8_8x1 : !graph.tensor<8 x 1 x i8>
+// CHECK-NEXT:   %4 = graph.matmul %a, %3 : (!graph.tensor<M x 8 x ui8>, !graph.tensor<8 x 1 x i8>) -> !graph.tensor<M x 1 x i32>
+// CHECK-NEXT:   %5 = graph.constant @int32_minus_125 : !graph.tensor<i32>
+// CHECK-NEXT:   %6 = graph.mul %5, %4 : (!graph.tensor<i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x 1 x i32>
+// CHECK-NEXT:   %7 = graph.matmul %a, %2 : (!graph.tensor<M x 8 x ui8>, !graph.tensor<8 x N x i8>) -> !graph.tensor<M x N x i32>
+// CHECK-NEXT:   %8 = graph.sub %7, %6 : (!graph.tensor<M x N x i32>, !graph.tensor<M x 1 x i32>) -> !graph.tensor<M x N x i32>
+// CHECK-NEXT:   func.return %8 : !graph.tensor<M x N x i32>
 // CHECK-NEXT: }
 // CHECK:      func.func @middle(%x: !graph.tensor<1 x 8 x 5 x 5 x i8>) -> !graph.tensor<1 x 4 x 5 x 5 x i32> {
 // CHECK-NEXT:   %0 = graph.cast %x : (!graph.tensor<1 x 8 x 5 x 5 x i8>) -> !graph.tensor<1 x 8 x 5 x 5 x ui8>
