@@ -56,9 +56,9 @@ class GraphNarrowProductsPass(ModulePass):
         %2 = graph.sub %0, %1 : (!graph.tensor<M x 32 x i32>, !graph.tensor<32 x i32>) -> ...
 
     Convolutions likewise, whose correction becomes the bias. Sums wrap as before: all bits are the same. A constant
-    takes its zero point with it, and of two factors that a run computes one takes the signs that the machine multiplies
-    by the other's; where 8 bits hold it only after a shift of each column, the shift is a zero point, and
-    16 bits hold what has no correction in groups.
+    takes its zero point with it; where 8 bits hold it only after a shift of each column, the shift is a zero point, and
+    16 bits hold what has no correction in groups. Of two factors that a run computes, one is shifted by 128 where the
+    machine multiplies no such signs, so that one correction does for that and its zero point.
     """
 
     name = "graph-narrow-products"

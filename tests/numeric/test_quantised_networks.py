@@ -272,6 +272,24 @@ def test_real_result(form: Callable[[Network], str]) -> None:
     np.testing.assert_allclose(result, reference(model, network.feeds), rtol=1e-4, atol=1e-4)
 
 
+def test_free_sizes() -> None:
+    """Attention over sequences of any length: scores, softmax, values."""
+    network = Network()
+    q, k, v = (network.input(1, 2, 24, 16, scale=0.02, zero=zero) for zero in (120, 128, 99))
+    scores = network.op("MatMul", q, network.op("Transpose", k, perm=[0, 1, 3, 2]))
+    weights = network.through(network.op("Softmax", network.through(scores, 0.2, 130), axis=-1), 1 / 256, 0)
+    model = network.model(network.op("MatMul", weights, v), quantised=(0.008, 128, U))
+    for given in model.graph.input:
+        given.type.tensor_type.shape.dim[2].dim_param = "S"
+    executable = lamina.compile(model)
+    for length in (24, 1, 7):
+        feeds = {name: x[:, :, :length] for name, x in network.feeds.items()}
+        (result,) = executable.run(feeds).values()
+        steps = np.abs(result.astype(int) - reference(model, feeds))
+        assert steps.max() <= 1
+        assert steps.mean() < 2e-3
+
+
 PRODUCTS = [conv, conv_unsigned, conv_depthwise, conv_transposed, gemm, matmul_bias, matmul_heads, block]
 
 
