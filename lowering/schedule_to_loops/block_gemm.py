@@ -43,7 +43,7 @@ from .loop_nest import Index, LoopNest
 from .outer_axes import Turn, outer_loops
 from .register_tile import ResultTile, store_result_tile
 
-# Words of a block that are written out in a turn of the loop over them.
+# Words of a block that are written out in a turn of the loop over them, where each has but a few products.
 WORDS_IN_TURN = 4
 # Rows of a tile, at most, whose sums of a block are scaled rather than the numbers.
 FEW_ROWS = 3
@@ -278,8 +278,8 @@ class _BlockProduct:
 
     def _sum(self, block: _Block, start: SSAValue, add: Callable[[Index, SSAValue, SSAValue], SSAValue]) -> SSAValue:
         """``add(word, its numbers, sums)`` for each word of a block."""
-        nest = self.nest
-        with nest.loop(0, self.kernel.words_of_block, carried=[start], unroll=WORDS_IN_TURN) as loop:
+        nest, unroll = self.nest, WORDS_IN_TURN if self.has_atom else 1
+        with nest.loop(0, self.kernel.words_of_block, carried=[start], unroll=unroll) as loop:
             row = nest.add(block.first, loop.index)
             numbers = nest.load_vector(block.words, [row, 0], [self.decisions.columns])
             loop.yield_(add(loop.index, numbers, loop.carried[0]))

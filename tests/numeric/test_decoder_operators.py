@@ -158,3 +158,71 @@ def test_dynamic_quantize_lstm(columns: bool) -> None:
         constants[f"{name}_zero"] = np.zeros(shape, np.int8)
     names = ["x", "w", "r", "b", "", "", "", "", "w_scale", "w_zero", "r_scale", "r_zero"]
     compare("DynamicQuantizeLSTM", names, feeds, [4, 3, 3], constants=constants, within=2e-2, hidden_size=hidden)
+
+
+def decoder_layer(level: int) -> onnx.ModelProto:
+    """A layer as onnxruntime's exporter of decoders writes it; how many tokens there are follows from the mask."""
+    heads, few, size, width, hidden, block = 4, 2, 16, 64, 96, 32
+    constants: dict[str, np.ndarray] = {name: floats(width) * 0.1 + 1 for name in ("n0", "n1")}
+    constants |= {"one": np.array([1], np.int64), "at": np.array(1, np.int64), **TABLES}
+
+    def product(x: str, y: str, depth: int, columns: int) -> onnx.NodeProto:
+        constants[f"{y}_b"] = RNG.integers(0, 256, (columns, depth // block, block // 2), np.uint8)
+        constants[f"{y}_s"] = (RNG.random((columns, depth // block), np.float32) + 0.5) / 40
+        return helper.make_node(
+            "MatMulNBits", [x, f"{y}_b", f"{y}_s"], [y], domain="com.microsoft",
+            K=depth, N=columns, bits=4, block_size=block, accuracy_level=level,
+        )  # fmt: skip
+
+    def own(operator: str, inputs: list[str], outputs: list[str], **attributes: Any) -> onnx.NodeProto:
+        domain = "" if operator == "SimplifiedLayerNormalization" else "com.microsoft"
+        return helper.make_node(operator, inputs, outputs, domain=domain, **attributes)
+
+    attention = ["qkv", "", "", "past_k", "past_v", "lengths", "total", "cos", "sin"]
+    nodes = [
+        helper.make_node("ReduceSum", ["mask", "one"], ["counts"], keepdims=0),
+        helper.make_node("Sub", ["counts", "one"], ["less"]),
+        helper.make_node("Cast", ["less"], ["lengths"], to=TensorProto.INT32),
+        helper.make_node("Shape", ["mask"], ["shape"]),
+        helper.make_node("Gather", ["shape", "at"], ["all"]),
+        helper.make_node("Cast", ["all"], ["total"], to=TensorProto.INT32),
+        own("SimplifiedLayerNormalization", ["x", "n0"], ["x0"], axis=-1, epsilon=1e-5),
+        product("x0", "qkv", width, (heads + 2 * few) * size),
+        own("GroupQueryAttention", attention, ["a", "k", "v"], num_heads=heads, kv_num_heads=few, do_rotary=1),
+        product("a", "o", width, width),
+        own("SkipSimplifiedLayerNormalization", ["x", "o", "n1"], ["x1", "", "", "r"], epsilon=1e-5),
+        product("x1", "gate", width, hidden),
+        product("x1", "up", width, hidden),
+        helper.make_node("Sigmoid", ["gate"], ["s"]),
+        helper.make_node("Mul", ["gate", "s"], ["silu"]),
+        helper.make_node("Mul", ["silu", "up"], ["both"]),
+        product("both", "down", hidden, width),
+        helper.make_node("Add", ["r", "down"], ["y"]),
+    ]
+    kept = [(name, [1, few, axis, size]) for name, axis in (("past_k", "P"), ("past_v", "P"), ("k", "T"), ("v", "T"))]
+    inputs = [helper.make_tensor_value_info("mask", TensorProto.INT64, [1, "T"])]
+    inputs += [helper.make_tensor_value_info(*info) for info in ordered([("x", [1, "S", width]), *kept[:2]])]
+    outputs = [helper.make_tensor_value_info(*info) for info in ordered([("y", [1, "S", width]), *kept[2:]])]
+    tensors = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, "layer", inputs, outputs, tensors)
+    return helper.make_model(graph, opset_imports=DOMAINS, ir_version=10)
+
+
+def ordered(infos: list[tuple[str, list[Any]]]) -> list[tuple[str, int, list[Any]]]:
+    return [(name, TensorProto.FLOAT, shape) for name, shape in infos]
+
+
+# By accuracy level: at 4 a number may round to the other neighbour, a 254th of the largest in its block away.
+@pytest.mark.parametrize(("level", "within"), [(0, 1e-5), (4, 2e-2)])
+def test_decoder_layer(level: int, within: float) -> None:
+    """A prompt, then two tokens with what is kept of those before: one compile serves all."""
+    model = decoder_layer(level)
+    compiled, session = lamina.compile(model, threads=1), onnxruntime.InferenceSession(model.SerializeToString())
+    kept = [np.zeros((1, 2, 0, 16), np.float32)] * 2
+    for count in (7, 1, 1):
+        total = kept[0].shape[2] + count
+        feeds = {"mask": np.ones((1, total), np.int64), "x": floats(1, count, 64), "past_k": kept[0], "past_v": kept[1]}
+        expected = session.run(None, feeds)
+        for have, want in zip(compiled.run(feeds).values(), expected, strict=True):
+            np.testing.assert_allclose(have, want, rtol=0, atol=within * np.abs(want).max())
+        kept = expected[1:]
