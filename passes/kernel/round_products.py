@@ -16,6 +16,7 @@ from xdsl.passes import ModulePass
 from ...dialects.decisions import depth_of
 from ...dialects.graph.types import numpy_dtype
 from ...dialects.kernel import ConcatOp, ConstantOp, ContractionOp, ConvOp, GemmOp, MapOp, SliceOp, YieldOp
+from ..tiling import gemm_rows
 from .choose_algorithms import fastest_algorithm
 from .conv_costs import estimate_seconds, known_size
 from .dead_code import remove_unread
@@ -110,8 +111,10 @@ class _Choice:
         return math.prod(map(known_size, op.type.dims)) * _depth(op) / peak
 
     def cast_seconds(self, op: ContractionOp, candidates: set[ContractionOp]) -> float:
-        """Of the casts that nothing takes into its epilogue."""
+        """Of the casts that nothing takes into its epilogue; no end of them where maybe a single row uses one."""
         apart = [root for root in map(_root, op.ins[:2]) if not _is_cast_where_made(root, candidates)]
+        if isinstance(op, GemmOp) and _root(op.ins[1]) in apart and not isinstance(gemm_rows(op), int):
+            return math.inf
         size = sum(math.prod(map(known_size, tensor_type(root).dims)) for root in apart)
         return 6.0 * size / self.target.costs.layout_change_bandwidth
 
@@ -215,14 +218,20 @@ def _cast(value: SSAValue, cast: type[arith.TruncFOp | arith.ExtFOp], element: A
     code = Block(arg_types=[type_.element_type])
     converted = cast(code.args[0], element)
     code.add_ops([converted, YieldOp(converted.result)])
-    return MapOp([value], type_.with_element(element), epilogue=Region(code))
+    stored = type_.with_element(element).with_layout(type_.layout.without_margins())
+    return MapOp([value], stored, epilogue=Region(code))
 
 
 def _read_back(wide: SSAValue, narrow: SSAValue) -> None:
-    """Lets all that read the tensor as f32 read what is stored as bf16."""
-    others = [use for use in wide.uses if use.operation is not narrow.owner]
-    if not others:
-        return
-    again = _insert_after(_cast(narrow, arith.ExtFOp, f32), narrow)
-    for use in others:
-        use.operation.operands[use.index] = again
+    """Lets all that read the tensor as f32, or a view of it, read what is stored as bf16: cast last of all."""
+    again: SSAValue | None = None
+    for use in list(wide.uses):
+        reader = use.operation
+        if reader is narrow.owner:
+            continue
+        if isinstance(reader, VIEWS):
+            _read_back(reader.results[0], viewed_again(reader, narrow, reader))
+            continue
+        if again is None:
+            again = _insert_after(_cast(narrow, arith.ExtFOp, f32), narrow)
+        reader.operands[use.index] = again

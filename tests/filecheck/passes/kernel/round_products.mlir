@@ -36,6 +36,34 @@ func.func @moved(%x: !layout.tensor<1 x 16 x 8 x 8 x f32>) -> !layout.tensor<1 x
   func.return %1 : !layout.tensor<1 x 64 x 8 x 8 x f32>
 }
 
+// What reads a view as f32 takes the cast behind it, where it can become part of the reader.
+
+// CHECK-LABEL: @read_in_part
+// CHECK:         %[[N:.*]] = kernel.map(%{{.*}}) : !layout.tensor<N x 128 x bf16>
+// CHECK:         %[[V:.*]] = layout.window %[[N]] at [0, 64]
+// CHECK:         %[[B:.*]] = kernel.map(%[[V]]) : !layout.tensor<N x 64 x f32> each(%a) {%{{.*}} = arith.extf %a : bf16 to f32}
+// CHECK:         kernel.gemm(
+// CHECK:         kernel.map(%[[B]], %y)
+func.func @read_in_part(%x: !layout.tensor<N x 128 x f32>, %y: !layout.tensor<N x 64 x f32>) -> (!layout.tensor<N x 32 x f32>, !layout.tensor<N x 64 x f32>) {
+  %w = kernel.constant @weight : !layout.tensor<64 x 32 x f32>
+  %0 = kernel.map(%x) : !layout.tensor<N x 128 x f32> each(%a) {%n = arith.negf %a : f32}
+  %1 = layout.window %0 at [0, 64] : !layout.tensor<N x 64 x f32, ab window [0, 64, 0, 0]>
+  %2 = kernel.gemm(%1, %w) : !layout.tensor<N x 32 x f32>
+  %3 = kernel.map(%1, %y) : !layout.tensor<N x 64 x f32> each(%a, %b) {%s = arith.addf %a, %b : f32}
+  func.return %2, %3 : !layout.tensor<N x 32 x f32>, !layout.tensor<N x 64 x f32>
+}
+
+// A single row may be all that a cast of the other factor is for.
+
+// CHECK-LABEL: @any_number_of_rows
+// CHECK-NEXT:    kernel.map(%x)
+// CHECK-NEXT:    kernel.gemm(%{{.*}}, %k) transpose_b : !layout.tensor<N x 400 x f32>
+func.func @any_number_of_rows(%x: !layout.tensor<N x 64 x f32>, %k: !layout.tensor<400 x 64 x f32>) -> !layout.tensor<N x 400 x f32> {
+  %0 = kernel.map(%x) : !layout.tensor<N x 64 x f32> each(%a) {%n = arith.negf %a : f32}
+  %1 = kernel.gemm(%0, %k) transpose_b : !layout.tensor<N x 400 x f32>
+  func.return %1 : !layout.tensor<N x 400 x f32>
+}
+
 // By Winograd's transforms f32 is faster; a sum of one product is no sum.
 
 // CHECK-LABEL: @in_f32
