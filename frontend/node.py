@@ -148,6 +148,12 @@ class Node:
             axes = self.constant_input(1, "the axes").reshape(-1).tolist()
         return axes
 
+    @property
+    def has_computed_axes(self) -> bool:
+        """Whether the axes, the second input, are known only when the model runs."""
+        given = self.optional(1)
+        return given is not None and given.integers() is None
+
     def relate(self, size: Dim, wanted: Dim, what: str, complaint: str = "") -> None:
         """Takes a size to be as wanted; what is not known now is checked at each run.
 

@@ -86,6 +86,8 @@ def _broadcast(node: Node, given: Sequence[Axes]) -> Axes | None:
 def _squeeze(node: Node, given: Sequence[Axes]) -> Axes | None:
     """Without axes all that are free may be 1. Listed ones are negative, and right of what vanishes."""
     x = node.input(0)
+    if node.has_computed_axes:
+        return _none_of(given)
     listed = node.listed_axes()
     if listed is not None:
         return _right_of(given[0], listed, x.rank)
@@ -94,6 +96,8 @@ def _squeeze(node: Node, given: Sequence[Axes]) -> Axes | None:
 
 
 def _unsqueeze(node: Node, given: Sequence[Axes]) -> Axes | None:
+    if node.has_computed_axes:
+        return _none_of(given)
     listed = node.listed_axes() or []
     rank = node.input(0).rank + len(listed)
     added = {axis % rank for axis in listed}
@@ -103,6 +107,11 @@ def _unsqueeze(node: Node, given: Sequence[Axes]) -> Axes | None:
         return vanishing
     fits = all(axis % rank > max(vanishing) if axis < 0 else axis < min(vanishing) for axis in listed)
     return vanishing if fits else None
+
+
+def _none_of(given: Sequence[Axes]) -> Axes | None:
+    """For an operator of which no axis may vanish."""
+    return None if any(given) else _NONE
 
 
 def _right_of(vanishing: Axes, listed: Sequence[int], rank: int) -> Axes | None:
@@ -128,6 +137,8 @@ def _softmax(node: Node, given: Sequence[Axes]) -> Axes | None:
 
 
 def _reduce(node: Node, given: Sequence[Axes]) -> Axes | None:
+    if node.has_computed_axes:
+        return _none_of(given)
     listed = node.listed_axes()
     if listed:
         return _right_of(given[0], listed, node.input(0).rank)

@@ -108,6 +108,14 @@ def _dynamic_tile(inputs: Arrays, attributes: Attributes) -> Arrays:
     return [np.tile(inputs[0], [int(r) for r in inputs[1]])]
 
 
+def _dynamic_squeeze(inputs: Arrays, attributes: Attributes) -> Arrays:
+    return [np.squeeze(inputs[0], tuple(inputs[1].tolist()))]
+
+
+def _dynamic_unsqueeze(inputs: Arrays, attributes: Attributes) -> Arrays:
+    return [np.expand_dims(inputs[0], tuple(inputs[1].tolist()))]
+
+
 def _dynamic_slice(inputs: Arrays, attributes: Attributes) -> Arrays:
     x, starts, ends, axes, steps = inputs
     places = [slice(None)] * x.ndim
@@ -148,6 +156,8 @@ MOVEMENT: dict[str, Operation] = {
     "dynamic_reshape": _dynamic_reshape,
     "dynamic_expand": _dynamic_expand,
     "dynamic_tile": _dynamic_tile,
+    "dynamic_squeeze": _dynamic_squeeze,
+    "dynamic_unsqueeze": _dynamic_unsqueeze,
     "dynamic_slice": _dynamic_slice,
     "dynamic_pad": _dynamic_pad,
 }

@@ -33,6 +33,13 @@ def _reduce(inputs: Arrays, attributes: Attributes) -> Arrays:
     return [np.asarray(result).astype(x.dtype, copy=False)]
 
 
+def _dynamic_reduce(inputs: Arrays, attributes: Attributes) -> Arrays:
+    x, axes = inputs[0], [int(axis) % inputs[0].ndim for axis in inputs[1].reshape(-1)]
+    if not axes and attributes["none_is_none"]:
+        return [x]
+    return _reduce([x], {**attributes, "axes": axes or range(x.ndim)})
+
+
 def _sum_dtype(x: np.ndarray) -> np.dtype:
     """What elements are combined in: float64 where they are floats, since NumPy goes along most axes one by one."""
     return np.dtype(np.float64) if is_float(x.dtype) else x.dtype
@@ -95,6 +102,7 @@ def _cumsum(inputs: Arrays, attributes: Attributes) -> Arrays:
 
 REDUCTIONS: dict[str, Operation] = {
     "reduce": _reduce,
+    "dynamic_reduce": _dynamic_reduce,
     "arg_max": _arg_reduce("argmax"),
     "arg_min": _arg_reduce("argmin"),
     "softmax": _softmax,

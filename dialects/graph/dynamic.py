@@ -63,6 +63,39 @@ class DynamicTileOp(DynamicOp):
 
 
 @graph_operation
+class DynamicReduceOp(DynamicOp):
+    """As reduce along the axes that ``axes`` says; along all where it says none, unless ``none_is_none``."""
+
+    name = "graph.dynamic_reduce"
+    x = operand_def(GraphTensorType)
+    axes = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
+    kind: str = word(leading=True)
+    keepdims: bool = flag()
+    none_is_none: bool = flag()
+
+
+@graph_operation
+class DynamicSqueezeOp(DynamicOp):
+    """x without the axes that ``axes`` says, which have one element each."""
+
+    name = "graph.dynamic_squeeze"
+    x = operand_def(GraphTensorType)
+    axes = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
+
+
+@graph_operation
+class DynamicUnsqueezeOp(DynamicOp):
+    """x with axes of one element, which are then where ``axes`` says."""
+
+    name = "graph.dynamic_unsqueeze"
+    x = operand_def(GraphTensorType)
+    axes = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
+
+
+@graph_operation
 class DynamicSliceOp(DynamicOp):
     """Slice with ONNX's rules: bounds from the end where negative, clamped to the axis."""
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...dialects import graph
 from ...dialects.graph.types import GraphTensorType, i64
-from ..node import MAKE_CONSTANT, Node
+from ..node import Node
 from ..registry import converter
 from ..values import Value
 
@@ -75,12 +75,24 @@ def convert_one_hot(node: Node) -> Value:
     depth = node.input(1)
     size = b.reshape(b.cast(depth, i64), (1,)).dimensions()
     axis = node.axis(node.attribute("axis", -1), indices.rank + 1)
-    if size is None:
-        node.unsupported("the depth (input #1) must be known when the model is compiled", MAKE_CONSTANT)
     indices = b.cast(indices, i64)
+    if size is None:
+        return _one_hot_of_computed_depth(node, indices, b.reshape(b.cast(depth, i64), ()), values, axis)
     dims = (*indices.dims[:axis], size[0], *indices.dims[axis:])
     (result,) = b.emit(graph.OneHotOp, [indices, values], [GraphTensorType.of(dims, values.element_type)], axis=axis)
     return result
+
+
+def _one_hot_of_computed_depth(node: Node, indices: Value, depth: Value, values: Value, axis: int) -> Value:
+    """Each index beside all numbers below the depth; those that are negative count from there."""
+    b = node.b
+    zero, one = (b.constant(np.asarray(number, np.int64)) for number in range(2))
+    (numbers,) = b.emit(graph.RangeOp, [zero, depth, one], [node.fresh_type(i64, [None])])
+    numbers = b.unsqueeze(numbers, [place + 1 for place in range(indices.rank - axis)])
+    wrapped = b.where(b.op(graph.LessOp, indices, zero), b.add(indices, depth), indices)
+    is_hot = b.op(graph.EqualOp, b.unsqueeze(wrapped, [axis]), numbers)
+    off, on = (b.reshape(b.slice(values, [0], [place], [place + 1]), ()) for place in range(2))
+    return b.where(is_hot, on, off)
 
 
 @converter("TopK")

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...dialects import graph
 from ...dialects.graph.movement import slice_size
-from ...dialects.graph.types import i64
+from ...dialects.graph.types import i64, numpy_dtype
 from ...dialects.shape import (
     add,
     canonical,
@@ -253,6 +253,9 @@ def convert_pad(node: Node) -> Value:
     mode, b = node.attribute("mode", "constant"), node.b
     value = b.scalar_like(0, x) if value is None else b.reshape(value, ())
     amounts = pads.dimensions()
+    if axes is not None and axes.integers() is None:
+        pads = _pads_of_computed_axes(node, b.cast(pads, i64), b.cast(axes, i64), x.rank)
+        return node.dynamic(graph.DynamicPadOp, [x, value, pads], [None] * x.rank, mode=mode)
     chosen = list(range(x.rank)) if axes is None else node.axes(node.constant_input(3, "the axes").tolist(), x.rank)
     if amounts is not None:
         return b.pad(x, _for_all_axes(amounts, chosen, x.rank), value, mode)
@@ -274,6 +277,15 @@ def _dynamic_pads_for_all_axes(node: Node, pads: Value, axes: list[int], rank: i
     places = np.array([*axes, *(rank + axis for axis in axes)], np.int64)
     zeros = node.b.constant(np.zeros(2 * rank, np.int64))
     return node.b.op(graph.ScatterElementsOp, zeros, node.b.constant(places), pads)
+
+
+def _pads_of_computed_axes(node: Node, pads: Value, axes: Value, rank: int) -> Value:
+    """Two amounts for each axis of x, from those of ``axes``."""
+    b = node.b
+    zero, count = (b.constant(np.asarray(number, np.int64)) for number in (0, rank))
+    axes = b.where(b.op(graph.LessOp, axes, zero), b.add(axes, count), axes)
+    places = b.concat([axes, b.add(axes, count)], 0)
+    return b.op(graph.ScatterElementsOp, b.constant(np.zeros(2 * rank, np.int64)), places, pads)
 
 
 # --- blocks and triangles -------------------------------------------------------------------------
@@ -305,10 +317,15 @@ def convert_space_to_depth(node: Node) -> Value:
 
 @converter("Trilu")
 def convert_trilu(node: Node) -> Value:
-    diagonal = node.scalar_input(1, 0)
-    if diagonal is None:
-        node.unsupported("the diagonal (input #1) must be known when the model is compiled", MAKE_CONSTANT)
-    return node.b.op(graph.TriluOp, node.input(0), upper=bool(node.attribute("upper", 1)), diagonal=int(diagonal))
+    x, diagonal, is_upper = node.input(0), node.scalar_input(1, 0), bool(node.attribute("upper", 1))
+    if diagonal is not None:
+        return node.b.op(graph.TriluOp, x, upper=is_upper, diagonal=int(diagonal))
+    b = node.b
+    rows, columns = (b.iota(size) for size in x.dims[-2:])
+    distance = b.sub(columns, b.unsqueeze(rows, [1]))
+    inside = graph.GreaterEqualOp if is_upper else graph.LessEqualOp
+    zero = b.constant(np.zeros((), numpy_dtype(x.element_type)))
+    return b.where(b.op(inside, distance, b.reshape(b.cast(node.input(1), i64), ())), x, zero)
 
 
 @converter("ReverseSequence")

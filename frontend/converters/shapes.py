@@ -118,7 +118,9 @@ def convert_flatten(node: Node) -> Value:
 
 @converter("Squeeze")
 def convert_squeeze(node: Node) -> Value:
-    x = node.input(0)
+    x, given = node.input(0), node.optional(1)
+    if given is not None and node.has_computed_axes:
+        return _by_computed_axes(node, graph.DynamicSqueezeOp, x, given, -1)
     axes = node.listed_axes()
     if axes is None:
         # A symbol may have turned out to be 1 on the way here. Others stay for now: see vanishing_axes.
@@ -128,11 +130,21 @@ def convert_squeeze(node: Node) -> Value:
 
 @converter("Unsqueeze")
 def convert_unsqueeze(node: Node) -> Value:
-    x = node.input(0)
+    x, given = node.input(0), node.optional(1)
+    if given is not None and node.has_computed_axes:
+        return _by_computed_axes(node, graph.DynamicUnsqueezeOp, x, given, 1)
     axes = node.listed_axes()
     if axes is None:
         node.invalid("the axes are missing")
     return node.b.unsqueeze(x, node.axes(axes, x.rank + len(axes)))
+
+
+def _by_computed_axes(node: Node, operation: Any, x: Value, axes: Value, sign: int) -> Value:
+    """With so many axes more, or fewer, as ``axes`` has elements."""
+    count = axes.dims[0] if axes.rank else 1
+    if not isinstance(count, int) or x.rank + sign * count < 0:
+        node.unsupported("the number of axes (input #1) must be known when the model is compiled", MAKE_CONSTANT)
+    return node.dynamic(operation, [x, axes], [None] * (x.rank + sign * count))
 
 
 @converter("Expand")
