@@ -22,12 +22,18 @@ from .compiler import import_for
 from .runtime.errors import LaminaError
 from .runtime.executable import Executable
 
+_FOREIGN = ("int2", "uint2", "int4", "uint4")
+
 
 class LaminaRep(BackendRep):
-    """A compiled model, to be run several times."""
+    """A compiled model, to be run several times.
 
-    def __init__(self, executable: Executable):
-        self.executable = executable
+    What NumPy has no type for (integers of 2 and 4 bits) goes in and out in the types of ``ml_dtypes``, as in ONNX's own
+    tools. ``dtypes`` are those of the outputs by name.
+    """
+
+    def __init__(self, executable: Executable, dtypes: Mapping[str, np.dtype] | None = None):
+        self.executable, self._dtypes = executable, dtypes or {}
 
     def run(self, inputs: Any, **kwargs: Any) -> tuple[Any, ...]:
         """The outputs in the model's order, by name too; inputs in its order, by name, or a single array.
@@ -35,13 +41,27 @@ class LaminaRep(BackendRep):
         Raises InputError for what the model does not take.
         """
         outputs = self.executable.run(self._feeds(inputs))
-        return namedtupledict("Outputs", list(outputs))(*outputs.values())
+        typed = [array.astype(self._dtypes.get(name, array.dtype), copy=False) for name, array in outputs.items()]
+        return namedtupledict("Outputs", list(outputs))(*typed)
 
-    def _feeds(self, inputs: Any) -> Mapping[str, Any]:
-        if isinstance(inputs, Mapping):
-            return inputs
-        values = inputs if isinstance(inputs, Sequence) else [inputs]
-        return dict(zip([info.name for info in self.executable.inputs], values, strict=False))
+    def _feeds(self, inputs: Any) -> dict[str, Any]:
+        infos = {info.name: info for info in self.executable.inputs}
+        if not isinstance(inputs, Mapping):
+            values = inputs if isinstance(inputs, Sequence) else [inputs]
+            inputs = dict(zip(infos, values, strict=False))
+        return {name: _held(value, infos[name].dtype) if name in infos else value for name, value in inputs.items()}
+
+
+def _held(value: Any, dtype: np.dtype) -> Any:
+    """An array of numbers that NumPy has no type for in the type that the model takes them in."""
+    return value.astype(dtype) if isinstance(value, np.ndarray) and value.dtype.name in _FOREIGN else value
+
+
+def _foreign_outputs(model: onnx.ModelProto) -> dict[str, np.dtype]:
+    """The outputs whose elements NumPy has no type for."""
+    types = {output.name: output.type.tensor_type.elem_type for output in model.graph.output}
+    dtypes = {name: helper.tensor_dtype_to_np_dtype(code) for name, code in types.items() if code}
+    return {name: dtype for name, dtype in dtypes.items() if dtype.name in _FOREIGN}
 
 
 class LaminaBackend(Backend):
@@ -61,7 +81,7 @@ class LaminaBackend(Backend):
         """Compiles a model; ``kwargs`` are those of ``lamina.compile``. Raises ValueError for another device."""
         if not cls.supports_device(device):
             raise ValueError(f"device '{device}': there is only CPU")
-        return LaminaRep(compile_model(model.SerializeToString(), **kwargs))
+        return LaminaRep(compile_model(model.SerializeToString(), **kwargs), _foreign_outputs(model))
 
     @classmethod
     def run_node(

@@ -30,7 +30,7 @@ from .budget import BudgetSpentError, NodeBudget
 from .builder import GraphBuilder, name_hint
 from .checks.node_checks import check_node
 from .checks.schema_checks import input_type_problem
-from .element_types import element_of, stored_array
+from .element_types import element_of, small_bits, stored_array
 from .known_operators import unknown_operator
 from .narrow_floats import in_f32
 from .node import Node, node_name, type_name
@@ -82,8 +82,7 @@ class GraphImporter(Scope):
 
     def _add_initializer(self, name: str, read: Callable[[], Any], code: int = 0) -> None:
         try:
-            self.values[name] = self.builder.constant(read(), name)
-            self.values[name].code = code
+            self.values[name] = self.builder.constant(read(), name).of_code(code)
         except ModelError as error:
             place = f"{self.path}{name}"
             self.problems.add_error(error, Problem(place, ""))
@@ -126,7 +125,7 @@ class GraphImporter(Scope):
                 continue
             if value is None:
                 node.unsupported(f"the output '{name}' is not computed here", "export the model without reading it")
-            self.values[name] = value
+            self.values[name] = value.of_code(_code_of_result(node, value))
 
     def _input(self, proto: onnx.NodeProto, name: str) -> Any:
         if not name:
@@ -402,6 +401,16 @@ def _is_shape(wanted: Any) -> bool:
     return not isinstance(wanted, int | str | np.integer)
 
 
+def _code_of_result(node: Node, result: Value) -> int:
+    """ONNX's number of a result's element type, where it has fewer bits than what holds it; else 0."""
+    said = node.attribute("to", 0) if node.operator == "Cast" else node.attribute("output_dtype", 0)
+    if said:
+        return said if small_bits(said) else 0
+    # What is not converted stays in the type that it had.
+    given = (value for value in node.inputs if value is not None and value.element_type == result.element_type)
+    return next((value.code for value in given if small_bits(value.code)), 0)
+
+
 def _argument(info: onnx.ValueInfoProto, importer: GraphImporter, wanted: Sequence[Any] | None) -> Value | Unavailable:
     """A new argument of @main for an input; where its type is not possible, that becomes a problem."""
     builder = importer.builder
@@ -413,7 +422,7 @@ def _argument(info: onnx.ValueInfoProto, importer: GraphImporter, wanted: Sequen
     builder.symbols.declare_free(type_.dims)
     argument = builder.root.insert_arg(type_, len(builder.root.args))
     argument.name_hint = name_hint(info.name)
-    return Value(type_, ssa=argument, name=info.name)
+    return Value(type_, ssa=argument, name=info.name).of_code(info.type.tensor_type.elem_type)
 
 
 def _unusable(info: onnx.ValueInfoProto, what: str, advice: str) -> ModelError:

@@ -41,7 +41,15 @@ class Value:
         self.contents = contents
         self.name = name
         self.code = 0
-        """ONNX's number of an initializer's element type, which may have fewer bits than what holds it; 0: as held."""
+        """ONNX's number of the element type, where that has fewer bits than what holds it; 0: as held."""
+
+    def of_code(self, code: int) -> Value:
+        """The same tensor with elements of that ONNX type."""
+        if code == self.code:
+            return self
+        value = Value(self.type, ssa=self.ssa, constant=self.constant, contents=self.contents, name=self.name)
+        value.code = code
+        return value
 
     @property
     def dims(self) -> tuple[Dim, ...]:

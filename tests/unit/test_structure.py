@@ -88,7 +88,7 @@ def forbidden(folder: str, *packages: str) -> list[str]:
 ROOMS = (
     "reference", "runtime", "errors", "external_files", "machines", "dialects", "universe", "context",
     "interpreters", "frontend", "lowering", "passes", "cache", "backend",
-    "pipeline", "compiler", "quantization", "session", "lamina", "verification", "cli",
+    "pipeline", "compiler", "quantization", "session", "onnx_backend", "lamina", "verification", "cli",
 )  # fmt: skip
 
 
