@@ -28,7 +28,7 @@ _FOREIGN = ("int2", "uint2", "int4", "uint4")
 class LaminaRep(BackendRep):
     """A compiled model, to be run several times.
 
-    What NumPy has no type for (integers of 2 and 4 bits) goes in and out in the types of ``ml_dtypes``, as in ONNX's own
+    What NumPy has no type for (integers of 2 and 4 bits) goes in and out in types of ``ml_dtypes``, as in ONNX's own
     tools. ``dtypes`` are those of the outputs by name.
     """
 
