@@ -125,7 +125,8 @@ class GraphImporter(Scope):
                 continue
             if value is None:
                 node.unsupported(f"the output '{name}' is not computed here", "export the model without reading it")
-            self.values[name] = value.of_code(_code_of_result(node, value))
+            # Sequences are values, too.
+            self.values[name] = value.of_code(_code_of_result(node, value)) if isinstance(value, Value) else value
 
     def _input(self, proto: onnx.NodeProto, name: str) -> Any:
         if not name:
@@ -407,7 +408,7 @@ def _code_of_result(node: Node, result: Value) -> int:
     if said:
         return said if small_bits(said) else 0
     # What is not converted stays in the type that it had.
-    given = (value for value in node.inputs if value is not None and value.element_type == result.element_type)
+    given = (v for v in node.inputs if isinstance(v, Value) and v.element_type == result.element_type)
     return next((value.code for value in given if small_bits(value.code)), 0)
 
 

@@ -28,7 +28,7 @@ REFUSED: dict[str, list[str]] = {
     ],
     "operators that are not there yet": [
         "affine_grid_3d_align(_.*)?", "basic_deform(_.*)?", "bitcast(_.*)?", "cumprod(_.*)?", "deform(_.*)?",
-        "det(_.*)?", "melweightmatrix", "scan_sum", "tensorscatter(_.*)?",
+        "det(_.*)?", "melweightmatrix", "scan_sum",
     ],
     "classical models": [
         "ai_onnx_ml_array_feature_extractor", "ai_onnx_ml_binarizer", "ai_onnx_ml_tree(_.*)?",
