@@ -9,7 +9,7 @@ import numpy as np
 from .forms import corrected_bias
 from .layers import Layer
 from .onnx_graph import OnnxGraph
-from .rounding import BlockedMatrix, round_in_blocks
+from .rounding import BlockedMatrix, Moments, round_in_blocks
 
 BITS = 4
 BLOCK = 32
@@ -21,7 +21,7 @@ class BlockForm:
 
     kind = "int4"
 
-    def __init__(self, moments: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, moments: Mapping[str, Moments]) -> None:
         self._moments = moments
         self._rounded: dict[tuple[str, int, str], BlockedMatrix] = {}
 

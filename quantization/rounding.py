@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 _SHRINKS = np.linspace(1.0, 0.8, 9)
-# Of the mean of the moments, added to each so that their matrix has an inverse.
-_DAMPING = 0.01
+# Of the mean of the moments, added to each so that their matrix has an inverse; and so that fewer rows than there are
+# columns are not taken for all that there will be.
+_DAMPING, _DAMPING_OF_FEW = 0.01, 0.1
 # Rows after which what they did wrong is taken off all rows behind.
 _BATCH = 128
 
@@ -33,8 +34,25 @@ class BlockedMatrix:
         return (self.integers.astype(np.float32) - zeros) * scales
 
 
-def round_in_blocks(w: np.ndarray, bits: int, block: int, moments: np.ndarray | None = None) -> BlockedMatrix:
-    """``w`` is [K, N]; ``moments`` [K, K] are sums of x x^T over the rows x that it is multiplied with."""
+@dataclass
+class Moments:
+    """How the columns of what a matrix is multiplied with go together: the sum of x x^T over some rows x."""
+
+    total: np.ndarray
+    rows: int = 0
+
+    @classmethod
+    def none(cls, columns: int) -> Moments:
+        return cls(np.zeros((columns, columns), np.float32))
+
+    def add(self, rows: np.ndarray) -> None:
+        rows = rows.reshape(-1, rows.shape[-1]).astype(np.float32)
+        self.total += rows.T @ rows
+        self.rows += len(rows)
+
+
+def round_in_blocks(w: np.ndarray, bits: int, block: int, moments: Moments | None = None) -> BlockedMatrix:
+    """``w`` is [K, N], and has rows of K numbers before it in a product."""
     depth, columns = w.shape
     blocks = -(-depth // block)
     result = BlockedMatrix(
@@ -44,7 +62,7 @@ def round_in_blocks(w: np.ndarray, bits: int, block: int, moments: np.ndarray | 
         block,
     )
     w = w.astype(np.float32).copy()
-    shares = None if moments is None else _shares(moments)
+    shares = _shares(moments) if moments is not None and moments.rows else None
     for start in range(0, depth, _BATCH):
         stop = min(start + _BATCH, depth)
         errors = np.zeros((stop - start, columns), np.float32)
@@ -60,12 +78,12 @@ def round_in_blocks(w: np.ndarray, bits: int, block: int, moments: np.ndarray | 
     return result
 
 
-def _shares(moments: np.ndarray) -> np.ndarray:
+def _shares(moments: Moments) -> np.ndarray:
     """The upper triangle R with R^T R the inverse of the moments: how rows behind make up for an error."""
-    damped = moments.astype(np.float64)
-    diagonal = np.diagonal(damped)
-    unread = diagonal == 0
-    damped = damped + np.diag(np.where(unread, 1.0, _DAMPING * max(float(diagonal.mean()), 1e-30)))
+    total = moments.total.astype(np.float64)
+    diagonal = np.diagonal(total)
+    share = _DAMPING + _DAMPING_OF_FEW * len(total) / moments.rows
+    damped = total + np.diag(np.where(diagonal == 0, 1.0, share * max(float(diagonal.mean()), 1e-30)))
     return np.linalg.cholesky(np.linalg.inv(damped)).T.astype(np.float32)
 
 

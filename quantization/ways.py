@@ -15,6 +15,7 @@ from .integer_chains import Connections, Engine, write_chains
 from .layers import Layer
 from .onnx_graph import OnnxGraph
 from .ranges import Calibration, RangeObserver
+from .rounding import Moments
 from .running import Feeds, Progress
 from .schemes import Scheme
 from .smoothing import smooth
@@ -173,7 +174,7 @@ class BlockWay(Way):
 
     def __init__(self, calibration: Calibration, engine: Engine) -> None:
         super().__init__(calibration, engine)
-        self._moments: dict[str, np.ndarray] = {}
+        self._moments: dict[str, Moments] = {}
         self._inputs: set[str] = set()
 
     def tensors(self, graph: OnnxGraph, layers: Sequence[Layer], floats: set[str]) -> Iterable[str]:
@@ -183,8 +184,7 @@ class BlockWay(Way):
     def see(self, name: str, array: np.ndarray) -> None:
         super().see(name, array)
         if self.is_fitted and name in self._inputs:
-            rows = array.reshape(-1, array.shape[-1]).astype(np.float32)
-            self._moments[name] = self._moments.get(name, np.float32(0)) + rows.T @ rows
+            self._moments.setdefault(name, Moments.none(array.shape[-1])).add(array)
 
     def form(self, graph: OnnxGraph, layers: Sequence[Layer], floats: set[str]) -> Form:
         return BlockForm(self._moments)

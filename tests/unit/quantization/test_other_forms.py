@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from lamina.quantization.block_form import BLOCK
-from lamina.quantization.rounding import round_in_blocks
+from lamina.quantization.rounding import Moments, round_in_blocks
 from onnx import helper
 
 node = helper.make_node
@@ -80,7 +80,9 @@ def test_rounding_makes_up_for_its_errors() -> None:
     x = (normal(500, 12) @ normal(12, 96) + 0.1 * normal(500, 96)).astype(np.float32)
     w = normal(96, 40)
     exact = x @ w
-    plain, better = round_in_blocks(w, 4, BLOCK), round_in_blocks(w, 4, BLOCK, x.T @ x)
+    moments = Moments.none(96)
+    moments.add(x)
+    plain, better = round_in_blocks(w, 4, BLOCK), round_in_blocks(w, 4, BLOCK, moments)
     assert relative(plain.real(), w) < 0.1
     assert relative(x @ better.real(), exact) < 0.5 * relative(x @ plain.real(), exact)
     assert better.integers.max() <= 15 and better.zeros.max() <= 15
