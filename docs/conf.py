@@ -33,6 +33,7 @@ navigation = {
     "Start": ["getting_started"],
     "Guides": [
         "guides/deploy_a_model",
+        "guides/quantize_a_model",
         "guides/read_what_the_compiler_did",
         "guides/change_a_schedule",
         "guides/debug_a_wrong_result",

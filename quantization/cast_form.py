@@ -28,9 +28,9 @@ class CastForm:
         w = layer.weights(graph)
         if w is None:
             return "" if self.kind == "bf16" else "it has no weights"
-        if np.isfinite(w).all() and not np.isfinite(w.astype(_DTYPES[self.kind]).astype(np.float32)).all():
-            return f"a weight is too large for {self.kind}"
-        return ""
+        largest = float(ml_dtypes.finfo(_DTYPES[self.kind]).max)
+        too_large = np.isfinite(w) & (np.abs(w) > largest)
+        return f"a weight is too large for {self.kind}" if too_large.any() else ""
 
     def weight_bytes(self, graph: OnnxGraph, layer: Layer) -> int:
         w = layer.weights(graph)
