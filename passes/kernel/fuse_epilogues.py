@@ -99,14 +99,14 @@ def _host_of(op: MapOp, position: dict[Operation, int]) -> KernelOp | None:
 def _can_take(host: KernelOp, op: MapOp) -> bool:
     written = host.type.with_layout(op.type.layout) if _can_write_as(host, op.type.layout) else host.type
     fits = written == op.type or (isinstance(host, COMPUTING) and _stores_no_more(op.type, written))
-    return (fits or _widens_what_it_moves(host, op)) and only_user_is(host.result, op)
+    return (fits or _converts_what_it_moves(host, op)) and only_user_is(host.result, op)
 
 
-def _widens_what_it_moves(host: KernelOp, op: MapOp) -> bool:
-    """Whether floats that are put elsewhere become wider ones on the way: read so, they are no more than before."""
+def _converts_what_it_moves(host: KernelOp, op: MapOp) -> bool:
+    """Whether floats that are put elsewhere become wider or narrower ones on the way."""
     moved, stored = host.type.element_type, op.type.element_type
-    is_wider = isinstance(moved, AnyFloat) and isinstance(stored, AnyFloat) and stored.bitwidth > moved.bitwidth
-    return isinstance(host, _MOVING) and is_wider and host.type.with_element(stored) == op.type
+    are_floats = isinstance(moved, AnyFloat) and isinstance(stored, AnyFloat)
+    return isinstance(host, _MOVING) and are_floats and host.type.with_element(stored) == op.type
 
 
 def _can_write_as(host: KernelOp, layout: Layout) -> bool:

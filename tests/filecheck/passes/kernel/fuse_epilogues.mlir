@@ -67,7 +67,15 @@ func.func @stored_otherwise(%x: !layout.tensor<4 x 8 x f32>, %a: !layout.tensor<
   func.return %1, %3 : !layout.tensor<4 x 1 x f16>, !layout.tensor<2 x 3 x 8 x f16, bac>
 }
 
-// What only moves floats may widen them on the way.
+// What only moves floats may widen or round them on the way.
+
+// CHECK-LABEL: @rounded
+// CHECK-NEXT:    kernel.concat(%x, %y) axis 0 : !layout.tensor<6 x 4 x bf16> epilogue(%e: f32) {%t = arith.truncf %e : f32 to bf16}
+func.func @rounded(%x: !layout.tensor<3 x 4 x f32>, %y: !layout.tensor<3 x 4 x f32>) -> !layout.tensor<6 x 4 x bf16> {
+  %0 = kernel.concat(%x, %y) axis 0 : !layout.tensor<6 x 4 x f32>
+  %1 = kernel.map(%0) : !layout.tensor<6 x 4 x bf16> each(%e) {%t = arith.truncf %e : f32 to bf16}
+  func.return %1 : !layout.tensor<6 x 4 x bf16>
+}
 
 // CHECK-LABEL: @widened
 // CHECK-NEXT:    kernel.concat(%x, %y) axis 0 : !layout.tensor<6 x 4 x f32> epilogue(%e: f16) {%w = arith.extf %e : f16 to f32, %n = arith.negf %w : f32}
