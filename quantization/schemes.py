@@ -19,15 +19,6 @@ class Scheme:
     scale: np.ndarray
     zero: np.ndarray
 
-    @property
-    def low(self) -> float:
-        """The least number that has an integer, of a tensor with one scale."""
-        return float((np.iinfo(self.zero.dtype).min - int(self.zero)) * self.scale)
-
-    @property
-    def high(self) -> float:
-        return float((np.iinfo(self.zero.dtype).max - int(self.zero)) * self.scale)
-
 
 def activation_scheme(low: float, high: float) -> Scheme:
     """ui8 for all numbers of the range, 0 among them, which has an integer of its own."""
