@@ -18,10 +18,26 @@ from rich.console import Console
 from .. import __version__
 from ..machines import host_target
 from .networks import NETWORKS, networks
-from .sections import batches, compile_time, narrow, overhead, products, speed, start, threads, widths
+from .sections import (
+    batches,
+    compile_time,
+    few_bits,
+    narrow,
+    overhead,
+    precision,
+    products,
+    quantised,
+    speed,
+    start,
+    threads,
+    widths,
+)
 from .zoo import ZOO
 
-SECTIONS = ("overhead", "compile", "start", "widths", "products", "narrow", "speed", "threads", "batches")
+SECTIONS = (
+    "overhead", "compile", "start", "widths", "products", "narrow", "few-bits", "speed", "quantised", "precision",
+    "threads", "batches",
+)  # fmt: skip
 _COMPILED = ("resnet50", "mobilenet_v2")
 
 
@@ -64,12 +80,30 @@ def race(
                 seconds / 4, lambda row: status.update(f"multiplying: {row['name']} done")
             )
         console.print(narrow.table(report["narrow"]))
+    if "few-bits" in wanted:
+        with console.status("multiplying") as status:
+            report["few-bits"] = few_bits.measure(
+                seconds / 4, lambda row: status.update(f"multiplying: {row['name']} done")
+            )
+        console.print(few_bits.table(report["few-bits"]))
     if "speed" in wanted:
         with console.status("racing") as status:
             report["speed"] = speed.measure(
                 networks(names or ()), seconds, lambda row: status.update(f"racing: {row['network']} done")
             )
         console.print(speed.table(report["speed"]))
+    if "quantised" in wanted:
+        with console.status("racing 8-bit networks") as status:
+            report["quantised"] = quantised.measure(
+                networks(names or ()), seconds, lambda row: status.update(f"racing: {row['network']} done")
+            )
+        console.print(quantised.table(report["quantised"]))
+    if "precision" in wanted:
+        with console.status("rounding") as status:
+            report["precision"] = precision.measure(
+                networks(names or ZOO), seconds, lambda row: status.update(f"rounding: {row['network']} done")
+            )
+        console.print(precision.table(report["precision"]))
     if "threads" in wanted:
         with console.status("counting threads") as status:
             report["threads"] = threads.measure(

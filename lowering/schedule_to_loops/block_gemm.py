@@ -12,7 +12,8 @@
           total += part * b's scales[column] (* a's scale[row])
         y[row, column] = epilogue(total)
 
-With more than a few rows, not rounded, each number is scaled instead, and total takes the products themselves.
+With more than a few rows, not rounded, each number is scaled instead, and total takes the products themselves. With
+many a panel is unpacked to scratch first, block of depth by block, and multiplied as any other matrix.
 
 Four numbers of a word are a mask and a shift away from the bytes that an atom multiplies (``int8``). Otherwise each is
 converted to f32, less its zero point, and multiplied by a's element as it is; or, where ``int8`` meets a machine
@@ -21,7 +22,7 @@ without an atom, by a's integer held as f32, in which sums of a block are exact 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from xdsl.dialects import arith
@@ -36,13 +37,15 @@ from ...dialects.schedule import StageOp
 from ...dialects.shared_attributes import vector_type
 from ...machines.atoms import GENERAL_ATOM
 from .arithmetic import convert, reduce_lanes, select
-from .contraction import RowTiles
+from .contraction import Contraction, Partial, Reach, RowTiles, Sum
 from .gemm_product import matrix_of, merge_batch_into_rows
 from .long_sums import sum_in_blocks
 from .loop_nest import Index, LoopNest
 from .outer_axes import Turn, outer_loops
 from .register_tile import ResultTile, store_result_tile
 
+# Fewer elements of a tile than this have too few products a turn to hide the loop's own instructions.
+FEW_ELEMENTS = 128
 # Words of a block that are written out in a turn of the loop over them, where each has but a few products.
 WORDS_IN_TURN = 4
 # Rows of a tile, at most, whose sums of a block are scaled rather than the numbers.
@@ -89,27 +92,97 @@ class _BlockProduct:
     # --- the walk -------------------------------------------------------------------------------------------
 
     def lower(self) -> None:
+        nest, least = self.nest, self.decisions.unpacked_rows
+        if not least or (isinstance(self.rows, int) and self.rows < least):
+            self._walk(self._in_registers)
+        elif isinstance(self.rows, int):
+            self._walk(self._unpacked)
+        else:
+            with nest.when(nest.compare("slt", self.rows, least)):
+                self._walk(self._in_registers)
+            with nest.when(nest.compare("sge", self.rows, least)):
+                self._walk(self._unpacked)
+
+    def _walk(self, multiply: Callable[[Turn, RowTiles, Callable[[Index, int], ResultTile]], None]) -> None:
+        """``multiply(turn, rows, tile_of)`` for each panel and chunk of rows."""
         nest, width, chunks = self.nest, self.decisions.columns, self.decisions.row_chunks
         is_ragged = not isinstance(self.columns, int) or self.columns % width != 0
         bounds = {"b": self.batch, "m": [chunks], "n": [nest.ceildiv(self.columns, width)]}
         with outer_loops(nest, self.decisions, self.kernel, bounds) as turn:
-            batch, panel = list(turn.indices["b"]), turn.index("n")
             rows = RowTiles.of_chunk(nest, self.rows, self.decisions.rows, turn.index("m"), chunks)
-            left = self._left(batch, rows, turn)
-            words = self._panel(panel)
-            column = nest.mul(panel, width)
+            column = nest.mul(turn.index("n"), width)
             lanes = nest.minimum(nest.sub(self.columns, column), width) if is_ragged else None
 
-            def tile(row: Index, count: int) -> None:
-                total = self._total(left, words, nest.sub(row, rows.begin), count)
-                by_axis = [*batch, row, column]
+            def tile_of(row: Index, count: int) -> ResultTile:
+                by_axis = [*turn.indices["b"], row, column]
                 pieces = self.y.type.layout.pieces
                 spans = {self.y.type.rank - 2: count, self.y.type.rank - 1: width}
                 dimensions = [(place, spans[piece.axis]) for place, piece in enumerate(pieces) if piece.axis in spans]
-                place = ResultTile([by_axis[piece.axis] for piece in pieces], dimensions, lanes)
-                store_result_tile(nest, self.kernel, total, self.y, place)
+                return ResultTile([by_axis[piece.axis] for piece in pieces], dimensions, lanes)
 
-            rows.walk(nest, tile)
+            multiply(turn, rows, tile_of)
+
+    def _in_registers(self, turn: Turn, rows: RowTiles, tile_of: Callable[[Index, int], ResultTile]) -> None:
+        nest = self.nest
+        left, words = self._left(list(turn.indices["b"]), rows, turn), self._panel(turn.index("n"))
+
+        def tile(row: Index, count: int) -> None:
+            total = self._total(left, words, nest.sub(row, rows.begin), count)
+            store_result_tile(nest, self.kernel, total, self.y, tile_of(row, count))
+
+        rows.walk(nest, tile)
+
+    # --- an unpacked panel ----------------------------------------------------------------------------------
+
+    def _unpacked(self, turn: Turn, rows: RowTiles, tile_of: Callable[[Index, int], ResultTile]) -> None:
+        nest, width, words = self.nest, self.decisions.columns, self._panel(turn.index("n"))
+        begin, stride = self.matrix.offset(nest, list(turn.indices["b"])), self.matrix.row_stride
+
+        def left(row: Index, count: int) -> Reach:
+            offset = nest.add(begin, nest.mul(row, stride))
+            return Reach(self.a.memory, offset, [self.matrix.column_stride], [count, 1], [stride, 1])
+
+        def right(first: Index, count: Index) -> Reach:
+            panel = nest.scratch_memory(f32, 0, width * self.decisions.depth_at_once(self.kernel))
+            self._unpack(words, first, count, nest.view(panel, 0, [count, width], [width, 1]))
+            return Reach(panel, 0, [width], [1, width], [width, 1])
+
+        Contraction(
+            rows=rows,
+            summed=Sum([self.depth], MATRIX_BLOCK, FEW_ELEMENTS),
+            left=left,
+            right=right,
+            start=lambda _, count: nest.constant(0.0, vector_type(f32, [count, width])),
+            finish=lambda row, count, sums: store_result_tile(nest, self.kernel, sums, self.y, tile_of(row, count)),
+            partial=self._partial(rows.begin),
+        ).write(nest)
+
+    def _partial(self, first_row: Index) -> Partial | None:
+        if not self.decisions.has_blocks(self.kernel):
+            return None
+        nest, width, turns = self.nest, self.decisions.columns, self.decisions.depth_block
+        size = nest.mul(nest.dim(self.decisions.rows_of_chunk(self.kernel)), width)
+        return Partial(
+            nest.scratch_memory(f32, 4 * width * self.decisions.depth_at_once(self.kernel), size),
+            first_row,
+            [width],
+            turns,
+        )
+
+    def _unpack(self, words: SSAValue, first: Index, count: Index, panel: SSAValue) -> None:
+        """``count`` rows of b from ``first`` on, both whole blocks, each number scaled."""
+        nest = self.nest
+        before = nest.floordiv(first, self.block)
+        with nest.loop(0, nest.floordiv(count, self.block)) as number:
+            row = nest.mul(nest.add(before, number.index), self.kernel.rows_of_block)
+            scales = self._floats(words, row)
+            zeros = self._floats(words, nest.add(row, 1)) if self.has_zeros else None
+            begin = nest.add(row, 1 + int(self.has_zeros))
+            with nest.loop(0, self.kernel.words_of_block) as word:
+                numbers = nest.load_vector(words, [nest.add(begin, word.index), 0], [self.decisions.columns])
+                place = nest.add(nest.mul(number.index, self.block), nest.mul(word.index, WORD_BITS // self.bits))
+                for index, value in enumerate(self._values(numbers, zeros, scales)):
+                    nest.store_vector(value, panel, [nest.add(place, index), 0])
 
     def _panel(self, panel: Index) -> SSAValue:
         """A panel of b, [rows][columns]."""
@@ -245,36 +318,40 @@ class _BlockProduct:
         self, block: _Block, start: SSAValue, zeros: SSAValue | None, scales: SSAValue | None = None
     ) -> SSAValue:
         """``start`` plus a block's products, each number less its zero point and, with ``scales``, scaled."""
-        nest, words = self.nest, vector_type(i32, [self.decisions.columns])
-        floats, in_word = vector_type(f32, [self.decisions.columns]), WORD_BITS // self.bits
-        lowest = nest.constant((1 << self.bits) - 1, words)
-        if zeros is None and not self.kernel.has_signed_numbers:
-            zeros = nest.constant(float(self._half), floats)
+        nest, in_word = self.nest, WORD_BITS // self.bits
         before = nest.mul(block.number, self.block)
 
-        def shifted(operation: type[Operation], value: SSAValue, count: int) -> SSAValue:
-            return nest.insert(operation(value, nest.constant(count, words))) if count else value  # pyright: ignore[reportCallIssue]
-
         def add(word: Index, numbers: SSAValue, sums: SSAValue) -> SSAValue:
-            for number in range(in_word):
-                byte, part = number % BYTES_OF_WORD, number // BYTES_OF_WORD
-                bit = 8 * byte + self.bits * part
-                if self.kernel.has_signed_numbers:
-                    high = shifted(arith.ShLIOp, numbers, WORD_BITS - self.bits - bit)
-                    integer = shifted(arith.ShRSIOp, high, WORD_BITS - self.bits)
-                else:
-                    integer = nest.insert(arith.AndIOp(shifted(arith.ShRUIOp, numbers, bit), lowest))
-                value = convert(nest, integer, f32)
-                if zeros is not None:
-                    value = nest.insert(arith.SubfOp(value, zeros))
-                if scales is not None:
-                    value = nest.insert(arith.MulfOp(value, scales))
+            for number, value in enumerate(self._values(numbers, zeros, scales)):
                 place = nest.add(before, nest.add(nest.mul(word, in_word), number))
                 left = self._of_rows(block.left.elements, block, place)
                 sums = nest.fma(left, nest.broadcast(value, block.shape), sums)
             return sums
 
         return self._sum(block, start, add)
+
+    def _values(self, numbers: SSAValue, zeros: SSAValue | None, scales: SSAValue | None) -> Iterator[SSAValue]:
+        """The numbers of a word as f32, each less its zero point and, with ``scales``, scaled."""
+        nest, words = self.nest, vector_type(i32, [self.decisions.columns])
+        lowest = nest.constant((1 << self.bits) - 1, words)
+        if zeros is None and not self.kernel.has_signed_numbers:
+            zeros = nest.constant(float(self._half), vector_type(f32, [self.decisions.columns]))
+
+        def shifted(operation: type[Operation], value: SSAValue, count: int) -> SSAValue:
+            return nest.insert(operation(value, nest.constant(count, words))) if count else value  # pyright: ignore[reportCallIssue]
+
+        for number in range(WORD_BITS // self.bits):
+            byte, part = number % BYTES_OF_WORD, number // BYTES_OF_WORD
+            bit = 8 * byte + self.bits * part
+            if self.kernel.has_signed_numbers:
+                high = shifted(arith.ShLIOp, numbers, WORD_BITS - self.bits - bit)
+                integer = shifted(arith.ShRSIOp, high, WORD_BITS - self.bits)
+            else:
+                integer = nest.insert(arith.AndIOp(shifted(arith.ShRUIOp, numbers, bit), lowest))
+            value = convert(nest, integer, f32)
+            if zeros is not None:
+                value = nest.insert(arith.SubfOp(value, zeros))
+            yield value if scales is None else nest.insert(arith.MulfOp(value, scales))
 
     def _sum(self, block: _Block, start: SSAValue, add: Callable[[Index, SSAValue, SSAValue], SSAValue]) -> SSAValue:
         """``add(word, its numbers, sums)`` for each word of a block."""

@@ -309,7 +309,12 @@ def _block_gemm(kernel: Operation, target: Target) -> Decisions:
     vectors = columns // target.lanes * (2 if kernel.get("int8") else 1)
     tile = even_tile(rows, rows_in_registers(target, vectors))
     chunks = max(1, rows // ROWS_OF_CHUNK) if isinstance(rows, int) else 1
-    return BlockGemm(rows=tile, columns=columns, row_chunks=chunks, atom=atom.name if atom else GENERAL_ATOM)
+    decided = BlockGemm(rows=tile, columns=columns, row_chunks=chunks, atom=atom.name if atom else GENERAL_ATOM)
+    if kernel.get("int8") or (isinstance(rows, int) and rows < ROWS_WORTH_A_COPY):
+        return decided
+    block = kernel.get("block")
+    depth_block = max(1, target.l2_bytes // 2 // (4 * columns) // block) * block
+    return replace(decided, row_chunks=1, unpacked_rows=ROWS_WORTH_A_COPY, depth_block=depth_block)
 
 
 def _gemm_along_depth(kernel: GemmOp, tile: DepthTile) -> Decisions:

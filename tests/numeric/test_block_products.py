@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import lamina
@@ -9,7 +10,12 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from lamina.compiler import compile_module, import_for
+from lamina.dialects.block_decisions import BlockGemm
+from lamina.dialects.kernel import BlockGemmOp
+from lamina.dialects.schedule import StageOp
 from lamina.errors import UnsupportedOperatorError
+from lamina.pipeline import PipelineOptions, compile_through
 from lamina.reference.block_products import packed, quantised_by_blocks, unpacked
 from onnx import TensorProto, helper, numpy_helper
 
@@ -89,6 +95,9 @@ CASES = {
     "two bits and floats": ([5], 128, 20, 2, 32, 1, "ints"),
     "free rows": (["m"], 64, 70, 4, 32, 4),
     "free rows of floats": (["m"], 64, 70, 4, 16, 0),
+    "many rows": ([40], 160, 75, 4, 32, 0, "ints"),
+    "many rows of bytes": ([3, 11], 128, 70, 8, 32, 1, "bias"),
+    "free rows, which are many": (["many"], 96, 70, 4, 16, 0),
     "groups by index": ([4], 64, 20, 4, 32, 0, "groups"),
 }
 
@@ -97,7 +106,7 @@ CASES = {
 def test_product(name: str) -> None:
     rows, depth, columns, bits, block, level, *given = CASES[name]
     model, arrays = product(rows, depth, columns, bits, block, level, *given)
-    sizes = [*(9 if row == "m" else row for row in rows), depth]
+    sizes = [*({"m": 9, "many": 33}.get(row, row) for row in rows), depth]
     a = np.random.default_rng(1).standard_normal(sizes).astype(np.float32)
     a[..., 0, 16:32] = 0
     want = expected(a, arrays, bits, block, level)
@@ -110,8 +119,28 @@ def test_product(name: str) -> None:
     np.testing.assert_allclose(found, theirs, rtol=0, atol=(2e-5 if as_they_do else 2e-2) * np.abs(want).max())
 
 
+@pytest.mark.parametrize("name", ["many rows", "many rows of bytes", "free rows of floats", "two bits and floats"])
+def test_blocks_of_an_unpacked_panel(name: str) -> None:
+    """The depth is unpacked in several blocks; threads share panels and rows."""
+    rows, depth, columns, bits, block, level, *given = CASES[name]
+    model, arrays = product(rows, depth, columns, bits, block, level, *given)
+    module, context = import_for(model.SerializeToString())
+    compile_through(module, context, stop="schedule", options=PipelineOptions(use_cache=False))
+    (stage,) = [op for op in module.walk() if isinstance(op, StageOp) and isinstance(op.kernel, BlockGemmOp)]
+    stage.decide(replace(stage.decided(BlockGemm), unpacked_rows=1, depth_block=block, row_chunks=2))
+    executable = compile_module(module, context, start="schedule", threads=2, options=PipelineOptions(checked=True))
+    a = (
+        np.random.default_rng(3)
+        .standard_normal([*(9 if row == "m" else row for row in rows), depth])
+        .astype(np.float32)
+    )
+    (found,) = executable.run({"a": a}).values()
+    want = expected(a, arrays, bits, block, level)
+    np.testing.assert_allclose(found, want, rtol=0, atol=2e-6 * np.abs(want).max())
+
+
 @pytest.mark.parametrize("target", ["x86_64", "avx2", "avx512"])
-@pytest.mark.parametrize("name", ["tiles", "tiles of floats", "bytes with zero points", "two bits"])
+@pytest.mark.parametrize("name", ["tiles", "tiles of floats", "many rows", "bytes with zero points", "two bits"])
 def test_machines_without_an_atom(name: str, target: str) -> None:
     """Integers are summed as exactly in f32."""
     rows, depth, columns, bits, block, level, *given = CASES[name]

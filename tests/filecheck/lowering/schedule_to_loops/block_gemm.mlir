@@ -62,3 +62,17 @@ func.func @bytes(%x: !layout.tensor<4 x 64 x f32>, %w: !layout.tensor<18 x 64 x 
   schedule.stage @c %o = kernel.block_gemm(%x, %w) bits 8 int8
   func.return
 }
+
+// Many rows share an unpacked panel, which is multiplied as any other matrix.
+// CHECK-LABEL: func.func @block_gemm_
+// CHECK: scf.forall
+// CHECK:   scf.for
+// CHECK:     scf.for
+// CHECK-COUNT-8: vector.store {{.*}}, vector<64xf32>
+// CHECK:   scf.for {{.*}} -> (vector<{{[0-9]}}x64xf32>)
+// CHECK:     vector.contract
+func.func @many_rows(%x: !layout.tensor<48 x 64 x f32>, %w: !layout.tensor<10 x 64 x i32, Ba64b>) {
+  %o = schedule.buffer output 0 : !layout.tensor<48 x 64 x f32>
+  schedule.stage @b %o = kernel.block_gemm(%x, %w)
+  func.return
+}

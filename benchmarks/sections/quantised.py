@@ -1,0 +1,85 @@
+"""Quantised networks beside onnxruntime, and beside themselves in f32."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from rich.table import Table
+
+from ...cli.timing import measure_in_turn
+from ...compiler import compile
+from ..networks import Network
+from ..quantised_networks import quantised
+from .each_network import Row, rows_of_each
+from .speed import THREADS, open_session, relative_error
+
+CASES = (
+    ("resnet18", "QDQ"),
+    ("resnet50", "QDQ"),
+    ("mobilenet_v2", "QDQ"),
+    ("bert_base", "QDQ"),
+    ("bert_base", "dynamic"),
+    ("vit_b_16", "dynamic"),
+)
+
+
+def measure(networks: Iterable[Network], seconds: float, progress: Callable[[Row], None]) -> list[Row]:
+    """A row a network and form: medians in ms by threads and engine; or why it failed."""
+
+    def rows(network: Network) -> list[Row]:
+        forms = [form for name, form in CASES if name == network.name]
+        return [_measure(network, form, seconds) for form in forms]
+
+    chosen = [network for network in networks if any(network.name == name for name, _ in CASES)]
+    return rows_of_each(chosen, rows, progress)
+
+
+def _measure(network: Network, form: str, seconds: float) -> Row:
+    path, feeds = quantised(network, form), network.feeds()
+    executable, floats = compile(path, threads=1), compile(network.locate(), threads=1)
+    row: Row = {"network": f"{network.name}, {form}", "failure": None, "threads": {}}
+    for threads in THREADS:
+        session = open_session(path, threads)
+        for runner in (executable, floats):
+            runner.set_threads(threads)
+        if threads == 1:
+            row["error"] = relative_error(executable, session, feeds)
+        runners = {
+            "lamina": lambda: executable.run(feeds),
+            "onnxruntime": lambda s=session: s.run(None, feeds),
+            "f32": lambda: floats.run(feeds),
+        }
+        times = measure_in_turn(runners, seconds).statistics
+        row["threads"][str(threads)] = {engine: times[engine]["p50_ms"] for engine in runners}
+    return row
+
+
+def ratio(row: Row, threads: int, over: str = "onnxruntime") -> float:
+    times = row["threads"][str(threads)]
+    return times[over] / times["lamina"]
+
+
+def table(rows: list[Row]) -> Table:
+    result = Table("network", title="8-bit networks, ms, medians in one run; ratio above 1: faster than onnxruntime")
+    for threads in THREADS:
+        for column in (f"Lamina {threads}t", f"onnxruntime {threads}t", "ratio", "over own f32"):
+            result.add_column(column, justify="right")
+    result.add_column("differs by", justify="right")
+    for row in rows:
+        if row["failure"]:
+            result.add_row(row["network"], f"[red]{row['failure'].splitlines()[0]}[/]")
+            continue
+        cells: list[Any] = []
+        for threads in THREADS:
+            times = row["threads"][str(threads)]
+            cells += [f"{times['lamina']:.2f}", f"{times['onnxruntime']:.2f}"]
+            cells += [f"{ratio(row, threads):.2f}", f"{ratio(row, threads, 'f32'):.2f}"]
+        result.add_row(row["network"], *cells, f"{row['error']:.0e}")
+    completed = [row for row in rows if not row["failure"]]
+    if completed:
+        means = [statistics.geometric_mean(ratio(row, threads) for row in completed) for threads in THREADS]
+        result.add_section()
+        result.add_row("geometric mean", "", "", f"{means[0]:.2f}", "", "", "", f"{means[1]:.2f}")
+    return result
