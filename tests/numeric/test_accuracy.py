@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
+from functools import partial
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +21,10 @@ Wide = np.longdouble
 
 
 def bounds() -> dict[str, dict[str, float]]:
-    """The table of the page: units in the last place, by operator and element type."""
-    rows = [line.strip("| \n").split(" | ") for line in TABLE.read_text().splitlines() if line.startswith("| ")]
+    """The page's first table: units in the last place, by operator and element type."""
+    is_row = partial(re.match, r"\|")
+    table = takewhile(is_row, dropwhile(lambda line: not is_row(line), TABLE.read_text().splitlines()))
+    rows = [line.strip("| \n").split(" | ") for line in table if line.startswith("| ")]
     _, *columns = rows[0]
     return {name: dict(zip(columns, map(float, row[1:]))) for row in rows[1:] for name in row[0].split(", ")}
 
