@@ -425,6 +425,40 @@ def _narrow_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]
     return heads, rows
 
 
+def _few_bits_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    measured = report["few-bits"]
+    heads = ["us on one thread", "weights, MB", "lamina", "onnxruntime", "ratio", "lamina reads, GB/s"]
+    rows = []
+    for row in measured["rows"]:
+        ours, theirs = row["seconds"]["lamina"], row["seconds"]["onnxruntime"]
+        cells = [f"{row['bytes'] / 1e6:.1f}", f"{ours * 1e6:.0f}", f"{theirs * 1e6:.0f}", f"{theirs / ours:.2f}"]
+        rows.append([row["name"], *cells, f"{row['bytes'] / ours / 1e9:.1f}"])
+    return heads, [*rows, ["reading memory alone", "", "", "", "", f"{measured['bandwidth'] / 1e9:.1f}"]]
+
+
+def _quantised_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    heads = ["8-bit network, ms"]
+    for threads in (1, 2):
+        heads += [f"lamina {threads}t", f"onnxruntime {threads}t", "ratio", "over own f32"]
+    rows = []
+    for row in report["quantised"]:
+        cells = []
+        for threads in ("1", "2"):
+            ours, theirs, floats = (row["threads"][threads][name] for name in ("lamina", "onnxruntime", "f32"))
+            cells += [f"{ours:.2f}", f"{theirs:.2f}", f"{theirs / ours:.2f}", f"{floats / ours:.2f}"]
+        rows.append([row["network"], *cells])
+    return heads, rows
+
+
+def _precision_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    rows = []
+    for row in report["precision"]:
+        exact, rounded = row["ms"]["f32"], row["ms"]["bf16"]
+        cells = [f"{exact:.2f}", f"{rounded:.2f}", f"{exact / rounded:.2f}", f"{row['error']:.0e}"]
+        rows.append([row["network"], *cells])
+    return ["ms on one thread", "f32", "bf16", "ratio", "error, r.m.s."], rows
+
+
 WELL_KNOWN = ("resnet50", "vgg16", "mobilenet_v2", "vit_b_16", "bert_base", "ppocr_v4_rec")
 FIGURES = {
     "summary": _summary_figures,
@@ -435,6 +469,9 @@ FIGURES = {
     "overhead": _overhead_figures,
     "products": _products_figures,
     "narrow": _narrow_figures,
+    "few_bits": _few_bits_figures,
+    "quantised": _quantised_figures,
+    "precision": _precision_figures,
 }
 
 
