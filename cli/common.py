@@ -270,11 +270,10 @@ def size_text(nbytes: int) -> str:
 
 def free_dims_left(executable: Executable, fixed: FixedDims) -> dict[str, int]:
     """Free dims of the inputs of which nothing says how large they shall be, and what random inputs have there."""
-    from .free_sizes import assumed_sizes
+    from .free_sizes import fitting_sizes
 
     said = known_sizes(executable.inputs, fixed)
-    assumed = assumed_sizes(info.shape for info in executable.inputs)
-    return {name: size for name, size in sorted(assumed.items()) if name not in said}
+    return {name: size for name, size in sorted(fitting_sizes(executable.program, said).items()) if name not in said}
 
 
 def known_sizes(inputs: Sequence[TensorInfo], fixed: FixedDims) -> dict[str, int]:
@@ -312,26 +311,27 @@ def sizes_advice(free_dims: Mapping[str, int]) -> str:
 def random_feeds(
     executable: Executable, fixed: FixedDims, seed: int, given: Mapping[str, np.ndarray] | None = None
 ) -> dict[str, np.ndarray]:
-    """Random inputs that go with those ``given``; a free dim that nothing fixes is as ``assumed_sizes`` says.
+    """Random inputs that go with those ``given``; a free dim that nothing fixes is as ``fitting_sizes`` says.
 
     Floats are normal; integers are 0 or 1, as token or mask.
     """
     import numpy as np
 
     generator = np.random.default_rng(seed)
-    symbols = _symbols(executable.inputs, fixed)
+    from .free_sizes import fitting_sizes
+
+    said = _said_sizes(executable.inputs, fixed)
     for info in executable.inputs:
         if given is not None and info.name in given:
             pairs = zip(info.shape, given[info.name].shape)
-            symbols |= {dim: size for dim, size in pairs if isinstance(dim, str)}
+            said |= {dim: size for dim, size in pairs if isinstance(dim, str)}
+    symbols = fitting_sizes(executable.program, said)
     return {info.name: _random_array(info, symbols, generator) for info in executable.inputs}
 
 
-def _symbols(inputs: tuple[TensorInfo, ...], fixed: FixedDims) -> dict[str, int]:
-    """Values of the free dims: those given, and assumed ones for all others."""
-    from .free_sizes import assumed_sizes
-
-    symbols = assumed_sizes(info.shape for info in inputs) | fixed.sizes
+def _said_sizes(inputs: tuple[TensorInfo, ...], fixed: FixedDims) -> dict[str, int]:
+    """Values of the free dims that are given. Raises BadParameter for a shape of another rank."""
+    symbols = dict(fixed.sizes)
     for info in inputs:
         given = fixed.shapes.get(info.name)
         if given is None:

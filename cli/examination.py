@@ -292,9 +292,9 @@ def memory_need(program: Program, fixed: FixedDims) -> Memory:
     """For the sizes given, and assumed ones elsewhere; on as many threads as a run would take by default."""
     from ..runtime.cpus import default_threads
     from ..runtime.errors import InputError
-    from .free_sizes import assumed_sizes
+    from .free_sizes import fitting_sizes
 
-    assumed = assumed_sizes(tensor.shape for _, tensor in program.inputs) | fixed.sizes
+    assumed = fitting_sizes(program, fixed.sizes)
     sizes = {symbol: assumed.get(symbol, 1) for symbol in program.symbols}
     threads = default_threads()
     weights = sum(constant.nbytes for constant in program.constants.values())
