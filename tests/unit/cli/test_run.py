@@ -185,16 +185,28 @@ def test_wrong_usage_exits_with_2(lamina, model: Path, arguments: list[str], mes
     assert "see: lamina run --help" in errors or "see: lamina --help" in errors
 
 
-def test_free_dims_of_1_are_told_of_where_they_do_not_fit(lamina, tmp_path: Path) -> None:
+def rows_of(length: int, path: Path) -> Path:
+    """A model that cuts its input in rows of that length, as many as there are."""
     x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [dim]) for name, dim in (("x", "N"), ("y", None)))
-    shape = helper.make_tensor("shape", TensorProto.INT64, [2], [-1, 2])
-    graph = helper.make_graph([helper.make_node("Reshape", ["x", "shape"], ["y"])], "pairs", [x], [y], [shape])
-    path = tmp_path / "pairs.onnx"
+    shape = helper.make_tensor("shape", TensorProto.INT64, [2], [-1, length])
+    graph = helper.make_graph([helper.make_node("Reshape", ["x", "shape"], ["y"])], "rows", [x], [y], [shape])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def test_free_dims_are_told_of_where_they_do_not_fit(lamina, tmp_path: Path) -> None:
+    path = rows_of(4999, tmp_path / "rows.onnx")
     code, _, errors = lamina("run", path)
     assert code == 1
     assert "free dims were taken as N = 1; say how large they are in use, e.g. --dim N=8" in errors
-    assert lamina("run", path, "--dim", "N=8")[0] == 0
+    assert lamina("run", path, "--dim", "N=4999")[0] == 0
+
+
+def test_free_dims_are_taken_as_they_fit(lamina, tmp_path: Path) -> None:
+    path = rows_of(2, tmp_path / "pairs.onnx")
+    code, output, _ = lamina("run", path)
+    assert code == 0 and "16 x 2" in output
+    assert lamina("run", path, "--dim", "N=3")[0] == 1
 
 
 def test_dims_that_a_compiled_model_lacks_are_wrong_usage(lamina, model: Path, tmp_path: Path) -> None:
