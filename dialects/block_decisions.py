@@ -38,7 +38,7 @@ class BlockGemm(Nest):
         assert isinstance(kernel, BlockGemmOp)
         if self.unpacked_rows and kernel.get("int8"):
             return f"{self.phrase('unpacked_rows')}, but a is multiplied in integers"
-        if self.depth_block % kernel.get("block"):
+        if self.unpacked_rows and self.depth_block % kernel.get("block"):
             return f"{self.phrase('depth_block')} is no multiple of the {kernel.get('block')} that share a scale"
         if self.atom == GENERAL_ATOM:
             return super().conflict(kernel)

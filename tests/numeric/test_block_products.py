@@ -151,6 +151,16 @@ def test_machines_without_an_atom(name: str, target: str) -> None:
     np.testing.assert_allclose(found, want, rtol=0, atol=2e-6 * np.abs(want).max())
 
 
+@pytest.mark.parametrize("level", [0, 4])
+def test_blocks_longer_than_an_unpacked_panel(level: int) -> None:
+    """By default 1024 of the depth are unpacked at a time: nothing to a product of which none is."""
+    model, arrays = product([2], 4096, 20, 4, 2048, level)
+    a = np.random.default_rng(4).standard_normal([2, 4096]).astype(np.float32)
+    (found,) = lamina.compile(model, threads=1).run({"a": a}).values()
+    want = expected(a, arrays, 4, 2048, level)
+    np.testing.assert_allclose(found, want, rtol=0, atol=2e-6 * np.abs(want).max())
+
+
 def test_weights_that_are_no_constants() -> None:
     model, _ = product([2], 64, 8, 4, 32, 0)
     del model.graph.initializer[0]
