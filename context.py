@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .machines import Target
 
 _DTYPES_ENTRY = "lamina.dtypes"
+_TEXT = "text"
 _LAYOUTS_ENTRY = "lamina.layouts"
 
 Denormals = Literal["flush", "keep"]
@@ -115,7 +116,9 @@ class ConstantStore(MutableMapping[str, np.ndarray]):
         entries: dict[str, np.ndarray] = {}
         extension_dtypes: dict[str, str] = {}
         for name, array in self._arrays.items():
-            if array.dtype.isbuiltin != 1:
+            if array.dtype == object:
+                extension_dtypes[name], array = _TEXT, np.vectorize(json.dumps, otypes=[str])(array)
+            elif array.dtype.isbuiltin != 1:
                 extension_dtypes[name] = array.dtype.name
                 array = array.view(f"u{array.dtype.itemsize}")
             entries[name] = array
@@ -138,6 +141,9 @@ class ConstantStore(MutableMapping[str, np.ndarray]):
             arrays = {name: archive[f"array_{index}"] for index, name in enumerate(names)}
         extension_dtypes = json.loads(str(arrays.pop(_DTYPES_ENTRY)))
         for name, dtype in extension_dtypes.items():
+            if dtype == _TEXT:
+                arrays[name] = np.vectorize(json.loads, otypes=[object])(arrays[name])
+                continue
             import ml_dtypes
 
             arrays[name] = arrays[name].view(getattr(ml_dtypes, dtype))

@@ -38,6 +38,7 @@ _TYPE_NAMES = {
     "uint16": "uint16",
     "uint32": "uint32",
     "uint64": "uint64",
+    "object": "string",
 }
 
 

@@ -346,6 +346,8 @@ def _said_sizes(inputs: tuple[TensorInfo, ...], fixed: FixedDims) -> dict[str, i
 
 
 def _random_array(info: TensorInfo, symbols: dict[str, int], generator: np.random.Generator) -> np.ndarray:
+    import numpy as np
+
     from ..runtime.errors import LaminaError
     from ..runtime.expressions import evaluate
 
@@ -354,4 +356,6 @@ def _random_array(info: TensorInfo, symbols: dict[str, int], generator: np.rando
         return generator.integers(0, 2, shape).astype(info.dtype)
     if info.dtype.kind in "fV":
         return generator.standard_normal(shape).astype(info.dtype)
+    if info.dtype == object:
+        return generator.choice(np.array(["", "a", "word", "two words"], object), shape)
     raise LaminaError(f"input '{info.name}' is of {info.dtype}: give it with --input {info.name}=FILE.npy")

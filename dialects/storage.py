@@ -7,6 +7,7 @@ from xdsl.dialects.builtin import BFloat16Type, Float16Type, Float32Type, Float6
 from xdsl.ir import Attribute
 
 from . import shape as dims
+from .graph.types import StringType
 from .layout import TensorType
 from .shape import Dim
 
@@ -14,9 +15,11 @@ _FLOATS = {Float16Type: "float16", Float32Type: "float32", Float64Type: "float64
 
 
 def dtype_name(element: Attribute) -> str:
-    """NumPy's name of an element type: float32, int64, bool. Raises ValueError for one that is not stored."""
+    """NumPy's name of an element type: float32, int64, bool, object of text. Raises ValueError for any other one."""
     if type(element) in _FLOATS:
         return _FLOATS[type(element)]
+    if isinstance(element, StringType):
+        return "object"
     if isinstance(element, IntegerType):
         width = element.width.data
         if width == 1:

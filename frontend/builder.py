@@ -57,7 +57,7 @@ class GraphBuilder:
         self.keeps_denormals = False
         self._may_grow_bytes = MAX_GROWTH_BYTES
         self._constant_ops: list[ConstantOp] = []
-        self._small: dict[tuple[str, tuple[int, ...], bytes], Value] = {}
+        self._small: dict[tuple[str, tuple[int, ...], Any], Value] = {}
         self._stored: dict[int, SSAValue] = {}
         # By the id of a constant's array, which is kept so that no other array gets that id.
         self._widened: dict[int, tuple[np.ndarray, Value]] = {}
@@ -69,7 +69,7 @@ class GraphBuilder:
         array = np.asarray(array)
         if array.size > 64 or name:
             return Value(GraphTensorType.of_array(array), constant=array, name=name)
-        key = (array.dtype.name, array.shape, array.tobytes())
+        key = (array.dtype.name, array.shape, tuple(array.flat) if array.dtype == object else array.tobytes())
         if key not in self._small:
             self._small[key] = Value(GraphTensorType.of_array(array), constant=array)
         return self._small[key]

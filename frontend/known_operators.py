@@ -13,10 +13,8 @@ from .registry import find_converter, first_opset, registered_operators
 
 _CLASSICAL = "ai.onnx.ml"
 _RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli")
-_TEXT = ("StringSplit", "StringConcat", "StringNormalizer", "RegexFullMatch", "TfIdfVectorizer")
 _ADVICE = {
     **dict.fromkeys(_RANDOM, "make the random numbers outside and pass them as an input of the model"),
-    **dict.fromkeys(_TEXT, "do the work on text outside and pass numbers to the model"),
     "ImageDecoder": "decode the image outside and pass its pixels to the model",
 }
 _ELSEWHERE = "export the model without it, or add a converter (docs/guides/add_an_op.md)"

@@ -65,9 +65,14 @@ class Value:
 
     def known(self) -> np.ndarray | None:
         """What is known of the elements, as an object array; None where nothing is tracked."""
-        if self.contents is None and self.constant is not None and self.constant.size <= MAX_TRACKED_ELEMENTS:
+        if self.contents is None and self.constant is not None and self._is_tracked(self.constant):
             self.contents = objects(self.constant)
         return self.contents
+
+    @staticmethod
+    def _is_tracked(array: np.ndarray) -> bool:
+        """Whether its elements may become part of a shape: text does not."""
+        return array.size <= MAX_TRACKED_ELEMENTS and array.dtype != object
 
     def dimensions(self) -> list[Dim] | None:
         """All elements as dimensions, where they are known integers."""

@@ -35,6 +35,7 @@ from ..errors import OperationError
 from ..machines import Target
 from ..runtime import program as manifest
 from ..runtime.expressions import symbols_of
+from ..runtime.text import bytes_of
 
 _REPORT = "report"
 
@@ -447,16 +448,18 @@ def place_constants(
 ) -> tuple[dict[str, manifest.Constant], np.ndarray]:
     """Lays the named arrays out one after another, aligned; gives their places and the memory."""
     placed: dict[str, manifest.Constant] = {}
+    memory_of: dict[str, np.ndarray] = {}
     offset = 0
     for name in names:
         array = constants[name]
-        placed[name] = manifest.Constant(offset, array.nbytes, str(array.dtype), list(array.shape))
-        offset += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
+        memory_of[name] = stored = bytes_of(array) if array.dtype == object else array
+        placed[name] = manifest.Constant(offset, stored.nbytes, str(array.dtype), list(array.shape))
+        offset += -(-stored.nbytes // ALIGNMENT) * ALIGNMENT
     # An aligned start inside a larger allocation, untouched until written: large pages come zeroed from the system.
     raw = np.empty(offset + 4096, np.uint8)
     begin = -raw.ctypes.data % 4096
     memory = raw[begin : begin + offset]
     for name, place in placed.items():
-        flat = np.ascontiguousarray(constants[name]).reshape(-1).view(np.uint8)
+        flat = np.ascontiguousarray(memory_of[name]).reshape(-1).view(np.uint8)
         memory[place.offset : place.offset + place.nbytes] = flat
     return placed, memory

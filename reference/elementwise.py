@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .spelling import read, spelled
+
 Arrays = list[np.ndarray]
 Attributes = dict[str, Any]
 Operation = Callable[[Arrays, Attributes], Arrays]
@@ -156,6 +158,10 @@ def _where(inputs: Arrays, attributes: Attributes) -> Arrays:
 
 def cast(x: np.ndarray, dtype: np.dtype, saturate: bool = False) -> np.ndarray:
     """Converted element by element; ``saturate`` clamps to an integer type's range, and NaN to its largest number."""
+    if dtype.kind == "O":
+        return x if x.dtype == object else spelled(x)
+    if x.dtype == object:
+        return read(x, dtype)
     if dtype == np.bool_:
         return x != 0
     if is_float(dtype) or not is_float(x.dtype):

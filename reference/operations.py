@@ -24,6 +24,7 @@ from .quantization import QUANTIZATION
 from .recurrent import RECURRENT
 from .reductions import REDUCTIONS
 from .sampling import SAMPLING
+from .text import TEXT
 
 REFERENCE: dict[str, Operation] = {
     **ELEMENTWISE,
@@ -35,6 +36,7 @@ REFERENCE: dict[str, Operation] = {
     **INDEXING,
     **SAMPLING,
     **RECURRENT,
+    **TEXT,
 }
 
 # Operations that read the attributes 'shape' and 'dtype' of their (only) result.

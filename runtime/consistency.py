@@ -67,10 +67,11 @@ def check_consistency(program: Program) -> None:
 
 
 def _check_constants(program: Program) -> None:
-    """Each as large as its type, aligned, and apart from the others."""
+    """Each as large as its type, unless it is text, aligned, and apart from the others."""
     end = 0
     for name, place in sorted(program.constants.items(), key=lambda item: (item[1].offset, item[1].nbytes)):
-        if place.nbytes != math.prod(place.shape) * np.dtype(place.dtype).itemsize:
+        is_text = place.dtype == "object"
+        if not is_text and place.nbytes != math.prod(place.shape) * np.dtype(place.dtype).itemsize:
             raise ProgramError(f"constant '{name}' of {place.dtype}{place.shape} has {place.nbytes} bytes")
         if place.offset % ALIGNMENT:
             raise ProgramError(f"constant '{name}' lies at {place.offset}, which is no multiple of {ALIGNMENT}")

@@ -26,6 +26,7 @@ from .plan import PlanRunner, Values
 from .program import ArrayType, Call, Program
 from .segment import ArenaPool, SegmentRunner
 from .shapes import Binder, describe_shape, without_vanishing
+from .text import text_array, text_of
 from .threads import POOL
 from .validation import validate
 
@@ -86,7 +87,9 @@ class Executable:
         }
         self._inputs = tuple(_info(name, tensor) for name, tensor in program.inputs)
         self._outputs = tuple(_info(name, tensor) for name, tensor in program.outputs)
-        self._input_dtypes = [(info.name, info.dtype) for info in self._inputs]
+        # No array has this dtype itself, so that what is in arrays of objects is looked at.
+        text = np.dtype(object, metadata={"elements": "text"})
+        self._input_dtypes = [(info.name, text if info.dtype == object else info.dtype) for info in self._inputs]
         self._output_names = [info.name for info in self._outputs]
         self._bound_shapes: OrderedDict[tuple[tuple[int, ...], ...], Any] = OrderedDict()
         self._single = _single_call(program, self._segments)
@@ -279,6 +282,9 @@ class Executable:
         for name, constant in self.program.constants.items():
             memory = self.constants[constant.offset : constant.offset + constant.nbytes]
             dtype = np.dtype(constant.dtype)
+            if dtype.kind == "O":
+                arrays[name] = text_of(memory, constant.shape, f"constant '{name}'")
+                continue
             if int(np.prod(constant.shape, dtype=np.int64)) * dtype.itemsize == constant.nbytes:
                 array = memory.view(dtype).reshape(constant.shape)
                 array.flags.writeable = False
@@ -311,8 +317,11 @@ def _executable(content: FileContent, threads: int | None) -> Executable:
 def convert_feed(name: str, value: Any, dtype: np.dtype) -> np.ndarray:
     """The feed as a C-contiguous array of ``dtype``. Raises InputError where that would change a value or its type.
 
-    An array must have the dtype already. Python numbers and lists have none: they are taken where they fit.
+    An array must have the dtype already. Python numbers and lists have none: they are taken where they fit. Text may be
+    an array of objects or of NumPy's text, or a list.
     """
+    if dtype.kind == "O":
+        return text_array(f"input '{name}'", value)
     if isinstance(value, (np.ndarray, np.generic)):
         array = np.asarray(value)
         if array.dtype != dtype:

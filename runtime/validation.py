@@ -32,7 +32,7 @@ def validate(program: Program, code_symbols: Iterable[str], constant_bytes: int,
     ``code_symbols`` are the names that the code defines; ``constant_bytes`` is the size of all constants together.
     """
     for name, tensor in [*program.inputs, *program.outputs]:
-        _check_type(tensor, f"'{name}'")
+        _check_type(tensor, f"'{name}'", may_be_text=True)
     _check_unique([name for name, _ in program.inputs], "inputs")
     _check_unique([name for name, _ in program.outputs], "outputs")
     for name, _ in program.inputs:
@@ -46,7 +46,7 @@ def validate(program: Program, code_symbols: Iterable[str], constant_bytes: int,
             )
         if any(dimension < 0 for dimension in constant.shape):
             raise ProgramError(f"constant '{name}' has the shape {constant.shape}")
-        _check_dtype(constant.dtype, f"constant '{name}'")
+        _check_dtype(constant.dtype, f"constant '{name}'", may_be_text=True)
     functions = set(code_symbols)
     for segment in program.segments.values():
         _check_segment(program, segment, functions)
@@ -74,13 +74,18 @@ def _check_vanishing(program: Program) -> None:
             raise ProgramError(f"the output '{name}' has no axes {axes}: its rank is {len(tensor.shape)}")
 
 
-def _check_type(tensor: ArrayType, where: str) -> None:
-    _check_dtype(tensor.dtype, where)
+def _check_type(tensor: ArrayType, where: str, may_be_text: bool = False) -> None:
+    _check_dtype(tensor.dtype, where, may_be_text)
     symbols_of(*tensor.shape)
 
 
-def _check_dtype(name: str, where: str) -> None:
-    """Only numbers that lie in memory as such: an array of Python objects would be memory that native code writes."""
+def _check_dtype(name: str, where: str, may_be_text: bool = False) -> None:
+    """Only numbers that lie in memory as such: an array of Python objects would be memory that native code writes.
+
+    ``may_be_text``: it is not native code's, and may be of objects.
+    """
+    if may_be_text and name == "object":
+        return
     try:
         dtype = np.dtype(name)
     except (TypeError, ValueError, SyntaxError):

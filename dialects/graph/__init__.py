@@ -107,7 +107,8 @@ from .pooling import AvgPoolOp, MaxPoolOp, MaxPoolWithIndicesOp, ResizeOp
 from .quantization import DequantizeOp, QuantizeOp
 from .recurrent import GruOp, LstmOp, RnnOp
 from .reductions import ArgMaxOp, ArgMinOp, CumsumOp, LayerNormOp, ReduceOp, SoftmaxOp
-from .types import GraphTensorType
+from .text import RegexFullMatchOp, StringConcatOp, StringNormalizeOp, StringSplitOp, TfIdfOp
+from .types import GraphTensorType, StringType
 
 Graph = Dialect(
     "graph",
@@ -122,11 +123,12 @@ Graph = Dialect(
         GatherOp, GatherElementsOp, GatherNdOp, ScatterElementsOp, ScatterNdOp, OneHotOp, TopKOp, NonzeroOp, UniqueOp,
         NonMaxSuppressionOp, GridSampleOp, RoiAlignOp,
         LstmOp, GruOp, RnnOp,
+        StringConcatOp, StringSplitOp, StringNormalizeOp, RegexFullMatchOp, TfIdfOp,
         DynamicReshapeOp, DynamicExpandOp, DynamicTileOp, DynamicSliceOp, DynamicPadOp, DynamicResizeOp,
         DynamicReduceOp, DynamicSqueezeOp, DynamicUnsqueezeOp,
         IfOp, LoopOp, YieldOp,
     ],
-    [GraphTensorType, DimensionAttr],
+    [GraphTensorType, StringType, DimensionAttr],
 )  # fmt: skip
 
 __all__ = [
@@ -217,6 +219,7 @@ __all__ = [
     "RangeOp",
     "ReciprocalOp",
     "ReduceOp",
+    "RegexFullMatchOp",
     "ReluOp",
     "ReshapeOp",
     "ResizeOp",
@@ -235,9 +238,14 @@ __all__ = [
     "SliceOp",
     "SoftmaxOp",
     "SqrtOp",
+    "StringConcatOp",
+    "StringNormalizeOp",
+    "StringSplitOp",
+    "StringType",
     "SubOp",
     "TanOp",
     "TanhOp",
+    "TfIdfOp",
     "TopKOp",
     "TransposeOp",
     "TriluOp",

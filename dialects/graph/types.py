@@ -36,6 +36,16 @@ if TYPE_CHECKING:
 i8, i16, i32, i64 = (IntegerType(width) for width in (8, 16, 32, 64))
 ui8, ui16, ui32, ui64 = (IntegerType(width, Signedness.UNSIGNED) for width in (8, 16, 32, 64))
 
+
+@irdl_attr_definition
+class StringType(ParametrizedAttribute, TypeAttribute):
+    """``!graph.string``: an element that is text. Arrays hold it as Python's ``str``, in objects."""
+
+    name: ClassVar[str] = "graph.string"
+
+
+string = StringType()
+
 _NUMPY_OF_ELEMENT: dict[Attribute, np.dtype] = {
     f16: np.dtype(np.float16),
     bf16: np.dtype(ml_dtypes.bfloat16),
@@ -50,6 +60,7 @@ _NUMPY_OF_ELEMENT: dict[Attribute, np.dtype] = {
     ui16: np.dtype(np.uint16),
     ui32: np.dtype(np.uint32),
     ui64: np.dtype(np.uint64),
+    string: np.dtype(object),
 }
 NARROW_INTEGERS = (i8, ui8, i16)
 """Integers whose products are summed in i32, whichever two of them are multiplied."""
@@ -62,7 +73,7 @@ def numpy_dtype(element: Attribute) -> np.dtype:
 
 
 def element_type_of(dtype: np.dtype | type) -> Attribute:
-    """The element type of a NumPy dtype. Raises KeyError where there is none (strings, complex)."""
+    """The element type of a NumPy dtype; objects are text. Raises KeyError where there is none (complex)."""
     return _ELEMENT_OF_NUMPY[np.dtype(dtype)]
 
 

@@ -158,7 +158,7 @@ def type_problem(signature: OperatorSignature, types: Sequence[str | None]) -> s
     return None
 
 
-_TYPE_NAMES = {"float32": "float", "float64": "double"}
+_TYPE_NAMES = {"float32": "float", "float64": "double", "object": "string"}
 
 
 def input_type_problem(operator: str, opset: int, domain: str, inputs: Sequence[Any]) -> str | None:

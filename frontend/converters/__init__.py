@@ -22,6 +22,7 @@ from . import (
     sequences,
     shapes,
     spectral,
+    text,
 )
 
 __all__ = [
@@ -46,4 +47,5 @@ __all__ = [
     "sequences",
     "shapes",
     "spectral",
+    "text",
 ]

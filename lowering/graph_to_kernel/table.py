@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from xdsl.ir import Operation
+from xdsl.ir import Attribute, Operation
 
 from ...dialects import graph
+from ...dialects.graph.types import string
 from . import block_products, elementwise, indexing, linear, movement, pooling, recurrent, reductions
 from .rules import Obstacle, Rule
 
@@ -43,6 +44,7 @@ _WITHOUT_RULE = {
     "graph.if": Obstacle("which branch runs is decided on the host; what it computes is compiled", "nothing"),
     "graph.loop": Obstacle("how often its body runs is decided on the host; what it computes is compiled", "nothing"),
 }
+_OF_TEXT = Obstacle("its elements are text, which machine code does not handle", "nothing, where that is meant")
 _NO_KERNEL = Obstacle("there is no kernel for it yet", "expect NumPy's speed, or express it by other operators")
 
 
@@ -50,8 +52,14 @@ def obstacle_of(op: Operation) -> Obstacle | None:
     """Why a graph operation can't be compiled and what to do; None where it can."""
     if isinstance(op, graph.ConstantOp):
         return None
+    if any(_holds_text(value.type) for value in (*op.operands, *op.results)):
+        return _OF_TEXT
     rule = RULES.get(op.name)
     return _WITHOUT_RULE.get(op.name, _NO_KERNEL) if rule is None else rule.obstacle(op)
+
+
+def _holds_text(type_: Attribute) -> bool:
+    return isinstance(type_, graph.GraphTensorType) and type_.element_type == string
 
 
 def is_compiled(op: Operation) -> bool:

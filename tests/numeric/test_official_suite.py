@@ -31,11 +31,7 @@ REFUSED: dict[str, list[str]] = {
         "det(_.*)?", "melweightmatrix", "scan_sum",
     ],
     "classical models": [
-        "ai_onnx_ml_array_feature_extractor", "ai_onnx_ml_binarizer", "ai_onnx_ml_tree(_.*)?",
-    ],
-    "elements are strings": [
-        "ai_onnx_ml_label(_.*)?", "equal_string(_.*)?", "regex(_.*)?", "string(_.*)?", "strnorm(_.*)?",
-        "strnormalizer(_.*)?",
+        "ai_onnx_ml_array_feature_extractor", "ai_onnx_ml_binarizer", "ai_onnx_ml_label(_.*)?", "ai_onnx_ml_tree(_.*)?",
     ],
     "training modes": [
         "batchnorm_epsilon_training_mode", "batchnorm_example_training_mode", "training(_.*)?",
@@ -70,9 +66,6 @@ REFUSED: dict[str, list[str]] = {
     ],
     "pictures in files": [
         "image(_.*)?",
-    ],
-    "text": [
-        "tfidfvectorizer(_.*)?",
     ],
 }  # fmt: skip
 """By reason the names of cases, as patterns, without `test_`."""

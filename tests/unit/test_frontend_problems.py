@@ -149,9 +149,9 @@ def test_inputs_of_no_use_are_named_too_and_the_rest_is_looked_at() -> None:
     sequence = helper.make_tensor_sequence_value_info("s", FLOAT, None)
     shapeless = helper.make_tensor_value_info("u", FLOAT, None)
     nodes = [node("Relu", ["u"], ["a"]), node("Bad", ["x"], ["y"], name="bad"), node("Worse", ["a"], ["z"])]
-    inputs = [info("text", [1], onnx.TensorProto.STRING), sequence, shapeless, info("x", [2])]
+    inputs = [info("waves", [1], onnx.TensorProto.COMPLEX64), sequence, shapeless, info("x", [2])]
     found = problems_of(model_of(nodes, inputs, ["y", "z"]))
-    assert list(found) == ["input 'text'", "input 's'", "input 'u'", "bad", "z"]
+    assert list(found) == ["input 'waves'", "input 's'", "input 'u'", "bad", "z"]
     assert "--shape u=1x3" in found["input 'u'"].advice
     assert found["input 's'"].reason.startswith("is a sequence")
 
