@@ -314,6 +314,6 @@ def _segment_need(segment: Segment, sizes: dict[str, int], threads: int) -> tupl
     # Symbols that nothing in the list of the program's binds depend on data.
     key = tuple(sizes.get(symbol, 1) for symbol in segment.symbols)
     values = SegmentEvaluator(segment).evaluate(key)
-    binding = Binding(segment, key, values, threads, lambda name: 0, lambda name: 0)
+    binding = Binding.of(segment, key, values, threads, lambda name: 0, lambda name: 0)
     scratch = [values.sizes[buffer.name] for buffer in segment.buffers if buffer.per_thread]
     return binding.arena_bytes, max(scratch, default=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from .errors import InputError, ProgramError
 from .expressions import compile_dimensions
 from .memory import address_of
 from .pace import Pace
-from .program import Segment
+from .program import REPORT_BYTES, Segment
 from .segment_arena import SegmentArena
 from .shapes import describe_shape
 from .tables import SHARED, WORD_BYTES, StepValues, Tables
@@ -145,131 +146,194 @@ class _BatchesEvaluator:
         return sizes, arguments
 
 
+@dataclass(slots=True)
+class TableLayout:
+    """What lies where in the tables of a segment, for a number of threads and of steps of its batches.
+
+    A patch is a word that becomes the address of array number ``index``, or of the report, plus what stands there.
+    """
+
+    participants: int
+    record_stages: list[int]
+    records_start: int
+    table_pointers: np.ndarray
+    arena_slots: np.ndarray
+    arena_owners: list[tuple[str, int]]
+    constants: np.ndarray
+    """Zero but for words that point to constants: their addresses."""
+    input_slots: list[tuple[int, int]]
+    output_slots: list[tuple[int, int]]
+    report_slots: list[int]
+    report_bytes: int
+
+    @classmethod
+    def of(
+        cls, segment: Segment, tables: Tables, participants: int, constant_address: Callable[[str], int]
+    ) -> TableLayout:
+        layout = cls(
+            participants,
+            tables.record_stages,
+            tables.records_start,
+            np.array(tables.pointers, np.intp),
+            np.zeros(0, np.intp),
+            [],
+            np.zeros(len(tables.words), np.uint64),
+            [],
+            [],
+            [],
+            len(segment.stages) * REPORT_BYTES,
+        )
+        arena_slots: list[int] = []
+        buffers = {buffer.name: buffer for buffer in segment.buffers}
+        for (name, owner), slots in tables.places.items():
+            buffer = buffers[buffers[name].whole or name]
+            if buffer.kind == "input":
+                layout.input_slots += [(buffer.index, slot) for slot in slots]
+            elif buffer.kind == "output":
+                layout.output_slots += [(buffer.index, slot) for slot in slots]
+            elif buffer.kind == "report":
+                layout.report_slots += slots
+                layout.report_bytes = buffer.nbytes if isinstance(buffer.nbytes, int) else layout.report_bytes
+            elif buffer.kind == "constant":
+                layout.constants[slots] = constant_address(buffer.constant or "")
+            else:
+                place = buffer.name, SHARED if buffer.inside is None else owner
+                layout.arena_owners += [place] * len(slots)
+                arena_slots += slots
+        layout.arena_slots = np.array(arena_slots, np.intp)
+        return layout
+
+    def arena_offsets(self, arena: SegmentArena) -> np.ndarray:
+        """Where the buffers of ``arena_slots`` lie."""
+        return np.array([arena.offsets[place] for place in self.arena_owners], np.uint64)
+
+
 class Binding:
-    """A segment for given symbol values and a number of threads; what every run of it shares."""
+    """A segment for given symbol values and a number of threads; what every run of it shares.
+
+    ``template`` is the content of the tables, where addresses in the arena, in arrays and in the tables themselves are
+    still distances. ``instances`` are those that wait for a run, of this binding or of others of the same layout.
+    """
 
     __slots__ = (
         "arena_bytes",
         "arena_offsets",
-        "arena_slots",
         "eager",
-        "empty_report",
         "input_patches",
         "input_shapes",
         "instances",
         "key",
+        "layout",
         "output_patches",
         "outputs",
         "pace",
         "participants",
         "record_stages",
-        "records_start",
-        "report_patches",
-        "sizes",
-        "table_pointers",
         "template",
     )
 
     def __init__(
         self,
+        layout: TableLayout,
+        key: tuple[int, ...],
+        input_shapes: list[tuple[int, ...]],
+        outputs: list[tuple[tuple[int, ...], np.dtype]],
+        template: np.ndarray,
+        arena_bytes: int,
+        pace: Pace,
+        eager: bool,
+        instances: list[Instance],
+    ):
+        self.layout = layout
+        self.key = key
+        self.input_shapes = input_shapes
+        self.outputs = [(shape, dtype, math.prod(shape) * dtype.itemsize) for shape, dtype in outputs]
+        self.template = template
+        self.arena_bytes = arena_bytes
+        self.pace = pace
+        self.eager = eager
+        self.instances = instances
+        self.participants = layout.participants
+        self.record_stages = layout.record_stages
+        self.arena_offsets = template[layout.arena_slots]
+        words = template.data
+        self.input_patches = [(index, slot, _signed(words[slot])) for index, slot in layout.input_slots]
+        self.output_patches = [(index, slot, _signed(words[slot])) for index, slot in layout.output_slots]
+
+    @classmethod
+    def of(
+        cls,
         segment: Segment,
         key: tuple[int, ...],
         values: SegmentValues,
         threads: int,
         address: Callable[[str], int],
         constant_address: Callable[[str], int],
-    ):
-        self.key = key
-        self.instances: list[Instance] = []
-        self.input_shapes = values.input_shapes
-        self.outputs = [
-            (shape, dtype, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
-            for shape, dtype in zip(values.output_shapes, [np.dtype(t.dtype) for t in segment.outputs], strict=True)
-        ]
+    ) -> Binding:
         total = sum(values.sizes.values())
-        self.participants = _participants(segment, values.work, total, threads)
-        self.pace = Pace(self.participants, _first_participants(values.work, self.participants))
-        self.eager = total >= EAGER_BYTES if values.work is None else values.work >= EAGER_NANOSECONDS
-        self.sizes = values.sizes
-        tables = Tables.of(segment, values.arguments, values.steps, values.sizes, self.participants, address)
-        self.record_stages = tables.record_stages
-        self.records_start = tables.records_start
-        self.table_pointers = np.array(tables.pointers, dtype=np.intp)
-        arena = SegmentArena.of(segment, values.sizes, values.steps, self.participants)
-        self.arena_bytes = arena.total
-        self._place_buffers(segment, tables, arena.offsets, constant_address)
-
-    def _place_buffers(
-        self,
-        segment: Segment,
-        tables: Tables,
-        arena_offsets: dict[tuple[str, int], int],
-        constant_address: Callable[[str], int],
-    ) -> None:
-        words = tables.words
-        arena_slots: list[int] = []
-        self.input_patches: list[tuple[int, int, int]] = []
-        self.output_patches: list[tuple[int, int, int]] = []
-        self.report_patches: list[tuple[int, int]] = []
-        self.empty_report = b""
-        buffers = {buffer.name: buffer for buffer in segment.buffers}
-        for (name, owner), slots in tables.places.items():
-            buffer = segment.whole_of(buffers[name])
-            if buffer.kind == "input":
-                self.input_patches += [(buffer.index, slot, words[slot]) for slot in slots]
-            elif buffer.kind == "output":
-                self.output_patches += [(buffer.index, slot, words[slot]) for slot in slots]
-            elif buffer.kind == "report":
-                self.report_patches += [(slot, words[slot]) for slot in slots]
-                self.empty_report = bytes(self.sizes[buffer.name])
-            elif buffer.kind == "constant":
-                base = constant_address(buffer.constant or "")
-                for slot in slots:
-                    words[slot] += base
-            else:
-                offset = arena_offsets[buffer.name, SHARED if buffer.inside is None else owner]
-                for slot in slots:
-                    words[slot] += offset
-                arena_slots += slots
-        self.template = tables.as_array()
-        self.arena_slots = np.array(arena_slots, dtype=np.intp)
-        self.arena_offsets = self.template[self.arena_slots]
+        participants = participants_of(segment, values.work, total, threads)
+        tables = Tables.of(segment, values.arguments, values.steps, values.sizes, participants, address)
+        layout = TableLayout.of(segment, tables, participants, constant_address)
+        arena = SegmentArena.of(segment, values.sizes, values.steps, participants)
+        template = tables.as_array() + layout.constants
+        template[layout.arena_slots] += layout.arena_offsets(arena)
+        outputs = list(zip(values.output_shapes, [np.dtype(tensor.dtype) for tensor in segment.outputs], strict=True))
+        pace, eager = pace_of(values.work, participants), is_eager(values.work, total)
+        return cls(layout, key, values.input_shapes, outputs, template, arena.total, pace, eager, [])
 
 
-def _participants(segment: Segment, work: int | None, buffer_bytes: int, threads: int) -> int:
+def _signed(word: int) -> int:
+    return word - (1 << 64) if word >> 63 else word
+
+
+def participants_of(segment: Segment, work: int | None, buffer_bytes: int, threads: int) -> int:
     if all(stage.serial for stage in segment.stages):
         return 1
     useful = buffer_bytes // BYTES_PER_PARTICIPANT if work is None else work // NANOSECONDS_PER_PARTICIPANT
     return max(1, min(threads, useful))
 
 
-def _first_participants(work: int | None, most: int) -> int:
-    """How many threads the first runs have."""
-    return most if work is None else max(1, min(most, work // (ESTIMATE_ERROR * NANOSECONDS_PER_PARTICIPANT)))
+def pace_of(work: int | None, most: int) -> Pace:
+    """The pace of runs of so much work on so many threads at most, before the first one."""
+    first = most if work is None else max(1, min(most, work // (ESTIMATE_ERROR * NANOSECONDS_PER_PARTICIPANT)))
+    return Pace(most, first)
+
+
+def is_eager(work: int | None, buffer_bytes: int) -> bool:
+    """Whether so much work wakes parked workers."""
+    return buffer_bytes >= EAGER_BYTES if work is None else work >= EAGER_NANOSECONDS
 
 
 class Instance:
     """The tables of one run at a time."""
 
-    __slots__ = ("_words", "arena_base", "records_address", "report", "slots")
+    __slots__ = ("_words", "arena_base", "base", "empty_report", "records_address", "report", "slots", "template")
 
     def __init__(self, binding: Binding):
-        self._words = binding.template.copy()
-        base = address_of(self._words)
-        self._words[binding.table_pointers] += np.uint64(base)
-        self.records_address = base + binding.records_start * WORD_BYTES
+        layout = binding.layout
+        self._words = np.empty_like(binding.template)
         self.slots = self._words.data
-        self.arena_base = 0
+        self.base = address_of(self._words)
+        self.records_address = self.base + layout.records_start * WORD_BYTES
         self.report: np.ndarray | None = None
         """Words for the stages to report in, zero for as long as they have nothing to (violations.py)."""
-        if binding.report_patches:
-            self.report = np.zeros(len(binding.empty_report) // WORD_BYTES, np.int64)
-            address = address_of(self.report)
-            for slot, offset in binding.report_patches:
-                self.slots[slot] = address + offset
+        if layout.report_slots:
+            self.report = np.zeros(layout.report_bytes // WORD_BYTES, np.int64)
+        self.empty_report = bytes(layout.report_bytes)
+        self.take(binding)
+
+    def take(self, binding: Binding) -> None:
+        """Becomes an instance of another binding of the same layout. (It does not hold the binding, which holds it.)"""
+        layout = binding.layout
+        self._words[:] = binding.template
+        self._words[layout.table_pointers] += np.uint64(self.base)
+        if self.report is not None:
+            self._words[layout.report_slots] += np.uint64(address_of(self.report))
+        self.template = binding.template
+        self.arena_base = 0
 
     def move_to(self, binding: Binding, arena: int) -> None:
-        """Points the tables into the arena at this address. (A binding holds its instances; they do not hold it.)"""
+        """Points the tables into the arena at this address."""
         if self.arena_base != arena:
-            self._words[binding.arena_slots] = binding.arena_offsets + np.uint64(arena)
+            self._words[binding.layout.arena_slots] = binding.arena_offsets + np.uint64(arena)
             self.arena_base = arena

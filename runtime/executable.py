@@ -25,7 +25,7 @@ from .memory import address_of, aligned_bytes
 from .plan import PlanRunner, Values
 from .program import ArrayType, Call, Program
 from .segment import ArenaPool, SegmentRunner
-from .shapes import Binder, describe_shape, without_vanishing
+from .shapes import Binder, ShapeMatcher, describe_shape, without_vanishing
 from .text import text_array, text_of
 from .threads import POOL
 from .validation import validate
@@ -91,6 +91,7 @@ class Executable:
         text = np.dtype(object, metadata={"elements": "text"})
         self._input_dtypes = [(info.name, text if info.dtype == object else info.dtype) for info in self._inputs]
         self._output_names = [info.name for info in self._outputs]
+        self._matcher = ShapeMatcher([tensor for _, tensor in program.inputs], program.checks)
         self._bound_shapes: OrderedDict[tuple[tuple[int, ...], ...], Any] = OrderedDict()
         self._single = _single_call(program, self._segments)
         self._plan = None if self._single else PlanRunner(program.body, self._segments, self._constant_arrays())
@@ -210,6 +211,9 @@ class Executable:
         return bound
 
     def _bind_symbols(self, shapes: tuple[tuple[int, ...], ...]) -> dict[str, int]:
+        matched = self._matcher.symbols(shapes)
+        if matched is not None:
+            return matched
         binder = Binder()
         for (name, tensor), shape in zip(self.program.inputs, shapes, strict=True):
             binder.match(f"input '{name}'", shape, tensor)

@@ -65,6 +65,24 @@ def symbols_of(*dimensions: Dimension) -> set[str]:
     return names
 
 
+def substituted(dimension: Dimension, symbol: str, value: Dimension) -> Dimension:
+    """The dimension with ``value`` in place of a symbol."""
+    if not isinstance(dimension, str) or symbol not in _parse(dimension)[1]:
+        return dimension
+    return _substituted(dimension, symbol, value)
+
+
+@functools.lru_cache(maxsize=4096)
+def _substituted(text: str, symbol: str, value: Dimension) -> str:
+    replacement = ast.Constant(value) if isinstance(value, int) else _parse(value)[0]
+
+    class Substitution(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.expr:
+            return replacement if node.id == symbol else node
+
+    return ast.unparse(Substitution().visit(ast.parse(text.strip(), mode="eval").body))
+
+
 def is_symbol(dimension: Dimension) -> bool:
     """Whether the dimension is a bare symbol, so that an array can bind it."""
     return isinstance(dimension, str) and isinstance(_parse(dimension)[0], ast.Name)

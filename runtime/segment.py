@@ -22,6 +22,7 @@ from .binding import Binding, Instance, SegmentEvaluator
 from .errors import ProgramError
 from .image import MappedImage
 from .memory import address_of, align_up, aligned_bytes
+from .outline import Outline
 from .program import Program, Segment
 from .threads import POOL
 from .violations import raise_violation
@@ -99,12 +100,14 @@ class SegmentRunner:
         self._constants = constants
         self._bindings: OrderedDict[tuple[int, ...], Binding] = OrderedDict()
         self._evaluator: SegmentEvaluator | None = None
+        self._outline: Outline | None = None
 
     def set_threads(self, threads: int, asked: bool) -> None:
         """``asked``: the user wants so many even where there are fewer processors."""
         self.threads = threads
         self.asked = asked
         self._bindings = OrderedDict()
+        self._outline = None
 
     @property
     def evaluator(self) -> SegmentEvaluator:
@@ -121,13 +124,23 @@ class SegmentRunner:
             with suppress(KeyError):  # Another thread may just have removed it.
                 bindings.move_to_end(key)
             return binding
-        values = self.evaluator.evaluate(key)
-        binding = Binding(self.segment, key, values, self.threads, self.image.address, self.constant_address)
+        binding = self._made(key)
         bindings[key] = binding
         while len(bindings) > MAXIMUM_BINDINGS:
             with suppress(KeyError):
                 bindings.popitem(last=False)
         return binding
+
+    def _made(self, key: tuple[int, ...]) -> Binding:
+        """The first binding is made from the beginning, as are those that the outline is not for."""
+        addresses = self.image.address, self.constant_address
+        if self._bindings:
+            if self._outline is None:
+                self._outline = Outline(self.segment, *addresses)
+            binding = self._outline.binding(key, self.threads)
+            if binding is not None:
+                return binding
+        return Binding.of(self.segment, key, self.evaluator.evaluate(key), self.threads, *addresses)
 
     def constant_address(self, name: str) -> int:
         constant = self._program.constants.get(name)
@@ -150,6 +163,8 @@ class SegmentRunner:
             instance = binding.instances.pop()
         except IndexError:
             instance = Instance(binding)
+        if instance.template is not binding.template:
+            instance.take(binding)
         slots = instance.slots
         for position, slot, offset in binding.input_patches:
             slots[slot] = address_of(arrays[position]) + offset
@@ -166,8 +181,9 @@ class SegmentRunner:
             instance.move_to(binding, arena.address)
             execute(binding, instance)
             self.arenas.give(arena)
-        if instance.report is not None and instance.report.tobytes() != binding.empty_report:
-            raise_violation(self.segment, binding.sizes, instance.report.tolist())
+        if instance.report is not None and instance.report.tobytes() != instance.empty_report:
+            sizes = self.evaluator.evaluate(binding.key).sizes
+            raise_violation(self.segment, sizes, instance.report.tolist())
         if len(binding.instances) < MAXIMUM_IDLE:
             binding.instances.append(instance)
         return outputs

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 
 from .errors import InputError
-from .expressions import Dimension, evaluate, is_symbol
-from .program import ArrayType
+from .expressions import Dimension, compile_dimensions, evaluate, is_symbol, symbols_of
+from .program import ArrayType, Check
 
 
 def describe_shape(shape: Sequence[Dimension]) -> str:
@@ -61,6 +62,35 @@ class Binder:
                 )
         self._waiting.clear()
         return self.symbols
+
+
+class ShapeMatcher:
+    """What ``Binder`` finds, in one compiled function, for shapes that fit."""
+
+    def __init__(self, tensors: Sequence[ArrayType], checks: Sequence[Check]):
+        places: dict[str, tuple[int, int]] = {}
+        for number, tensor in enumerate(tensors):
+            for axis, dimension in enumerate(tensor.shape):
+                if isinstance(dimension, str) and is_symbol(dimension):
+                    places.setdefault(dimension, (number, axis))
+        self._ranks = [len(tensor.shape) for tensor in tensors]
+        self._places = places
+        sides = [side for check in checks for side in (check.left, check.right)]
+        self._count = sum(self._ranks)
+        dimensions = [*(dimension for tensor in tensors for dimension in tensor.shape), *sides]
+        is_bound = symbols_of(*dimensions) <= places.keys()
+        self._function = compile_dimensions(dimensions, list(places)) if is_bound else None
+
+    def symbols(self, shapes: Sequence[tuple[int, ...]]) -> dict[str, int] | None:
+        """Of the symbols; None where the shapes do not fit, or are not enough to tell."""
+        if self._function is None or list(map(len, shapes)) != self._ranks:
+            return None
+        symbols = {name: shapes[number][axis] for name, (number, axis) in self._places.items()}
+        values = self._function(*symbols.values())
+        sides = values[self._count :]
+        if values[: self._count] != tuple(chain.from_iterable(shapes)) or sides[::2] != sides[1::2]:
+            return None
+        return symbols
 
 
 def _mismatch(what: str, declared: Sequence[Dimension], shape: Sequence[int], axis: int, rule: str) -> str:
