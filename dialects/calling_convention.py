@@ -42,6 +42,7 @@ from . import shape as dims
 from .decisions import kernel_kind
 from .dimension_attribute import DimensionAttr
 from .kernel import GatherElementsOp, GatherOp
+from .kernel_indexing import GatherNdOp, ScatterElementsOp, ScatterNdOp
 from .layout import TensorType
 from .parallel import THREAD_SPACE
 from .schedule import StageOp
@@ -168,8 +169,8 @@ def function_name(stage: StageOp) -> str:
 
 
 def reads_at_indices(stage: StageOp) -> bool:
-    """Whether the stage reads at computed indices, and tells where one is out of range."""
-    return isinstance(stage.kernel, GatherOp | GatherElementsOp)
+    """Whether the stage reads or writes at computed indices, and tells where one is out of range."""
+    return isinstance(stage.kernel, GatherOp | GatherElementsOp | GatherNdOp | ScatterElementsOp | ScatterNdOp)
 
 
 def stage_symbols(stage: StageOp) -> list[str]:

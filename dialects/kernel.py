@@ -42,6 +42,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from . import shape as dims
 from .dimension_attribute import DimensionAttr
+from .kernel_indexing import INDEXING
 from .kernel_operation import IntegerList, KernelOp, YieldOp
 from .layout import TensorType
 from .shape import Dim
@@ -539,6 +540,7 @@ KERNELS: list[type[Operation]] = [
     RangeOp,
     CumulativeSumOp,
     LstmOp,
+    *INDEXING,
 ]
 
 KernelDialect = Dialect("kernel", [YieldOp, ConstantOp, *KERNELS])

@@ -44,6 +44,9 @@ OPERANDS: dict[str, tuple[int, ...]] = {
     "layer_norm": (3,),
     "gather": (2,),
     "gather_elements": (2,),
+    "gather_nd": (2,),
+    "scatter_elements": (3,),
+    "scatter_nd": (3,),
     "dim_values": (0,),
     "range": (2,),
     "lstm": (4,),
@@ -56,8 +59,20 @@ WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("pool", "kind"): ("max", "average"),
     ("pad", "mode"): ("constant", "edge", "reflect", "wrap"),
     ("resize", "mode"): ("nearest", "linear"),
+    ("scatter_elements", "reduction"): ("none", "add", "mul", "max", "min"),
+    ("scatter_nd", "reduction"): ("none", "add", "mul", "max", "min"),
 }
-_COPIES = ("pad", "concat", "slice", "broadcast", "gather", "gather_elements")
+_COPIES = (
+    "pad",
+    "concat",
+    "slice",
+    "broadcast",
+    "gather",
+    "gather_elements",
+    "gather_nd",
+    "scatter_elements",
+    "scatter_nd",
+)
 _LIMIT = 1 << 31
 """Of strides, windows and their like."""
 
@@ -282,6 +297,45 @@ def _gather_elements(op: Kernel) -> Shape:
     return indices.dims
 
 
+def _position_length(op: Kernel) -> int:
+    """How many axes the positions in the last axis of the indices name."""
+    indices = op.in_type(1)
+    length = indices.dims[-1] if indices.rank else None
+    if not isinstance(length, int) or not length >= 1:
+        raise VerifyException(f"C3: positions of {length} numbers in indices of shape {_text(indices.dims)}")
+    return length
+
+
+def _gather_nd(op: Kernel) -> Shape:
+    x, indices, batch, length = op.in_type(0), op.in_type(1), op.get("batch_dims"), _position_length(op)
+    if not 0 <= batch < indices.rank or batch + length > x.rank:
+        raise VerifyException(f"C3: {batch} shared axes and positions on {length} of a tensor of {x.rank} axes")
+    _require_shape(indices, (*x.dims[:batch], *indices.dims[batch:]), "indices")
+    return (*indices.dims[:-1], *x.dims[batch + length :])
+
+
+def _scatter_elements(op: Kernel) -> Shape:
+    result, updates = op.type, op.in_type(2)
+    axis = _axis(op, result.rank)
+    _require_broadcast(op.in_type(0), result, "operand 0")
+    if updates.rank != result.rank or op.in_type(1).rank != result.rank:
+        raise VerifyException(f"C3: updates of shape {_text(updates.dims)} of a result of {result.rank} axes")
+    _require_broadcast(op.in_type(1), updates, "operand 1")
+    for other, (size, count) in enumerate(zip(result.dims, updates.dims, strict=True)):
+        if other != axis and isinstance(size, int) and isinstance(count, int) and count > size:
+            raise VerifyException(f"C3: updates of shape {_text(updates.dims)} of {_text(result.dims)}")
+    return result.dims
+
+
+def _scatter_nd(op: Kernel) -> Shape:
+    result, length = op.type, _position_length(op)
+    _require_broadcast(op.in_type(0), result, "operand 0")
+    if length > result.rank:
+        raise VerifyException(f"C3: positions on {length} of {result.rank} axes")
+    _require_shape(op.in_type(2), (*op.in_type(1).dims[:-1], *result.dims[length:]), "operand 2")
+    return result.dims
+
+
 def _resize(op: Kernel) -> Shape:
     x = op.in_type(0)
     if op.get("scales") and len(op.get("scales")) != x.rank:
@@ -334,6 +388,9 @@ _RULES: dict[str, Callable[[Kernel], Shape]] = {
     "broadcast": _broadcast,
     "gather": _gather,
     "gather_elements": _gather_elements,
+    "gather_nd": _gather_nd,
+    "scatter_elements": _scatter_elements,
+    "scatter_nd": _scatter_nd,
     "resize": _resize,
     "dim_values": _dim_values,
     "range": _range,

@@ -14,6 +14,7 @@ from xdsl.dialects.builtin import f32
 from xdsl.ir import Operation, SSAValue
 
 from ..dialects import kernel as k
+from ..dialects.kernel_indexing import GatherNdOp, ScatterElementsOp, ScatterNdOp
 from ..dialects.layout import ConvertOp, ReshapeOp, TensorType, TransposeOp, WindowOp
 from ..dialects.shape import Dim, substitute
 from ..dialects.winograd import restore_weights, tile_of
@@ -232,6 +233,22 @@ def _gather_elements(run: KernelInterpreter, op: k.GatherElementsOp, operands: _
     return evaluate("gather_elements", operands, {"axis": op.get("axis")})
 
 
+def _gather_nd(run: KernelInterpreter, op: GatherNdOp, operands: _Arrays) -> _Arrays:
+    return evaluate("gather_nd", operands, {"batch_dims": op.get("batch_dims")})
+
+
+def _scatter(run: KernelInterpreter, op: ScatterElementsOp | ScatterNdOp, operands: _Arrays) -> _Arrays:
+    x, indices, updates = operands
+    x = np.broadcast_to(x, run.sizes(op.type.dims))
+    attributes: dict[str, Any] = {"reduction": op.get("reduction")}
+    if op.unsigned is not None:
+        x, updates = (array.view(f"u{array.dtype}") for array in (x, updates))
+    if isinstance(op, ScatterNdOp):
+        return [evaluate("scatter_nd", [x, indices, updates], attributes)[0].view(operands[2].dtype)]
+    operands = [x, np.broadcast_to(indices, updates.shape), updates]
+    return [evaluate("scatter_elements", operands, {**attributes, "axis": op.get("axis")})[0].view(operands[2].dtype)]
+
+
 def _resize(run: KernelInterpreter, op: k.ResizeOp, operands: _Arrays) -> _Arrays:
     attributes = {
         "mode": op.get("mode"),
@@ -289,6 +306,9 @@ _KERNELS: dict[type[k.KernelOp], _Kernel] = {
     k.BroadcastOp: _broadcast,
     k.GatherOp: _gather,
     k.GatherElementsOp: _gather_elements,
+    GatherNdOp: _gather_nd,
+    ScatterElementsOp: _scatter,
+    ScatterNdOp: _scatter,
     k.ResizeOp: _resize,
     k.DimValuesOp: _dim_values,
     k.RangeOp: _range,

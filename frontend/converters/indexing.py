@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from xdsl.dialects.builtin import bf16, f16, f32
 
 from ...dialects import graph
 from ...dialects.graph.types import GraphTensorType, i64
@@ -52,21 +53,22 @@ def _index_length(node: Node, x: Value, indices: Value, batch_dims: int) -> int:
 
 @converter("ScatterElements", "Scatter")
 def convert_scatter_elements(node: Node) -> Value:
-    x = node.input(0)
-    return node.b.op(
-        graph.ScatterElementsOp,
-        x,
-        node.input(1),
-        node.input(2),
-        axis=node.axis(node.attribute("axis", 0), x.rank),
-        reduction=node.attribute("reduction", "none"),
-    )
+    return _scattered(node, graph.ScatterElementsOp, axis=node.axis(node.attribute("axis", 0), node.input(0).rank))
 
 
 @converter("ScatterND")
 def convert_scatter_nd(node: Node) -> Value:
-    operands = [node.input(i) for i in range(3)]
-    return node.b.op(graph.ScatterNdOp, *operands, reduction=node.attribute("reduction", "none"))
+    return _scattered(node, graph.ScatterNdOp)
+
+
+def _scattered(node: Node, operation: type[graph.GraphOperation], **fields: int) -> Value:
+    """Many short floats are added up in f32, and rounded once."""
+    b, reduction = node.b, node.attribute("reduction", "none")
+    x, indices, updates = (node.input(index) for index in range(3))
+    element = x.element_type
+    if reduction != "none" and element in (f16, bf16):
+        x, updates = (b.cast(value, f32) for value in (x, updates))
+    return b.cast(b.op(operation, x, indices, updates, reduction=reduction, **fields), element)
 
 
 @converter("OneHot")

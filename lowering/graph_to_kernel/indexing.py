@@ -1,15 +1,16 @@
-"""Operations that read at computed positions."""
+"""Operations that read and write at computed positions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import IntegerType, i64
 from xdsl.ir import SSAValue
 
-from ...dialects import graph, kernel, layout
+from ...dialects import graph, kernel, kernel_indexing, layout
 from ...dialects import shape as dims
 from ...dialects.shape import Dim
 from .elements import is_unsigned
@@ -52,14 +53,57 @@ def lower_gather_elements(lowering: FunctionLowering, op: graph.GatherElementsOp
 def lower_gather_nd(lowering: FunctionLowering, op: graph.GatherNdOp) -> Sequence[SSAValue]:
     """Positions on the first axis alone: a gather along it."""
     x, indices = lowering.plain(lowering.value(op.x)), lowering.value(op.indices)
-    rows = lowering.reshape(indices, type_of(indices).dims[:-1])
-    return [lowering.add(kernel.GatherOp([x, rows], result_type(op), axis=0))]
+    if op.batch_dims == 0 and type_of(indices).dims[-1] == 1:
+        rows = lowering.reshape(indices, type_of(indices).dims[:-1])
+        return [lowering.add(kernel.GatherOp([x, rows], result_type(op), axis=0))]
+    gather = kernel_indexing.GatherNdOp([x, lowering.plain(indices)], result_type(op), batch_dims=op.batch_dims)
+    return [lowering.add(gather)]
 
 
 def gather_nd_obstacle(op: graph.GatherNdOp) -> Obstacle | None:
-    if op.batch_dims or op.operand_types[1].dims[-1] != 1:
-        return Obstacle("positions on several axes have no kernel", "flatten the axes, then use Gather")
+    if op.operand_types[1].dims[-1] == 0:
+        return Obstacle("positions of no numbers have no kernel", "give the positions at least one axis")
     return None
+
+
+def lower_scatter_elements(lowering: FunctionLowering, op: graph.ScatterElementsOp) -> Sequence[SSAValue]:
+    """Indices that are the same for all that lies after the axis are read once for it."""
+    indices = op.indices
+    owner, axis = indices.owner, op.axis
+    if isinstance(owner, graph.BroadcastToOp):
+        given, wanted = owner.operand_types[0], owner.result_types[0]
+        after_axis = given.dims[axis + 1 :] if given.rank == wanted.rank else ()
+        if given.rank == wanted.rank and axis + 1 < wanted.rank and set(after_axis) == {1}:
+            indices = owner.x
+    operands = [_scattered_into(lowering, op.x), *(lowering.plain(v) for v in lowering.values([indices, op.updates]))]
+    return [lowering.add(kernel_indexing.ScatterElementsOp(operands, result_type(op), axis=axis, **_reduction(op)))]
+
+
+def lower_scatter_nd(lowering: FunctionLowering, op: graph.ScatterNdOp) -> Sequence[SSAValue]:
+    operands = [_scattered_into(lowering, op.x), *(lowering.plain(v) for v in lowering.values(op.operands[1:]))]
+    return [lowering.add(kernel_indexing.ScatterNdOp(operands, result_type(op), **_reduction(op)))]
+
+
+def _scattered_into(lowering: FunctionLowering, x: SSAValue) -> SSAValue:
+    """What updates go into: one element where all are the same."""
+    array = lowering.array(x)
+    if isinstance(x.owner, graph.BroadcastToOp) and x.owner.operand_types[0].element_count == 1:
+        return lowering.plain(lowering.value(x.owner.x))
+    if array is not None and array.size > 1 and np.all(array == array.flat[0]):
+        return lowering.constant(array.reshape(-1)[:1], "filled")
+    return lowering.plain(lowering.value(x))
+
+
+def _reduction(op: graph.ScatterElementsOp | graph.ScatterNdOp) -> dict[str, Any]:
+    is_compared = op.reduction in ("max", "min") and is_unsigned(op.operand_types[0].element_type)
+    return {"reduction": op.reduction, "unsigned": [0] if is_compared else None}
+
+
+def scatter_nd_obstacle(op: graph.ScatterNdOp) -> Obstacle | None:
+    length = op.operand_types[1].dims[-1] if op.operand_types[1].rank else None
+    if isinstance(length, int) and 1 <= length <= op.operand_types[0].rank:
+        return None
+    return Obstacle("how many axes the positions name is not known", "fix the last axis of the indices")
 
 
 def lower_one_hot(lowering: FunctionLowering, op: graph.OneHotOp) -> Sequence[SSAValue]:
@@ -104,5 +148,7 @@ RULES = {
     "graph.gather": Rule(lower_gather, no_obstacle),
     "graph.gather_elements": Rule(lower_gather_elements, no_obstacle),
     "graph.gather_nd": Rule(lower_gather_nd, gather_nd_obstacle),
+    "graph.scatter_elements": Rule(lower_scatter_elements, no_obstacle),
+    "graph.scatter_nd": Rule(lower_scatter_nd, scatter_nd_obstacle),
     "graph.one_hot": Rule(lower_one_hot, one_hot_obstacle),
 }

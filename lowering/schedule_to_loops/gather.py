@@ -1,4 +1,4 @@
-"""kernel.gather and kernel.gather_elements: copies from where indices say.
+"""kernel.gather, kernel.gather_elements and kernel.gather_nd: copies from where indices say.
 
 ::
 
@@ -24,6 +24,7 @@ from xdsl.ir import SSAValue
 
 from ...dialects.decisions import Elements
 from ...dialects.kernel import GatherElementsOp, GatherOp, KernelOp
+from ...dialects.kernel_indexing import GatherNdOp
 from ...dialects.schedule import StageOp
 from .element_loops import Position, walk_origins, walk_space
 from .elementwise import apply_epilogue, operand_positions
@@ -50,7 +51,7 @@ def lower_gather(stage: StageOp, nest: LoopNest) -> None:
         view_shape=(*indices.dims, *[1] * trailing),
         view_strides=(*axis_strides(indices), *[0] * trailing),
     )
-    _gather(stage, nest, kernel, source, where, axis, range(axis, axis + count))
+    _gather(stage, nest, kernel, source, where, [axis], range(axis, axis + count))
 
 
 def lower_gather_elements(stage: StageOp, nest: LoopNest) -> None:
@@ -61,7 +62,32 @@ def lower_gather_elements(stage: StageOp, nest: LoopNest) -> None:
     strides = list(axis_strides(x))
     strides[axis] = 0
     source = StridedOperand(x, view_shape=tuple(indices.dims), view_strides=tuple(strides), repeats=False)
-    _gather(stage, nest, kernel, source, Operand(indices), axis, range(x.type.rank))
+    _gather(stage, nest, kernel, source, Operand(indices), [axis], range(x.type.rank))
+
+
+def lower_gather_nd(stage: StageOp, nest: LoopNest) -> None:
+    """The position of each slice is read number by number; shared axes are walked in x and in the indices."""
+    kernel = stage.kernel
+    assert isinstance(kernel, GatherNdOp)
+    x, indices = _inputs(stage, nest)
+    *places, length = indices.dims
+    assert isinstance(length, int)
+    batch = kernel.get("batch_dims")
+    picked = range(batch, batch + length)
+    strides = axis_strides(x)
+    rest = x.type.rank - batch - length
+    count = len(places) - batch
+    source = StridedOperand(
+        x,
+        view_shape=(*x.dims[:batch], *[1] * count, *x.dims[batch + length :]),
+        view_strides=(*strides[:batch], *[0] * count, *strides[batch + length :]),
+    )
+    where = StridedOperand(
+        indices,
+        view_shape=(*places, *[1] * rest),
+        view_strides=(*axis_strides(indices)[:-1], *[0] * rest),
+    )
+    _gather(stage, nest, kernel, source, where, picked, range(batch, len(places)))
 
 
 def _inputs(stage: StageOp, nest: LoopNest) -> tuple[Tensor, Tensor]:
@@ -75,10 +101,13 @@ def _gather(
     kernel: KernelOp,
     source: Operand,
     where: Operand,
-    axis: int,
+    picked: Sequence[int],
     outer_axes: Sequence[int],
 ) -> None:
-    """Walks y; ``source`` stands still along the axes that the indices decide, which are ``outer_axes``."""
+    """Walks y; ``source`` stands still along the axes that the indices decide, which are ``outer_axes``.
+
+    The numbers of an index, one after another, are places along the axes of x that are ``picked``.
+    """
     x, y = source.tensor, nest.operands[-1]
     fill_halo(nest, y)
     extras = [Operand(nest.operands[position]) for position in operand_positions(stage)[2:]]
@@ -86,14 +115,15 @@ def _gather(
     operands = [source, *extras, replace(where, loaded=False), Operand(y)]
     space = iteration_dimensions(y.dims, y.type.layout, operands)
     origins = walk_origins(nest, y.type.rank, space, operands)
-    size, stride = nest.dim(x.dims[axis]), nest.dim(axis_strides(x)[axis])
+    sizes, strides = ([nest.dim(of[axis]) for axis in picked] for of in (x.dims, axis_strides(x)))
     at = len(operands) - 2
 
     def locate(position: Position) -> Position:
-        memory = nest.view(where.memory, position.offsets[at], [1], [1])
-        index = _checked(nest, nest.load(memory, [0]), size)
+        memory = nest.view(where.memory, position.offsets[at], [len(sizes)], [1])
         offsets = list(position.offsets)
-        offsets[0] = nest.add(offsets[0], nest.mul(index, stride))
+        for number, (size, stride) in enumerate(zip(sizes, strides, strict=True)):
+            index = checked_index(nest, nest.load(memory, [number]), size)
+            offsets[0] = nest.add(offsets[0], nest.mul(index, stride))
         return Position(offsets, position.reached)
 
     def compute(values: list[SSAValue]) -> SSAValue:
@@ -103,7 +133,7 @@ def _gather(
     walk_space(nest, space, origins, operands, compute, decisions.lanes, decisions.unroll, outer_axes, locate)
 
 
-def _checked(nest: LoopNest, element: SSAValue, size: Index) -> SSAValue:
+def checked_index(nest: LoopNest, element: SSAValue, size: Index) -> SSAValue:
     """An element of the index tensor as a position in [0, size); one out of range is reported, and 0."""
     index = nest.insert(arith.IndexCastOp(element, IndexType()))
     from_end = nest.value(nest.add(index, size))

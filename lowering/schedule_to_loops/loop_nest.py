@@ -98,6 +98,7 @@ class LoopNest(IndexArithmetic):
         for symbol, argument in self.symbols.items():
             argument.name_hint = symbol
         thread.name_hint, threads.name_hint = "thread", "threads"
+        self.threads = threads
         self._scratch_bytes = signature.scratch
         self._scratch, self._report = arguments.scratch, arguments.report
         self._constants: dict[tuple[object, Attribute], SSAValue] = {}

@@ -177,6 +177,42 @@ func.func @operands(%x: !layout.tensor<2 x 6 x f32>) {
 
 // -----
 
+func.func @positions(%x: !layout.tensor<2 x 6 x f32>, %i: !layout.tensor<4 x 3 x i64>, %u: !layout.tensor<4 x f32>) {
+  %0 = kernel.scatter_nd(%x, %i, %u) : !layout.tensor<2 x 6 x f32>
+  func.return
+}
+
+// CHECK: C3: positions on 3 of 2 axes
+
+// -----
+
+func.func @updates(%x: !layout.tensor<2 x 6 x f32>, %i: !layout.tensor<2 x 7 x i64>, %u: !layout.tensor<2 x 7 x f32>) {
+  %0 = kernel.scatter_elements add(%x, %i, %u) axis 0 : !layout.tensor<2 x 6 x f32>
+  func.return
+}
+
+// CHECK: C3: updates of shape [2, 7] of [2, 6]
+
+// -----
+
+func.func @reduction(%x: !layout.tensor<2 x 6 x f32>, %i: !layout.tensor<2 x 6 x i64>, %u: !layout.tensor<2 x 6 x f32>) {
+  %0 = kernel.scatter_elements mean(%x, %i, %u) axis 0 : !layout.tensor<2 x 6 x f32>
+  func.return
+}
+
+// CHECK: C3: reduction is 'mean', expected one of none, add, mul, max, min
+
+// -----
+
+func.func @batches(%x: !layout.tensor<2 x 6 x f32>, %i: !layout.tensor<2 x 3 x 2 x i64>) {
+  %0 = kernel.gather_nd(%x, %i) batch_dims 1 : !layout.tensor<2 x 3 x f32>
+  func.return
+}
+
+// CHECK: C3: 1 shared axes and positions on 2 of a tensor of 2 axes
+
+// -----
+
 func.func @slice_end(%x: !layout.tensor<2 x 6 x f32>) {
   %0 = kernel.slice(%x) starts [0, 4] : !layout.tensor<2 x 3 x f32>
   func.return

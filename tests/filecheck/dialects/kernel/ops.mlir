@@ -45,6 +45,15 @@ func.func @movement(%x: !layout.tensor<N x 4 x f32>, %i: !layout.tensor<3 x i64>
   func.return
 }
 
+func.func @scatter(%x: !layout.tensor<N x 4 x f32>, %one: !layout.tensor<1 x f32>, %i: !layout.tensor<N x 2 x i64>, %u: !layout.tensor<N x 2 x f32>, %p: !layout.tensor<3 x 1 x i64>, %v: !layout.tensor<3 x 4 x f32>, %b: !layout.tensor<N x 3 x 1 x i64>) {
+  %0 = kernel.scatter_elements(%x, %i, %u) axis 1 : !layout.tensor<N x 4 x f32>
+  %1 = kernel.scatter_elements max(%one, %i, %u) axis 1 : !layout.tensor<N x 4 x f32>
+  %2 = kernel.scatter_nd add(%x, %p, %v) : !layout.tensor<N x 4 x f32>
+  %3 = kernel.scatter_nd max(%x, %p, %v) unsigned [0] : !layout.tensor<N x 4 x f32>
+  %4 = kernel.gather_nd(%x, %b) batch_dims 1 : !layout.tensor<N x 3 x f32>
+  func.return
+}
+
 func.func @resize(%x: !layout.tensor<N x 4 x H x W x f32>) {
   %0 = kernel.resize linear(%x) coordinates align_corners rounding floor scales [0.0, 0.0, 2.0, -1.5e-07] : !layout.tensor<N x 4 x (2 * H) x (2 * W) x f32>
   %1 = kernel.resize(%x) common_scale [2 * H, H] : !layout.tensor<N x 4 x (2 * H) x (2 * W) x f32>
@@ -114,6 +123,14 @@ func.func @few_bits(%x: !layout.tensor<N x 64 x f32>, %b: !layout.tensor<10 x 8 
 // CHECK-NEXT:   %7 = kernel.dim_values() values [N, 2 * N + 1] : !layout.tensor<2 x i64>
 // CHECK-NEXT:   %8 = kernel.range(%s, %s) : !layout.tensor<N x i64>
 // CHECK-NEXT:   %9 = kernel.constant @weight : !layout.tensor<4 x 4 x f32, Ba16b>
+// CHECK-NEXT:   func.return
+// CHECK-NEXT: }
+// CHECK-NEXT: func.func @scatter(%x: !layout.tensor<N x 4 x f32>, %one: !layout.tensor<1 x f32>, %i: !layout.tensor<N x 2 x i64>, %u: !layout.tensor<N x 2 x f32>, %p: !layout.tensor<3 x 1 x i64>, %v: !layout.tensor<3 x 4 x f32>, %b: !layout.tensor<N x 3 x 1 x i64>) {
+// CHECK-NEXT:   %0 = kernel.scatter_elements(%x, %i, %u) axis 1 : !layout.tensor<N x 4 x f32>
+// CHECK-NEXT:   %1 = kernel.scatter_elements max(%one, %i, %u) axis 1 : !layout.tensor<N x 4 x f32>
+// CHECK-NEXT:   %2 = kernel.scatter_nd add(%x, %p, %v) : !layout.tensor<N x 4 x f32>
+// CHECK-NEXT:   %3 = kernel.scatter_nd max(%x, %p, %v) unsigned [0] : !layout.tensor<N x 4 x f32>
+// CHECK-NEXT:   %4 = kernel.gather_nd(%x, %b) batch_dims 1 : !layout.tensor<N x 3 x f32>
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @resize(%x: !layout.tensor<N x 4 x H x W x f32>) {

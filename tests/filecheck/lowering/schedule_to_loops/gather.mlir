@@ -32,3 +32,16 @@ func.func @elements(%x: !layout.tensor<5 x 7 x f32>, %y: !layout.tensor<5 x 3 x 
   schedule.stage @elements %o0 = kernel.gather_elements(%x, %y) axis 1 plan {lanes 16}
   func.return
 }
+
+// Positions of two numbers, each checked.
+// CHECK-LABEL: func.func @gather_nd_
+// CHECK: memref.load {{.*}} : memref<2xi64
+// CHECK: memref.store {{.*}} : memref<?xi64>
+// CHECK: memref.load {{.*}} : memref<2xi64
+// CHECK: memref.store {{.*}} : memref<?xi64>
+// CHECK: vector.load {{.*}}, vector<32xf32>
+func.func @positions(%x: !layout.tensor<5 x 7 x 32 x f32>, %y: !layout.tensor<N x 2 x i64>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<N x 32 x f32>
+  schedule.stage @positions %o0 = kernel.gather_nd(%x, %y) plan {lanes 16}
+  func.return
+}
