@@ -22,14 +22,14 @@ from .compiler import import_for
 from .runtime.errors import LaminaError
 from .runtime.executable import Executable
 
-_FOREIGN = ("int2", "uint2", "int4", "uint4")
+_INTEGERS = ("int2", "uint2", "int4", "uint4")
 
 
 class LaminaRep(BackendRep):
     """A compiled model, to be run several times.
 
-    What NumPy has no type for (integers of 2 and 4 bits) goes in and out in types of ``ml_dtypes``, as in ONNX's own
-    tools. ``dtypes`` are those of the outputs by name.
+    What NumPy has no type for (integers of 2 and 4 bits, floats of 8 or fewer) is of types of ``ml_dtypes`` outside, as
+    in ONNX's own tools. ``dtypes`` are those of the outputs by name.
     """
 
     def __init__(self, executable: Executable, dtypes: Mapping[str, np.dtype] | None = None):
@@ -41,7 +41,7 @@ class LaminaRep(BackendRep):
         Raises InputError for what the model does not take.
         """
         outputs = self.executable.run(self._feeds(inputs))
-        typed = [array.astype(self._dtypes.get(name, array.dtype), copy=False) for name, array in outputs.items()]
+        typed = [_as(array, self._dtypes.get(name, array.dtype)) for name, array in outputs.items()]
         return namedtupledict("Outputs", list(outputs))(*typed)
 
     def _feeds(self, inputs: Any) -> dict[str, Any]:
@@ -52,16 +52,28 @@ class LaminaRep(BackendRep):
         return {name: _held(value, infos[name].dtype) if name in infos else value for name, value in inputs.items()}
 
 
+def _is_foreign(dtype: np.dtype) -> bool:
+    return dtype.name in _INTEGERS or dtype.name.startswith(("float8", "float6", "float4"))
+
+
+def _as(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Elements that NumPy has no type for, held in or taken out of bytes: floats are bits there, integers numbers."""
+    foreign = [each for each in (array.dtype, dtype) if _is_foreign(each)]
+    if not foreign or foreign[0].name in _INTEGERS:
+        return array.astype(dtype, copy=False)
+    return np.ascontiguousarray(array).view(dtype).reshape(array.shape)
+
+
 def _held(value: Any, dtype: np.dtype) -> Any:
     """An array of numbers that NumPy has no type for in the type that the model takes them in."""
-    return value.astype(dtype) if isinstance(value, np.ndarray) and value.dtype.name in _FOREIGN else value
+    return _as(value, dtype) if isinstance(value, np.ndarray) and _is_foreign(value.dtype) else value
 
 
 def _foreign_outputs(model: onnx.ModelProto) -> dict[str, np.dtype]:
     """The outputs whose elements NumPy has no type for."""
     types = {output.name: output.type.tensor_type.elem_type for output in model.graph.output}
     dtypes = {name: helper.tensor_dtype_to_np_dtype(code) for name, code in types.items() if code}
-    return {name: dtype for name, dtype in dtypes.items() if dtype.name in _FOREIGN}
+    return {name: dtype for name, dtype in dtypes.items() if _is_foreign(dtype)}
 
 
 class LaminaBackend(Backend):

@@ -15,7 +15,7 @@ from ..dialects import graph
 from ..dialects.graph import ConstantOp, DimValuesOp, GraphOperation, ReshapeOp
 from ..dialects.graph.attributes import reference_attributes
 from ..dialects.graph.folding import REPEATED_BYTES, distinct_bytes, folding_limit
-from ..dialects.graph.types import GraphTensorType, f32, i64, is_integer, numpy_dtype
+from ..dialects.graph.types import GraphTensorType, f32, i64, is_integer, numpy_dtype, string
 from ..dialects.shape import add, is_static, maximum, multiply, print_dimension, product, same_dimension, subtract
 from ..reference.operations import REFERENCE, evaluate
 from .budget import NodeBudget
@@ -76,6 +76,10 @@ class GraphBuilder:
 
     def scalar(self, value: float | int | bool, element_type: Attribute) -> Value:
         return self.constant(np.array(value, numpy_dtype(element_type)))
+
+    def zero(self, element_type: Attribute) -> Value:
+        """What stands for an element that nobody looks at: 0, or empty text."""
+        return self.constant(np.array("", object)) if element_type == string else self.scalar(0, element_type)
 
     def scalar_like(self, value: float | int | bool, x: Value) -> Value:
         return self.scalar(value, x.element_type)
@@ -335,6 +339,12 @@ class GraphBuilder:
             return x
         (result,) = self.emit(graph.CastOp, [x], [x.type.with_element(element_type)], saturate=saturate)
         return result
+
+    def bitcast(self, x: Value, element_type: Attribute) -> Value:
+        """The bits of x as another type of the same width. Raises VerifyException for one of another."""
+        if x.element_type == element_type:
+            return x
+        return self.emit(graph.BitcastOp, [x], [x.type.with_element(element_type)])[0]
 
     def widened(self, x: Value) -> Value:
         """A float narrower than f32 as f32; a constant's array is widened once, however large it is."""

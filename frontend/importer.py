@@ -30,7 +30,7 @@ from .budget import BudgetSpentError, NodeBudget
 from .builder import GraphBuilder, name_hint
 from .checks.node_checks import check_node
 from .checks.schema_checks import input_type_problem
-from .element_types import element_of, small_bits, stored_array
+from .element_types import element_of, is_held_otherwise, stored_array
 from .known_operators import unknown_operator
 from .narrow_floats import in_f32
 from .node import Node, node_name, type_name
@@ -125,8 +125,7 @@ class GraphImporter(Scope):
                 continue
             if value is None:
                 node.unsupported(f"the output '{name}' is not computed here", "export the model without reading it")
-            # Sequences are values, too.
-            self.values[name] = value.of_code(_code_of_result(node, value)) if isinstance(value, Value) else value
+            self.values[name] = _of_its_code(node, value)
 
     def _input(self, proto: onnx.NodeProto, name: str) -> Any:
         if not name:
@@ -402,14 +401,26 @@ def _is_shape(wanted: Any) -> bool:
     return not isinstance(wanted, int | str | np.integer)
 
 
+def _of_its_code(node: Node, value: Any) -> Any:
+    """A result that says of which ONNX type its elements are; sequences are results, too."""
+    if isinstance(value, list):
+        return [_of_its_code(node, part) for part in value]
+    return value.of_code(_code_of_result(node, value)) if isinstance(value, Value) else value
+
+
 def _code_of_result(node: Node, result: Value) -> int:
-    """ONNX's number of a result's element type, where it has fewer bits than what holds it; else 0."""
-    said = node.attribute("to", 0) if node.operator == "Cast" else node.attribute("output_dtype", 0)
-    if said:
-        return said if small_bits(said) else 0
+    """ONNX's number of a result's element type, where what holds it does not say it; else 0."""
+    if node.operator in ("Cast", "BitCast", "QuantizeLinear", "DequantizeLinear"):
+        said = node.attribute("to", 0) or node.attribute("output_dtype", 0)
+        if said or node.operator == "DequantizeLinear":
+            return said if is_held_otherwise(said) else 0
+    if node.operator == "CastLike":
+        return node.input(1).code if is_held_otherwise(node.input(1).code) else 0
+    if node.operator in ("If", "Loop", "Scan"):
+        return result.code  # Each result has its own.
     # What is not converted stays in the type that it had.
     given = (v for v in node.inputs if isinstance(v, Value) and v.element_type == result.element_type)
-    return next((value.code for value in given if small_bits(value.code)), 0)
+    return result.code or next((value.code for value in given if is_held_otherwise(value.code)), 0)
 
 
 def _argument(info: onnx.ValueInfoProto, importer: GraphImporter, wanted: Sequence[Any] | None) -> Value | Unavailable:

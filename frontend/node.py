@@ -132,6 +132,10 @@ class Node:
             self.invalid(f"the attribute '{name}' is missing")
         return default
 
+    def tensor_code(self, name: str) -> int:
+        """ONNX's number of the element type of a tensor in an attribute; 0 where there is none."""
+        return self._attributes[name].t.data_type if name in self._attributes else 0
+
     def has(self, name: str) -> bool:
         return name in self._attributes
 

@@ -40,7 +40,9 @@ REFERENCE: dict[str, Operation] = {
 }
 
 # Operations that read the attributes 'shape' and 'dtype' of their (only) result.
-SHAPED_BY_RESULT = frozenset({"reshape", "broadcast_to", "dim_values", "iota", "one_hot", "resize", "cast", "quantize"})
+SHAPED_BY_RESULT = frozenset(
+    {"reshape", "broadcast_to", "dim_values", "iota", "one_hot", "resize", "cast", "bitcast", "quantize"}
+)
 
 
 def evaluate(name: str, inputs: Sequence[np.ndarray], attributes: Mapping[str, Any]) -> list[np.ndarray]:

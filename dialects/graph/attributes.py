@@ -41,7 +41,7 @@ def reference_attributes(
         dims = attributes[field]
         if evaluate is not None:
             attributes[field] = tuple(evaluate(dimension) for dimension in dims)
-        elif not is_static(dims) and not (field == "shape" and name == "cast"):
+        elif not is_static(dims) and not (field == "shape" and name in ("cast", "bitcast")):
             return None
     return attributes
 

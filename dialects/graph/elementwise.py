@@ -514,6 +514,28 @@ class CastOp(ElementwiseOp):
             raise VerifyException(f"C4: the result must have the shape of operand #0 {types[0]}, got {result_types[0]}")
 
 
+@graph_operation
+class BitcastOp(ElementwiseOp):
+    """The bits of each element read as the result's element type.
+
+    C4: operand and result have the same shape; C5: their elements have the same width, of 1 to 8 bytes.
+    """
+
+    name = "graph.bitcast"
+    x = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
+
+    @classmethod
+    def check(
+        cls, types: Sequence[GraphTensorType], values: Mapping[str, Any], result_types: Sequence[GraphTensorType]
+    ) -> None:
+        if not types[0].same_shape(result_types[0]):
+            raise VerifyException(f"C4: the result must have the shape of operand #0 {types[0]}, got {result_types[0]}")
+        dtypes = [t.dtype for t in (types[0], result_types[0])]
+        if dtypes[0].itemsize != dtypes[1].itemsize or any(dtype.kind == "O" for dtype in dtypes):
+            raise VerifyException(f"C5: the bits of {types[0]} cannot be read as {result_types[0]}")
+
+
 UNARY_OPERATIONS: tuple[type[UnaryOp], ...] = (
     AbsOp, NegOp, SignOp, ReluOp, ExpOp, Expm1Op, LogOp, Log1pOp, SqrtOp, ReciprocalOp, ErfOp, GeluOp, TanhOp,
     SigmoidOp, SinOp, CosOp, TanOp, AsinOp, AcosOp, AtanOp, SinhOp, CoshOp, AsinhOp, AcoshOp, AtanhOp, FloorOp, CeilOp,
@@ -529,4 +551,5 @@ ELEMENTWISE_OPERATIONS: tuple[type[ElementwiseOp], ...] = (
     NotOp,
     WhereOp,
     CastOp,
+    BitcastOp,
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 import onnx
 
+from ..element_types import is_held_otherwise, type_name_of
 from ..values import Value
 from .wording import shown
 
@@ -166,7 +167,10 @@ def input_type_problem(operator: str, opset: int, domain: str, inputs: Sequence[
     signature = signature_of(operator, opset, domain)
     if signature is None:
         return None
-    names = [value.type.dtype.name if isinstance(value, Value) else None for value in inputs]
-    return type_problem(
-        signature, [None if name is None else f"tensor({_TYPE_NAMES.get(name, name)})" for name in names]
-    )
+    return type_problem(signature, [_type_of(value) if isinstance(value, Value) else None for value in inputs])
+
+
+def _type_of(value: Value) -> str:
+    """As in ``tensor(float)``."""
+    name = value.type.dtype.name
+    return f"tensor({type_name_of(value.code) if is_held_otherwise(value.code) else _TYPE_NAMES.get(name, name)})"

@@ -52,7 +52,12 @@ def convert_if(node: Node) -> list[Value]:
     add_checks(operation, "else_checks", else_branch.checks)
     node.b.block.add_op(operation)
     node.b.origins[operation] = node.path
-    return [Value(t, ssa=result) for t, result in zip(types, operation.results)]
+    return _coded(operation, [value.code for value in then_branch.results])
+
+
+def _coded(operation: IfOp | LoopOp, codes: Sequence[int]) -> list[Value]:
+    """The results, which hold elements of those ONNX types."""
+    return [Value(result.type, ssa=result).of_code(code) for result, code in zip(operation.results, codes)]  # pyright: ignore[reportArgumentType]
 
 
 def _is_squeeze(then_graph: onnx.GraphProto, else_graph: onnx.GraphProto) -> bool:
@@ -77,25 +82,29 @@ class _Branch:
     """
 
     block: Block
-    types: list[GraphTensorType]
+    results: list[Value]
     checks: list[Check]
     symbols: set[str]
     problems: Problems
+
+    @property
+    def types(self) -> list[GraphTensorType]:
+        return [result.type for result in self.results]
 
 
 def _branch(node: Node, name: str) -> _Branch:
     graph: onnx.GraphProto = node.attribute(name)
     block, problems = Block(), Problems()
-    types: list[GraphTensorType] = []
+    results: list[Value] = []
     with node.b.symbols.branch() as checks, node.b.inside(block):
         scope = node.scope.child(f"{node.path}/{name}", problems)
         with suppress(Unreached):
             scope.add_graph(graph)
-            results = scope.tensors(graph)
-            block.add_op(YieldOp([node.b.ssa(result) for result in results]))
-            types = [result.type for result in results]
+            found = scope.tensors(graph)
+            block.add_op(YieldOp([node.b.ssa(result) for result in found]))
+            results = found
         symbols = node.b.symbols.made_in_branch()
-    return _Branch(block, types, checks, symbols, problems)
+    return _Branch(block, results, checks, symbols, problems)
 
 
 def _possible(node: Node, branches: Sequence[_Branch]) -> Sequence[_Branch]:
@@ -121,9 +130,10 @@ def _refusing(node: Node, failed: _Branch, branches: Sequence[_Branch]) -> _Bran
     types = [t.with_dims([0 if symbols_of(d) & other.symbols else d for d in t.dims]) for t in other.types]
     block = Block()
     with node.b.inside(block):
-        empty = [node.b.broadcast_to(node.b.scalar(0, t.element_type), t.dims) for t in types]
+        empty = [node.b.broadcast_to(node.b.zero(t.element_type), t.dims) for t in types]
         block.add_op(YieldOp([node.b.ssa(value) for value in empty]))
-    return _Branch(block, types, [("0", "1", f"this branch cannot run: {problem.text}")], set(), Problems())
+    results = [value.of_code(like.code) for value, like in zip(empty, other.results)]
+    return _Branch(block, results, [("0", "1", f"this branch cannot run: {problem.text}")], set(), Problems())
 
 
 def _common_type(node: Node, left: GraphTensorType, right: GraphTensorType) -> GraphTensorType:
@@ -197,12 +207,16 @@ def _unrolled(node: Node, body: onnx.GraphProto, rounds: int, carried: Sequence[
                 return None
             carried = results[: len(carried)]
             for parts, result in zip(scanned, results[len(carried) :]):
-                parts.append(node.b.unsqueeze(result, [0]))
+                parts.append(node.b.unsqueeze(result, [0]).of_code(result.code))
         if any(not parts for parts in scanned):
             return None
-        outputs = [*carried, *(node.b.concat(parts, 0) for parts in scanned)]
+        outputs = [*carried, *(_stacked(node, parts) for parts in scanned)]
         trial.keep()
     return outputs
+
+
+def _stacked(node: Node, parts: Sequence[Value]) -> Value:
+    return node.b.concat(parts, 0).of_code(parts[0].code)
 
 
 def counted_loop(
@@ -236,7 +250,7 @@ def _loop(
     types = [value.type for value in carried]
     while True:
         with node.b.symbols.branch() as checks:
-            block, yielded = _loop_body(node, one_round, types)
+            block, yielded = _loop_body(node, one_round, types, [value.code for value in carried])
         general = [_carried_type(node, *pair) for pair in zip(types, [value.type for value in yielded[1:]], carried)]
         if all(new.same_shape(old) for new, old in zip(general, types)):
             break
@@ -250,7 +264,7 @@ def _loop(
     add_checks(operation, "checks", checks)
     node.b.block.add_op(operation)
     node.b.origins[operation] = node.path
-    return [Value(t, ssa=result) for t, result in zip(results, operation.results)]
+    return _coded(operation, [value.code for value in yielded[1:]])
 
 
 def _carried_type(node: Node, before: GraphTensorType, after: GraphTensorType, initial: Value) -> GraphTensorType:
@@ -273,12 +287,13 @@ def _of_loop(dimension: Dim, before: Dim) -> Dim | None:
 
 
 def _loop_body(
-    node: Node, one_round: Callable[..., list[Value]], types: list[GraphTensorType]
+    node: Node, one_round: Callable[..., list[Value]], types: list[GraphTensorType], codes: Sequence[int]
 ) -> tuple[Block, list[Value]]:
     scalars = [GraphTensorType.of((), i64), GraphTensorType.of((), i1)]
     block = Block(arg_types=[*scalars, *types])
     with node.b.inside(block):
         arguments = [Value(argument.type, ssa=argument) for argument in block.args]  # pyright: ignore[reportArgumentType]
+        arguments = [value.of_code(code) for value, code in zip(arguments, [0, 0, *codes])]
         results = one_round(*arguments)
         block.add_op(YieldOp([node.b.ssa(result) for result in results]))
     return block, results
@@ -339,8 +354,9 @@ def _slice(node: Node, scanned: _Scanned, place: Value) -> Value:
     """What a round takes. Zeros stand for it in a body that never runs, since the axis is known to have no elements."""
     value, axis = scanned.value, scanned.axis
     if scanned.length == 0:
-        return node.b.broadcast_to(node.b.scalar_like(0, value), (*value.dims[:axis], *value.dims[axis + 1 :]))
-    return node.b.gather(value, place, axis)
+        nothing = node.b.broadcast_to(node.b.zero(value.element_type), (*value.dims[:axis], *value.dims[axis + 1 :]))
+        return nothing.of_code(value.code)
+    return node.b.gather(value, place, axis).of_code(value.code)
 
 
 def _unrolled_scan(
@@ -352,14 +368,15 @@ def _unrolled_scan(
         inputs = list(states)
         for each in scanned:
             place = length - 1 - index if each.backwards else index
-            inputs.append(node.b.squeeze(node.b.slice(each.value, [each.axis], [place], [place + 1]), [each.axis]))
+            part = node.b.squeeze(node.b.slice(each.value, [each.axis], [place], [place + 1]), [each.axis])
+            inputs.append(part.of_code(each.value.code))
         scope.values.update(zip((info.name for info in body.input), inputs))
         scope.add_graph(body)
         results = scope.results(body)
         states = results[: len(states)]
         for parts, result in zip(outputs, results[len(states) :]):
-            parts.append(node.b.unsqueeze(result, [0]))
-    return [*states, *_placed(node, [node.b.concat(parts, 0) for parts in outputs], length)]
+            parts.append(node.b.unsqueeze(result, [0]).of_code(result.code))
+    return [*states, *_placed(node, [_stacked(node, parts) for parts in outputs], length)]
 
 
 def _placed(node: Node, stacked: list[Value], length: Dim) -> list[Value]:
@@ -368,9 +385,10 @@ def _placed(node: Node, stacked: list[Value], length: Dim) -> list[Value]:
     backwards = node.attribute("scan_output_directions", [0] * len(stacked))
     results: list[Value] = []
     for value, axis, reverse in zip(stacked, axes, backwards):
+        code = value.code
         if reverse:
             value = node.b.slice(value, [0], [subtract(length, 1)], [-1], [-1])
         order = list(range(1, value.rank))
         order.insert(node.axis(axis, value.rank), 0)
-        results.append(node.b.transpose(value, order))
+        results.append(node.b.transpose(value, order).of_code(code))
     return results

@@ -6,13 +6,16 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import onnx
+from xdsl.ir import Attribute
 
 from ...dialects import graph
-from ...dialects.graph.types import element_type_of, is_float, is_integer, ui8
+from ...dialects.graph.types import element_type_of, f32, f64, is_float, is_integer, numpy_dtype, string, ui8
 from ...dialects.shape import product
-from ..element_types import element_of, small_bits
+from ..element_types import element_of, is_held_otherwise, small_bits, width_of
 from ..node import EXPORT_FOR_INFERENCE, Node, type_name
 from ..registry import converter
+from ..small_floats import SMALL_FLOATS, decoded, encoded
 from ..values import Value
 
 _UNARY = {
@@ -157,15 +160,38 @@ def convert_is_inf(node: Node) -> Value:
 
 @converter("Cast", "CastLike")
 def convert_cast(node: Node) -> Value:
-    x = node.input(0)
+    x, b = node.input(0), node.b
     if node.operator == "CastLike":
-        return wrapped(node, node.b.cast(x, node.input(1).element_type), node.input(1).code)
-    target = node.attribute("to")
+        code, element = node.input(1).code, node.input(1).element_type
+    else:
+        code, element = node.attribute("to"), _element_of(node, node.attribute("to"))
+    if x.code == code and is_held_otherwise(code):
+        return x
+    x = decoded(b, x, x.code) if x.code in SMALL_FLOATS else x
+    if code not in SMALL_FLOATS:
+        return wrapped(node, b.cast(x, element), code)
+    wide = x if x.element_type == f64 and code != onnx.TensorProto.FLOAT8E8M0 else b.cast(x, f32)
+    saturate, round_mode = bool(node.attribute("saturate", 1)), node.attribute("round_mode", "up")
+    return encoded(b, wide, code, saturate=saturate, round_mode=round_mode)
+
+
+def _element_of(node: Node, code: int) -> Attribute:
     try:
-        element = element_of(target)
+        return element_of(code)
     except KeyError:
-        node.unsupported(f"cannot cast to {type_name(target)}", "export the model with another element type")
-    return wrapped(node, node.b.cast(x, element), target)
+        node.unsupported(f"cannot cast to {type_name(code)}", "export the model with another element type")
+
+
+@converter("BitCast")
+def convert_bit_cast(node: Node) -> Value:
+    """What has fewer than 8 bits fills up its byte with zeros, or with its sign."""
+    x, b, target = node.input(0), node.b, node.attribute("to")
+    bits = width_of(x.code) if is_held_otherwise(x.code) else 8 * x.type.dtype.itemsize
+    element = _element_of(node, target)
+    wanted = width_of(target) if is_held_otherwise(target) else 8 * numpy_dtype(element).itemsize
+    if bits != wanted or string in (element, x.element_type):
+        node.invalid(f"the bits of {x.type} cannot be read as {type_name(target)}")
+    return wrapped(node, b.bitcast(x, element), target)
 
 
 def wrapped(node: Node, x: Value, code: int) -> Value:

@@ -7,12 +7,13 @@ from typing import Any
 from xdsl.ir import Attribute
 
 from ...dialects import graph
-from ...dialects.graph.types import GraphTensorType, f32, i32, ui8
+from ...dialects.graph.types import GraphTensorType, f32, i32, is_float, ui8
 from ...dialects.shape import ceildiv
 from ..element_types import element_of, small_bits
 from ..node import Node
 from ..operator_sets import MICROSOFT
 from ..registry import converter
+from ..small_floats import SMALL_FLOATS, decoded, encoded
 from ..values import Value
 from .linear import convolve, explicit_pads, matmul, with_known_kernel
 
@@ -73,10 +74,14 @@ def convert_quantize(node: Node) -> Value:
     element, code = ui8 if zero is None else zero.element_type, node.attribute("output_dtype", 0)
     if zero is None and code:
         element = element_of(code)
+    code = code or (0 if zero is None else zero.code)
     b = node.b
     shape, x, scale, zero = x.dims, *_aligned(node, x, scale, zero)
-    result = b.reshape(quantised(node, b.cast(x, f32), b.cast(scale, f32), zero, element), shape)
-    return clamped(node, result, code or (node.input(2).code if zero is not None else 0))
+    x, scale = b.cast(x, f32), b.cast(scale, f32)
+    if code in SMALL_FLOATS:
+        rounded = encoded(b, b.div(x, scale), code, saturate=bool(node.attribute("saturate", 1)))
+        return b.reshape(rounded, shape)
+    return clamped(node, b.reshape(quantised(node, x, scale, zero, element), shape), code)
 
 
 def quantised(node: Node, x: Value, scale: Value, zero: Value | None, element: Attribute) -> Value:
@@ -90,11 +95,18 @@ def quantised(node: Node, x: Value, scale: Value, zero: Value | None, element: A
 @converter("DequantizeLinear")
 @converter("DequantizeLinear", domain=MICROSOFT)
 def convert_dequantize(node: Node) -> Value:
-    """(x - zero point) * scale, in f32 also where the scale is narrower: a number of 32 bits is too large for f16."""
+    """(x - zero point) * scale, in f32 also where the scale is narrower: a number of 32 bits is too large for f16.
+
+    Of floats of 8 and 4 bits the zero point is 0.
+    """
     x, scale, zero = node.input(0), node.input(1), node.optional(2)
     b, code = node.b, node.attribute("output_dtype", 0)
     element = element_of(code) if code else scale.element_type
+    if x.code in SMALL_FLOATS:
+        x, zero = decoded(b, x, x.code), None
     shape, x, scale, zero = x.dims, *_aligned(node, x, scale, zero)
+    if is_float(x.element_type):
+        return b.reshape(b.cast(b.mul(x, b.cast(scale, f32)), element), shape)
     return b.reshape(b.cast(dequantised(node, x, b.cast(scale, f32), zero), element), shape)
 
 

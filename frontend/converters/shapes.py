@@ -196,6 +196,10 @@ def tile(node: Node, x: Value, counts: list[Dim]) -> Value:
 
 @converter("ConstantOfShape")
 def convert_constant_of_shape(node: Node) -> Value:
+    return _filled(node).of_code(node.tensor_code("value"))
+
+
+def _filled(node: Node) -> Value:
     value = node.attribute("value", np.zeros(1, np.float32)).reshape(())
     shape = node.input(0)
     dims = elements(shape)

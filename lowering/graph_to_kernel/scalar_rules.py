@@ -39,6 +39,11 @@ class Element:
             self._argument = self._code.widened(self._argument)
         return self._argument
 
+    @property
+    def stored(self) -> SSAValue:
+        """The element as it is in memory: a short float as such."""
+        return self.value if self._argument is None else self._argument
+
 
 ScalarRule: TypeAlias = Callable[[ScalarCode, list[Element], graph.ElementwiseOp], SSAValue]
 
@@ -293,6 +298,15 @@ def _cast(code: ScalarCode, elements: list[Element], op: graph.ElementwiseOp) ->
     return _convert(code, value, source, result)
 
 
+def _bitcast(code: ScalarCode, elements: list[Element], op: graph.ElementwiseOp) -> SSAValue:
+    """Truth values are bytes in memory alone."""
+    source, result = _element_type(op), op.result_types[0].element_type
+    if is_bool(source) or is_bool(result):
+        return _convert(code, elements[0].value, source, result)
+    value, target = elements[0].stored, signless(result)
+    return value if value.type == target else code.emit(arith.BitcastOp, value, type_=target)
+
+
 def _clamped(code: ScalarCode, value: SSAValue, source: Attribute, result: Attribute) -> SSAValue:
     """Within the range of an integer type; NaN becomes the type's largest number."""
     import numpy as np
@@ -429,6 +443,7 @@ SCALAR_RULES: dict[str, ScalarRule] = {
     "graph.not": _not,
     "graph.where": _where,
     "graph.cast": _cast,
+    "graph.bitcast": _bitcast,
 }
 
 # Functions that are approximated for f32 elements only (shorter ones go through f32).

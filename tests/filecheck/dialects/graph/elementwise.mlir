@@ -63,6 +63,7 @@ func.func @others(%c: !graph.tensor<N x 1 x i1>, %a: !graph.tensor<N x 8 x f32>,
   %1 = graph.where %c, %a, %s : (!graph.tensor<N x 1 x i1>, !graph.tensor<N x 8 x f32>, !graph.tensor<f32>) -> !graph.tensor<N x 8 x f32>
   %2 = graph.cast %a : (!graph.tensor<N x 8 x f32>) -> !graph.tensor<N x 8 x ui8>
   %3 = graph.cast %a saturate : (!graph.tensor<N x 8 x f32>) -> !graph.tensor<N x 8 x i8>
+  %b32 = graph.bitcast %a : (!graph.tensor<N x 8 x f32>) -> !graph.tensor<N x 8 x ui32>
   %4 = graph.add %a, %a {origin = "Add_7"} : !graph.tensor<N x 8 x f32>
   func.return
 }
@@ -128,6 +129,7 @@ func.func @others(%c: !graph.tensor<N x 1 x i1>, %a: !graph.tensor<N x 8 x f32>,
 // CHECK-NEXT:   %1 = graph.where %c, %a, %s : (!graph.tensor<N x 1 x i1>, !graph.tensor<N x 8 x f32>, !graph.tensor<f32>) -> !graph.tensor<N x 8 x f32>
 // CHECK-NEXT:   %2 = graph.cast %a : (!graph.tensor<N x 8 x f32>) -> !graph.tensor<N x 8 x ui8>
 // CHECK-NEXT:   %3 = graph.cast %a saturate : (!graph.tensor<N x 8 x f32>) -> !graph.tensor<N x 8 x i8>
+// CHECK-NEXT:   %b32 = graph.bitcast %a : (!graph.tensor<N x 8 x f32>) -> !graph.tensor<N x 8 x ui32>
 // CHECK-NEXT:   %4 = graph.add %a, %a {origin = "Add_7"} : !graph.tensor<N x 8 x f32>
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }
