@@ -46,7 +46,7 @@ class SmallFloat:
 
 
 E8M0 = "float8_e8m0fnu"
-SMALL_FLOATS = {
+SMALL_FLOATS: dict[int, SmallFloat] = {
     _T.FLOAT8E4M3FN: SmallFloat("float8_e4m3fn", 3, 7, 0x7E, 0x7F, 0x7F),
     _T.FLOAT8E4M3FNUZ: SmallFloat("float8_e4m3fnuz", 3, 8, 0x7F, 0x80, 0x80, has_minus_zero=False),
     _T.FLOAT8E5M2: SmallFloat("float8_e5m2", 2, 15, 0x7B, 0x7C, 0x7E),
