@@ -67,8 +67,8 @@ _PLAN = _legal("builtin", "func", "graph")
 HOST_OPERATIONS = _operations(
     "graph",
     "dynamic_expand dynamic_pad dynamic_reduce dynamic_reshape dynamic_resize dynamic_slice dynamic_squeeze "
-    "dynamic_tile dynamic_unsqueeze grid_sample gru if loop max_pool_with_indices non_max_suppression nonzero range "
-    "reverse_sequence rnn roi_align topk unique yield",
+    "dynamic_tile dynamic_unsqueeze grid_sample if loop max_pool_with_indices non_max_suppression nonzero range "
+    "roi_align topk unique yield",
 )
 # What graph-expand-quantization writes out.
 QUANTIZATION_OPERATIONS = _operations("graph", "dequantize quantize")

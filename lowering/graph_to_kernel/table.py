@@ -38,9 +38,6 @@ _WITHOUT_RULE = {
             "fix the inputs' shapes (--shape, --dim), or export that shape as a constant",
         ),
     ),
-    **dict.fromkeys(
-        ("graph.gru", "graph.rnn"), Obstacle("there is no kernel for it yet", "use an LSTM, or expect NumPy's speed")
-    ),
     "graph.if": Obstacle("which branch runs is decided on the host; what it computes is compiled", "nothing"),
     "graph.loop": Obstacle("how often its body runs is decided on the host; what it computes is compiled", "nothing"),
 }
