@@ -66,9 +66,9 @@ _PLAN = _legal("builtin", "func", "graph")
 # Graph operations that the host runs, whatever their types.
 HOST_OPERATIONS = _operations(
     "graph",
-    "dynamic_expand dynamic_pad dynamic_reduce dynamic_reshape dynamic_resize dynamic_slice dynamic_squeeze "
-    "dynamic_tile dynamic_unsqueeze grid_sample if loop max_pool_with_indices non_max_suppression nonzero range "
-    "roi_align topk unique yield",
+    "bind_sizes dynamic_expand dynamic_pad dynamic_reduce dynamic_reshape dynamic_resize dynamic_slice dynamic_squeeze "
+    "dynamic_tile dynamic_unsqueeze grid_sample gru if loop max_pool_with_indices non_max_suppression range "
+    "reverse_sequence rnn roi_align unique yield",
 )
 # What graph-expand-quantization writes out.
 QUANTIZATION_OPERATIONS = _operations("graph", "dequantize quantize")
@@ -139,6 +139,8 @@ _CPU_PHASES = (
             "graph-eliminate-identities",
             "graph-common-subexpressions",
             "graph-dead-code",
+            # Last, since what binds sizes has no reader.
+            "graph-bind-sizes",
             "graph-partition",
         ),
         _legal(*_FUNCTION, "graph", without=(*HOST_OPERATIONS, *QUANTIZATION_OPERATIONS)),

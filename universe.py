@@ -48,6 +48,7 @@ PASSES: dict[str, str] = {
     "graph-expand-quantization": "passes.graph.expand_quantization:GraphExpandQuantizationPass",
     "graph-narrow-products": "passes.graph.narrow_products:GraphNarrowProductsPass",
     "graph-pack-blocks": "passes.graph.pack_blocks:GraphPackBlocksPass",
+    "graph-bind-sizes": "passes.graph.bind_sizes:GraphBindSizesPass",
     "graph-partition": "passes.graph.partition:GraphPartitionPass",
     "graph-simplify-arithmetic": "passes.graph.simplify_arithmetic:GraphSimplifyArithmeticPass",
     "kernel-choose-algorithms": "passes.kernel.choose_algorithms:KernelChooseAlgorithmsPass",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # In the plan these only hold it together.
 _PLUMBING = ("func.", "builtin.", "graph.constant", "graph.yield")
+# Reads what was counted.
+_BINDING = "graph.bind_sizes"
 
 
 @dataclass(frozen=True)
@@ -161,12 +163,12 @@ def _describe_plan(found: Examination, module: ModuleOp, context: CompilerContex
     functions = [function for function in module.ops if isinstance(function, FuncOp)]
     main = next(function for function in functions if function.sym_name.data == "main")
     compiled = [op for function in functions if function is not main for op in function.walk() if _computes(op)]
-    hosted = [op for op in main.walk() if _computes(op)]
+    hosted = [op for op in main.walk() if _computes(op) and op.name != _BINDING]
     terminator = main.body.block.last_op
     assert terminator is not None
     found.inputs = dict(zip(_names(main, "arg_attrs"), map(_type_text, main.body.block.args), strict=True))
     found.outputs = dict(zip(_names(main, "res_attrs"), map(_type_text, terminator.operands), strict=True))
-    found.symbols = list(_free_dims(main, found.inputs, hosted, context))
+    found.symbols = list(_free_dims(main, found.inputs, filter(_computes, main.walk()), context))
     found.conditions = _conditions(module)
     found.segments = len(functions) - 1
     found.compiled = dict(Counter(op.name for op in compiled).most_common())
@@ -205,7 +207,7 @@ def _node_of(op: Operation, context: CompilerContext) -> str:
 
 
 def _free_dims(
-    main: FuncOp, inputs: dict[str, str], hosted: list[Operation], context: CompilerContext
+    main: FuncOp, inputs: dict[str, str], planned: Iterable[Operation], context: CompilerContext
 ) -> Iterator[FreeDim]:
     """Each symbol once: those of the inputs, then those that depend on data."""
     from ..dialects.shape import symbols_of
@@ -216,11 +218,12 @@ def _free_dims(
             for symbol in sorted(symbols_of(dimension) - seen):
                 seen.add(symbol)
                 yield FreeDim(symbol, f"axis {axis} of input '{name}'")
-    for op in hosted:
+    for op in planned:
+        what = "what is counted" if op.name == _BINDING else f"the result of {op.name} on the host"
         for result in op.results:
             for symbol in sorted(symbols_of(*result.type.dims) - seen):  # pyright: ignore[reportAttributeAccessIssue]
                 seen.add(symbol)
-                yield FreeDim(symbol, f"the result of {op.name} on the host, node '{_node_of(op, context)}'")
+                yield FreeDim(symbol, f"{what}, node '{_node_of(op, context)}'")
 
 
 def _conditions(module: ModuleOp) -> list[str]:

@@ -285,6 +285,8 @@ class _PlanBuilder:
                     self.named(op.results),
                     [manifest_type(result.type) for result in op.results],
                 )
+            case "graph.bind_sizes":
+                return manifest.Bind(self.named(op.operands), manifest_type(op.results[0].type).shape)
             case "graph.loop":
                 return self.repeat(op)
         return manifest.Host(

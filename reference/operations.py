@@ -24,6 +24,7 @@ from .quantization import QUANTIZATION
 from .recurrent import RECURRENT
 from .reductions import REDUCTIONS
 from .sampling import SAMPLING
+from .selections import SELECTIONS
 from .text import TEXT
 
 REFERENCE: dict[str, Operation] = {
@@ -37,6 +38,7 @@ REFERENCE: dict[str, Operation] = {
     **SAMPLING,
     **RECURRENT,
     **TEXT,
+    **SELECTIONS,
 }
 
 # Operations that read the attributes 'shape' and 'dtype' of their (only) result.

@@ -17,6 +17,7 @@ from .expressions import Dimension
 from .memory import ALIGNMENT
 from .program import (
     ArrayType,
+    Bind,
     Block,
     Buffer,
     Call,
@@ -263,6 +264,8 @@ def _check_types(program: Program, block: Block, outer: Types, where: str, resul
             for name, tensor in zip(step.inputs, segment.inputs, strict=True):
                 _require_type(types.get(name), tensor, f"{place}: '{name}'")
             types |= dict(zip(step.outputs, segment.outputs, strict=True))
+            continue
+        if isinstance(step, Bind):
             continue
         if isinstance(step, Conditional):
             _check_types(program, step.then_block, types, f"{place} then", step.output_types)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from .errors import ExecutionError, InputError, LaminaError, ProgramError
-from .expressions import evaluate, symbols_of
-from .program import ArrayType, Block, Call, Check, Conditional, Host, Repeat, Step
+from .expressions import evaluate, is_symbol, symbols_of
+from .program import ArrayType, Bind, Block, Call, Check, Conditional, Host, Repeat, Step
 from .segment import SegmentRunner
 from .shapes import Binder, describe_shape
 
@@ -94,6 +94,8 @@ class PlanRunner:
             return self._run_call(step, frame)
         if isinstance(step, Host):
             return self._run_host(step, frame)
+        if isinstance(step, Bind):
+            return self._run_bind(step, frame)
         if isinstance(step, Conditional):
             return self._run_conditional(step, frame)
         return self._run_repeat(step, frame)
@@ -133,6 +135,22 @@ class PlanRunner:
             raise ExecutionError(f"'{step.operation}' on the host failed for inputs {shapes}: {error}") from error
         _bind_results(f"'{step.operation}' on the host", step.outputs, results, step.output_types, frame.symbols)
         return results
+
+    def _run_bind(self, step: Bind, frame: Frame) -> Sequence[np.ndarray]:
+        sizes = self._value(step.inputs[0], frame).reshape(-1).tolist()
+        symbols = frame.symbols
+        if len(step.sizes) == len(sizes) == 1 and step.sizes[0] not in symbols and is_symbol(step.sizes[0]):
+            symbols[str(step.sizes[0])] = sizes[0]  # By far the most frequent one.
+        else:
+            binder = Binder(symbols)
+            try:
+                binder.match("what was counted", sizes, ArrayType("", step.sizes))
+                binder.finish()
+            except InputError as error:
+                raise ExecutionError(str(error)) from None
+        if any(size < 0 for size in sizes):
+            raise ExecutionError(f"the sizes {step.sizes} are {sizes}: they cannot be negative")
+        return ()
 
     def _run_conditional(self, step: Conditional, frame: Frame) -> Sequence[np.ndarray]:
         block = step.then_block if _truth(self._value(step.condition, frame)) else step.else_block
@@ -268,7 +286,7 @@ def _inner_blocks(step: Step) -> list[Block]:
 def _names_read(step: Step) -> set[str]:
     """All values that a step or a block inside it reads; names that inner blocks define do no harm."""
     names: set[str] = set()
-    if isinstance(step, (Call, Host)):
+    if isinstance(step, (Call, Host, Bind)):
         names.update(name for name in step.inputs if name)
     elif isinstance(step, Conditional):
         names.add(step.condition)

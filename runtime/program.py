@@ -11,7 +11,8 @@ A program is a *body*, a block of steps over named values, each an array on the 
 - a step defines its outputs; a name is defined once in a block and is visible in the blocks inside it;
 - the results of the body are the outputs of the program, in order.
 
-A `Call` runs a segment: native stages over buffers, without returning to Python between them.
+A `Call` runs a segment: native stages over buffers, without returning to Python between them. A `Bind` makes sizes of
+what it has counted.
 """
 
 from __future__ import annotations
@@ -172,6 +173,21 @@ class Host:
 
 
 @dataclass(slots=True)
+class Bind:
+    """Takes the elements of the integer tensor ``inputs[0]`` as the values of ``sizes``.
+
+    A symbol among them that is not bound yet is bound; all else must have the value already.
+    """
+
+    inputs: list[str]
+    sizes: list[Dimension]
+
+    @property
+    def outputs(self) -> list[str]:
+        return []
+
+
+@dataclass(slots=True)
 class Check:
     """Two expressions that must be equal once all their symbols are bound, and what it means if not."""
 
@@ -252,7 +268,7 @@ class Repeat:
     output_types: list[ArrayType] = field(default_factory=list)
 
 
-Step = Call | Host | Conditional | Repeat
+Step = Call | Host | Bind | Conditional | Repeat
 
 
 @dataclass(slots=True)
@@ -313,7 +329,7 @@ class Program:
 
 # --- writing --------------------------------------------------------------------------------------
 
-_STEP_NAMES = {Call: "call", Host: "host", Conditional: "conditional", Repeat: "repeat"}
+_STEP_NAMES = {Call: "call", Host: "host", Bind: "bind", Conditional: "conditional", Repeat: "repeat"}
 
 
 def _encode(value: Any) -> Any:
@@ -494,6 +510,8 @@ def _step(data: Any, where: str) -> Step:
         return _build(Call, data, where)
     if kind == "host":
         return _build(Host, data, where, output_types=_types(_part(data, "output_types", list, where), where))
+    if kind == "bind":
+        return _build(Bind, data, where)
     output_types = _types(data.get("output_types", []), where)
     if kind == "conditional":
         then_block = _block(_part(data, "then_block", dict, where), f"{where} then")

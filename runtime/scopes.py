@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from .errors import ProgramError
 from .expressions import is_symbol, symbols_of
-from .program import ArrayType, Block, Call, Conditional, Host, Program, Repeat
+from .program import ArrayType, Bind, Block, Call, Conditional, Host, Program, Repeat
 
 
 def check_scopes(program: Program) -> None:
@@ -32,6 +32,10 @@ def _check_block(program: Program, block: Block, outer: set[str], where: str) ->
         place = f"{where} step {index}"
         if isinstance(step, Call):
             _require(set(program.segments[step.segment].symbols), bound, f"{place}: segment '{step.segment}'")
+            continue
+        if isinstance(step, Bind):
+            bound |= {size for size in step.sizes if isinstance(size, str) and is_symbol(size)}
+            _require(symbols_of(*step.sizes), bound, place)
             continue
         if isinstance(step, Conditional):
             _check_block(program, step.then_block, bound, f"{place} then")

@@ -13,15 +13,16 @@ from .program import (
     BUFFER_KINDS,
     REPORT_BYTES,
     ArrayType,
+    Bind,
     Block,
     Buffer,
     Call,
     Conditional,
     Host,
     Program,
-    Repeat,
     Segment,
     Stage,
+    Step,
 )
 from .scopes import check_scopes
 
@@ -236,7 +237,7 @@ def _check_defined(program: Program, names: Iterable[str | None], defined: set[s
         raise ProgramError(f"{where}: '{name}' is not defined")
 
 
-def _check_step(program: Program, step: Call | Host | Conditional | Repeat, defined: set[str], where: str) -> None:
+def _check_step(program: Program, step: Step, defined: set[str], where: str) -> None:
     if isinstance(step, Call):
         _check_defined(program, step.inputs, defined, where)
         segment = program.segments.get(step.segment)
@@ -251,6 +252,11 @@ def _check_step(program: Program, step: Call | Host | Conditional | Repeat, defi
         _check_defined(program, step.inputs, defined, where)
         if len(step.output_types) != len(step.outputs):
             raise ProgramError(f"{where}: {len(step.output_types)} types for {len(step.outputs)} outputs")
+    elif isinstance(step, Bind):
+        _check_defined(program, step.inputs, defined, where)
+        if len(step.inputs) != 1:
+            raise ProgramError(f"{where}: sizes are read from one value, not from {step.inputs}")
+        symbols_of(*step.sizes)
     elif isinstance(step, Conditional):
         _check_defined(program, [step.condition], defined, where)
         for block, name in ((step.then_block, "then"), (step.else_block, "else")):

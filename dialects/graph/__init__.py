@@ -108,6 +108,7 @@ from .pooling import AvgPoolOp, MaxPoolOp, MaxPoolWithIndicesOp, ResizeOp
 from .quantization import DequantizeOp, QuantizeOp
 from .recurrent import GruOp, LstmOp, RnnOp
 from .reductions import ArgMaxOp, ArgMinOp, CumsumOp, LayerNormOp, ReduceOp, SoftmaxOp
+from .selections import SELECTION_OPERATIONS, BindSizesOp, CountNonzeroOp
 from .text import RegexFullMatchOp, StringConcatOp, StringNormalizeOp, StringSplitOp, TfIdfOp
 from .types import GraphTensorType, StringType
 
@@ -123,6 +124,7 @@ Graph = Dialect(
         ReshapeOp, TransposeOp, BroadcastToOp, SliceOp, ConcatOp, PadOp, ReverseSequenceOp, TriluOp,
         GatherOp, GatherElementsOp, GatherNdOp, ScatterElementsOp, ScatterNdOp, OneHotOp, TopKOp, NonzeroOp, UniqueOp,
         NonMaxSuppressionOp, GridSampleOp, RoiAlignOp,
+        *SELECTION_OPERATIONS,
         LstmOp, GruOp, RnnOp,
         StringConcatOp, StringSplitOp, StringNormalizeOp, RegexFullMatchOp, TfIdfOp,
         DynamicReshapeOp, DynamicExpandOp, DynamicTileOp, DynamicSliceOp, DynamicPadOp, DynamicResizeOp,
@@ -149,6 +151,7 @@ __all__ = [
     "AtanhOp",
     "AvgPoolOp",
     "BinaryOp",
+    "BindSizesOp",
     "BitcastOp",
     "BlockMatmulOp",
     "BroadcastToOp",
@@ -160,6 +163,7 @@ __all__ = [
     "ConvOp",
     "CosOp",
     "CoshOp",
+    "CountNonzeroOp",
     "CumsumOp",
     "DequantizeOp",
     "DimValuesOp",

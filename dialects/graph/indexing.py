@@ -172,7 +172,8 @@ class OneHotOp(GraphOperation):
 class TopKOp(GraphOperation):
     """The ``k`` largest elements along ``axis`` (or ``smallest``), sorted, and their indices; ties: lower index first.
 
-    ``k`` is an integer tensor of one element. C1: the axis is one of x's; C2: k has one integer element.
+    ``k`` is an integer tensor of one element; ``computed``: that element is not known in terms of sizes. A NaN is
+    larger than all numbers. C1: the axis is one of x's; C2: k has one integer element.
     """
 
     name = "graph.topk"
@@ -182,6 +183,7 @@ class TopKOp(GraphOperation):
     indices = result_def(GraphTensorType)
     axis: int = integer()
     smallest: bool = flag()
+    computed: bool = flag()
 
     @classmethod
     def check(

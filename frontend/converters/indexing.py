@@ -106,8 +106,11 @@ def convert_topk(node: Node) -> list[Value]:
     dims = list(x.dims)
     size = known[0] if known is not None else b.symbols.fresh("topk")
     dims[axis] = size
+    if not b.symbols.require_at_least(x.dims[axis], size, f"TopK in {b.name}: k is more than there are elements"):
+        node.invalid(f"k is {size}, but the axis has only {x.dims[axis]} elements")
     types = [x.type.with_dims(dims), GraphTensorType.of(dims, i64)]
-    return b.emit(graph.TopKOp, [x, count], types, axis=axis, smallest=not node.attribute("largest", 1))
+    fields = {"axis": axis, "smallest": not node.attribute("largest", 1), "computed": known is None}
+    return b.emit(graph.TopKOp, [x, count], types, **fields)
 
 
 @converter("NonZero")

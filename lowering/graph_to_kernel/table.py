@@ -6,7 +6,7 @@ from xdsl.ir import Attribute, Operation
 
 from ...dialects import graph
 from ...dialects.graph.types import string
-from . import block_products, elementwise, indexing, linear, movement, pooling, recurrent, reductions
+from . import block_products, elementwise, indexing, linear, movement, pooling, recurrent, reductions, selections
 from .rules import Obstacle, Rule
 
 RULES: dict[str, Rule] = {
@@ -18,6 +18,7 @@ RULES: dict[str, Rule] = {
     **movement.RULES,
     **indexing.RULES,
     **recurrent.RULES,
+    **selections.RULES,
 }
 
 # Names of the operations that can be compiled, unless their fields or types stand in the way.
@@ -30,13 +31,16 @@ _OF_DATA = Obstacle(
     "nothing, where that is meant; else fix the inputs' shapes, or export that input as a constant",
 )
 _WITHOUT_RULE = {
-    **dict.fromkeys(("graph.nonzero", "graph.unique", "graph.non_max_suppression", "graph.range"), _OF_DATA),
+    **dict.fromkeys(("graph.unique", "graph.non_max_suppression", "graph.range"), _OF_DATA),
     **dict.fromkeys(
         (f"graph.dynamic_{name}" for name in ("reshape", "expand", "tile", "slice", "pad", "resize")),
         Obstacle(
             "the shape of its result is computed from values that are not known when the model is compiled",
             "fix the inputs' shapes (--shape, --dim), or export that shape as a constant",
         ),
+    ),
+    **dict.fromkeys(
+        ("graph.gru", "graph.rnn"), Obstacle("there is no kernel for it yet", "use an LSTM, or expect NumPy's speed")
     ),
     "graph.if": Obstacle("which branch runs is decided on the host; what it computes is compiled", "nothing"),
     "graph.loop": Obstacle("how often its body runs is decided on the host; what it computes is compiled", "nothing"),

@@ -267,6 +267,22 @@ class LoopNest(IndexArithmetic):
         loop.results = list(op.results)
 
     @contextlib.contextmanager
+    def while_(self, carried: Sequence[SSAValue], goes_on: Callable[[list[SSAValue]], SSAValue]) -> Iterator[Loop]:
+        """A loop for as long as ``goes_on`` holds of what it carries; results in ``loop.results`` afterwards."""
+        types = [value.type for value in carried]
+        before, body = Block(arg_types=types), Block(arg_types=types)
+        outer, self.block = self.block, before
+        self.insert(scf.ConditionOp(goes_on(list(before.args)), *before.args))
+        self.block = body
+        loop = Loop(0, list(body.args))
+        yield loop
+        self.insert(scf.YieldOp.create(operands=loop.yielded or []))
+        self.block = outer
+        op = scf.WhileOp(list(carried), types, Region(before), Region(body))
+        self.insert(op)
+        loop.results = list(op.results)
+
+    @contextlib.contextmanager
     def loops(self, bounds: Sequence[Index]) -> Iterator[list[Index]]:
         """Nested loops from 0 to each bound; gives all indices."""
         with contextlib.ExitStack() as stack:

@@ -11,7 +11,7 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block
 from xdsl.passes import ModulePass
 
-from ...dialects.graph import ConstantOp, GraphOperation, IfOp, LoopOp
+from ...dialects.graph import BindSizesOp, ConstantOp, GraphOperation, IfOp, LoopOp
 
 if TYPE_CHECKING:
     from ...context import ConstantStore
@@ -44,7 +44,7 @@ class GraphDeadCodePass(ModulePass):
 def remove_unread(block: Block) -> None:
     """Last operations first, so that what only a dead one reads is dead too."""
     for operation in reversed(list(block.ops)):
-        if not isinstance(operation, GraphOperation | IfOp | LoopOp):
+        if not isinstance(operation, GraphOperation | IfOp | LoopOp) or isinstance(operation, BindSizesOp):
             continue
         if any(result.first_use is not None for result in operation.results):
             for region in operation.regions:

@@ -28,17 +28,18 @@ class GraphPartitionPass(ModulePass):
 
         func.func @main(%x: !graph.tensor<N x f32>) -> !graph.tensor<1 x found x i64> {
           %0 = graph.relu %x : !graph.tensor<N x f32>
-          %1 = graph.nonzero %0 : (!graph.tensor<N x f32>) -> !graph.tensor<1 x found x i64>
-          %2 = graph.add %1, %1 : !graph.tensor<1 x found x i64>
-          func.return %2 : !graph.tensor<1 x found x i64>
+          %1 = graph.count_nonzero %0 : (!graph.tensor<N x f32>) -> !graph.tensor<1 x i64>
+          %2 = graph.bind_sizes %1 : (!graph.tensor<1 x i64>) -> !graph.tensor<found x i1>
+          %3 = graph.nonzero %0 : (!graph.tensor<N x f32>) -> !graph.tensor<1 x found x i64>
+          func.return %3 : !graph.tensor<1 x found x i64>
         }
 
     after::
 
         func.func @main(%x: !graph.tensor<N x f32>) -> !graph.tensor<1 x found x i64> {
-          %0 = func.call @segment0(%x) : (!graph.tensor<N x f32>) -> !graph.tensor<N x f32>
-          %1 = graph.nonzero %0 : (!graph.tensor<N x f32>) -> !graph.tensor<1 x found x i64>
-          %2 = func.call @segment1(%1) : (!graph.tensor<1 x found x i64>) -> !graph.tensor<1 x found x i64>
+          %0, %1 = func.call @segment0(%x) : (!graph.tensor<N x f32>) -> (!graph.tensor<N x f32>, ...)
+          %b = graph.bind_sizes %1 : (!graph.tensor<1 x i64>) -> !graph.tensor<found x i1>
+          %2 = func.call @segment1(%0) : (!graph.tensor<N x f32>) -> !graph.tensor<1 x found x i64>
           func.return %2 : !graph.tensor<1 x found x i64>
         }
         func.func @segment0 ...

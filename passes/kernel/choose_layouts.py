@@ -31,7 +31,6 @@ from ...dialects.kernel import (
     MapOp,
     PadOp,
     PoolOp,
-    RecurrenceOp,
     ReduceOp,
     ResizeOp,
     SliceOp,
@@ -52,7 +51,6 @@ from ...dialects.shape import Dim
 from ...dialects.winograd import tile_of
 from ...machines.atoms import TILE_BAND
 from ..gemm_walks import depth_tile
-from ..recurrence_tiles import recurrence_tile
 from ..tiling import (
     block_columns,
     even_tile,
@@ -116,7 +114,6 @@ class _FunctionLayouts:
             ConvOp: self.conv,
             GemmOp: self.gemm,
             BlockGemmOp: self.block_gemm,
-            RecurrenceOp: self.recurrence,
             MapOp: self.map,
             PoolOp: self.pool,
             ResizeOp: self.resize,
@@ -350,14 +347,6 @@ class _FunctionLayouts:
         layout = panel_layout(op, block_columns(op, self.target))
         assert layout is not None, "numbers of few bits lie in panels"
         op.operands[1] = self.want(op.operands[1], layout, op)
-
-    def recurrence(self, op: RecurrenceOp) -> None:
-        """The recurrence weights lie in panels of units, each unit of the state before with all gates."""
-        weights = op.operands[1]
-        self.row_major(op)
-        layout = panel_layout(op, recurrence_tile(op, self.target).units)
-        assert layout is not None, "recurrence weights lie in panels"
-        op.operands[1] = self.want(weights, layout, op)
 
     def matrix_layout(self, op: GemmOp) -> Layout:
         """How a constant B lies: by depth where lanes run along it, else in panels of columns."""

@@ -24,6 +24,7 @@ from ...dialects.decisions import (
     Im2col,
     Indirect,
     Lanes,
+    Lstm,
     Pool,
     Reduction,
     Rows,
@@ -32,19 +33,18 @@ from ...dialects.decisions import (
     kind_of,
     widens,
 )
-from ...dialects.kernel import BlockGemmOp, ConvOp, GemmOp, KernelOp, RecurrenceOp
+from ...dialects.kernel import BlockGemmOp, ConvOp, GemmOp, KernelOp
 from ...dialects.layout import TensorType
 from ...dialects.layout_algebra import Layout
 from ...dialects.operand_layouts import panel_depth, panel_width
-from ...dialects.recurrence_decisions import Recurrence
 from ...dialects.schedule import StageOp
+from ...dialects.selection_decisions import SELECTION_KINDS, Selection, key_bits
 from ...dialects.shape import Dim
 from ...dialects.storage import element_bytes
 from ...dialects.window_rows import WindowRows
 from ...dialects.winograd import tile_of, transforms
 from ...machines.atoms import GENERAL_ATOM, TILE_BAND, TILE_ROWS
 from ..gemm_walks import DepthTile, depth_tile, few_rows_tile, lies_by_depth
-from ..recurrence_tiles import recurrence_tile
 from ..tiling import (
     block_atom,
     block_columns,
@@ -167,10 +167,19 @@ def _pool(kernel: Operation, target: Target) -> Decisions:
     return Pool(lanes=lanes, columns=Pool.columns if pieces[-1].axis == 1 else lanes)
 
 
-def _recurrence(kernel: Operation, target: Target) -> Decisions:
-    assert isinstance(kernel, RecurrenceOp)
-    tile = recurrence_tile(kernel, target, panel_width(kernel))
-    return Recurrence(rows=tile.rows, units=tile.units, depth_sums=tile.depth_sums)
+def _lstm(kernel: Operation, target: Target) -> Decisions:
+    """Two vectors of each gate hide the latency of a single row's sums."""
+    assert isinstance(kernel, KernelOp)
+    lanes, batch, hidden = _lanes(kernel, target), kernel.in_type(0).dims[1], kernel.type.dims[-1]
+    two = batch == 1 and isinstance(hidden, int) and hidden % (2 * lanes) == 0
+    return Lstm(lanes=lanes, unit_vectors=2 if two else 1)
+
+
+def _selection(kernel: Operation, target: Target) -> Decisions:
+    """Lanes of the keys by which elements are told apart."""
+    kind = kind_of(kernel)
+    assert issubclass(kind, Selection) and isinstance(kernel, KernelOp)
+    return kind(lanes=target.vector_bytes * 8 // key_bits(kernel.in_type(0).element_type))
 
 
 # --- convolutions and matrix products -------------------------------------------------------------------
@@ -493,6 +502,7 @@ _CONVOLUTIONS: dict[str, Chooser] = {
     "winograd4": _conv_winograd,
 }
 _CHOOSERS: dict[type[Decisions], Chooser] = {
-    Gemm: _gemm, BlockGemm: _block_gemm, Elements: _elements, Pool: _pool, Recurrence: _recurrence,
+    Gemm: _gemm, BlockGemm: _block_gemm, Elements: _elements, Pool: _pool, Lstm: _lstm,
+    **dict.fromkeys(SELECTION_KINDS.values(), _selection),
     Lanes: _vectors, Reduction: _vectors, Rows: _vectors, Softmax: _vectors, Decisions: _nothing,
 }  # fmt: skip

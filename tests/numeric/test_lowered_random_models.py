@@ -11,21 +11,21 @@ from hypothesis import strategies as st
 from lamina.context import CompilerContext
 from lamina.dialects import graph
 from lamina.dialects import kernel as kernels
-from lamina.dialects.shape import symbol
 from lamina.errors import UnsupportedOperatorError
 from lamina.lowering.graph_to_kernel import LowerGraphToKernelPass, is_compiled, obstacle_of
 from lowered_graphs import Model, check, random
-from xdsl.dialects.builtin import f32, i64
+from xdsl.dialects.builtin import f32
 from xdsl.ir import SSAValue
 
 
 def test_an_operation_without_kernel_is_named() -> None:
     model = Model()
-    x = model.argument(random(3, 4))
-    op = graph.NonzeroOp([x], [graph.GraphTensorType.of([2, symbol("K")], i64)])
+    x = model.argument(random(1, 1, 3, 4))
+    grid = model.argument(random(1, 2, 2, 2))
+    op = graph.GridSampleOp([x, grid])
     module = model.finish([model.add(op)])
     assert not is_compiled(op)
-    with pytest.raises(UnsupportedOperatorError, match=r"graph\.nonzero cannot be compiled"):
+    with pytest.raises(UnsupportedOperatorError, match=r"graph\.grid_sample cannot be compiled"):
         LowerGraphToKernelPass().apply(CompilerContext(constants=model.store), module)
 
 

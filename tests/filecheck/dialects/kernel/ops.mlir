@@ -60,14 +60,8 @@ func.func @resize(%x: !layout.tensor<N x 4 x H x W x f32>) {
   func.return
 }
 
-func.func @recurrence(%x: !layout.tensor<T x N x 32 x f32>, %r: !layout.tensor<1 x 8 x 4 x 8 x f32>, %h: !layout.tensor<1 x N x 8 x f32>, %p: !layout.tensor<1 x 24 x f32>, %n: !layout.tensor<N x i32>) {
-  %0, %1, %2 = kernel.recurrence lstm(%x, %r, %h, %h, %p, %n) direction reverse clip 0.5 input_forget peepholes lengths : !layout.tensor<T x 1 x N x 8 x f32>, !layout.tensor<1 x N x 8 x f32>, !layout.tensor<1 x N x 8 x f32>
-  %3 = kernel.reverse_sequence(%x, %n) time_axis 0 batch_axis 1 : !layout.tensor<T x N x 32 x f32>
-  func.return
-}
-
-func.func @both_ways(%x: !layout.tensor<T x N x 48 x f32>, %r: !layout.tensor<2 x 8 x 3 x 8 x f32>, %h: !layout.tensor<2 x N x 8 x f32>, %b: !layout.tensor<2 x 8 x f32>) {
-  %0, %1 = kernel.recurrence gru(%x, %r, %h, %b) direction bidirectional activations sigmoid_elu alphas [0.0, 0.5] betas [0.0, 0.0] linear_before_reset : !layout.tensor<T x 2 x N x 8 x f32>, !layout.tensor<2 x N x 8 x f32>
+func.func @lstm(%x: !layout.tensor<T x N x 32 x f32>, %r: !layout.tensor<8 x 32 x f32>, %h: !layout.tensor<N x 8 x f32>) {
+  %0, %1, %2 = kernel.lstm(%x, %r, %h, %h) reverse : !layout.tensor<T x N x 8 x f32>, !layout.tensor<N x 8 x f32>, !layout.tensor<N x 8 x f32>
   func.return
 }
 
@@ -92,6 +86,13 @@ func.func @epilogues(%h: !layout.tensor<4 x 4 x f16>, %x: !layout.tensor<4 x 4 x
 func.func @few_bits(%x: !layout.tensor<N x 64 x f32>, %b: !layout.tensor<10 x 8 x i32, Ba16b>, %c: !layout.tensor<24 x 8 x i32>) {
   %0 = kernel.block_gemm(%x, %b) : !layout.tensor<N x 8 x f32>
   %1 = kernel.block_gemm(%x, %c) bits 8 block 16 zeros int8 : !layout.tensor<N x 8 x f32> epilogue(%acc) {%r = arith.negf %acc : f32}
+  func.return
+}
+
+func.func @selections(%x: !layout.tensor<N x 100 x i32>) {
+  %0, %1 = kernel.top_k(%x) smallest unsigned : !layout.tensor<N x 7 x i32>, !layout.tensor<N x 7 x i64>
+  %2 = kernel.count_nonzero(%x) : !layout.tensor<1 x i64>
+  %3 = kernel.nonzero(%x) : !layout.tensor<2 x found x i64>
   func.return
 }
 
@@ -144,13 +145,8 @@ func.func @few_bits(%x: !layout.tensor<N x 64 x f32>, %b: !layout.tensor<10 x 8 
 // CHECK-NEXT:   %1 = kernel.resize(%x) common_scale [2 * H, H] : !layout.tensor<N x 4 x (2 * H) x (2 * W) x f32>
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }
-// CHECK-NEXT: func.func @recurrence(%x: !layout.tensor<T x N x 32 x f32>, %r: !layout.tensor<1 x 8 x 4 x 8 x f32>, %h: !layout.tensor<1 x N x 8 x f32>, %p: !layout.tensor<1 x 24 x f32>, %n: !layout.tensor<N x i32>) {
-// CHECK-NEXT:   %0, %1, %2 = kernel.recurrence lstm(%x, %r, %h, %h, %p, %n) direction reverse clip 0.5 input_forget peepholes lengths : !layout.tensor<T x 1 x N x 8 x f32>, !layout.tensor<1 x N x 8 x f32>, !layout.tensor<1 x N x 8 x f32>
-// CHECK-NEXT:   %3 = kernel.reverse_sequence(%x, %n) time_axis 0 batch_axis 1 : !layout.tensor<T x N x 32 x f32>
-// CHECK-NEXT:   func.return
-// CHECK-NEXT: }
-// CHECK-NEXT: func.func @both_ways(%x: !layout.tensor<T x N x 48 x f32>, %r: !layout.tensor<2 x 8 x 3 x 8 x f32>, %h: !layout.tensor<2 x N x 8 x f32>, %b: !layout.tensor<2 x 8 x f32>) {
-// CHECK-NEXT:   %0, %1 = kernel.recurrence gru(%x, %r, %h, %b) direction bidirectional activations sigmoid_elu alphas [0.0, 0.5] betas [0.0, 0.0] linear_before_reset : !layout.tensor<T x 2 x N x 8 x f32>, !layout.tensor<2 x N x 8 x f32>
+// CHECK-NEXT: func.func @lstm(%x: !layout.tensor<T x N x 32 x f32>, %r: !layout.tensor<8 x 32 x f32>, %h: !layout.tensor<N x 8 x f32>) {
+// CHECK-NEXT:   %0, %1, %2 = kernel.lstm(%x, %r, %h, %h) reverse : !layout.tensor<T x N x 8 x f32>, !layout.tensor<N x 8 x f32>, !layout.tensor<N x 8 x f32>
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @narrow(%a: !layout.tensor<4 x 6 x i8>, %b: !layout.tensor<6 x 5 x i8>) {
@@ -172,5 +168,11 @@ func.func @few_bits(%x: !layout.tensor<N x 64 x f32>, %b: !layout.tensor<10 x 8 
 // CHECK-NEXT: func.func @few_bits(%x: !layout.tensor<N x 64 x f32>, %b: !layout.tensor<10 x 8 x i32, Ba16b>, %c: !layout.tensor<24 x 8 x i32>) {
 // CHECK-NEXT:   %0 = kernel.block_gemm(%x, %b) : !layout.tensor<N x 8 x f32>
 // CHECK-NEXT:   %1 = kernel.block_gemm(%x, %c) bits 8 block 16 zeros int8 : !layout.tensor<N x 8 x f32> epilogue(%acc) {%r = arith.negf %acc : f32}
+// CHECK-NEXT:   func.return
+// CHECK-NEXT: }
+// CHECK-NEXT: func.func @selections(%x: !layout.tensor<N x 100 x i32>) {
+// CHECK-NEXT:   %0, %1 = kernel.top_k(%x) smallest unsigned : !layout.tensor<N x 7 x i32>, !layout.tensor<N x 7 x i64>
+// CHECK-NEXT:   %2 = kernel.count_nonzero(%x) : !layout.tensor<1 x i64>
+// CHECK-NEXT:   %3 = kernel.nonzero(%x) : !layout.tensor<2 x found x i64>
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }

@@ -15,6 +15,8 @@ func.func @main(%x: !graph.tensor<N x f32> {lamina.name = "x"}) -> (!graph.tenso
 
 func.func @main(%x: !graph.tensor<N x f32>) -> (!graph.tensor<1 x found x i64>, !graph.tensor<N x f32>, !graph.tensor<2 x i64>) {
   %0 = graph.relu %x : !graph.tensor<N x f32>
+  %n = graph.count_nonzero %0 : (!graph.tensor<N x f32>) -> !graph.tensor<1 x i64>
+  %b = graph.bind_sizes %n : (!graph.tensor<1 x i64>) -> !graph.tensor<found x i1>
   %1 = graph.nonzero %0 : (!graph.tensor<N x f32>) -> !graph.tensor<1 x found x i64>
   %2 = graph.add %1, %1 : !graph.tensor<1 x found x i64>
   %3 = graph.exp %0 : !graph.tensor<N x f32>
@@ -50,20 +52,22 @@ func.func @main(%c: !graph.tensor<i1>, %x: !graph.tensor<8 x f32>) -> !graph.ten
 // CHECK-NEXT:   func.return %1 : !graph.tensor<N x f32>
 // CHECK-NEXT: }
 // CHECK:      func.func @main(%x: !graph.tensor<N x f32>) -> (!graph.tensor<1 x found x i64>, !graph.tensor<N x f32>, !graph.tensor<2 x i64>) {
-// CHECK-NEXT:   %0, %1 = func.call @segment0(%x) : (!graph.tensor<N x f32>) -> (!graph.tensor<N x f32>, !graph.tensor<N x f32>)
-// CHECK-NEXT:   %2 = graph.nonzero %0 : (!graph.tensor<N x f32>) -> !graph.tensor<1 x found x i64>
-// CHECK-NEXT:   %3, %4 = func.call @segment1(%2) : (!graph.tensor<1 x found x i64>) -> (!graph.tensor<1 x found x i64>, !graph.tensor<2 x i64>)
-// CHECK-NEXT:   func.return %3, %1, %4 : !graph.tensor<1 x found x i64>, !graph.tensor<N x f32>, !graph.tensor<2 x i64>
+// CHECK-NEXT:   %0, %n, %1 = func.call @segment0(%x) : (!graph.tensor<N x f32>) -> (!graph.tensor<N x f32>, !graph.tensor<1 x i64>, !graph.tensor<N x f32>)
+// CHECK-NEXT:   %b = graph.bind_sizes %n : (!graph.tensor<1 x i64>) -> !graph.tensor<found x i1>
+// CHECK-NEXT:   %2, %3 = func.call @segment1(%0) : (!graph.tensor<N x f32>) -> (!graph.tensor<1 x found x i64>, !graph.tensor<2 x i64>)
+// CHECK-NEXT:   func.return %2, %1, %3 : !graph.tensor<1 x found x i64>, !graph.tensor<N x f32>, !graph.tensor<2 x i64>
 // CHECK-NEXT: }
-// CHECK:      func.func @segment0(%x: !graph.tensor<N x f32>) -> (!graph.tensor<N x f32>, !graph.tensor<N x f32>) {
+// CHECK:      func.func @segment0(%x: !graph.tensor<N x f32>) -> (!graph.tensor<N x f32>, !graph.tensor<1 x i64>, !graph.tensor<N x f32>) {
 // CHECK-NEXT:   %0 = graph.relu %x : !graph.tensor<N x f32>
+// CHECK-NEXT:   %n = graph.count_nonzero %0 : (!graph.tensor<N x f32>) -> !graph.tensor<1 x i64>
 // CHECK-NEXT:   %1 = graph.exp %0 : !graph.tensor<N x f32>
-// CHECK-NEXT:   func.return %0, %1 : !graph.tensor<N x f32>, !graph.tensor<N x f32>
+// CHECK-NEXT:   func.return %0, %n, %1 :
 // CHECK-NEXT: }
-// CHECK:      func.func @segment1(%0: !graph.tensor<1 x found x i64>) -> (!graph.tensor<1 x found x i64>, !graph.tensor<2 x i64>) {
-// CHECK-NEXT:   %1 = graph.add %0, %0 : !graph.tensor<1 x found x i64>
-// CHECK-NEXT:   %2 = graph.dim_values [found, N] : !graph.tensor<2 x i64>
-// CHECK-NEXT:   func.return %1, %2 : !graph.tensor<1 x found x i64>, !graph.tensor<2 x i64>
+// CHECK:      func.func @segment1(%0: !graph.tensor<N x f32>) -> (!graph.tensor<1 x found x i64>, !graph.tensor<2 x i64>) {
+// CHECK-NEXT:   %1 = graph.nonzero %0 : (!graph.tensor<N x f32>) -> !graph.tensor<1 x found x i64>
+// CHECK-NEXT:   %2 = graph.add %1, %1 : !graph.tensor<1 x found x i64>
+// CHECK-NEXT:   %3 = graph.dim_values [found, N] : !graph.tensor<2 x i64>
+// CHECK-NEXT:   func.return %2, %3 : !graph.tensor<1 x found x i64>, !graph.tensor<2 x i64>
 // CHECK-NEXT: }
 // CHECK:      func.func @main(%c: !graph.tensor<i1>, %x: !graph.tensor<8 x f32>) -> !graph.tensor<8 x f32> {
 // CHECK-NEXT:   %w = graph.constant @w : !graph.tensor<8 x f32>

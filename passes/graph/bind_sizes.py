@@ -1,0 +1,70 @@
+"""Finds the sizes that depend on data before the operations that have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, i1
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+
+from ...dialects.graph import BindSizesOp, CountNonzeroOp, NonzeroOp, ReshapeOp, TopKOp
+from ...dialects.graph.types import GraphTensorType
+from ...dialects.shape import Dim
+from .rewriting import Rewriter, graph_blocks, type_of
+
+
+@dataclass(frozen=True)
+class GraphBindSizesPass(ModulePass):
+    """What has a size that depends on data gets that size from a count, so that it is compiled like anything else.
+
+    before::
+
+        %0 = graph.nonzero %x : (!graph.tensor<N x f32>) -> !graph.tensor<1 x found x i64>
+
+    after::
+
+        %1 = graph.count_nonzero %x : (!graph.tensor<N x f32>) -> !graph.tensor<1 x i64>
+        %2 = graph.bind_sizes %1 : (!graph.tensor<1 x i64>) -> !graph.tensor<found x i1>
+        %0 = graph.nonzero %x : (!graph.tensor<N x f32>) -> !graph.tensor<1 x found x i64>
+
+    Counting is compiled, too; the host does no more than to read the count.
+    """
+
+    name = "graph-bind-sizes"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        rewriter = Rewriter(ctx)
+        origins: dict[Operation, str] = ctx.origins  # pyright: ignore[reportAttributeAccessIssue]
+        for block in list(graph_blocks(op)):
+            for operation in list(block.ops):
+                rule = _RULES.get(type(operation))
+                if rule and (bind := rule(rewriter, operation)):
+                    origins[bind] = origins.get(operation, "")
+
+
+def _bind(rewriter: Rewriter, before: Operation, sizes: SSAValue, dims: Sequence[Dim]) -> Operation:
+    """Before an operation; gives what binds."""
+    if type_of(sizes).dims != (len(dims),):
+        flat = type_of(sizes).with_dims([len(dims)])
+        sizes = rewriter.insert(before, ReshapeOp([sizes], [flat]))
+    bind = BindSizesOp([sizes], [GraphTensorType.of(dims, i1)])
+    rewriter.insert(before, bind)
+    return bind
+
+
+def _nonzero(rewriter: Rewriter, op: NonzeroOp) -> Operation:
+    count = rewriter.insert(op, CountNonzeroOp([op.x]))
+    return _bind(rewriter, op, count, [type_of(op.result).dims[1]])
+
+
+def _topk(rewriter: Rewriter, op: TopKOp) -> Operation | None:
+    """How many are wanted may be known."""
+    if op.computed:
+        return _bind(rewriter, op, op.k, [type_of(op.top).dims[op.axis]])
+    return None
+
+
+_RULES: dict[type[Operation], Callable] = {NonzeroOp: _nonzero, TopKOp: _topk}

@@ -1,0 +1,27 @@
+// RUN: lamina-opt %s -p graph-bind-sizes --split-input-file | filecheck %s
+
+// What is found is counted first.
+
+func.func @main(%x: !graph.tensor<N x f32>) -> !graph.tensor<1 x found x i64> {
+  %0 = graph.nonzero %x : (!graph.tensor<N x f32>) -> !graph.tensor<1 x found x i64>
+  func.return %0 : !graph.tensor<1 x found x i64>
+}
+
+// CHECK:      %0 = graph.count_nonzero %x : (!graph.tensor<N x f32>) -> !graph.tensor<1 x i64>
+// CHECK-NEXT: %1 = graph.bind_sizes %0 : (!graph.tensor<1 x i64>) -> !graph.tensor<found x i1>
+// CHECK-NEXT: %2 = graph.nonzero %x : (!graph.tensor<N x f32>) -> !graph.tensor<1 x found x i64>
+
+// -----
+
+// A number of elements that is computed is read; one that is known in terms of sizes needs nothing.
+
+func.func @main(%x: !graph.tensor<4 x N x f32>, %k: !graph.tensor<i64>) -> (!graph.tensor<4 x most x f32>, !graph.tensor<4 x N x i64>) {
+  %0, %1 = graph.topk %x, %k axis 1 computed : (!graph.tensor<4 x N x f32>, !graph.tensor<i64>) -> (!graph.tensor<4 x most x f32>, !graph.tensor<4 x most x i64>)
+  %2, %3 = graph.topk %x, %k axis 1 : (!graph.tensor<4 x N x f32>, !graph.tensor<i64>) -> (!graph.tensor<4 x N x f32>, !graph.tensor<4 x N x i64>)
+  func.return %0, %3 : !graph.tensor<4 x most x f32>, !graph.tensor<4 x N x i64>
+}
+
+// CHECK:      %0 = graph.reshape %k : (!graph.tensor<i64>) -> !graph.tensor<1 x i64>
+// CHECK-NEXT: %1 = graph.bind_sizes %0 : (!graph.tensor<1 x i64>) -> !graph.tensor<most x i1>
+// CHECK-NEXT: %2, %3 = graph.topk %x, %k axis 1 computed
+// CHECK-NEXT: %4, %5 = graph.topk %x, %k axis 1 :
