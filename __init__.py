@@ -10,8 +10,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .as_onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
     from .compiler import compile
     from .quantization.quantize import Quantized, quantize
+    from .replacement import replace_onnxruntime
     from .runtime.errors import (
         ExecutionError,
         FileFormatError,
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
         TargetMismatchError,
     )
     from .runtime.executable import Executable, load
-    from .session import GraphOptimizationLevel, InferenceSession, SessionOptions, replace_onnxruntime
 
 __version__ = "0.1.0"
 
@@ -33,10 +34,10 @@ _EXPORTS = {
     "quantize": ".quantization.quantize",
     "Quantized": ".quantization.quantize",
     "Executable": ".runtime.executable",
-    "InferenceSession": ".session",
-    "SessionOptions": ".session",
-    "GraphOptimizationLevel": ".session",
-    "replace_onnxruntime": ".session",
+    "InferenceSession": ".as_onnxruntime",
+    "SessionOptions": ".as_onnxruntime",
+    "GraphOptimizationLevel": ".as_onnxruntime",
+    "replace_onnxruntime": ".replacement",
     "LaminaError": ".runtime.errors",
     "InputError": ".runtime.errors",
     "ProgramError": ".runtime.errors",

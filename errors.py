@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .runtime.errors import LaminaError
+from .runtime.errors import FileFormatError, LaminaError
 
 if TYPE_CHECKING:
     from xdsl.ir import Operation
@@ -62,6 +62,10 @@ class InvalidModelError(ModelError, ValueError):
     """The model contradicts ONNX's rules or itself."""
 
 
+class UnreadableModelError(InvalidModelError, FileFormatError):
+    """The file or the bytes are no model of ONNX at all."""
+
+
 class UnsupportedOperatorError(ModelError, NotImplementedError):
     """The model uses an operator, or a case of one, that cannot be imported."""
 
@@ -104,6 +108,7 @@ __all__ = [
     "OperationError",
     "Problem",
     "UnknownDimensionError",
+    "UnreadableModelError",
     "UnsupportedOperatorError",
     "problem_error",
 ]

@@ -9,6 +9,10 @@ from typing import Any
 import onnx
 from google.protobuf.message import Message
 
+LATEST_VERSION = 2**63 - 1
+"""What onnxruntime says of a model that does not tell its version."""
+FIRST_WITH_WEIGHTS_ALONE = 4
+
 
 def model_metadata(model: onnx.ModelProto) -> dict[str, Any]:
     """``Program.metadata`` of a model."""
@@ -18,9 +22,25 @@ def model_metadata(model: onnx.ModelProto) -> dict[str, Any]:
         "domain": model.domain,
         "description": model.doc_string,
         "graph_description": model.graph.doc_string,
-        "version": model.model_version,
+        "version": model.model_version if model.HasField("model_version") else LATEST_VERSION,
         "custom": {entry.key: entry.value for entry in model.metadata_props},
+        "overridable": _overridable(model),
     }
+
+
+def _overridable(model: onnx.ModelProto) -> list[list[Any]]:
+    """Name, dtype and shape of the weights that are inputs, too, so that a run may be given others.
+
+    Before version 4 of the format all weights were inputs, and none of them was meant to be given.
+    """
+    if model.ir_version < FIRST_WITH_WEIGHTS_ALONE:
+        return []
+    inputs = {value.name for value in model.graph.input}
+    return [
+        [tensor.name, onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).name, list(tensor.dims)]
+        for tensor in model.graph.initializer
+        if tensor.name in inputs
+    ]
 
 
 def external_file_names(path: Path) -> list[str]:

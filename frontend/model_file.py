@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import onnx
 
-from ..errors import InvalidModelError
+from ..errors import InvalidModelError, UnreadableModelError
 from .checks.limits import MAX_FILE_BYTES
 from .checks.validate_model import validate_model
 from .external_data import load_external_data
@@ -28,7 +28,7 @@ def load_model(source: ModelSource) -> onnx.ModelProto:
     """
     model, path = _read(source)
     if not model.HasField("graph") or not (model.graph.node or model.graph.output):
-        raise InvalidModelError(f"{_described(source)} no ONNX model: it holds no graph")
+        raise UnreadableModelError(f"{_described(source)} no ONNX model: it holds no graph")
     validate_model(model)
     if model.functions:
         model = inline_functions(model)
@@ -59,12 +59,12 @@ def _read(source: ModelSource) -> tuple[onnx.ModelProto, Path | None]:
 
 def _parsed(content: bytes, source: ModelSource) -> onnx.ModelProto:
     if not content:
-        raise InvalidModelError(f"{_described(source)} no ONNX model: there are no bytes in it")
+        raise UnreadableModelError(f"{_described(source)} no ONNX model: there are no bytes in it")
     model = onnx.ModelProto()
     try:
         model.ParseFromString(content)
     except Exception as error:  # protobuf's implementations differ in what they raise.
-        raise InvalidModelError(f"{_described(source)} no ONNX model, or damaged: {error}") from error
+        raise UnreadableModelError(f"{_described(source)} no ONNX model, or damaged: {error}") from error
     return model
 
 

@@ -153,7 +153,7 @@ class SegmentRunner:
         observer = OBSERVER.get()
         if observer is not None:
             return observer.run(self, binding, arrays)
-        return self.run_with(binding, arrays, self._execute)
+        return self.run_with(binding, arrays, self.execute)
 
     def run_with(
         self, binding: Binding, arrays: Sequence[np.ndarray], execute: Callable[[Binding, Instance], None]
@@ -188,7 +188,8 @@ class SegmentRunner:
             binding.instances.append(instance)
         return outputs
 
-    def _execute(self, binding: Binding, instance: Instance) -> None:
+    def execute(self, binding: Binding, instance: Instance) -> None:
+        """Runs all stages of an instance, on as many threads as pay."""
         if binding.participants == 1:
             self.image.run(None, instance.records_address, len(binding.record_stages), 1)
         else:

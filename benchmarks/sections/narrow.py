@@ -19,7 +19,7 @@ from ...cli.timing import measure_in_turn
 from ...compiler import compile_module, import_for
 from ...machines import host_target
 from ...pipeline import PipelineOptions, compile_through, phase_named, run_phase
-from ...session import Executable
+from ...runtime.executable import Executable
 from ..one_kernel import model_of
 from ..peak import peak
 from .speed import open_session

@@ -16,7 +16,7 @@ class BuildRuntime(build_py):
 
     def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:
         modules = super().find_package_modules(package, package_dir)
-        return [module for module in modules if package != "lamina" or module[1] in ("__init__", "session")]
+        return [module for module in modules if package != "lamina" or module[1] in ("__init__", "replacement")]
 
 
 setup(
