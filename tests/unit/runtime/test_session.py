@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import types
@@ -169,8 +170,9 @@ def test_the_public_names_are_there() -> None:
         lamina.nonsense  # noqa: B018
 
 
-def test_importing_is_fast() -> None:
-    """Both what a program sees of the import, and what it costs beside NumPy's, in processor time."""
+def test_importing_is_fast(tmp_path) -> None:
+    """Both what a program sees of the import, and what it costs beside NumPy's, in processor time, once it is compiled
+    to bytecode, as what is installed is."""
     script = """
 import time
 begin = time.process_time()
@@ -181,8 +183,10 @@ begin = time.process_time()
 lamina.InferenceSession
 print(max(public, time.process_time() - begin))
 """
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    command = [sys.executable, "-c", script]
     times = [
-        float(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout)
-        for _ in range(3)
+        float(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout)
+        for _ in range(4)
     ]
     assert min(times) < 0.15
