@@ -16,6 +16,10 @@ from .values import NativeValue, OrtValue
 _HINT = "Please fix either the inputs/outputs or the model."
 
 
+class NoDictionaryError(InputError, AttributeError):
+    """The feeds are no dictionary."""
+
+
 class MissingInputError(InputError):
     """An input that the model needs is not among the feeds."""
 
@@ -34,7 +38,8 @@ def explained(error: LaminaError, inputs: Sequence[NodeArg], feeds: Any) -> Exce
     if not isinstance(error, InputError):
         return translated(error)
     if not isinstance(feeds, Mapping):
-        return failure(InvalidArgument, f"the feeds must be a dictionary, got a {type(feeds).__name__}", InputError)
+        message = f"feeds: expected arrays by name in a dictionary, got a {type(feeds).__name__}"
+        return failure(InvalidArgument, message, NoDictionaryError)
     return _wrong_name(inputs, feeds) or _wrong_value(inputs, feeds) or translated(error)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..runtime.binding import Binding
-from ..runtime.errors import LaminaError
+from ..runtime.errors import InputError, LaminaError
 from ..runtime.executable import Executable
 from ..runtime.inspection import observed_by
 from ..runtime.segment import SegmentRunner
@@ -139,6 +139,8 @@ class NativeSession:
         """All outputs by name."""
         executable = self.executable
         try:
+            if not isinstance(feeds, Mapping):
+                raise InputError("no dictionary")
             if any(isinstance(value, NativeValue) or hasattr(value, "_ortvalue") for value in feeds.values()):
                 feeds = {name: plain(value, self._dtypes.get(name)) for name, value in feeds.items()}
             if run_options is None and not self._overridable and self._trace is None:
