@@ -353,6 +353,11 @@ def _getelementptr(function: _FunctionText, op: Operation) -> str:
     return f"getelementptr {inbounds}{type_text(op.elem_type)}, {function.typed(op.ptr)}, {', '.join(indices)}"
 
 
+def _element_pointers(function: _FunctionText, op: Operation) -> str:
+    assert isinstance(op, llvmx.ElementPointersOp)
+    return f"getelementptr {type_text(op.elem_type)}, {function.typed(op.base)}, {function.typed(op.places)}"
+
+
 def _alloca(function: _FunctionText, op: Operation) -> str:
     assert isinstance(op, llvm.AllocaOp)
     alignment = f", align {op.alignment.value.data}" if op.alignment is not None else ""
@@ -487,6 +492,7 @@ _WRITERS: dict[type[Operation], Writer] = {
     llvm.ExtractValueOp: _extract_value,
     llvm.InsertValueOp: _insert_value,
     llvm.GEPOp: _getelementptr,
+    llvmx.ElementPointersOp: _element_pointers,
     llvm.AllocaOp: _alloca,
     llvm.LoadOp: _load,
     llvm.StoreOp: _store,

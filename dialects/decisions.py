@@ -37,6 +37,7 @@ from .operand_layouts import depth_axes, lies_along, panel_depth, panel_width
 from .selection_decisions import SELECTION_KINDS
 from .shape import Dim
 from .storage import element_bytes
+from .tree_decisions import TreeEnsemble
 from .window_rows import WindowRows, last_words_bytes
 from .winograd import tile_of, transforms, winograd_scratch
 
@@ -577,6 +578,7 @@ KINDS: Mapping[str, type[Decisions]] = {
     "kernel.pool": Pool,
     "kernel.lstm": Lstm,
     **SELECTION_KINDS,
+    "kernel.tree_ensemble": TreeEnsemble,
     "kernel.dim_values": Decisions,
     "kernel.range": Decisions,
 }

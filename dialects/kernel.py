@@ -47,6 +47,7 @@ from .kernel_operation import IntegerList, KernelOp, YieldOp
 from .kernel_selections import SELECTIONS
 from .layout import TensorType
 from .shape import Dim
+from .tree_kernel import TreeEnsembleOp
 from .winograd import tile_of, weight_planes
 
 _NARROW = (i8, i16)
@@ -543,6 +544,7 @@ KERNELS: list[type[Operation]] = [
     LstmOp,
     *INDEXING,
     *SELECTIONS,
+    TreeEnsembleOp,
 ]
 
 KernelDialect = Dialect("kernel", [YieldOp, ConstantOp, *KERNELS])

@@ -50,6 +50,7 @@ OPERANDS: dict[str, tuple[int, ...]] = {
     "dim_values": (0,),
     "range": (2,),
     "lstm": (4,),
+    "tree_ensemble": (5,),
 }
 """How many operands a kernel takes: one where it does not say otherwise; map and concat take any number."""
 
@@ -60,6 +61,7 @@ WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("reduce", "kind"): ("sum", "mean", "max", "min", "prod"),
     ("arg_reduce", "kind"): ("max", "min"),
     ("pool", "kind"): ("max", "average"),
+    ("tree_ensemble", "kind"): ("sum", "min", "max"),
     ("pad", "mode"): ("constant", "edge", "reflect", "wrap"),
     ("resize", "mode"): ("nearest", "linear"),
     ("scatter_elements", "reduction"): ("none", "add", "mul", "max", "min"),
@@ -395,6 +397,16 @@ def _nonzero(op: Kernel) -> Shape:
     return (max(x.rank, 1), result.dims[-1] if result.rank else 0)
 
 
+def _tree_ensemble(op: Kernel) -> Shape:
+    x, thresholds, words, weights, roots = (op.in_type(index) for index in range(5))
+    if (x.rank, weights.rank, roots.rank) != (2, 2, 2):
+        raise VerifyException("C3: x, weights and roots must have two axes")
+    nodes = weights.dims[0]
+    for type_, what in ((thresholds, "thresholds"), (words, "words")):
+        _require_shape(type_, (nodes,), what)
+    return (x.dims[0], dims.multiply(roots.dims[0], weights.dims[1]))
+
+
 _RULES: dict[str, Callable[[Kernel], Shape]] = {
     "conv": _conv,
     "gemm": _gemm,
@@ -422,4 +434,5 @@ _RULES: dict[str, Callable[[Kernel], Shape]] = {
     "top_k": _top_k,
     "count_nonzero": _count_nonzero,
     "nonzero": _nonzero,
+    "tree_ensemble": _tree_ensemble,
 }

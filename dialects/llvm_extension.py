@@ -18,7 +18,7 @@ from xdsl.dialects.builtin import (
     i1,
     i64,
 )
-from xdsl.dialects.llvm import FastMathAttr, FCmpPredicateFlag
+from xdsl.dialects.llvm import FastMathAttr, FCmpPredicateFlag, LLVMPointerType
 from xdsl.ir import Attribute, Dialect, Operation, ParametrizedAttribute, SSAValue, TypeAttribute
 from xdsl.irdl import (
     AnyAttr,
@@ -191,6 +191,34 @@ class PoisonOp(IRDLOperation):
         super().__init__(result_types=[result_type])
 
 
+@irdl_op_definition
+class ElementPointersOp(IRDLOperation):
+    """Where elements of an array at as many places lie: a getelementptr with a vector of indices."""
+
+    name = "llvmx.element_pointers"
+    base = operand_def(LLVMPointerType)
+    places = operand_def(VectorType.constr(SignlessIntegerConstraint))
+    elem_type = prop_def(Attribute)
+    result = result_def(VectorType.constr(AnyAttr()))
+
+    assembly_format = (
+        "$base `[` $places `]` `of` $elem_type attr-dict `:` type($base) `,` type($places) `->` type($result)"
+    )
+    traits = traits_def(Pure())
+
+    def __init__(self, base: SSAValue, places: SSAValue, elem_type: Attribute):
+        lanes = _lanes(places.type)
+        assert lanes is not None
+        super().__init__(
+            operands=[base, places],
+            properties={"elem_type": elem_type},
+            result_types=[VectorType(LLVMPointerType(), [lanes])],
+        )
+
+    def verify_(self) -> None:
+        _same_lanes(self.places.type, self.result.type)
+
+
 class LLVMCastOperation(IRDLOperation):
     """A conversion lane by lane."""
 
@@ -256,6 +284,7 @@ LLVMExtension = Dialect(
         ExtractElementOp,
         InsertElementOp,
         PoisonOp,
+        ElementPointersOp,
         UIToFPOp,
         FPToSIOp,
         FPToUIOp,

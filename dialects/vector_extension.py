@@ -11,11 +11,13 @@ from xdsl.dialects.builtin import (
     IndexType,
     IntegerAttr,
     IntegerType,
+    MemRefType,
     SignlessIntegerConstraint,
     StringAttr,
     VectorType,
     i1,
     i32,
+    i64,
 )
 from xdsl.ir import Attribute, Dialect, Operation, SSAValue
 from xdsl.irdl import (
@@ -130,6 +132,44 @@ class CmpiOp(_CompareOp):
 
     name = "vectorx.cmpi"
     PREDICATES: ClassVar = tuple(arith.CMPI_COMPARISON_OPERATIONS)
+
+
+@irdl_op_definition
+class GatherOp(IRDLOperation):
+    """Elements of flat memory at as many places: `vectorx.gather %memory, %places : memref<?xf32>, vector<64xi32>`.
+
+    As MLIR's `vector.gather`, without a mask. C1: the memory has one dimension; places are i32 or i64.
+    """
+
+    name = "vectorx.gather"
+    base = operand_def(MemRefType)
+    places = operand_def(VectorType)
+    result = result_def(VectorType)
+
+    def __init__(self, base: SSAValue, places: SSAValue):
+        assert isinstance(base.type, MemRefType) and isinstance(places.type, VectorType)
+        result = vector_type(base.type.element_type, places.type.get_shape())
+        super().__init__(operands=[base, places], result_types=[result])
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_list(self.operands, printer.print_ssa_value)
+        printer.print_string(" : ")
+        printer.print_list([operand.type for operand in self.operands], printer.print_attribute)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> GatherOp:
+        base = parser.parse_unresolved_operand()
+        parser.parse_punctuation(",")
+        places = parser.parse_unresolved_operand()
+        parser.parse_punctuation(":")
+        types = parser.parse_comma_separated_list(parser.Delimiter.NONE, parser.parse_type)
+        return cls(*parser.resolve_operands([base, places], types, parser.pos))
+
+    def verify_(self) -> None:
+        assert isa(self.base.type, MemRefType) and isa(self.places.type, VectorType)
+        if self.base.type.get_num_dims() != 1 or self.places.type.element_type not in (i32, i64):
+            raise VerifyException(f"C1: {self.base.type} at {self.places.type}, expected one dimension, and i32 or i64")
 
 
 @irdl_op_definition
@@ -347,6 +387,7 @@ VectorExtension = Dialect(
     "vectorx",
     [
         DotOp,
+        GatherOp,
         RemfOp,
         GeluOp,
         TanhGeluOp,

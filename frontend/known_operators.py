@@ -26,7 +26,8 @@ def unknown_operator(domain: str, operator: str, opset: int) -> tuple[str, str] 
     if find_converter(domain, operator, opset) is not None:
         return None
     if domain == _CLASSICAL:
-        return f"operators of {domain} (trees, scalers, encoders) cannot be compiled", "run this part outside the model"
+        suggestion = _suggestion(operator, registered_operators(domain))
+        return f"this operator of {domain} cannot be compiled", suggestion or "run this part outside the model"
     schema = _schema(domain, operator, opset)
     if schema is not None:
         if schema.has_function or schema.has_context_dependent_function:

@@ -292,6 +292,15 @@ def _lstm(run: KernelInterpreter, op: k.LstmOp, operands: _Arrays) -> _Arrays:
     return [all_h, h, c]
 
 
+def _tree_ensemble(run: KernelInterpreter, op: k.TreeEnsembleOp, operands: _Arrays) -> _Arrays:
+    x, thresholds, words, weights, roots = operands
+    bits, plain = op.get("feature_bits"), words & np.iinfo(words.dtype).max
+    feature = (plain & (1 << bits) - 1).astype(np.int32)
+    features = np.where(words < 0, ~feature, feature)
+    children = (np.arange(len(words)) + (plain >> bits)).astype(np.int32)
+    return evaluate("tree_ensemble", [x, thresholds, features, children, weights, roots], {"aggregate": op.get("kind")})
+
+
 _KERNELS: dict[type[k.KernelOp], _Kernel] = {
     k.ConvOp: _conv,
     k.GemmOp: _gemm,
@@ -316,4 +325,5 @@ _KERNELS: dict[type[k.KernelOp], _Kernel] = {
     k.CumulativeSumOp: _cumulative_sum,
     k.LstmOp: _lstm,
     **SELECTIONS,
+    k.TreeEnsembleOp: _tree_ensemble,
 }

@@ -84,6 +84,12 @@ def _element(memory: np.ndarray, place: int) -> Any:
     return memory[place]
 
 
+def _gathered(memory: np.ndarray, start: int, places: np.ndarray) -> np.ndarray:
+    if places.size and start + int(places.min()) < 0:
+        raise IndexError(f"element {start + int(places.min())} lies before the memory")
+    return memory[start + places.astype(np.int64)]
+
+
 def _typed_memory(memory: np.ndarray, shift: int, dtype: np.dtype) -> np.ndarray:
     """The buffer of another type that begins at a byte of ``memory``."""
     if shift < 0:

@@ -24,6 +24,7 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Block, Operation, SSAValue
 
+from ..dialects import vector_extension as vectorx
 from ..dialects.calling_convention import SHARE_PARAMETERS
 from ..dialects.matrix_tiles import TileLoadOp, TileStoreOp, TileType
 from ..dialects.parallel import FirstTurnOp, ForallOp, InParallelOp, OwnPartOp
@@ -421,6 +422,11 @@ def _vector_load(t: _Translation, op: vector.LoadOp) -> None:
         t.write(f"{result} = _load({view.memory}, {start}, {t.tile(shape, strides)})", op)
 
 
+def _gather(t: _Translation, op: vectorx.GatherOp) -> None:
+    view = t.views[op.base]
+    t.write(f"{t.name(op.result)} = _gathered({view.memory}, {t.address(view, [])}, {t.name(op.places)})", op)
+
+
 def _vector_store(t: _Translation, op: vector.StoreOp) -> None:
     view, shape = t.views[op.base], cast(VectorType, op.vector.type).get_shape()
     strides = view.strides[len(view.strides) - len(shape) :]
@@ -519,6 +525,7 @@ _WRITERS: dict[type[Operation], _Writer] = {
     memref.LoadOp: _element_load,
     memref.StoreOp: _element_store,
     vector.LoadOp: _vector_load,
+    vectorx.GatherOp: _gather,
     vector.StoreOp: _vector_store,
     vector.MaskedLoadOp: _masked_load,
     vector.MaskedStoreOp: _masked_store,

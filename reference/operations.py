@@ -26,6 +26,7 @@ from .reductions import REDUCTIONS
 from .sampling import SAMPLING
 from .selections import SELECTIONS
 from .text import TEXT
+from .trees import TREES
 
 REFERENCE: dict[str, Operation] = {
     **ELEMENTWISE,
@@ -39,6 +40,7 @@ REFERENCE: dict[str, Operation] = {
     **RECURRENT,
     **TEXT,
     **SELECTIONS,
+    **TREES,
 }
 
 # Operations that read the attributes 'shape' and 'dtype' of their (only) result.

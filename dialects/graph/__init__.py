@@ -110,6 +110,7 @@ from .recurrent import GruOp, LstmOp, RnnOp
 from .reductions import ArgMaxOp, ArgMinOp, CumsumOp, LayerNormOp, ReduceOp, SoftmaxOp
 from .selections import SELECTION_OPERATIONS, BindSizesOp, CountNonzeroOp
 from .text import RegexFullMatchOp, StringConcatOp, StringNormalizeOp, StringSplitOp, TfIdfOp
+from .trees import TreeEnsembleOp
 from .types import GraphTensorType, StringType
 
 Graph = Dialect(
@@ -127,6 +128,7 @@ Graph = Dialect(
         *SELECTION_OPERATIONS,
         LstmOp, GruOp, RnnOp,
         StringConcatOp, StringSplitOp, StringNormalizeOp, RegexFullMatchOp, TfIdfOp,
+        TreeEnsembleOp,
         DynamicReshapeOp, DynamicExpandOp, DynamicTileOp, DynamicSliceOp, DynamicPadOp, DynamicResizeOp,
         DynamicReduceOp, DynamicSqueezeOp, DynamicUnsqueezeOp,
         IfOp, LoopOp, YieldOp,
@@ -254,6 +256,7 @@ __all__ = [
     "TfIdfOp",
     "TopKOp",
     "TransposeOp",
+    "TreeEnsembleOp",
     "TriluOp",
     "UnaryOp",
     "UniqueOp",

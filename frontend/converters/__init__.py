@@ -23,6 +23,7 @@ from . import (
     shapes,
     spectral,
     text,
+    trees,
 )
 
 __all__ = [
@@ -48,4 +49,5 @@ __all__ = [
     "shapes",
     "spectral",
     "text",
+    "trees",
 ]

@@ -6,7 +6,7 @@ from xdsl.ir import Attribute, Operation
 
 from ...dialects import graph
 from ...dialects.graph.types import string
-from . import block_products, elementwise, indexing, linear, movement, pooling, recurrent, reductions, selections
+from . import block_products, elementwise, indexing, linear, movement, pooling, recurrent, reductions, selections, trees
 from .rules import Obstacle, Rule
 
 RULES: dict[str, Rule] = {
@@ -19,6 +19,7 @@ RULES: dict[str, Rule] = {
     **indexing.RULES,
     **recurrent.RULES,
     **selections.RULES,
+    **trees.RULES,
 }
 
 # Names of the operations that can be compiled, unless their fields or types stand in the way.

@@ -8,6 +8,8 @@ from xdsl.dialects import llvm, memref, vector
 from xdsl.dialects.builtin import DYNAMIC_INDEX, DenseArrayBase, IntegerType, MemRefType, VectorType, i1, i8
 from xdsl.ir import Attribute, Operation, SSAValue
 
+from ...dialects import llvm_extension as llvmx
+from ...dialects import vector_extension as vectorx
 from .builder import Builder, type_suffix, vector_type
 from .contractions import word_of
 from .cut_vectors import CutVector, cut_of, lanes_of
@@ -362,6 +364,30 @@ def lower_masked_store(state: State, op: Operation) -> None:
         store_piece_masked(state, piece, pointer, view.element, bits)
 
 
+def lower_gather(state: State, op: Operation) -> None:
+    """vectorx.gather: elements at places of their own, by one instruction where the machine has it."""
+    assert isinstance(op, vectorx.GatherOp)
+    view = state.view(op.base)
+    (stride,) = view.strides
+    if not (stride.is_constant and stride.constant == 1) or view.element == i1:
+        raise fail(op, "only numbers that lie side by side are gathered")
+    start = state.pointer_of(view)
+    state.bind(op.result, [_gathered(state, start, view.element, places) for places in state.tile(op.places).pieces])
+
+
+def _gathered(state: State, start: SSAValue, element: Attribute, places: SSAValue) -> SSAValue:
+    builder, lanes = state.builder, lanes_of(places)
+    if lanes == 1:
+        count = builder.cast(llvm.SExtOp, places, IntegerType(64)) if places.type != IntegerType(64) else places
+        return load_piece(state, builder.offset_pointer(start, count, element), element, 1)
+    result = vector_type(llvm_element(element), lanes)
+    pointers = llvmx.ElementPointersOp(start, places, llvm_element(element))
+    builder.block.add_op(pointers)
+    alignment = builder.constant(element_bytes(element), IntegerType(32))
+    operands = (pointers.result, alignment, builder.constant(1, i1, lanes), builder.poison(result))
+    return builder.intrinsic(f"llvm.masked.gather.{type_suffix(result)}.v{lanes}p0", operands, result)
+
+
 HANDLERS: dict[type[Operation], Handler] = {
     memref.ReinterpretCastOp: lower_reinterpret_cast,
     memref.SubviewOp: lower_subview,
@@ -375,4 +401,5 @@ HANDLERS: dict[type[Operation], Handler] = {
     vector.StoreOp: lower_vector_store,
     vector.MaskedLoadOp: lower_masked_load,
     vector.MaskedStoreOp: lower_masked_store,
+    vectorx.GatherOp: lower_gather,
 }

@@ -55,6 +55,7 @@ GENERATORS = {
     "kernel.count_nonzero": "nonzero:lower_count_nonzero",
     "kernel.nonzero": "nonzero:lower_nonzero",
     "kernel.top_k": "top_k:lower_top_k",
+    "kernel.tree_ensemble": "tree_ensemble:lower_tree_ensemble",
     "layout.convert": "movement:lower_convert",
 }
 

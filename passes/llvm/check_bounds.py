@@ -21,6 +21,7 @@ from ...runtime.violations import OFFSET_BITS, STACK
 _SPARE_BYTES = 256
 """No load or store is larger."""
 _MASKED = ("llvm.masked.load.", "llvm.masked.store.")
+_GATHER = "llvm.masked.gather."
 _TILES = {"llvm.x86.tileloadd64.internal": 3, "llvm.x86.tilestored64.internal": 3}
 """Which operand says the bytes from row to row."""
 _PROLOGUE = (llvm.ConstantOp, llvm.AllocaOp, llvmx.PoisonOp)
@@ -138,6 +139,9 @@ class _FunctionChecks:
     def _check(self, op: Operation) -> None:
         pointer = _pointer_operand(op)
         assert pointer is not None
+        if _intrinsic(op).startswith(_GATHER):
+            self._check_gather(op, pointer)
+            return
         block = Block()
         self.builder.move_to(block)
         with self.builder.scope():
@@ -149,6 +153,33 @@ class _FunctionChecks:
         op.operands[list(op.operands).index(pointer)] = checked
         if rows is not None:
             op.operands[_TILES[_intrinsic(op)]] = rows
+
+    def _check_gather(self, op: Operation, pointers: SSAValue) -> None:
+        """Switches lanes off that lie elsewhere."""
+        made = pointers.owner
+        assert isinstance(made, llvmx.ElementPointersOp) and isinstance(pointers.type, VectorType)
+        builder, lanes = self.builder, pointers.type.get_shape()[0]
+        origin, block = self._origin(made.base), Block()
+        builder.move_to(block)
+        with builder.scope():
+            address = builder.emit(llvm.PtrToIntOp, (made.base,), i64)
+            start = builder.splat(builder.int_binary(llvm.SubOp, address, origin.base), lanes)
+            element, size = builder.constant(_bytes(made.elem_type), i64, lanes), builder.splat(origin.size, lanes)
+            is_wide = made.places.type.element_type == i64  # pyright: ignore[reportAttributeAccessIssue]
+            places = made.places if is_wide else builder.cast(llvm.SExtOp, made.places, i64)
+            at = builder.int_binary(llvm.AddOp, start, builder.int_binary(llvm.MulOp, places, element))
+            begins = builder.icmp("ult", at, size)
+            ends = builder.icmp("uge", builder.int_binary(llvm.SubOp, size, at), element)
+            inside = builder.int_binary(llvm.AndOp, begins, ends)
+            none = builder.constant(0, i64, lanes)
+            most = builder.select(inside, none, builder.int_binary(llvm.OrOp, at, builder.constant(1, i64, lanes)))
+            worst = builder.intrinsic(f"llvm.vector.reduce.umax.v{lanes}i64", (most,), i64)
+            place = builder.int_binary(llvm.AndOp, worst, self._constant((1 << OFFSET_BITS) - 1))
+            report = builder.int_binary(llvm.OrOp, place, origin.tag)
+            is_fine = builder.icmp("eq", worst, self._constant(0))
+            builder.store(report, builder.select(is_fine, self.spare, self.status), SLOT_BYTES)
+        _insert_before(block, op)
+        op.operands[2] = inside
 
     def _checked_pointer(self, op: Operation, pointer: SSAValue) -> tuple[SSAValue, SSAValue]:
         """Where the access goes, and whether that is where it was to go."""
@@ -225,6 +256,8 @@ def _pointer_operand(op: Operation) -> SSAValue | None:
     """The pointer of what reads or writes memory."""
     if isinstance(op, llvm.LoadOp | llvm.StoreOp):
         return op.ptr
+    if _intrinsic(op).startswith(_GATHER):
+        return op.operands[0]
     if _intrinsic(op).startswith(_MASKED) or _row_stride(op) is not None:
         return next(operand for operand in op.operands if operand.type == POINTER)
     return None

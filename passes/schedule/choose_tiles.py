@@ -33,7 +33,7 @@ from ...dialects.decisions import (
     kind_of,
     widens,
 )
-from ...dialects.kernel import BlockGemmOp, ConvOp, GemmOp, KernelOp
+from ...dialects.kernel import BlockGemmOp, ConvOp, GemmOp, KernelOp, TreeEnsembleOp
 from ...dialects.layout import TensorType
 from ...dialects.layout_algebra import Layout
 from ...dialects.operand_layouts import panel_depth, panel_width
@@ -41,6 +41,7 @@ from ...dialects.schedule import StageOp
 from ...dialects.selection_decisions import SELECTION_KINDS, Selection, key_bits
 from ...dialects.shape import Dim
 from ...dialects.storage import element_bytes
+from ...dialects.tree_decisions import TreeEnsemble, even_levels
 from ...dialects.window_rows import WindowRows
 from ...dialects.winograd import tile_of, transforms
 from ...machines.atoms import GENERAL_ATOM, TILE_BAND, TILE_ROWS
@@ -180,6 +181,16 @@ def _selection(kernel: Operation, target: Target) -> Decisions:
     kind = kind_of(kernel)
     assert issubclass(kind, Selection) and isinstance(kernel, KernelOp)
     return kind(lanes=target.vector_bytes * 8 // key_bits(kernel.in_type(0).element_type))
+
+
+def _tree_ensemble(kernel: Operation, target: Target) -> Decisions:
+    """Looks are spread evenly over the depth; a block's rows take a quarter of the innermost cache."""
+    assert isinstance(kernel, TreeEnsembleOp)
+    lanes, x = _lanes(kernel, target), kernel.in_type(0)
+    levels = even_levels(kernel.get("depth"))
+    row = element_bytes(x.element_type) * _at_least(x.dims[1])
+    chosen = TreeEnsemble(lanes=lanes, levels=levels)
+    return replace(chosen, tiles=max(1, target.l1_bytes // 4 // (row * chosen.rows)))
 
 
 # --- convolutions and matrix products -------------------------------------------------------------------
@@ -502,7 +513,7 @@ _CONVOLUTIONS: dict[str, Chooser] = {
     "winograd4": _conv_winograd,
 }
 _CHOOSERS: dict[type[Decisions], Chooser] = {
-    Gemm: _gemm, BlockGemm: _block_gemm, Elements: _elements, Pool: _pool, Lstm: _lstm,
     **dict.fromkeys(SELECTION_KINDS.values(), _selection),
+    Gemm: _gemm, BlockGemm: _block_gemm, Elements: _elements, Pool: _pool, Lstm: _lstm, TreeEnsemble: _tree_ensemble,
     Lanes: _vectors, Reduction: _vectors, Rows: _vectors, Softmax: _vectors, Decisions: _nothing,
 }  # fmt: skip

@@ -31,7 +31,7 @@ REFUSED: dict[str, list[str]] = {
         "det(_.*)?", "melweightmatrix", "scan_sum",
     ],
     "classical models": [
-        "ai_onnx_ml_array_feature_extractor", "ai_onnx_ml_binarizer", "ai_onnx_ml_label(_.*)?", "ai_onnx_ml_tree(_.*)?",
+        "ai_onnx_ml_array_feature_extractor", "ai_onnx_ml_binarizer", "ai_onnx_ml_label(_.*)?",
     ],
     "training modes": [
         "batchnorm_epsilon_training_mode", "batchnorm_example_training_mode", "training(_.*)?",

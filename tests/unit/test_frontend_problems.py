@@ -167,7 +167,7 @@ def test_inputs_of_no_use_are_named_too_and_the_rest_is_looked_at() -> None:
         ("", "TensorScatter", 17, "introduced in opset 24", "for opset 24 or later"),
         ("", "Scan", 8, "as of opset 8", "for opset 9 or later"),
         ("", "RandomNormal", 17, "cannot be compiled yet", "pass them as an input"),
-        ("ai.onnx.ml", "TreeEnsemble", 5, "trees", "outside the model"),
+        ("ai.onnx.ml", "TreeEnsembl", 5, "of ai.onnx.ml", "did you mean TreeEnsemble"),
         ("com.microsoft", "SkipLayerNormalisation", 1, "of com.microsoft", "did you mean SkipLayerNormalization"),
         ("com.microsoft", "Zzz", 1, "of com.microsoft", "before onnxruntime optimises"),
         ("my", "Relu", 1, "no operator of the domain my", "has the domain ''"),

@@ -9,6 +9,7 @@
 // CHECK-NEXT: %{{.*}} = llvmx.fptosi %{{.*}} : vector<4xf32> to vector<4xi32>
 // CHECK-NEXT: %{{.*}} = llvmx.fptoui %{{.*}} : vector<4xf32> to vector<4xi8>
 // CHECK-NEXT: %{{.*}} = llvmx.uitofp %{{.*}} : vector<4xi32> to vector<4xf32>
+// CHECK:      %{{.*}} = llvmx.element_pointers %{{.*}}[%{{.*}}] of f32 : !llvm.ptr, vector<4xi32> -> vector<4x!llvm.ptr>
 %a, %b = "test.op"() : () -> (vector<4xf32>, f32)
 %0 = llvmx.fcmp "olt" %a, %a : vector<4xf32> -> vector<4xi1>
 %1 = llvmx.select %0, %a, %a : vector<4xi1>, vector<4xf32>
@@ -19,3 +20,5 @@
 %6 = llvmx.fptosi %a : vector<4xf32> to vector<4xi32>
 %7 = llvmx.fptoui %a : vector<4xf32> to vector<4xi8>
 %8 = llvmx.uitofp %6 : vector<4xi32> to vector<4xf32>
+%p = "test.op"() : () -> !llvm.ptr
+%9 = llvmx.element_pointers %p[%6] of f32 : !llvm.ptr, vector<4xi32> -> vector<4x!llvm.ptr>

@@ -15,6 +15,7 @@
 // CHECK-NEXT: %{{.*}} = vectorx.gelu %{{.*}} : vector<6x64xf32>
 // CHECK:      %{{.*}} = vectorx.tanh_gelu %{{.*}} : f32
 // CHECK:      %{{.*}} = vectorx.dot "vpdpbusd" %{{.*}}, %{{.*}}, %{{.*}} : vector<7x16xi32> into vector<7x16xi32>
+// CHECK:      %{{.*}} = vectorx.gather %{{.*}}, %{{.*}} : memref<?xf32>, vector<64xi32>
 %a = "test.op"() : () -> vector<6x64xf32>
 %0 = vectorx.cmpf olt, %a, %a : vector<6x64xf32>
 %1 = vectorx.select %0, %a, %a : vector<6x64xi1>, vector<6x64xf32>
@@ -33,3 +34,5 @@
 %13 = vectorx.tanh_gelu %b : f32
 %c = "test.op"() : () -> vector<7x16xi32>
 %14 = vectorx.dot "vpdpbusd" %c, %c, %c : vector<7x16xi32> into vector<7x16xi32>
+%d, %e = "test.op"() : () -> (memref<?xf32>, vector<64xi32>)
+%15 = vectorx.gather %d, %e : memref<?xf32>, vector<64xi32>

@@ -27,3 +27,9 @@
 %a, %b = "test.op"() : () -> (vector<16xi32>, vector<16xf32>)
 // CHECK: C2: sums of f32, and those of vpdpbusd are i32
 %0 = vectorx.dot "vpdpbusd" %a, %a, %b : vector<16xi32> into vector<16xf32>
+
+// -----
+
+%a, %b = "test.op"() : () -> (memref<?xf32>, vector<16xi8>)
+// CHECK: C1: memref<?xf32> at vector<16xi8>, expected one dimension, and i32 or i64
+%0 = vectorx.gather %a, %b : memref<?xf32>, vector<16xi8>
