@@ -9,7 +9,7 @@ import numpy as np
 
 from ...dialects import graph
 from ...dialects.graph.types import is_float
-from ...dialects.shape import add, ceildiv, floordiv, maximum, minimum, multiply, product, subtract
+from ...dialects.shape import add, ceildiv, floordiv, maximum, multiply, subtract
 from ..node import Node
 from ..operator_sets import MICROSOFT
 from ..registry import converter
@@ -42,17 +42,17 @@ def _same_pads(size: Dim, reach: int, stride: int, is_upper: bool) -> tuple[Dim,
     # By how much the windows' strides go beyond the axis.
     beyond = subtract(multiply(ceildiv(size, stride), stride), size)
     if isinstance(beyond, int):
-        return _shared_out(max(reach - stride + beyond, 0), is_upper)
-    begins = {_shared_out(max(reach - stride + rest, 0), is_upper)[0] for rest in range(stride)}
+        return shared_out(max(reach - stride + beyond, 0), is_upper)
+    begins = {shared_out(max(reach - stride + rest, 0), is_upper)[0] for rest in range(stride)}
     if len(begins) == 1:
         # With this one the floor of a window's count is ceil(size / stride), whatever the rest.
         (begin,) = begins
         return begin, subtract(reach - 1, begin)
     total = add(reach - stride, beyond)
-    return _shared_out(total if reach >= stride else maximum(total, 0), is_upper)
+    return shared_out(total if reach >= stride else maximum(total, 0), is_upper)
 
 
-def _shared_out(total: Dim, is_upper: bool) -> tuple[Dim, Dim]:
+def shared_out(total: Dim, is_upper: bool) -> tuple[Dim, Dim]:
     """What stands before an axis and after it; the odd one stands after it if ``is_upper``."""
     small = floordiv(total, 2)
     large = subtract(total, small)
@@ -109,114 +109,6 @@ def convolve(node: Node, operands: list[Value], pads: Sequence[Dim], **fields: o
     """A convolution, whatever its pads."""
     x, left = with_explicit_padding(node, operands[0], pads)
     return node.b.op(graph.ConvOp, x, *operands[1:], pads=left, **fields)
-
-
-@converter("ConvTranspose", several_steps=True)
-def convert_conv_transpose(node: Node) -> Value:
-    x, w, bias = node.input(0), node.input(1), node.optional(2)
-    rank, group = x.rank - 2, node.attribute("group", 1)
-    w, kernel = with_known_kernel(node, w)
-    strides = node.attribute("strides", [1] * rank)
-    dilations = node.attribute("dilations", [1] * rank)
-    output_padding = node.attribute("output_padding", [0] * rank)
-    wanted_pads = _transposed_pads(node, x, kernel, strides, dilations, output_padding)
-    pads = [pad for pad in wanted_pads if isinstance(pad, int)]
-    cut: Sequence[Dim] = []
-    if len(pads) < len(wanted_pads):
-        pads, cut = [0] * 2 * rank, wanted_pads
-    plain = kernel == strides and not any(pads) and not any(output_padding) and set(dilations) <= {1}
-    if plain and group == 1:
-        result = _patches(node, x, w, kernel)
-    else:
-        result = _through_conv(node, x, w, group, kernel, strides, pads, dilations, output_padding)
-    if cut:
-        begin, end = ([multiply(-1, pad) for pad in part] for part in (cut[:rank], cut[rank:]))
-        result = node.b.pad(result, [0, 0, *begin, 0, 0, *end])
-    if bias is None:
-        return result
-    return node.b.add(result, node.b.reshape(bias, (*bias.dims, *[1] * rank)))
-
-
-def _transposed_pads(
-    node: Node, x: Value, kernel: list[int], strides: list[int], dilations: list[int], output_padding: list[int]
-) -> Sequence[Dim]:
-    """What is cut from the full result, resolved from pads, auto_pad or output_shape."""
-    mode, rank = node.attribute("auto_pad", "NOTSET"), len(kernel)
-    wanted: Sequence[Dim] | None = node.attribute("output_shape", None)
-    if wanted is None and mode in ("NOTSET", "VALID"):
-        return node.attribute("pads", [0] * 2 * rank) if mode == "NOTSET" else [0] * 2 * rank
-    pairs = []
-    for axis in range(rank):
-        size, reach = x.dims[2 + axis], (kernel[axis] - 1) * dilations[axis] + 1
-        if wanted is None:
-            total: Dim = output_padding[axis] + reach - strides[axis]
-        else:
-            full = add(multiply(subtract(size, 1), strides[axis]), output_padding[axis] + reach)
-            total = subtract(full, wanted[len(wanted) - rank + axis])
-        # What is missing are zeros after the result, as onnxruntime has it, which negative pads give.
-        missing = minimum(total, 0)
-        begin, end = _shared_out(maximum(total, 0), mode == "SAME_UPPER")
-        pairs.append((begin, add(end, missing)))
-    return [begin for begin, _ in pairs] + [end for _, end in pairs]
-
-
-def _patches(node: Node, x: Value, w: Value, kernel: list[int]) -> Value:
-    """Kernel == stride: every input pixel gives its own patch, so a matrix product and a shuffle do it."""
-    b, rank = node.b, len(kernel)
-    batch, channels, spatial = x.dims[0], x.dims[1], x.dims[2:]
-    out_channels = w.dims[1]
-    rows = b.reshape(w, (channels, product(w.dims[1:])))
-    columns = b.reshape(x, (batch, channels, product(spatial)))
-    patches = b.matmul(rows, columns, transpose_a=True)
-    split = b.reshape(patches, (batch, out_channels, *kernel, *spatial))
-    order = [0, 1]
-    for axis in range(rank):
-        order += [2 + rank + axis, 2 + axis]
-    mixed = b.transpose(split, order)
-    return b.reshape(mixed, (batch, out_channels, *(product((s, k)) for s, k in zip(spatial, kernel))))
-
-
-def _through_conv(
-    node: Node,
-    x: Value,
-    w: Value,
-    group: int,
-    kernel: list[int],
-    strides: list[int],
-    pads: list[int],
-    dilations: list[int],
-    output_padding: list[int],
-) -> Value:
-    """Zeros put between the pixels, then a convolution with the kernel flipped and its channels swapped."""
-    b, rank = node.b, len(kernel)
-    stretched = with_zeros_between(node, x, strides)
-    channels, per_group = node.divided(w.dims[0], group), w.dims[1]
-    grouped = b.reshape(w, (group, channels, *w.dims[1:]))
-    swapped = b.transpose(grouped, [0, 2, 1, *range(3, 3 + rank)])
-    flat = b.reshape(swapped, (product((group, per_group)), channels, *kernel))
-    axes = list(range(2, 2 + rank))
-    flipped = b.slice(flat, axes, [k - 1 for k in kernel], [-1] * rank, [-1] * rank)
-    reach = [(k - 1) * d for k, d in zip(kernel, dilations)]
-    conv_pads = [r - p for r, p in zip(reach, pads[:rank])]
-    conv_pads += [r - p + extra for r, p, extra in zip(reach, pads[rank:], output_padding)]
-    return convolve(node, [stretched, flipped], strides=[1] * rank, pads=conv_pads, dilations=dilations, group=group)
-
-
-def with_zeros_between(node: Node, x: Value, strides: list[int]) -> Value:
-    """strides - 1 zeros between neighbours along each spatial axis."""
-    b = node.b
-    for index, stride in enumerate(strides):
-        if stride == 1:
-            continue
-        axis, size = 2 + index, x.dims[2 + index]
-        spread = b.unsqueeze(x, [axis + 1])
-        pads = [0] * 2 * spread.rank
-        pads[spread.rank + axis + 1] = stride - 1
-        padded = b.pad(spread, pads)
-        merged = b.reshape(padded, (*x.dims[:axis], product((size, stride)), *x.dims[axis + 1 :]))
-        # The zeros after the last pixel lie outside.
-        x = b.slice(merged, [axis], [0], [subtract(merged.dims[axis], stride - 1)])
-    return x
 
 
 @converter("MatMul")

@@ -28,7 +28,7 @@ from ...dialects.shape import (
 from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
 from ..values import Value
-from .linear import with_zeros_between
+from .conv_transpose import with_zeros_between
 
 if TYPE_CHECKING:
     from ...dialects.shape import Dim
