@@ -49,4 +49,24 @@ class NonzeroOp(SelectionOp):
     name = "kernel.nonzero"
 
 
-SELECTIONS = [TopKOp, CountNonzeroOp, NonzeroOp]
+@irdl_op_definition
+class SuppressBoxesOp(SelectionOp):
+    """The boxes of each class that remain when those overlapping a better one are dropped: graph.suppress_boxes.
+
+    ins: boxes [batches, boxes, 4], scores [batches, classes, boxes], the most boxes of a class (i64), the overlap (IoU)
+    above which one is dropped, and where it is given the score that all are above. outs: kept, counts (i64).
+    """
+
+    name = "kernel.suppress_boxes"
+    center_point_box = opt_prop_def(UnitAttr)
+    SYNTAX: ClassVar = {"center_point_box": "flag"}
+
+
+@irdl_op_definition
+class ListBoxesOp(SelectionOp):
+    """Rows [batch, class, box] (i64) of what is kept [batches, classes, most], as many of each as counts says."""
+
+    name = "kernel.list_boxes"
+
+
+SELECTIONS = [TopKOp, CountNonzeroOp, NonzeroOp, SuppressBoxesOp, ListBoxesOp]

@@ -51,10 +51,12 @@ OPERANDS: dict[str, tuple[int, ...]] = {
     "range": (2,),
     "lstm": (4,),
     "tree_ensemble": (5,),
+    "suppress_boxes": (4, 5),
+    "list_boxes": (2,),
 }
 """How many operands a kernel takes: one where it does not say otherwise; map and concat take any number."""
 
-RESULTS: dict[str, int] = {"lstm": 3, "top_k": 2}
+RESULTS: dict[str, int] = {"lstm": 3, "top_k": 2, "suppress_boxes": 2}
 """How many results a kernel has: one where it does not say otherwise."""
 
 WORDS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -407,6 +409,24 @@ def _tree_ensemble(op: Kernel) -> Shape:
     return (x.dims[0], dims.multiply(roots.dims[0], weights.dims[1]))
 
 
+def _suppress_boxes(op: Kernel) -> Shape:
+    boxes, scores, kept = op.in_type(0), op.in_type(1), op.type
+    if scores.rank != 3 or kept.rank != 3:
+        raise VerifyException(f"C3: scores have rank {scores.rank} and kept {kept.rank}, expected 3")
+    batches, classes, count = scores.dims
+    _require_shape(boxes, (batches, count, 4), "boxes")
+    _require_shape(_type(op.outs[1]), (batches, classes), "counts")
+    return (batches, classes, kept.dims[2])
+
+
+def _list_boxes(op: Kernel) -> Shape:
+    kept, counts, result = op.in_type(0), op.in_type(1), op.type
+    if kept.rank != 3:
+        raise VerifyException(f"C3: kept has rank {kept.rank}, expected 3")
+    _require_shape(counts, kept.dims[:2], "counts")
+    return (result.dims[0] if result.rank else 0, 3)
+
+
 _RULES: dict[str, Callable[[Kernel], Shape]] = {
     "conv": _conv,
     "gemm": _gemm,
@@ -435,4 +455,6 @@ _RULES: dict[str, Callable[[Kernel], Shape]] = {
     "count_nonzero": _count_nonzero,
     "nonzero": _nonzero,
     "tree_ensemble": _tree_ensemble,
+    "suppress_boxes": _suppress_boxes,
+    "list_boxes": _list_boxes,
 }

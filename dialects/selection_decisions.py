@@ -68,8 +68,30 @@ class TopK(Selection):
         return sort_scratch(key_bits(element), self.capacity(kernel))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Suppression(Selection):
+    """Boxes are sorted by score; what is kept is compared with a vector at a time."""
+
+    BOX_NUMBERS: ClassVar = 5
+    """Of a box that is kept: its corners and its area, each in an array of its own."""
+
+    def kept_bytes(self, kernel: Operation) -> Dim:
+        """Of one of these arrays, which has a vector more than is kept."""
+        return dims.multiply(dims.add(kernel.results[0].type.dims[2], self.lanes), 4)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def capacity(self, kernel: Operation) -> Dim:
+        """Boxes that are sorted, and a vector more."""
+        return dims.add(kernel.operands[1].type.dims[2], self.lanes)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def scratch(self, kernel: Operation) -> Dim | None:
+        kept = dims.multiply(self.kept_bytes(kernel), self.BOX_NUMBERS)
+        return dims.add(sort_scratch(32, self.capacity(kernel)), kept)
+
+
 SELECTION_KINDS: Mapping[str, type[Selection]] = {
     "kernel.top_k": TopK,
     "kernel.count_nonzero": Selection,
     "kernel.nonzero": Nonzero,
+    "kernel.suppress_boxes": Suppression,
+    "kernel.list_boxes": Selection,
 }

@@ -35,8 +35,19 @@ def _nonzero(run: Any, op: k.NonzeroOp, operands: _Arrays) -> _Arrays:
     return evaluate("nonzero", operands, {})
 
 
+def _suppress_boxes(run: Any, op: k.SuppressBoxesOp, operands: _Arrays) -> _Arrays:
+    shape = run.sizes(op.type.dims)
+    return evaluate("suppress_boxes", operands, {"center_point_box": op.get("center_point_box"), "shape": shape})
+
+
+def _list_boxes(run: Any, op: k.ListBoxesOp, operands: _Arrays) -> _Arrays:
+    return evaluate("list_boxes", operands, {})
+
+
 SELECTIONS: dict[Any, Callable[[Any, Any, _Arrays], _Arrays]] = {
     k.TopKOp: _top_k,
     k.CountNonzeroOp: _count_nonzero,
     k.NonzeroOp: _nonzero,
+    k.SuppressBoxesOp: _suppress_boxes,
+    k.ListBoxesOp: _list_boxes,
 }

@@ -113,48 +113,6 @@ def _unique(inputs: Arrays, attributes: Attributes) -> Arrays:
     return [distinct, first.astype(np.int64), inverse.astype(np.int64), counts.astype(np.int64)]
 
 
-def _corners(boxes: np.ndarray, center_point: bool) -> np.ndarray:
-    """Boxes as [low, low, high, high] in the two axes."""
-    if center_point:
-        centre, size = boxes[:, :2], boxes[:, 2:]
-        return np.concatenate([centre - size / 2, centre + size / 2], 1)
-    return np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], 1)
-
-
-def _overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union of one box with others."""
-    low = np.maximum(box[:2], others[:, :2])
-    high = np.minimum(box[2:], others[:, 2:])
-    shared = np.prod(np.maximum(high - low, 0), 1)
-    areas = np.prod(others[:, 2:] - others[:, :2], 1) + np.prod(box[2:] - box[:2]) - shared
-    return np.divide(shared, areas, out=np.zeros_like(shared), where=areas > 0)
-
-
-def _suppressed(boxes: np.ndarray, scores: np.ndarray, limit: int, iou: float, least: float | None) -> list[int]:
-    candidates = np.argsort(-scores, kind="stable")
-    if least is not None:
-        candidates = candidates[scores[candidates] > least]
-    kept: list[int] = []
-    while len(candidates) and len(kept) < limit:
-        best, candidates = int(candidates[0]), candidates[1:]
-        kept.append(best)
-        candidates = candidates[_overlaps(boxes[best], boxes[candidates]) <= iou]
-    return kept
-
-
-def _non_max_suppression(inputs: Arrays, attributes: Attributes) -> Arrays:
-    boxes, scores = inputs[:2]
-    limit, iou = int(inputs[2].reshape(-1)[0]), float(inputs[3].reshape(-1)[0])
-    least = float(inputs[4].reshape(-1)[0]) if len(inputs) > 4 else None
-    rows: list[tuple[int, int, int]] = []
-    for batch in range(scores.shape[0]):
-        corners = _corners(boxes[batch], attributes.get("center_point_box", False))
-        for category in range(scores.shape[1]):
-            kept = _suppressed(corners, scores[batch, category], limit, iou, least)
-            rows.extend((batch, category, box) for box in kept)
-    return [np.array(rows, np.int64).reshape(-1, 3)]
-
-
 INDEXING: dict[str, Operation] = {
     "gather": _gather,
     "gather_elements": _gather_elements,
@@ -165,5 +123,4 @@ INDEXING: dict[str, Operation] = {
     "topk": _topk,
     "nonzero": _nonzero,
     "unique": _unique,
-    "non_max_suppression": _non_max_suppression,
 }

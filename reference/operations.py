@@ -45,7 +45,18 @@ REFERENCE: dict[str, Operation] = {
 
 # Operations that read the attributes 'shape' and 'dtype' of their (only) result.
 SHAPED_BY_RESULT = frozenset(
-    {"reshape", "broadcast_to", "dim_values", "iota", "one_hot", "resize", "cast", "bitcast", "quantize"}
+    {
+        "reshape",
+        "broadcast_to",
+        "dim_values",
+        "iota",
+        "one_hot",
+        "resize",
+        "cast",
+        "bitcast",
+        "quantize",
+        "suppress_boxes",
+    }
 )
 
 

@@ -1,4 +1,4 @@
-"""What finds sizes that depend on data: graph-bind-sizes writes these operations."""
+"""What finds sizes that depend on data, and what is selected: graph-bind-sizes writes most of these operations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,67 @@ def _count_nonzero(inputs: Arrays, attributes: Attributes) -> Arrays:
     return [np.array([np.count_nonzero(inputs[0])], np.int64)]
 
 
+def _corners(boxes: np.ndarray, center_point: bool) -> np.ndarray:
+    """Boxes as [low, low, high, high] in the two axes."""
+    if center_point:
+        centre, size = boxes[:, :2], boxes[:, 2:]
+        return np.concatenate([centre - size / 2, centre + size / 2], 1)
+    return np.concatenate([np.minimum(boxes[:, :2], boxes[:, 2:]), np.maximum(boxes[:, :2], boxes[:, 2:])], 1)
+
+
+def _overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of one box with others."""
+    low = np.maximum(box[:2], others[:, :2])
+    high = np.minimum(box[2:], others[:, 2:])
+    shared = np.prod(np.maximum(high - low, 0), 1)
+    areas = np.prod(others[:, 2:] - others[:, :2], 1) + np.prod(box[2:] - box[:2]) - shared
+    return np.divide(shared, areas, out=np.zeros_like(shared), where=areas > 0)
+
+
+def _suppressed(boxes: np.ndarray, scores: np.ndarray, limit: int, iou: float, least: float | None) -> list[int]:
+    candidates = np.argsort(-scores, kind="stable")
+    candidates = candidates[~np.isnan(scores[candidates])]
+    if least is not None:
+        candidates = candidates[scores[candidates] > least]
+    kept: list[int] = []
+    while len(candidates) and len(kept) < limit:
+        best, candidates = int(candidates[0]), candidates[1:]
+        kept.append(best)
+        candidates = candidates[_overlaps(boxes[best], boxes[candidates]) <= iou]
+    return kept
+
+
+def _suppress_boxes(inputs: Arrays, attributes: Attributes) -> Arrays:
+    """Of each class what is kept, then -1; and the counts."""
+    boxes, scores = inputs[:2]
+    limit, iou = int(inputs[2].reshape(-1)[0]), float(inputs[3].reshape(-1)[0])
+    least = float(inputs[4].reshape(-1)[0]) if len(inputs) > 4 else None
+    batches, classes, _ = scores.shape
+    kept = np.full((batches, classes, attributes["shape"][2]), -1, np.int64)
+    counts = np.zeros((batches, classes), np.int64)
+    for batch in range(batches):
+        corners = _corners(boxes[batch], attributes.get("center_point_box", False))
+        for category in range(classes):
+            found = _suppressed(corners, scores[batch, category], limit, iou, least)
+            kept[batch, category, : len(found)], counts[batch, category] = found, len(found)
+    return [kept, counts]
+
+
+def _list_boxes(inputs: Arrays, attributes: Attributes) -> Arrays:
+    kept, counts = inputs
+    is_kept = np.arange(kept.shape[2]) < counts[:, :, None]
+    batch, category, _ = np.nonzero(is_kept)
+    return [np.stack([batch, category, kept[is_kept]], 1).astype(np.int64)]
+
+
+def _non_max_suppression(inputs: Arrays, attributes: Attributes) -> Arrays:
+    return _list_boxes(_suppress_boxes(inputs, {**attributes, "shape": inputs[1].shape}), {})
+
+
 SELECTIONS: dict[str, Operation] = {
     "bind_sizes": _bind_sizes,
     "count_nonzero": _count_nonzero,
+    "suppress_boxes": _suppress_boxes,
+    "list_boxes": _list_boxes,
+    "non_max_suppression": _non_max_suppression,
 }

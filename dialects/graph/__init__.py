@@ -108,7 +108,7 @@ from .pooling import AvgPoolOp, MaxPoolOp, MaxPoolWithIndicesOp, ResizeOp
 from .quantization import DequantizeOp, QuantizeOp
 from .recurrent import GruOp, LstmOp, RnnOp
 from .reductions import ArgMaxOp, ArgMinOp, CumsumOp, LayerNormOp, ReduceOp, SoftmaxOp
-from .selections import SELECTION_OPERATIONS, BindSizesOp, CountNonzeroOp
+from .selections import SELECTION_OPERATIONS, BindSizesOp, CountNonzeroOp, ListBoxesOp, SuppressBoxesOp
 from .text import RegexFullMatchOp, StringConcatOp, StringNormalizeOp, StringSplitOp, TfIdfOp
 from .trees import TreeEnsembleOp
 from .types import GraphTensorType, StringType
@@ -203,6 +203,7 @@ __all__ = [
     "LayerNormOp",
     "LessEqualOp",
     "LessOp",
+    "ListBoxesOp",
     "Log1pOp",
     "LogOp",
     "LogicalOp",
@@ -251,6 +252,7 @@ __all__ = [
     "StringSplitOp",
     "StringType",
     "SubOp",
+    "SuppressBoxesOp",
     "TanOp",
     "TanhOp",
     "TfIdfOp",

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xdsl.irdl import operand_def, result_def, traits_def
+from xdsl.irdl import operand_def, opt_operand_def, result_def, traits_def
 from xdsl.traits import MemoryWriteEffect
 from xdsl.utils.exceptions import VerifyException
 
-from .operation import GraphOperation, graph_operation
+from .operation import GraphOperation, flag, graph_operation
 from .types import GraphTensorType, i64, is_integer
 
 
@@ -51,4 +51,57 @@ class CountNonzeroOp(GraphOperation):
         return [GraphTensorType.of([1], i64)]
 
 
-SELECTION_OPERATIONS = [BindSizesOp, CountNonzeroOp]
+@graph_operation
+class SuppressBoxesOp(GraphOperation):
+    """The first half of non_max_suppression, of whose operands these are: boxes that are kept of each class.
+
+    ``kept`` [batches, classes, most] lists them, the best first, then -1; ``counts`` [batches, classes] says how many.
+    C1: boxes and scores have rank 3; C2: the results are i64 tensors of that shape.
+    """
+
+    name = "graph.suppress_boxes"
+    boxes = operand_def(GraphTensorType)
+    scores = operand_def(GraphTensorType)
+    max_boxes = operand_def(GraphTensorType)
+    iou_threshold = operand_def(GraphTensorType)
+    score_threshold = opt_operand_def(GraphTensorType)
+    kept = result_def(GraphTensorType)
+    counts = result_def(GraphTensorType)
+    center_point_box: bool = flag()
+
+    @classmethod
+    def check(
+        cls, types: Sequence[GraphTensorType], values: Mapping[str, Any], result_types: Sequence[GraphTensorType]
+    ) -> None:
+        if types[0].rank != 3 or types[1].rank != 3:
+            raise VerifyException(f"C1: boxes and scores must have rank 3, got {types[0]} and {types[1]}")
+        kept, counts = result_types
+        classes = types[1].dims[:2]
+        if kept.rank != 3 or kept != GraphTensorType.of((*classes, kept.dims[2]), i64):
+            raise VerifyException(f"C2: kept is {kept}, for scores {types[1]}")
+        if counts != GraphTensorType.of(classes, i64):
+            raise VerifyException(f"C2: counts is {counts}, for scores {types[1]}")
+
+
+@graph_operation
+class ListBoxesOp(GraphOperation):
+    """The second half of non_max_suppression: rows [batch, class, box] of what ``suppress_boxes`` gives.
+
+    C1: kept has an axis more than counts, and the result 3 columns.
+    """
+
+    name = "graph.list_boxes"
+    kept = operand_def(GraphTensorType)
+    counts = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
+
+    @classmethod
+    def check(
+        cls, types: Sequence[GraphTensorType], values: Mapping[str, Any], result_types: Sequence[GraphTensorType]
+    ) -> None:
+        ranks = (types[0].rank, types[1].rank, result_types[0].rank)
+        if ranks != (3, 2, 2) or result_types[0].dims[1] != 3:
+            raise VerifyException(f"C1: kept is {types[0]}, counts {types[1]} and the result {result_types[0]}")
+
+
+SELECTION_OPERATIONS = [BindSizesOp, CountNonzeroOp, SuppressBoxesOp, ListBoxesOp]

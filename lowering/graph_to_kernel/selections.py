@@ -41,8 +41,23 @@ def lower_nonzero(lowering: FunctionLowering, op: graph.NonzeroOp) -> Sequence[S
     return [lowering.window(places, [0, 0], type_.dims)]
 
 
+def lower_suppress_boxes(lowering: FunctionLowering, op: graph.SuppressBoxesOp) -> Sequence[SSAValue]:
+    operands = [lowering.plain(value) for value in lowering.values(op.operands)]
+    types = [result_type(op, index) for index in range(2)]
+    suppress = kernel_selections.SuppressBoxesOp(operands, types, center_point_box=op.center_point_box)
+    lowering.add(suppress)
+    return suppress.outs
+
+
+def lower_list_boxes(lowering: FunctionLowering, op: graph.ListBoxesOp) -> Sequence[SSAValue]:
+    operands = [lowering.plain(value) for value in lowering.values(op.operands)]
+    return [lowering.add(kernel_selections.ListBoxesOp(operands, result_type(op)))]
+
+
 RULES = {
     "graph.topk": Rule(lower_topk, no_obstacle, in_f32=True),
     "graph.count_nonzero": Rule(lower_count_nonzero, no_obstacle),
     "graph.nonzero": Rule(lower_nonzero, no_obstacle),
+    "graph.suppress_boxes": Rule(lower_suppress_boxes, no_obstacle, in_f32=True),
+    "graph.list_boxes": Rule(lower_list_boxes, no_obstacle),
 }

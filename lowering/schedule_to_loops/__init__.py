@@ -54,6 +54,8 @@ GENERATORS = {
     "kernel.softmax": "row_kernels:lower_softmax",
     "kernel.count_nonzero": "nonzero:lower_count_nonzero",
     "kernel.nonzero": "nonzero:lower_nonzero",
+    "kernel.suppress_boxes": "suppress_boxes:lower_suppress_boxes",
+    "kernel.list_boxes": "suppress_boxes:lower_list_boxes",
     "kernel.top_k": "top_k:lower_top_k",
     "kernel.tree_ensemble": "tree_ensemble:lower_tree_ensemble",
     "layout.convert": "movement:lower_convert",

@@ -81,8 +81,10 @@ def _signed(number: int, bits: int) -> int:
 
 
 class KeyedPlaces:
-    """Two lots of ``capacity`` pairs of a key and a place (32 bits) in scratch memory. A lot is known by its first
-    pair's number: 0 or the capacity."""
+    """Two lots of ``capacity`` pairs of a key and a place (32 bits) from the beginning of the scratch memory on.
+
+    A lot is known by its first pair's number: 0 or the capacity.
+    """
 
     def __init__(self, nest: LoopNest, key: IntegerType, capacity: Index, lanes: int):
         self.nest, self.key, self.capacity, self.lanes = nest, key, capacity, lanes

@@ -6,13 +6,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, i1
+from xdsl.dialects.builtin import ModuleOp, i1, i64
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 
-from ...dialects.graph import BindSizesOp, CountNonzeroOp, NonzeroOp, ReshapeOp, TopKOp
+from ...dialects.graph import (
+    BindSizesOp,
+    CountNonzeroOp,
+    ListBoxesOp,
+    NonMaxSuppressionOp,
+    NonzeroOp,
+    ReduceOp,
+    ReshapeOp,
+    SuppressBoxesOp,
+    TopKOp,
+)
 from ...dialects.graph.types import GraphTensorType
-from ...dialects.shape import Dim
+from ...dialects.shape import Dim, minimum
 from .rewriting import Rewriter, graph_blocks, type_of
 
 
@@ -41,8 +51,9 @@ class GraphBindSizesPass(ModulePass):
         for block in list(graph_blocks(op)):
             for operation in list(block.ops):
                 rule = _RULES.get(type(operation))
+                place = origins.get(operation, "")
                 if rule and (bind := rule(rewriter, operation)):
-                    origins[bind] = origins.get(operation, "")
+                    origins[bind] = place
 
 
 def _bind(rewriter: Rewriter, before: Operation, sizes: SSAValue, dims: Sequence[Dim]) -> Operation:
@@ -67,4 +78,23 @@ def _topk(rewriter: Rewriter, op: TopKOp) -> Operation | None:
     return None
 
 
-_RULES: dict[type[Operation], Callable] = {NonzeroOp: _nonzero, TopKOp: _topk}
+def _non_max_suppression(rewriter: Rewriter, op: NonMaxSuppressionOp) -> Operation:
+    """Boxes are kept class by class, in a tensor of as many as there may be; their rows are counted and listed."""
+    *classes, boxes = type_of(op.scores).dims
+    limit = rewriter.array(op.max_boxes)
+    most = boxes if limit is None else minimum(boxes, max(0, int(limit.reshape(-1)[0])))
+    types = [GraphTensorType.of([*classes, most], i64), GraphTensorType.of(classes, i64)]
+    suppress = SuppressBoxesOp(list(op.operands), types, center_point_box=op.center_point_box)
+    rewriter.insert(op, suppress)
+    total = rewriter.insert(op, ReduceOp([suppress.counts], kind="sum", axes=(0, 1)))
+    rows = ListBoxesOp([suppress.kept, suppress.counts], [type_of(op.result)])
+    bind = _bind(rewriter, op, total, [type_of(op.result).dims[0]])
+    rewriter.replace_with(op, rows)
+    return bind
+
+
+_RULES: dict[type[Operation], Callable] = {
+    NonzeroOp: _nonzero,
+    TopKOp: _topk,
+    NonMaxSuppressionOp: _non_max_suppression,
+}

@@ -141,3 +141,49 @@ def test_compress(axis: int | None) -> None:
     fields = {} if axis is None else {"axis": axis}
     feeds = {"x": x, "condition": condition}
     check(model_of("Compress", feeds, 1, {}, **fields), feeds)
+
+
+# --- boxes ----------------------------------------------------------------------------------------------
+
+
+def boxes_and_scores(batches: int, classes: int, count: int, side: int, center: int) -> dict[str, np.ndarray]:
+    """Many boxes on a picture of that side, some of them turned around or without area; scores with many ties."""
+    rng = np.random.default_rng(count)
+    corner, size = rng.random((batches, count, 2)) * side, 5 + 40 * rng.random((batches, count, 2))
+    size[:, ::9] = 0
+    boxes = np.concatenate([corner, size if center else corner + size], 2)
+    if not center:
+        boxes[:, ::4] = boxes[:, ::4][..., [2, 3, 0, 1]]
+    scores = np.round(rng.random((batches, classes, count)), 2)
+    return {"boxes": boxes.astype(np.float32), "scores": scores.astype(np.float32)}
+
+
+@pytest.mark.parametrize("center", [0, 1])
+@pytest.mark.parametrize(
+    ("classes", "count", "side", "limit", "overlap", "least"),
+    [
+        (3, 70, 100, 10, 0.5, 0.3),
+        (2, 400, 60, 400, 0.3, None),  # Few of many are kept: several rounds of candidates.
+        (1, 300, 5000, 1 << 62, 0.0, -1.0),
+        (2, 33, 100, 0, 0.5, 0.1),
+        (1, 40, 10, 20, 1.0, 0.995),  # No score is above the least one.
+    ],
+)
+def test_non_max_suppression(
+    classes: int, count: int, side: int, limit: int, overlap: float, least: float | None, center: int
+) -> None:
+    feeds = boxes_and_scores(2, classes, count, side, center)
+    constants = {"most": np.array([limit]), "overlap": np.array([overlap], np.float32)}
+    if least is not None:
+        constants["least"] = np.array([least], np.float32)
+    model = model_of("NonMaxSuppression", feeds, 1, constants, center_point_box=center)
+    check(model, feeds, threads=2)
+
+
+def test_non_max_suppression_by_computed_thresholds() -> None:
+    feeds = boxes_and_scores(1, 2, 50, 80, 0)
+    feeds |= {"most": np.array([7]), "overlap": np.array([0.4], np.float32), "least": np.array([0.2], np.float32)}
+    model = model_of("NonMaxSuppression", feeds, 1, {})
+    assert len(check(model, feeds)[0])
+    empty = {**feeds, "boxes": feeds["boxes"][:, :0], "scores": feeds["scores"][..., :0]}
+    assert check(model, empty)[0].shape == (0, 3)

@@ -96,6 +96,12 @@ func.func @selections(%x: !layout.tensor<N x 100 x i32>) {
   func.return
 }
 
+func.func @boxes(%b: !layout.tensor<1 x N x 4 x f32>, %s: !layout.tensor<1 x 80 x N x f32>, %m: !layout.tensor<1 x i64>, %t: !layout.tensor<1 x f32>) {
+  %0, %1 = kernel.suppress_boxes(%b, %s, %m, %t, %t) center_point_box : !layout.tensor<1 x 80 x N x i64>, !layout.tensor<1 x 80 x i64>
+  %2 = kernel.list_boxes(%0, %1) : !layout.tensor<rows x 3 x i64>
+  func.return
+}
+
 // CHECK:      func.func @contractions(%x: !layout.tensor<N x 8 x 6 x 6 x f32>, %w: !layout.tensor<4 x 4 x 3 x 3 x f32>, %b: !layout.tensor<4 x f32>, %s: !layout.tensor<N x 4 x 3 x 3 x f32>, %m: !layout.tensor<2 x 6 x 5 x f32>, %k: !layout.tensor<7 x 6 x f32>) {
 // CHECK-NEXT:   %0 = kernel.conv direct(%x, %w, %b) strides [2, 2] pads [1, 1, 1, 1] groups 2 : !layout.tensor<N x 4 x 3 x 3 x f32> epilogue(%e, %f = %s) {%sum = arith.addf %e, %f : f32}
 // CHECK-NEXT:   %1 = kernel.gemm(%m, %k) transpose_a transpose_b : !layout.tensor<2 x 5 x 7 x f32>
@@ -174,5 +180,10 @@ func.func @selections(%x: !layout.tensor<N x 100 x i32>) {
 // CHECK-NEXT:   %0, %1 = kernel.top_k(%x) smallest unsigned : !layout.tensor<N x 7 x i32>, !layout.tensor<N x 7 x i64>
 // CHECK-NEXT:   %2 = kernel.count_nonzero(%x) : !layout.tensor<1 x i64>
 // CHECK-NEXT:   %3 = kernel.nonzero(%x) : !layout.tensor<2 x found x i64>
+// CHECK-NEXT:   func.return
+// CHECK-NEXT: }
+// CHECK-NEXT: func.func @boxes(%b: !layout.tensor<1 x N x 4 x f32>, %s: !layout.tensor<1 x 80 x N x f32>, %m: !layout.tensor<1 x i64>, %t: !layout.tensor<1 x f32>) {
+// CHECK-NEXT:   %0, %1 = kernel.suppress_boxes(%b, %s, %m, %t, %t) center_point_box : !layout.tensor<1 x 80 x N x i64>, !layout.tensor<1 x 80 x i64>
+// CHECK-NEXT:   %2 = kernel.list_boxes(%0, %1) : !layout.tensor<rows x 3 x i64>
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }

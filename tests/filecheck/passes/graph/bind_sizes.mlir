@@ -25,3 +25,18 @@ func.func @main(%x: !graph.tensor<4 x N x f32>, %k: !graph.tensor<i64>) -> (!gra
 // CHECK-NEXT: %1 = graph.bind_sizes %0 : (!graph.tensor<1 x i64>) -> !graph.tensor<most x i1>
 // CHECK-NEXT: %2, %3 = graph.topk %x, %k axis 1 computed
 // CHECK-NEXT: %4, %5 = graph.topk %x, %k axis 1 :
+
+// -----
+
+// Boxes are kept class by class, then counted and listed; no class has more than are wanted.
+
+func.func @main(%b: !graph.tensor<1 x N x 4 x f32>, %s: !graph.tensor<1 x 80 x N x f32>, %m: !graph.tensor<i64>, %t: !graph.tensor<f32>) -> !graph.tensor<rows x 3 x i64> {
+  %0 = graph.non_max_suppression %b, %s, %m, %t, %t : (!graph.tensor<1 x N x 4 x f32>, !graph.tensor<1 x 80 x N x f32>, !graph.tensor<i64>, !graph.tensor<f32>, !graph.tensor<f32>) -> !graph.tensor<rows x 3 x i64>
+  func.return %0 : !graph.tensor<rows x 3 x i64>
+}
+
+// CHECK:      %0, %1 = graph.suppress_boxes %b, %s, %m, %t, %t : {{.*}} -> (!graph.tensor<1 x 80 x N x i64>, !graph.tensor<1 x 80 x i64>)
+// CHECK-NEXT: %2 = graph.reduce sum %1 axes [0, 1] : (!graph.tensor<1 x 80 x i64>) -> !graph.tensor<i64>
+// CHECK-NEXT: %3 = graph.reshape %2
+// CHECK-NEXT: %4 = graph.bind_sizes %3 : (!graph.tensor<1 x i64>) -> !graph.tensor<rows x i1>
+// CHECK-NEXT: %5 = graph.list_boxes %0, %1
