@@ -139,7 +139,7 @@ class NativeSession:
         """All outputs by name."""
         executable = self.executable
         try:
-            if not isinstance(feeds, Mapping):
+            if type(feeds) is not dict and not isinstance(feeds, Mapping):
                 raise InputError("no dictionary")
             if any(isinstance(value, NativeValue) or hasattr(value, "_ortvalue") for value in feeds.values()):
                 feeds = {name: plain(value, self._dtypes.get(name)) for name, value in feeds.items()}
