@@ -173,6 +173,7 @@ _CPU_PHASES = (
             # Packs the weights.
             "kernel-fold-constants",
             "kernel-dead-code",
+            "kernel-grow-outputs",
         ),
         _legal(*_FUNCTION, *_SCALAR, "kernel", "layout"),
     ),

@@ -62,6 +62,7 @@ PASSES: dict[str, str] = {
     "kernel-fold-constants": "passes.kernel.fold_constants:KernelFoldConstantsPass",
     "kernel-fold-scales": "passes.kernel.fold_scales:KernelFoldScalesPass",
     "kernel-fuse-epilogues": "passes.kernel.fuse_epilogues:KernelFuseEpiloguesPass",
+    "kernel-grow-outputs": "passes.kernel.grow_outputs:KernelGrowOutputsPass",
     "kernel-split-concats": "passes.kernel.split_concats:KernelSplitConcatsPass",
     "kernel-fuse-maps": "passes.kernel.fuse_maps:KernelFuseMapsPass",
     "kernel-simplify-layouts": "passes.kernel.simplify_layouts:KernelSimplifyLayoutsPass",

@@ -13,6 +13,7 @@ from xdsl.irdl.dominance import DominanceInfo
 from ..dialects import kernel
 from ..dialects.calling_convention import CHECKED_ATTRIBUTE, KERNEL_ATTRIBUTE, WORK_ATTRIBUTE
 from ..dialects.graph.constants import ConstantOp
+from ..dialects.growth import GROWS_ATTRIBUTE
 from ..dialects.operand_layouts import layout_mistake
 from ..dialects.schedule import BufferOp
 from ..dialects.storage import dtype_name
@@ -26,6 +27,7 @@ _NAME = "lamina.name"
 _OF_ENDS = (_NAME, "lamina.vanishing")
 _ATTRIBUTES = (
     CHECKED_ATTRIBUTE,
+    GROWS_ATTRIBUTE,
     KERNEL_ATTRIBUTE,
     TARGET_ATTRIBUTE,
     WORK_ATTRIBUTE,

@@ -381,11 +381,15 @@ class PadOp(KernelOp):
 
 @irdl_op_definition
 class ConcatOp(KernelOp):
-    """The operands one after another along ``axis``."""
+    """The operands one after another along ``axis``.
+
+    ``grows``: the first one may lie where the result begins; then it is there already.
+    """
 
     name = "kernel.concat"
     axis = prop_def(IntegerAttr)
-    SYNTAX: ClassVar = {"axis": "integer"}
+    grows = opt_prop_def(UnitAttr)
+    SYNTAX: ClassVar = {"axis": "integer", "grows": "flag"}
 
 
 @irdl_op_definition

@@ -14,6 +14,7 @@ from xdsl.dialects.builtin import f32
 from xdsl.ir import Operation, SSAValue
 
 from ..dialects import kernel as k
+from ..dialects.growth import rooms_of
 from ..dialects.kernel_indexing import GatherNdOp, ScatterElementsOp, ScatterNdOp
 from ..dialects.layout import ConvertOp, ReshapeOp, TensorType, TransposeOp, WindowOp
 from ..dialects.shape import Dim, substitute
@@ -58,6 +59,7 @@ class KernelInterpreter:
 
     def run(self, function: func.FuncOp, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
         block = function.body.block
+        self.symbols |= rooms_of(function)
         for parameter, array in zip(block.args, arguments, strict=True):
             self.bind(_type(parameter), array)
             self.values[parameter] = as_signed(array)

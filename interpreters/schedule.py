@@ -18,6 +18,7 @@ from xdsl.traits import SymbolTable
 
 from ..dialects.batches import BatchesOp
 from ..dialects.calling_convention import Arguments
+from ..dialects.growth import rooms_of
 from ..dialects.kernel_call import CallOp
 from ..dialects.layout import ReshapeOp, TensorType, TransposeOp, WindowOp
 from ..dialects.layout_algebra import Layout
@@ -120,6 +121,7 @@ class _ScheduleInterpreter:
 
     def run(self, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
         block = self.function.body.block
+        self.kernels.symbols |= rooms_of(self.function)
         for parameter, array in zip(block.args, arguments, strict=True):
             self.kernels.bind(tensor_type(parameter), array)
             self.memory[parameter] = pack_tensor(tensor_type(parameter), as_signed(array), self.kernels)

@@ -10,7 +10,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
-from ..dialects.kernel import ConstantOp, KernelOp
+from ..dialects.kernel import ConcatOp, ConstantOp, KernelOp
 from ..dialects.layout import VIEWS, ConvertOp, ReshapeOp, TensorType
 from ..dialects.schedule import BufferOp, StageOp, YieldOp
 
@@ -78,7 +78,8 @@ class _FunctionLowering:
         for index, value in enumerate(list(terminator.operands)):
             root = self.root(value)
             owned = isinstance(root.owner, KernelOp | ConvertOp)
-            if owned and root not in seen and _is_whole(value):
+            grows = isinstance(root.owner, ConcatOp) and root.owner.get("grows") and value is root
+            if owned and root not in seen and (grows or _is_whole(value)):
                 seen.add(root)
                 continue
             assert isinstance(value.type, TensorType)

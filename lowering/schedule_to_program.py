@@ -8,6 +8,7 @@ outputs, and where each constant lies.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from ..dialects.batches import BatchesOp
 from ..dialects.calling_convention import CHECKED_ATTRIBUTE, WORK_ATTRIBUTE, Arguments
 from ..dialects.dimension_attribute import DimensionAttr
 from ..dialects.graph.attributes import vanishing_axes
+from ..dialects.growth import growths_of
 from ..dialects.kernel_call import CallOp, signature_of
 from ..dialects.layout import VIEWS, TensorType
 from ..dialects.schedule import BarrierOp, BufferOp, StageOp
@@ -118,6 +120,7 @@ class _SegmentBuilder:
             symbols=sorted(self.symbols),
             batches=self.batches,
             work=work,
+            growths=[manifest.Growth(**asdict(growth)) for growth in growths_of(self.function)],
         )
 
     def _walk(self, block: Block) -> list[tuple[int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,17 +89,22 @@ class SegmentEvaluator:
                     f"these inputs give a tensor of shape {describe_shape(shape)}{self._describe(key)}: "
                     "they are too small for this model"
                 )
-        self._check_bytes(result)
+        self._check_bytes(result, dict(zip(segment.symbols, key, strict=True)))
         for name, size in result.sizes.items():
             if size < 0:
                 raise InputError(f"buffer '{name}' has {size} bytes{self._describe(key)}")
         return result
 
-    def _check_bytes(self, values: SegmentValues) -> None:
+    def _check_bytes(self, values: SegmentValues, symbols: Mapping[str, int]) -> None:
         for buffer in self._segment.buffers:
             if buffer.kind in ("input", "output"):
                 shapes = values.input_shapes if buffer.kind == "input" else values.output_shapes
-                check_bytes(self._segment, buffer, values.sizes[buffer.name], shapes[buffer.index])
+                shape = list(shapes[buffer.index])
+                room = self._segment.room_of(buffer.kind, buffer.index)
+                if room is not None:
+                    axis, symbol = room
+                    shape[axis] += symbols[symbol]
+                check_bytes(self._segment, buffer, values.sizes[buffer.name], shape)
 
     def _describe(self, key: tuple[int, ...]) -> str:
         if not key:

@@ -18,6 +18,7 @@ from .cpus import default_threads, threads_of_environment
 from .errors import InputError, LaminaError
 from .expressions import Dimension
 from .file_format import FileContent, read, read_bytes, save, to_bytes
+from .growing import Cache
 from .image import Image, MappedImage
 from .inspection import MemoryGuard, Poison, StageTime, StageTimer, observed_by
 from .machine import target_obstacle
@@ -92,6 +93,7 @@ class Executable:
         self._input_dtypes = [(info.name, text if info.dtype == object else info.dtype) for info in self._inputs]
         self._output_names = [info.name for info in self._outputs]
         self._matcher = ShapeMatcher([tensor for _, tensor in program.inputs], program.checks)
+        self._rooms = {room: 0 for segment in program.segments.values() for room in segment.rooms}
         self._bound_shapes: OrderedDict[tuple[tuple[int, ...], ...], Any] = OrderedDict()
         self._single = _single_call(program, self._segments)
         self._plan = None if self._single else PlanRunner(program.body, self._segments, self._constant_arrays())
@@ -145,11 +147,25 @@ class Executable:
 
     # --- running ----------------------------------------------------------------------------------
 
-    def run(self, feeds: Mapping[str, Any], output_names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    def cache(self, pairs: Mapping[str, str] | None = None, *, capacity: int = 0) -> Cache:
+        """An empty cache for ``run``, which hands outputs of one run to the next as inputs.
+
+        ``pairs`` has the name of the output for each such input; by default they are those that decoders call
+        ``past...`` and ``present...``. There is room for ``capacity`` tokens from the beginning on, and for twice as
+        many whenever there is none. Raises InputError where the model has no such inputs and outputs.
+        """
+        return Cache(self, pairs, capacity)
+
+    def run(
+        self, feeds: Mapping[str, Any], output_names: Sequence[str] | None = None, *, cache: Cache | None = None
+    ) -> dict[str, np.ndarray]:
         """The outputs by name, in the model's order, or those of ``output_names`` in that order.
 
-        The arrays of the result are new and belong to the caller. Raises InputError where a feed does not fit.
+        The arrays of the result are new and belong to the caller. With a ``cache`` the inputs that it holds are left
+        out of the feeds, and the outputs that it keeps of the result. Raises InputError where a feed does not fit.
         """
+        if cache is not None:
+            return cache.run(self, feeds, output_names)
         arrays = []
         shapes = []
         try:
@@ -172,16 +188,46 @@ class Executable:
         outputs = dict(zip(self._output_names, results, strict=True))
         return outputs if output_names is None else self._select(outputs, output_names)
 
-    def _results(self, arrays: list[np.ndarray], bound: Any) -> list[np.ndarray]:
+    def _results(
+        self, arrays: list[np.ndarray], bound: Any, placed: Mapping[int, np.ndarray] | None = None
+    ) -> list[np.ndarray]:
         single = self._single
         if single is None:
             return self._run_plan(arrays, bound)
         if single.input_order is not None:
             arrays = [arrays[position] for position in single.input_order]
-        results = single.runner.run(bound, arrays)
+        results = single.runner.run(bound, arrays, placed)
         if single.result_order is None:
             return results
         return [results[position] for position in single.result_order]
+
+    def taken(self, feeds: Mapping[str, Any], names: Sequence[str]) -> dict[str, np.ndarray]:
+        """The feeds of these inputs as arrays that can be run on. Raises InputError where one does not fit."""
+        dtypes = dict(self._input_dtypes)
+        if not isinstance(feeds, Mapping):
+            raise self._unusable(feeds, TypeError())
+        missing = [name for name in names if name not in feeds]
+        if missing:
+            raise InputError(f"inputs {missing} are missing: expected {list(names)}, got {list(feeds)}")
+        unknown = [name for name in feeds if name not in dtypes]
+        if unknown:
+            raise InputError(f"the model has no inputs {unknown}: expected {list(names)}")
+        return {name: convert_feed(name, feeds[name], dtypes[name]) for name in names}
+
+    def symbols_of_shapes(self, shapes: tuple[tuple[int, ...], ...]) -> dict[str, int]:
+        """What input shapes say, in a dictionary of its own; there is no room behind what could grow."""
+        return dict(self._bind_symbols(shapes))
+
+    def results(
+        self, arrays: list[np.ndarray], symbols: dict[str, int], placed: Mapping[str, np.ndarray]
+    ) -> list[np.ndarray]:
+        """All outputs for arrays that fit these sizes. Outputs that are ``placed`` are written there."""
+        single = self._single
+        bound = symbols if single is None else single.runner.binding(symbols)
+        order = None if single is None else single.result_order
+        positions = {name: at if order is None else order[at] for at, name in enumerate(self._output_names)}
+        results = self._results(arrays, bound, {positions[name]: array for name, array in placed.items()})
+        return list(map(without_vanishing, results, self.program.vanishing)) if self.program.vanishing else results
 
     def _divided_by_zero(self, shapes: list[tuple[int, ...]]) -> InputError:
         given = ", ".join(f"'{name}' {list(shape)}" for (name, _), shape in zip(self._input_dtypes, shapes))
@@ -213,7 +259,7 @@ class Executable:
     def _bind_symbols(self, shapes: tuple[tuple[int, ...], ...]) -> dict[str, int]:
         matched = self._matcher.symbols(shapes)
         if matched is not None:
-            return matched
+            return matched | self._rooms
         binder = Binder()
         for (name, tensor), shape in zip(self.program.inputs, shapes, strict=True):
             binder.match(f"input '{name}'", shape, tensor)
@@ -222,7 +268,7 @@ class Executable:
             failure = check.failure(symbols)
             if failure is not None:
                 raise InputError(failure)
-        return symbols
+        return symbols | self._rooms
 
     def _select(self, outputs: dict[str, np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:
         unknown = [name for name in names if name not in outputs]

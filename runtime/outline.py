@@ -71,10 +71,15 @@ class Outline:
                 return number
         return None
 
-    def _end(self, buffer: Buffer) -> tuple[int, tuple[int, ...], int]:
-        """Of an input or output: its bytes, its shape, and the bytes of an element."""
+    def _end(self, buffer: Buffer) -> tuple[int, tuple[tuple[int, ...], ...], int]:
+        """Of an input or output: its bytes, its shape in memory, each size a sum, and the bytes of an element."""
         index = buffer.index + (len(self._segment.inputs) if buffer.kind == "output" else 0)
-        return self._sizes[buffer.name], tuple(self._shapes[index]), self._dtypes[index].itemsize
+        shape: list[tuple[int, ...]] = [(size,) for size in self._shapes[index]]
+        room = self._segment.room_of(buffer.kind, buffer.index)
+        if room is not None:
+            axis, symbol = room
+            shape[axis] += (self._number(symbol),)
+        return self._sizes[buffer.name], tuple(shape), self._dtypes[index].itemsize
 
     def binding(self, key: tuple[int, ...], threads: int) -> Binding | None:
         """The segment for these values of its symbols; None where it must be bound from the beginning."""
@@ -105,8 +110,8 @@ class Outline:
         if not all(found[part] == found[whole] for part, whole in self._parts):
             return False
         for nbytes, shape, element_bytes in self._ends:
-            for number in shape:
-                element_bytes *= found[number]
+            for size in shape:
+                element_bytes *= sum([found[number] for number in size])
             if found[nbytes] != element_bytes:
                 return False
         return True

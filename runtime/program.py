@@ -120,6 +120,22 @@ class Function:
 
 
 @dataclass(slots=True)
+class Growth:
+    """Output number ``output`` is input number ``input`` and more after it along ``axis``.
+
+    The memory of the input has ``room_before`` for so many more entries along the axis, that of the output ``room``:
+    symbols that no shape tells, by default 0. Where both have the same begin and the same size, what the input holds is
+    there already, and is not copied.
+    """
+
+    input: int
+    output: int
+    axis: int
+    room_before: str
+    room: str
+
+
+@dataclass(slots=True)
 class Segment:
     """Native stages in order. ``symbols`` are those that its expressions use.
 
@@ -135,6 +151,19 @@ class Segment:
     symbols: list[str]
     work: Dimension | None = None
     batches: list[Batches] = field(default_factory=list)
+    growths: list[Growth] = field(default_factory=list)
+
+    def room_of(self, kind: str, index: int) -> tuple[int, str] | None:
+        """The axis along which an input or output has room in its memory, and the symbol that says how much."""
+        for growth in self.growths:
+            if getattr(growth, kind) == index:
+                return growth.axis, growth.room if kind == "output" else growth.room_before
+        return None
+
+    @property
+    def rooms(self) -> set[str]:
+        """The symbols that no shape tells."""
+        return {room for growth in self.growths for room in (growth.room_before, growth.room)}
 
     def batches_of(self, stage: int) -> Batches | None:
         """The steps that a stage is part of."""
@@ -486,12 +515,18 @@ def _segment(data: Any, where: str) -> Segment:
         buffers=[_build(Buffer, entry, f"{where} buffers") for entry in _part(data, "buffers", list, where)],
         stages=[_stage(entry, f"{where} stages") for entry in _part(data, "stages", list, where)],
         batches=_batches(data, where),
+        growths=_growths(data, where),
     )
 
 
 def _batches(data: dict[str, Any], where: str) -> list[Batches]:
     listed = _part({"batches": [], **data}, "batches", list, where)
     return [_build(Batches, entry, f"{where} batches") for entry in listed]
+
+
+def _growths(data: dict[str, Any], where: str) -> list[Growth]:
+    listed = _part({"growths": [], **data}, "growths", list, where)
+    return [_build(Growth, entry, f"{where} growths") for entry in listed]
 
 
 def _block(data: Any, where: str) -> Block:

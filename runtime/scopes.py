@@ -14,6 +14,7 @@ def check_scopes(program: Program) -> None:
     bound = _bound_by(tensor for _, tensor in program.inputs)
     for check in program.checks:
         _require(symbols_of(check.left, check.right), bound, f"check '{check.message}'")
+    bound |= {room for segment in program.segments.values() for room in segment.rooms}
     _check_block(program, program.body, bound, "body")
 
 

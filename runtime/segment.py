@@ -10,7 +10,7 @@ Three things are told apart, from the most to the least often made:
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from time import perf_counter_ns
@@ -148,15 +148,25 @@ class SegmentRunner:
             raise ProgramError(f"segment '{self.segment.name}': no constant '{name}'")
         return self._constants + constant.offset
 
-    def run(self, binding: Binding, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """New output arrays. The arrays must be C-contiguous and have the dtypes and shapes of the binding."""
+    def run(
+        self, binding: Binding, arrays: Sequence[np.ndarray], placed: Mapping[int, np.ndarray] | None = None
+    ) -> list[np.ndarray]:
+        """Output arrays, new but for those that are ``placed``, by position.
+
+        The arrays must lie as the binding says: C-contiguous, or with room behind them along an axis, and have its
+        dtypes and shapes.
+        """
         observer = OBSERVER.get()
         if observer is not None:
             return observer.run(self, binding, arrays)
-        return self.run_with(binding, arrays, self.execute)
+        return self.run_with(binding, arrays, self.execute, placed)
 
     def run_with(
-        self, binding: Binding, arrays: Sequence[np.ndarray], execute: Callable[[Binding, Instance], None]
+        self,
+        binding: Binding,
+        arrays: Sequence[np.ndarray],
+        execute: Callable[[Binding, Instance], None],
+        placed: Mapping[int, np.ndarray] | None = None,
     ) -> list[np.ndarray]:
         """As ``run``; ``execute`` runs the stages of an instance that has all its memory."""
         try:
@@ -168,10 +178,16 @@ class SegmentRunner:
         slots = instance.slots
         for position, slot, offset in binding.input_patches:
             slots[slot] = address_of(arrays[position]) + offset
-        outputs = [
-            np.empty(shape, dtype) if size < _ALIGNED_OUTPUT_BYTES else _aligned_empty(shape, dtype, size)
-            for shape, dtype, size in binding.outputs
-        ]
+        if placed:
+            outputs = [
+                _new_array(*output) if position not in placed else placed[position]
+                for position, output in enumerate(binding.outputs)
+            ]
+        else:
+            outputs = [
+                np.empty(shape, dtype) if size < _ALIGNED_OUTPUT_BYTES else _aligned_empty(shape, dtype, size)
+                for shape, dtype, size in binding.outputs
+            ]
         for position, slot, offset in binding.output_patches:
             slots[slot] = address_of(outputs[position]) + offset
         if binding.arena_bytes == 0:
@@ -212,6 +228,10 @@ class SegmentRunner:
                 pace.report(1, elapsed, 0.0)
         finally:
             POOL.release(grant)
+
+
+def _new_array(shape: tuple[int, ...], dtype: np.dtype, size: int) -> np.ndarray:
+    return np.empty(shape, dtype) if size < _ALIGNED_OUTPUT_BYTES else _aligned_empty(shape, dtype, size)
 
 
 def _aligned_empty(shape: tuple[int, ...], dtype: np.dtype, size: int) -> np.ndarray:

@@ -114,6 +114,25 @@ def _check_segment(program: Program, segment: Segment, functions: set[str]) -> N
         _check_stage(segment, stage, sizes, functions, f"{where} stage '{stage.name}'", inside)
     if segment.work is not None:
         _check_symbols(segment, [segment.work], f"{where} work")
+    _check_growths(program, segment, where)
+
+
+def _check_growths(program: Program, segment: Segment, where: str) -> None:
+    """An output differs from the input that it grows from along the axis alone; no shape tells the room."""
+    told = symbols_of(*(size for _, tensor in program.inputs for size in tensor.shape))
+    for number, growth in enumerate(segment.growths):
+        place = f"{where} growth {number}"
+        if not (0 <= growth.input < len(segment.inputs) and 0 <= growth.output < len(segment.outputs)):
+            raise ProgramError(f"{place}: from input {growth.input} to output {growth.output}, which there are not")
+        before, after = segment.inputs[growth.input], segment.outputs[growth.output]
+        rest = [[size for axis, size in enumerate(t.shape) if axis != growth.axis] for t in (before, after)]
+        if before.dtype != after.dtype or rest[0] != rest[1] or not 0 <= growth.axis < len(after.shape):
+            raise ProgramError(f"{place}: {before} does not grow to {after} along axis {growth.axis}")
+        for room in (growth.room_before, growth.room):
+            if room not in segment.symbols or room in told:
+                raise ProgramError(f"{place}: '{room}' is no symbol that is free for its room")
+    for which in ("input", "output"):
+        _check_unique([str(getattr(growth, which)) for growth in segment.growths], f"{where} growths' {which}s")
 
 
 def _check_batches(segment: Segment, where: str) -> None:

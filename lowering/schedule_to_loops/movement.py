@@ -8,9 +8,10 @@ Decisions: ``lanes`` of a vector; ``unroll`` vectors in a tile.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 
-from xdsl.dialects import arith
+from xdsl.dialects import arith, memref
 from xdsl.dialects.builtin import AnyFloat
 from xdsl.ir import SSAValue
 
@@ -82,11 +83,22 @@ def lower_concat(stage: StageOp, nest: LoopNest) -> None:
     assert isinstance(mover.kernel, ConcatOp)
     axis = mover.kernel.get("axis")
     at: Dim = 0
-    for part in mover.ins:
+    for number, part in enumerate(mover.ins):
         starts: list[Dim] = [0] * part.type.rank
         starts[axis] = at
-        mover.walk([Operand(part)], starts, part.dims)
+        is_apart = _lie_apart(nest, part, mover.result) if number == 0 and mover.kernel.get("grows") else None
+        with contextlib.nullcontext() if is_apart is None else nest.when(is_apart):
+            mover.walk([Operand(part)], starts, part.dims)
         at = dims.add(at, part.dims[axis])
+
+
+def _lie_apart(nest: LoopNest, part: Tensor, whole: Tensor) -> SSAValue:
+    """Whether memory of a part and of the whole has another begin or another size."""
+    here, there = (nest.insert(memref.ExtractAlignedPointerAsIndexOp.get(t.memory)) for t in (part, whole))
+    sizes = [nest.value(nest.dim(tensor.type.layout.element_count(tensor.dims))) for tensor in (part, whole)]
+    begins = nest.insert(arith.CmpiOp(here, there, "ne"))
+    ends = nest.insert(arith.CmpiOp(sizes[0], sizes[1], "ne"))
+    return nest.insert(arith.OrIOp(begins, ends))
 
 
 def lower_slice(stage: StageOp, nest: LoopNest) -> None:

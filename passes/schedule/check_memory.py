@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from xdsl.context import Context
 from xdsl.dialects import func
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Block, Operation, SSAValue
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects import shape as dims
 from ...dialects.batches import BatchesOp
+from ...dialects.growth import growths_of
 from ...dialects.kernel_call import CallOp
 from ...dialects.layout import ReshapeOp, TensorType
 from ...dialects.schedule import BarrierOp, BufferOp, StageOp
@@ -35,8 +36,9 @@ class ScheduleCheckMemoryPass(ModulePass):
     Stages: what is read was written before, all of it, with a barrier in between; every element is written by one
     stage; only buffers of the arena and outputs are written. Buffers: one of the arena lives as long as stages touch
     it; its offset is aligned, and shares no bytes with another that lives at the same time; outputs are numbered as
-    they are returned, and all are written. Inputs and outputs are row-major, as the caller takes them to be. Inside of
-    a schedule.batches the same holds for the images of a step: it writes all of those that it says it does.
+    they are returned, and all are written. Inputs and outputs are row-major, as the caller takes them to be, but for
+    room behind what grows. Inside of a schedule.batches the same holds for the images of a step: it writes all of
+    those that it says it does.
 
     ``whole``: every function is a schedule that is done. Otherwise one may be in the making, while its arena is not
     planned: its barriers may be missing. And one that returns nothing may be a piece, which returns no outputs and
@@ -258,8 +260,13 @@ class _FunctionCheck(_Check):
         self.check_ends(terminator)
 
     def check_ends(self, terminator: func.ReturnOp) -> None:
-        """Whoever calls the function knows of no layouts."""
+        """Whoever calls the function knows of no layouts, but for the room behind what grows."""
+        growths = growths_of(self.function)
+        grow = {self.block.args[growth.input]: growth for growth in growths}
+        grow |= {terminator.operands[growth.output]: growth for growth in growths}
         for value in (*self.block.args, *terminator.operands):
+            if value in grow and _has_room_only(value.type, grow[value].axis):
+                continue
             whole = value
             while isinstance(whole.owner, ReshapeOp):
                 whole = whole.owner.source
@@ -267,6 +274,15 @@ class _FunctionCheck(_Check):
             if not whole.type.layout.is_row_major:
                 op = self.function if isinstance(value.owner, Block) else terminator
                 raise OperationError(f"{_name(value)} is not row-major, which inputs and outputs are", op)
+
+
+def _has_room_only(type_: Attribute, axis: int) -> bool:
+    """Whether a tensor is row-major but for elements behind it along an axis."""
+    assert isinstance(type_, TensorType)
+    layout = type_.layout
+    margins = [margin for other in range(type_.rank) if other != axis for margin in layout.margin(other)]
+    is_plain = layout.order == layout.row_major(type_.rank).order and not layout.halo
+    return is_plain and not any(margin != 0 for margin in (*margins, layout.margin(axis)[0]))
 
 
 def _require_whole(root: SSAValue, uses: _Uses, what: str, op: Operation) -> None:

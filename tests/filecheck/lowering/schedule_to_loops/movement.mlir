@@ -34,6 +34,22 @@ func.func @join(%x: !layout.tensor<2 x 16 x f32>, %y: !layout.tensor<2 x 32 x f3
   func.return
 }
 
+// What grows is copied only where it does not lie in the result already.
+// CHECK-LABEL: func.func @concat_
+// CHECK: %[[PAST:.*]] = "memref.extract_aligned_pointer_as_index"(%0)
+// CHECK-NEXT: %[[WHOLE:.*]] = "memref.extract_aligned_pointer_as_index"(%2)
+// CHECK-NEXT: %[[BEGINS:.*]] = arith.cmpi ne, %[[PAST]], %[[WHOLE]]
+// CHECK-NEXT: %[[SIZES:.*]] = arith.cmpi ne
+// CHECK-NEXT: %[[APART:.*]] = arith.ori %[[BEGINS]], %[[SIZES]]
+// CHECK-NEXT: scf.if %[[APART]] {
+// CHECK: memref.reinterpret_cast %0
+// CHECK: memref.reinterpret_cast %1
+func.func @grow(%past: !layout.tensor<4 x P x 16 x f32, abc window [0, 0, 0, 0, R, 0]>, %new: !layout.tensor<4 x 1 x 16 x f32>) attributes {lamina.grows = [{input = 0 : i64, output = 0 : i64, axis = 1 : i64, room_before = "R", room = "Q"}]} {
+  %o0 = schedule.buffer output 0 : !layout.tensor<4 x (P + 1) x 16 x f32, abc window [0, 0, 0, 0, Q, 0]>
+  schedule.stage @grow %o0 = kernel.concat(%past, %new) axis 1 grows plan {lanes 16}
+  func.return
+}
+
 // CHECK-LABEL: func.func @slice_
 // CHECK: memref.reinterpret_cast %0 to offset: [1], sizes: [16], strides: [2]
 // CHECK: vector.transfer_read {{.*}}, vector<16xf32>
