@@ -17,7 +17,7 @@ GROWS_ATTRIBUTE = "lamina.grows"
 
 
 @dataclass(frozen=True)
-class Growth:
+class GrowingOutput:
     """Output number ``output`` is input number ``input`` and more after it along ``axis``.
 
     ``room_before`` and ``room`` are how many more entries along the axis the memory of the input and of the output has.
@@ -30,7 +30,7 @@ class Growth:
     room: str
 
 
-def growths_of(function: Operation) -> list[Growth]:
+def growths_of(function: Operation) -> list[GrowingOutput]:
     """What the function says; nothing where it does not."""
     listed = function.attributes.get(GROWS_ATTRIBUTE)
     if not isinstance(listed, ArrayAttr):
@@ -40,7 +40,7 @@ def growths_of(function: Operation) -> list[Growth]:
         assert isinstance(entry, DictionaryAttr)
         numbers = [entry.data[name] for name in ("input", "output", "axis")]
         rooms = [entry.data[name] for name in ("room_before", "room")]
-        found.append(Growth(*(number.value.data for number in numbers), *(room.data for room in rooms)))  # pyright: ignore
+        found.append(GrowingOutput(*(number.value.data for number in numbers), *(room.data for room in rooms)))  # pyright: ignore
     return found
 
 
@@ -50,7 +50,7 @@ def rooms_of(function: Operation) -> dict[str, int]:
     return {growth.room_before: 1 for growth in growths} | {growth.room: 2 for growth in growths}
 
 
-def state_growths(function: Operation, growths: Sequence[Growth]) -> None:
+def state_growths(function: Operation, growths: Sequence[GrowingOutput]) -> None:
     """Makes the function say so."""
     function.attributes[GROWS_ATTRIBUTE] = ArrayAttr(
         [

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,12 +19,21 @@ from .expressions import compile_dimensions, is_symbol, symbols_of
 from .program import ArrayType, Call, Program
 from .segment import OBSERVER
 
-if TYPE_CHECKING:
-    from .executable import Executable
-
 _LEAST_ROOM = 64
 _NAMES = (("past_key_values", "present"), ("past_key_values", "present_key_values"), ("past", "present"))
 """How inputs are called that hold what outputs gave before, and those outputs."""
+
+
+class Runnable(Protocol):
+    """What a cache asks of an Executable."""
+
+    @property
+    def program(self) -> Program: ...
+    def taken(self, feeds: Mapping[str, Any], names: Sequence[str], /) -> dict[str, np.ndarray]: ...
+    def symbols_of_shapes(self, shapes: tuple[tuple[int, ...], ...], /) -> dict[str, int]: ...
+    def results(
+        self, arrays: list[np.ndarray], symbols: dict[str, int], placed: Mapping[str, np.ndarray], /
+    ) -> list[np.ndarray]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +123,7 @@ class Cache(Mapping[str, np.ndarray]):
     ``present...``). ``capacity``: for so many tokens there is room from the beginning on.
     """
 
-    def __init__(self, executable: Executable, pairs: Mapping[str, str] | None = None, capacity: int = 0):
+    def __init__(self, executable: Runnable, pairs: Mapping[str, str] | None = None, capacity: int = 0):
         program = executable.program
         self._executable, self._capacity = executable, capacity
         self._pairs = dict(paired_names(program) if pairs is None else pairs)
@@ -194,7 +203,7 @@ class Cache(Mapping[str, np.ndarray]):
     # --- running ----------------------------------------------------------------------------------
 
     def run(
-        self, executable: Executable, feeds: Mapping[str, Any], output_names: Sequence[str] | None
+        self, executable: Runnable, feeds: Mapping[str, Any], output_names: Sequence[str] | None
     ) -> dict[str, np.ndarray]:
         """``Executable.run`` calls this. Outputs that stay in the cache are given where they are asked for by name."""
         if executable is not self._executable:

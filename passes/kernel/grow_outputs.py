@@ -13,7 +13,7 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import Rewriter
 
 from ...dialects import shape as dims
-from ...dialects.growth import Growth, state_growths
+from ...dialects.growth import GrowingOutput, state_growths
 from ...dialects.kernel import BroadcastOp, ConcatOp, GemmOp
 from ...dialects.layout import ConvertOp, TensorType, TransposeOp, transposed_type
 from ...dialects.shape import Dim
@@ -101,7 +101,7 @@ class _Grower:
             and isinstance(uses[0].operation, UnrealizedConversionCastOp)
         )
 
-    def grow(self, op: ConcatOp, number: int) -> Growth:
+    def grow(self, op: ConcatOp, number: int) -> GrowingOutput:
         past, axis = op.ins[0], op.get("axis")
         position = past.index  # pyright: ignore[reportAttributeAccessIssue]
         before, after = op.in_type(0), op.type
@@ -116,7 +116,7 @@ class _Grower:
             self.read_in_place(op, index, value)
         self.retype(op.result, _with_room(after, axis, dims.symbol(room)))
         Rewriter.replace_value_with_new_type(self.call.results[number], _with_room(after, axis, dims.symbol(room)))
-        return Growth(position, number, axis, room_before, room)
+        return GrowingOutput(position, number, axis, room_before, room)
 
     def read_in_place(self, op: ConcatOp, index: int, value: SSAValue) -> None:
         """What follows is read as it lies, where that is in rows, and not copied into other rows before."""
