@@ -166,6 +166,8 @@ _CPU_PHASES = (
             "kernel-fuse-maps",
             "kernel-fold-scales",
             "kernel-fuse-epilogues",
+            # Epilogues of the first product are the code of its scores.
+            "kernel-fuse-attention",
             "kernel-choose-algorithms",
             "kernel-transform-winograd-weights",
             "kernel-choose-layouts",

@@ -61,6 +61,7 @@ PASSES: dict[str, str] = {
     "kernel-dead-code": "passes.kernel.dead_code:KernelDeadCodePass",
     "kernel-fold-constants": "passes.kernel.fold_constants:KernelFoldConstantsPass",
     "kernel-fold-scales": "passes.kernel.fold_scales:KernelFoldScalesPass",
+    "kernel-fuse-attention": "passes.kernel.fuse_attention:KernelFuseAttentionPass",
     "kernel-fuse-epilogues": "passes.kernel.fuse_epilogues:KernelFuseEpiloguesPass",
     "kernel-grow-outputs": "passes.kernel.grow_outputs:KernelGrowOutputsPass",
     "kernel-split-concats": "passes.kernel.split_concats:KernelSplitConcatsPass",

@@ -12,7 +12,7 @@ from xdsl.ir import Operation
 
 from . import shape as dims
 from .decisions import kernel_kind
-from .kernel import BlockGemmOp, ConvOp, GemmOp
+from .kernel import AttentionOp, BlockGemmOp, ConvOp, GemmOp
 from .shape import Dim
 from .winograd import tile_of
 
@@ -53,6 +53,14 @@ _READ = (f"x[n, g * IC + ic, {_PLACE}]", "w[g * OC + oc, ic, kh, kw]")
 _MATRICES = {"b": "matrices of the batch", "m": "rows", "n": "columns"}
 _GEMM = _form(_MATRICES, {"k": "depth"}, "a[b, m, k]", "b[b, k, n]", "y[b, m, n]")
 _BLOCK_GEMM = _form(_MATRICES, {"k": "depth"}, "a[b, m, k]", "b[k, n], unpacked", "y[b, m, n]")
+_ATTENTION = _form(
+    {"b": "heads of the batch", "m": "rows of queries", "n": "columns of values"},
+    {"t": "keys", "k": "depth of queries and keys"},
+    "q[b, m, k]",
+    "k[b, t, k]",
+    "v[b, t, n]",
+    "y[b, m, n]",
+)
 _DIRECT = _form(_IMAGES | _CHANNELS | _IMAGE, _SUMS, *_READ, "y[n, g * OC + oc, oh, ow]")
 _DEPTHWISE = _form(
     _IMAGES | {"c": "channels"} | _IMAGE, _WINDOW, f"x[n, c, {_PLACE}]", "w[c, 0, kh, kw]", "y[n, c, oh, ow]"
@@ -69,6 +77,7 @@ _WINOGRAD = _form(
 FORMS: dict[str, NestForm] = {
     "kernel.gemm": _GEMM,
     "kernel.block_gemm": _BLOCK_GEMM,
+    "kernel.attention": _ATTENTION,
     "kernel.conv direct": _DIRECT,
     "kernel.conv depthwise": _DEPTHWISE,
     "kernel.conv im2col": _BY_PIXELS,
@@ -86,7 +95,15 @@ def form_of(kernel: Operation) -> NestForm | None:
 
 def axis_sizes(kernel: Operation) -> dict[str, Dim]:
     """The sizes of the axes of a kernel that has some, by name; ``r`` and ``p`` together are the pixels of ``p``."""
+    if isinstance(kernel, AttentionOp):
+        return _attention_sizes(kernel)
     return _conv_sizes(kernel) if isinstance(kernel, ConvOp) else _gemm_sizes(kernel)
+
+
+def _attention_sizes(kernel: AttentionOp) -> dict[str, Dim]:
+    *batch, rows, columns = kernel.type.dims
+    keys, depth = kernel.in_type(1).dims[-2:]
+    return {"b": dims.product(batch), "m": rows, "n": columns, "t": keys, "k": depth}
 
 
 def _gemm_sizes(kernel: Operation) -> dict[str, Dim]:

@@ -17,6 +17,7 @@ from xdsl.ir import Attribute, Operation
 
 from ..machines.atoms import ATOMS, GENERAL_ATOM, TILE_BAND, TILE_ROWS
 from . import shape as dims
+from .attention_decisions import Attention
 from .block_decisions import BlockGemm
 from .decision_fields import (
     ATOM_NAMES,
@@ -552,6 +553,7 @@ class Lstm(Lanes):
 KINDS: Mapping[str, type[Decisions]] = {
     "kernel.gemm": Gemm,
     "kernel.block_gemm": BlockGemm,
+    "kernel.attention": Attention,
     "kernel.conv direct": Direct,
     "kernel.conv depthwise": Depthwise,
     "kernel.conv winograd2": Winograd,
@@ -579,10 +581,8 @@ KINDS: Mapping[str, type[Decisions]] = {
     "kernel.lstm": Lstm,
     **SELECTION_KINDS,
     "kernel.tree_ensemble": TreeEnsemble,
-    "kernel.dim_values": Decisions,
-    "kernel.range": Decisions,
 }
-"""The decisions of each kernel, convolutions by algorithm."""
+"""The decisions of each kernel that has some, convolutions by algorithm."""
 
 
 def kernel_kind(kernel: Operation) -> str:

@@ -247,6 +247,52 @@ class BlockGemmOp(KernelOp):
             raise VerifyException(f"C4: a sums over {a.dims[-1]}, b has {b.dims[0]} rows, expected {rows}")
 
 
+@irdl_op_definition
+class AttentionOp(KernelOp):
+    """softmax(q k^T) v, of queries q [..., S, D], keys k [..., T, D] and values v [..., T, E]: [..., S, E].
+
+    The region computes each score, an element of q k^T [..., S, T], before the softmax: scale, bias, mask. Leading axes
+    broadcast. The last of them are heads: where q has several times as many as k and v, so many that follow each other
+    share one. ``zero_empty``: a row of queries whose softmax is NaN, as that of a row that reads no key, gives zeros.
+
+    C4: all have rank 2 or more, elements of f32, and leading axes that fit. C5: sizes that are summed over are equal.
+    """
+
+    name = "kernel.attention"
+    zero_empty = opt_prop_def(UnitAttr)
+    SYNTAX: ClassVar = {"zero_empty": "flag"}
+    REGION: ClassVar = "scores"
+
+    @property
+    def region_type(self) -> TensorType:
+        return TensorType.of([*self.type.dims[:-1], self.in_type(1).dims[-2]], f32)
+
+    @property
+    def group(self) -> int:
+        """Heads of queries that share one of keys and values."""
+        if self.type.rank < 3 or self.in_type(1).rank < 3:
+            return 1
+        heads, shared = self.type.dims[-3], self.in_type(1).dims[-3]
+        is_grouped = isinstance(heads, int) and isinstance(shared, int) and shared > 1
+        return int(heads) // int(shared) if is_grouped else 1
+
+    def verify_operands(self) -> None:
+        if len(self.ins) != 3:
+            return
+        types = [self.in_type(index) for index in range(3)]
+        if any(type_.rank < 2 or type_.element_type != f32 for type_ in (*types, self.type)):
+            raise VerifyException(f"C4: {', '.join(map(str, types))} to {self.type}: expected f32, of rank 2 or more")
+        q, k, v = (type_.dims for type_ in types)
+        if dims.surely_differ(q[-1], k[-1]):
+            raise VerifyException(f"C5: queries of {q[-1]} numbers and keys of {k[-1]}")
+        if dims.surely_differ(k[-2], v[-2]):
+            raise VerifyException(f"C5: there are {k[-2]} and {v[-2]} keys and values")
+        heads = [shape[-3] for shape in (q, k, v) if len(shape) > 2]
+        for shared in heads[1:] if len(q) > 2 else ():
+            if shared != 1 and dims.surely_differ(dims.modulo(heads[0], shared), 0) and heads[0] != 1:
+                raise VerifyException(f"C4: {heads[0]} heads of queries do not share {shared} of keys")
+
+
 # --- elementwise and reductions -----------------------------------------------------------------------
 
 
@@ -529,6 +575,7 @@ KERNELS: list[type[Operation]] = [
     ConvOp,
     GemmOp,
     BlockGemmOp,
+    AttentionOp,
     MapOp,
     ReduceOp,
     ArgReduceOp,

@@ -212,6 +212,11 @@ class KernelOp(IRDLOperation):
         else:
             self.properties[name] = attribute
 
+    @property
+    def region_type(self) -> TensorType:
+        """The tensor of which the region computes an element."""
+        return self.type
+
     # --- syntax ---------------------------------------------------------------------------------
 
     def print(self, printer: Printer) -> None:

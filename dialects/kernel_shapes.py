@@ -32,6 +32,8 @@ class Kernel(Protocol):
     @property
     def type(self) -> TensorType: ...
     @property
+    def region_type(self) -> TensorType: ...
+    @property
     def has_epilogue(self) -> bool: ...
     def in_type(self, index: int, /) -> TensorType: ...
     def get(self, name: str, /) -> Any: ...
@@ -41,6 +43,7 @@ OPERANDS: dict[str, tuple[int, ...]] = {
     "conv": (2, 3),
     "gemm": (2, 3),
     "block_gemm": (2,),
+    "attention": (3,),
     "layer_norm": (3,),
     "gather": (2,),
     "gather_elements": (2,),
@@ -92,7 +95,7 @@ def check_kernel(op: Kernel) -> None:
     if name in _RULES:
         _require_shape(op.type, _RULES[name](op), "result")
     for value in op.epilogue_ins:
-        _require_broadcast(_type(value), op.type, "epilogue operand")
+        _require_broadcast(_type(value), op.region_type, "epilogue operand")
     if name in _COPIES and not op.has_epilogue and op.in_type(0).element_type != op.type.element_type:
         raise VerifyException(f"C3: the result holds {op.type.element_type}, x {op.in_type(0).element_type}")
 
@@ -193,6 +196,23 @@ def _gemm(op: Kernel) -> Shape:
 
 def _block_gemm(op: Kernel) -> Shape:
     return (*op.in_type(0).dims[:-1], op.in_type(1).dims[1])
+
+
+def _attention(op: Kernel) -> Shape:
+    q, k, v = (op.in_type(index) for index in range(3))
+    leading = q.dims[:-2]
+    for type_ in (k, v):
+        leading = _broadcast_shape(leading, _shared_by_heads(type_.dims[:-2], leading))
+    return (*leading, q.dims[-2], v.dims[-1])
+
+
+def _shared_by_heads(leading: Shape, of_queries: Shape) -> Shape:
+    """Leading axes of keys or values as those of queries see them, of which several heads may share one."""
+    if not leading or not of_queries:
+        return leading
+    heads, shared = of_queries[-1], leading[-1]
+    is_grouped = isinstance(heads, int) and isinstance(shared, int) and shared > 0 and heads % shared == 0
+    return (*leading[:-1], heads) if is_grouped and shared != 1 else leading
 
 
 def _broadcast_shape(left: Shape, right: Shape) -> Shape:
@@ -431,6 +451,7 @@ _RULES: dict[str, Callable[[Kernel], Shape]] = {
     "conv": _conv,
     "gemm": _gemm,
     "block_gemm": _block_gemm,
+    "attention": _attention,
     "map": _map,
     "reduce": _reduce,
     "arg_reduce": _arg_reduce,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from xdsl.ir import Operation
 
-from .kernel import BlockGemmOp, ConvOp, GemmOp
+from .kernel import AttentionOp, BlockGemmOp, ConvOp, GemmOp
 from .layout import TensorType
 from .layout_algebra import Layout, print_order
 from .winograd import tile_of
@@ -22,6 +22,8 @@ def layout_mistake(kernel: Operation) -> str | None:
         return _gemm(kernel)
     if isinstance(kernel, BlockGemmOp):
         return _block_gemm(kernel)
+    if isinstance(kernel, AttentionOp):
+        return _attention(kernel)
     if isinstance(kernel, ConvOp):
         return _CONVOLUTIONS[kernel.get("algorithm")](kernel)
     return None
@@ -152,6 +154,18 @@ def _block_gemm(kernel: BlockGemmOp) -> str | None:
             return f"{what} lies in {print_order(type_.layout.order)}, expected rows side by side"
     width = panel_width(kernel)
     return _lies("b", kernel.in_type(1), f"Ba{width or 16}b")
+
+
+def _attention(kernel: AttentionOp) -> str | None:
+    operands = [*(value.type for value in kernel.operands), kernel.type]
+    for type_ in operands:
+        assert isinstance(type_, TensorType)
+        if not _is_whole(type_):
+            return f"an operand lies in {print_order(type_.layout.order)}, expected no blocks"
+    for what, type_ in (("v", kernel.in_type(2)), ("y", kernel.type)):
+        if not lies_along(type_, -1):
+            return f"{what} lies in {print_order(type_.layout.order)}, expected rows side by side"
+    return None
 
 
 # --- convolutions ---------------------------------------------------------------------------------------

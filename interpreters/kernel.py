@@ -120,7 +120,7 @@ class KernelInterpreter:
             self._store(op.result, np.broadcast_to(evaluate_region(op.epilogue, operands), shape))
             return
         results = _KERNELS[type(op)](self, op, operands)
-        if op.has_epilogue:
+        if op.has_epilogue and not isinstance(op, k.AttentionOp):
             extra = [self.values[value] for value in op.epilogue_ins]
             results[0] = evaluate_region(op.epilogue, [results[0], *extra])
             results[0] = np.broadcast_to(results[0], self.sizes(op.type.dims))
@@ -177,6 +177,19 @@ def _block_gemm(run: KernelInterpreter, op: k.BlockGemmOp, operands: _Arrays) ->
     bits, block = op.get("bits"), op.get("block")
     weights, scales = of_panel_rows(rows, bits, block, has_zeros=op.get("zeros"), signed=op.has_signed_numbers)
     return [multiplied(a, weights, scales, block, int8=op.get("int8"))]
+
+
+def _attention(run: KernelInterpreter, op: k.AttentionOp, operands: _Arrays) -> _Arrays:
+    queries, *shared = operands
+    keys, values = (np.repeat(x, op.group, axis=-3) if op.group > 1 else x for x in shared)
+    scores = queries @ keys.swapaxes(-1, -2)
+    if op.has_epilogue:
+        extra = [run.values[value] for value in op.epilogue_ins]
+        scores = np.broadcast_to(evaluate_region(op.epilogue, [scores, *extra]), run.sizes(op.region_type.dims))
+    (weights,) = evaluate("softmax", [scores], {"axis": scores.ndim - 1})
+    if op.get("zero_empty"):
+        weights = np.where(np.isnan(weights), np.float32(0), weights)
+    return [weights @ values]
 
 
 def _pool(run: KernelInterpreter, op: k.PoolOp, operands: _Arrays) -> _Arrays:
@@ -307,6 +320,7 @@ _KERNELS: dict[type[k.KernelOp], _Kernel] = {
     k.ConvOp: _conv,
     k.GemmOp: _gemm,
     k.BlockGemmOp: _block_gemm,
+    k.AttentionOp: _attention,
     k.PoolOp: _pool,
     k.ReduceOp: _reduce,
     k.ArgReduceOp: _arg_reduce,

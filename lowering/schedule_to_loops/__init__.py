@@ -17,7 +17,7 @@ from xdsl.passes import ModulePass
 
 from ...dialects.calling_convention import Signature
 from ...dialects.decisions import kernel_kind
-from ...dialects.kernel import BlockGemmOp, ContractionOp, KernelOp
+from ...dialects.kernel import AttentionOp, BlockGemmOp, ContractionOp, KernelOp
 from ...dialects.kernel_call import CallOp
 from ...dialects.schedule import StageOp
 from .loop_nest import LoopNest
@@ -25,6 +25,7 @@ from .loop_nest import LoopNest
 # kernel op (conv: with its algorithm) -> "module:function" that writes its loops.
 GENERATORS = {
     "kernel.arg_reduce": "arg_reduce:lower_arg_reduce",
+    "kernel.attention": "attention:lower_attention",
     "kernel.broadcast": "movement:lower_broadcast",
     "kernel.concat": "movement:lower_concat",
     "kernel.conv depthwise": "conv_depthwise:lower_conv_depthwise",
@@ -67,7 +68,7 @@ def lower_stage(stage: StageOp, signature: Signature) -> func.FuncOp:
     module, _, name = GENERATORS[kernel_kind(stage.kernel)].partition(":")
     generate = getattr(importlib.import_module(f".{module}", __package__), name)
     nest = LoopNest(signature)
-    if isinstance(stage.kernel, ContractionOp | BlockGemmOp):
+    if isinstance(stage.kernel, ContractionOp | BlockGemmOp | AttentionOp):
         _list_factors(stage, stage.kernel, nest)
     generate(stage, nest)
     return nest.finish()

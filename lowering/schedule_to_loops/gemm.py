@@ -38,20 +38,17 @@ from ...dialects.decisions import MATRIX_BLOCK, WORDS_AT_ONCE, Gemm, depth_of, w
 from ...dialects.kernel import GemmOp
 from ...dialects.schedule import StageOp
 from ...machines.atoms import ATOMS, TILE_BAND
-from .arithmetic import convert
 from .contraction import Contraction, Partial, Reach, Reader, RowTiles, Sum, in_words
 from .gemm_depth import DepthInLanes
 from .gemm_product import Matrix, Product, merge_batch_into_rows
 from .gemm_tiles import MatrixTiles
 from .halo import fill_halo
 from .loop_nest import Index, LoopNest
+from .panel_copy import copy_panel
 from .register_tile import ResultTile, store_result_tile
-from .tile_access import Span, Tile, load_tile
 from .tile_products import LastWords
 from .words import Source, WordCopy
 
-# Sides of the squares of B that are transposed in registers, at most.
-MOST_LANES = 16
 # A tile of fewer elements than this has too few products a turn to hide the loop's own instructions.
 FEW_ELEMENTS = 128
 
@@ -252,26 +249,6 @@ class _ColumnsInLanes(Product):
         memory = nest.scratch_memory(element, 0, nest.mul(self.decisions.rows_at_once(self.depth), width))
         packed = nest.view(memory, 0, [count, width], [width, 1])
 
-        def copy(row: Index, rows: Span | None, column: Index, columns: int) -> None:
-            exist = None if lanes is None else nest.maximum(nest.sub(lanes, column), 0)
-            tile = Tile(rows, Span(columns, exist if exist is None else nest.minimum(exist, columns)))
-            place = nest.add(nest.add(offset, nest.mul(row, b.row_stride)), nest.mul(column, b.column_stride))
-            elements = load_tile(nest, self.b_tensor.memory, place, tile, b.row_stride, b.column_stride)
-            nest.store_vector(nest.broadcast(convert(nest, elements, element), tile.shape), packed, [row, column])
-
-        if b.column_stride == 1:
-            with nest.loop(0, count) as row:
-                copy(row.index, None, 0, width)
-        else:
-            self._copy_transposed(count, copy)
+        strides = b.row_stride, b.column_stride
+        copy_panel(nest, self.b_tensor.memory, offset, strides, packed, (count, width), lanes)
         return Reach(memory, 0, [width], [1, width], [width, 1])
-
-    def _copy_transposed(self, count: Index, copy: Callable[[Index, Span | None, Index, int], None]) -> None:
-        """Squares of B, which are transposed in registers, then row by row what is left."""
-        nest, width = self.nest, self.tile_columns
-        side = math.gcd(width, MOST_LANES)
-        whole = nest.mul(nest.floordiv(count, side), side)
-        with nest.loop(0, whole, side) as row, nest.loop(0, width, side) as column:
-            copy(row.index, Span(side), column.index, side)
-        with nest.loop(whole, count) as row, nest.loop(0, width, side) as column:
-            copy(row.index, None, column.index, side)

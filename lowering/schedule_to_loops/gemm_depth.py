@@ -121,18 +121,18 @@ class DepthInLanes(Product):
             total = convert(nest, total, self.kernel.sums_type)
             store_result_tile(nest, self.kernel, total, self.y, tile_of(row, count))
 
-        def left(row: Index, count: int) -> _Vectors:
+        def left(row: Index, count: int) -> Vectors:
             offset = nest.add(self.a.offset(nest, batch), nest.mul(row, self.a.row_stride))
             others = [(count, self.a.row_stride)] if has_lane_rows else [(count, self.a.row_stride), (1, 1)]
-            return _Vectors(self.a_tensor.memory, offset, others, sums)
+            return Vectors(self.a_tensor.memory, offset, others, sums)
 
-        def right() -> _Vectors:
+        def right() -> Vectors:
             others = [] if has_lane_rows else [(columns, place.column_stride)]
-            return _Vectors(place.memory, place.offset, others, sums)
+            return Vectors(place.memory, place.offset, others, sums)
 
         Contraction(
             rows=rows,
-            summed=_LaneSum([self.depth], self.decisions.depth_lanes),
+            summed=LaneSum([self.depth], self.decisions.depth_lanes),
             left=left,
             right=lambda *_: right(),
             start=lambda row, count: convert(nest, self.bias(tile_of(row, count)), sums),
@@ -157,7 +157,7 @@ class _Place:
 
 
 @dataclass(frozen=True)
-class _Vectors:
+class Vectors:
     """Rows or columns of an operand that are read as vectors along the depth, as ``element``.
 
     ``others`` are the dimensions before the depth: their sizes, and elements between neighbours.
@@ -169,7 +169,7 @@ class _Vectors:
     element: Attribute
     view: SSAValue | None = None
 
-    def reader(self, nest: LoopNest, bounds: Sequence[Index]) -> _Vectors:
+    def reader(self, nest: LoopNest, bounds: Sequence[Index]) -> Vectors:
         sizes, strides = [size for size, _ in self.others], [stride for _, stride in self.others]
         return replace(self, view=nest.view(self.memory, self.offset, [*sizes, *bounds], [*strides, 1]))
 
@@ -182,13 +182,13 @@ class _Vectors:
 
 
 @dataclass(frozen=True)
-class _LaneSum:
+class LaneSum:
     """Sums over the depth in vectors of ``lanes`` partial sums each."""
 
     bounds: Sequence[Index]
     lanes: int
 
-    def add(self, nest: LoopNest, start: SSAValue, left: _Vectors, right: _Vectors) -> SSAValue:
+    def add(self, nest: LoopNest, start: SSAValue, left: Vectors, right: Vectors) -> SSAValue:
         """``start``, rows by columns (or rows alone, of one column), plus all products."""
         (depth,) = self.bounds
         shape = [*start.type.get_shape(), self.lanes]  # pyright: ignore[reportAttributeAccessIssue]

@@ -22,6 +22,7 @@ from xdsl.rewriter import Rewriter
 
 from ...dialects import shape as dims
 from ...dialects.kernel import (
+    AttentionOp,
     BlockGemmOp,
     ConcatOp,
     ConstantOp,
@@ -114,6 +115,7 @@ class _FunctionLayouts:
             ConvOp: self.conv,
             GemmOp: self.gemm,
             BlockGemmOp: self.block_gemm,
+            AttentionOp: self.attention,
             MapOp: self.map,
             PoolOp: self.pool,
             ResizeOp: self.resize,
@@ -272,7 +274,7 @@ class _FunctionLayouts:
 
     def can_widen(self, value: SSAValue) -> bool:
         """Whether a kernel writes the value and nobody sees its memory under another type."""
-        if not isinstance(value.owner, KernelOp | ConvertOp) or isinstance(value.owner, GemmOp):
+        if not isinstance(value.owner, KernelOp | ConvertOp) or isinstance(value.owner, GemmOp | AttentionOp):
             return False
         layout = tensor_type(value).layout
         users = [use.operation for use in value.uses]
@@ -347,6 +349,13 @@ class _FunctionLayouts:
         layout = panel_layout(op, block_columns(op, self.target))
         assert layout is not None, "numbers of few bits lie in panels"
         op.operands[1] = self.want(op.operands[1], layout, op)
+
+    def attention(self, op: AttentionOp) -> None:
+        """Heads are reached wherever they lie, as long as rows of values do so side by side."""
+        for index, operand in enumerate(op.operands):
+            is_extra, type_ = index >= len(op.ins), tensor_type(operand)
+            if is_extra or _is_split(type_) or (index == len(op.ins) - 1 and not lies_along(type_, -1)):
+                op.operands[index] = self.plain(operand, op)
 
     def matrix_layout(self, op: GemmOp) -> Layout:
         """How a constant B lies: by depth where lanes run along it, else in panels of columns."""

@@ -13,6 +13,7 @@ from xdsl.ir import Operation, Region
 from xdsl.passes import ModulePass
 
 from ...dialects import shape as dims
+from ...dialects.attention_decisions import Attention
 from ...dialects.block_decisions import BlockGemm
 from ...dialects.decisions import (
     MATRIX_BLOCK,
@@ -45,6 +46,7 @@ from ...dialects.tree_decisions import TreeEnsemble, even_levels
 from ...dialects.window_rows import WindowRows
 from ...dialects.winograd import tile_of, transforms
 from ...machines.atoms import GENERAL_ATOM, TILE_BAND, TILE_ROWS
+from ..attention_strips import attention_strips
 from ..gemm_walks import DepthTile, depth_tile, few_rows_tile, lies_by_depth
 from ..tiling import (
     block_atom,
@@ -514,6 +516,7 @@ _CONVOLUTIONS: dict[str, Chooser] = {
 }
 _CHOOSERS: dict[type[Decisions], Chooser] = {
     **dict.fromkeys(SELECTION_KINDS.values(), _selection),
-    Gemm: _gemm, BlockGemm: _block_gemm, Elements: _elements, Pool: _pool, Lstm: _lstm, TreeEnsemble: _tree_ensemble,
+    Attention: attention_strips, Gemm: _gemm, BlockGemm: _block_gemm, Elements: _elements, Pool: _pool, Lstm: _lstm,
+    TreeEnsemble: _tree_ensemble,
     Lanes: _vectors, Reduction: _vectors, Rows: _vectors, Softmax: _vectors, Decisions: _nothing,
 }  # fmt: skip

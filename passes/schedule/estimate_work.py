@@ -17,7 +17,7 @@ from ...dialects import shape as dims
 from ...dialects.batches import BatchesOp
 from ...dialects.calling_convention import WORK_ATTRIBUTE
 from ...dialects.dimension_attribute import DimensionAttr
-from ...dialects.kernel import BlockGemmOp, ConvOp, GemmOp, KernelOp, LstmOp, PoolOp, SoftmaxOp
+from ...dialects.kernel import AttentionOp, BlockGemmOp, ConvOp, GemmOp, KernelOp, LstmOp, PoolOp, SoftmaxOp
 from ...dialects.layout import TensorType
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
@@ -123,6 +123,14 @@ def _products(kernel: KernelOp, target: Target) -> list[Part]:
             return [(multiply_add, [*kernel.type.dims, depth])]
         case BlockGemmOp():
             return [(multiply_add, [*kernel.type.dims, kernel.in_type(0).dims[-1]])]
+        case AttentionOp():
+            keys, depth = kernel.in_type(1).dims[-2:]
+            scores = _vector_picoseconds(_SOFTMAX, target)
+            return [
+                (multiply_add, [*kernel.type.dims, keys]),
+                (multiply_add, [*kernel.region_type.dims, depth]),
+                (scores, kernel.region_type.dims),
+            ]
         case LstmOp():
             return [(multiply_add, [*kernel.in_type(0).dims, kernel.type.dims[-1]])]
     return []

@@ -67,6 +67,13 @@ def _gemm(kernel: KernelOp) -> list[bool] | None:
     return [*follows, *bias]
 
 
+def _attention(kernel: KernelOp) -> list[bool] | None:
+    types = [kernel.in_type(index) for index in range(len(kernel.ins))]
+    rank = kernel.type.rank
+    # The axis before the last two may be heads, of which several share keys.
+    return [type_.rank == rank and type_.dims[0] != 1 for type_ in types] if rank > 3 else None
+
+
 def _axis_is_inner(kernel: KernelOp) -> list[bool] | None:
     return [True] * len(kernel.ins) if kernel.get("axis") > 0 else None
 
@@ -107,6 +114,7 @@ def _gather(kernel: KernelOp) -> list[bool] | None:
 
 _RULES: dict[str, Rule] = {
     "arg_reduce": _axis_is_inner,
+    "attention": _attention,
     "broadcast": _all_broadcast,
     "concat": _axis_is_inner,
     "conv": _first_alone,

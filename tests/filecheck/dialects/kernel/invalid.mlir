@@ -291,3 +291,30 @@ func.func @unsigned_maximum(%a: !layout.tensor<4 x 6 x i8>) {
 }
 
 // CHECK: C4: x is called unsigned, which summed bytes can be
+
+// -----
+
+func.func @attention_types(%q: !layout.tensor<4 x 6 x f16>, %k: !layout.tensor<5 x 6 x f16>) {
+  %0 = kernel.attention(%q, %k, %k) : !layout.tensor<4 x 6 x f16>
+  func.return
+}
+
+// CHECK: C4: {{.*}}: expected f32, of rank 2 or more
+
+// -----
+
+func.func @attention_keys(%q: !layout.tensor<4 x 6 x f32>, %k: !layout.tensor<5 x 6 x f32>, %v: !layout.tensor<3 x 6 x f32>) {
+  %0 = kernel.attention(%q, %k, %v) : !layout.tensor<4 x 6 x f32>
+  func.return
+}
+
+// CHECK: C5: there are 5 and 3 keys and values
+
+// -----
+
+func.func @attention_heads(%q: !layout.tensor<5 x 4 x 6 x f32>, %k: !layout.tensor<2 x 3 x 6 x f32>) {
+  %0 = kernel.attention(%q, %k, %k) : !layout.tensor<5 x 4 x 6 x f32>
+  func.return
+}
+
+// CHECK: C4: 5 heads of queries do not share 2 of keys

@@ -8,6 +8,11 @@ func.func @contractions(%x: !layout.tensor<N x 8 x 6 x 6 x f32>, %w: !layout.ten
   func.return
 }
 
+func.func @attention(%q: !layout.tensor<N x 6 x S x 8 x f32>, %k: !layout.tensor<N x 2 x T x 8 x f32>, %v: !layout.tensor<N x 2 x T x 4 x f32>, %m: !layout.tensor<S x T x f32>) {
+  %0 = kernel.attention(%q, %k, %v) zero_empty : !layout.tensor<N x 6 x S x 4 x f32> scores(%e, %f = %m) {%sum = arith.addf %e, %f : f32}
+  func.return
+}
+
 func.func @elementwise(%x: !layout.tensor<N x 4 x f32>, %y: !layout.tensor<4 x f32>) {
   %0 = kernel.map(%x, %y) : !layout.tensor<N x 4 x i1> each(%e, %f) {%less = arith.cmpf olt, %e, %f : f32}
   func.return
@@ -105,6 +110,10 @@ func.func @boxes(%b: !layout.tensor<1 x N x 4 x f32>, %s: !layout.tensor<1 x 80 
 // CHECK:      func.func @contractions(%x: !layout.tensor<N x 8 x 6 x 6 x f32>, %w: !layout.tensor<4 x 4 x 3 x 3 x f32>, %b: !layout.tensor<4 x f32>, %s: !layout.tensor<N x 4 x 3 x 3 x f32>, %m: !layout.tensor<2 x 6 x 5 x f32>, %k: !layout.tensor<7 x 6 x f32>) {
 // CHECK-NEXT:   %0 = kernel.conv direct(%x, %w, %b) strides [2, 2] pads [1, 1, 1, 1] groups 2 : !layout.tensor<N x 4 x 3 x 3 x f32> epilogue(%e, %f = %s) {%sum = arith.addf %e, %f : f32}
 // CHECK-NEXT:   %1 = kernel.gemm(%m, %k) transpose_a transpose_b : !layout.tensor<2 x 5 x 7 x f32>
+// CHECK-NEXT:   func.return
+// CHECK-NEXT: }
+// CHECK-NEXT: func.func @attention(%q: !layout.tensor<N x 6 x S x 8 x f32>, %k: !layout.tensor<N x 2 x T x 8 x f32>, %v: !layout.tensor<N x 2 x T x 4 x f32>, %m: !layout.tensor<S x T x f32>) {
+// CHECK-NEXT:   %0 = kernel.attention(%q, %k, %v) zero_empty : !layout.tensor<N x 6 x S x 4 x f32> scores(%e, %f = %m) {%sum = arith.addf %e, %f : f32}
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @elementwise(%x: !layout.tensor<N x 4 x f32>, %y: !layout.tensor<4 x f32>) {
