@@ -41,7 +41,7 @@ class LaminaRep(BackendRep):
         Raises InputError for what the model does not take.
         """
         outputs = self.executable.run(self._feeds(inputs))
-        typed = [_as(array, self._dtypes.get(name, array.dtype)) for name, array in outputs.items()]
+        typed = [_as(value, self._dtypes[name]) if name in self._dtypes else value for name, value in outputs.items()]
         return namedtupledict("Outputs", list(outputs))(*typed)
 
     def _feeds(self, inputs: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ class NodeArg:
     def __init__(self, info: TensorInfo):
         self.name = info.name
         self.shape = [_node_dimension(dimension) for dimension in info.shape]
-        self.type = tensor_type(info.dtype)
+        self.type = info.kind or tensor_type(info.dtype)
 
     def __repr__(self) -> str:
         return f"NodeArg(name='{self.name}', type='{self.type}', shape={self.shape})"

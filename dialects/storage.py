@@ -7,7 +7,7 @@ from xdsl.dialects.builtin import BFloat16Type, Float16Type, Float32Type, Float6
 from xdsl.ir import Attribute
 
 from . import shape as dims
-from .graph.types import StringType
+from .graph.types import StringType, is_container
 from .layout import TensorType
 from .shape import Dim
 
@@ -15,10 +15,13 @@ _FLOATS = {Float16Type: "float16", Float32Type: "float32", Float64Type: "float64
 
 
 def dtype_name(element: Attribute) -> str:
-    """NumPy's name of an element type: float32, int64, bool, object of text. Raises ValueError for any other one."""
+    """NumPy's name of an element type: float32, int64, bool, object for text and containers.
+
+    Raises ValueError for one that is not stored.
+    """
     if type(element) in _FLOATS:
         return _FLOATS[type(element)]
-    if isinstance(element, StringType):
+    if isinstance(element, StringType) or is_container(element):
         return "object"
     if isinstance(element, IntegerType):
         width = element.width.data

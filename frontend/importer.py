@@ -30,6 +30,8 @@ from .budget import BudgetSpentError, NodeBudget
 from .builder import GraphBuilder, name_hint
 from .checks.node_checks import check_node
 from .checks.schema_checks import input_type_problem
+from .container_types import container_type, kind_of, says_its_kind
+from .containers import TensorList
 from .element_types import element_of, is_held_otherwise, stored_array
 from .known_operators import unknown_operator
 from .narrow_floats import in_f32
@@ -325,21 +327,26 @@ def import_graph(
         importer.add_graph(graph)
     except BudgetSpentError as error:
         raise InvalidModelError(str(error)) from None
-    results = [builder.ssa(value) for value in _outputs(importer, graph)]
-    block.add_op(ReturnOp(*results))
+    outputs = _outputs(importer, graph)
+    block.add_op(ReturnOp(*[builder.ssa(value) for value in outputs]))
     builder.finish()
     context.origins = builder.origins
     _replace_symbols(block, symbols)
     if symbols.has_replacements:
         _verify_again(block, builder.origins)
-    return _module(block, inputs, graph.output, importer.vanishing, symbols)
+    named = [importer.values[info.name] for info in inputs]
+    input_attributes = [_attributes(info.name, value) for info, value in zip(inputs, named)]
+    output_attributes = [
+        _attributes(info.name, value, importer.vanishing.of(info.name)) for info, value in zip(graph.output, outputs)
+    ]
+    return _module(block, input_attributes, output_attributes, symbols)
 
 
 def _outputs(importer: GraphImporter, graph: onnx.GraphProto) -> list[Value]:
     """The outputs of the main graph. Raises ModelError with everything that is wrong with the model."""
     outputs: list[Value] = []
     try:
-        outputs = importer.tensors(graph)
+        outputs = importer.as_values(graph)
     except Unreached:
         pass
     except ModelError as error:
@@ -349,11 +356,7 @@ def _outputs(importer: GraphImporter, graph: onnx.GraphProto) -> list[Value]:
 
 
 def _module(
-    block: Block,
-    inputs: Sequence[onnx.ValueInfoProto],
-    outputs: Sequence[onnx.ValueInfoProto],
-    vanishing: VanishingAxes,
-    symbols: Symbols,
+    block: Block, inputs: Sequence[DictionaryAttr], outputs: Sequence[DictionaryAttr], symbols: Symbols
 ) -> ModuleOp:
     return_op = block.last_op
     assert return_op is not None
@@ -361,17 +364,19 @@ def _module(
         "main",
         ([argument.type for argument in block.args], [operand.type for operand in return_op.operands]),
         Region(block),
-        arg_attrs=ArrayAttr([DictionaryAttr({"lamina.name": StringAttr(info.name)}) for info in inputs]),
-        res_attrs=ArrayAttr([_output_attributes(info.name, vanishing.of(info.name)) for info in outputs]),
+        arg_attrs=ArrayAttr(inputs),
+        res_attrs=ArrayAttr(outputs),
     )
     module = ModuleOp([function])
     add_checks(module, "lamina.checks", symbols.resolved(symbols.checks))
     return module
 
 
-def _output_attributes(name: str, vanishing: Sequence[int]) -> DictionaryAttr:
-    """The name, and the axes that are not there where their size is 1."""
+def _attributes(name: str, value: Value, vanishing: Sequence[int] = ()) -> DictionaryAttr:
+    """Of an input or output: name, ONNX's type if it does not show, and axes that are gone where their size is 1."""
     attributes: dict[str, Attribute] = {"lamina.name": StringAttr(name)}
+    if not says_its_kind(value.element_type, value.code):
+        attributes["lamina.kind"] = StringAttr(kind_of(value.element_type, value.code))
     if vanishing:
         attributes["lamina.vanishing"] = DenseArrayBase.from_list(i64, vanishing)
     return DictionaryAttr(attributes)
@@ -403,8 +408,8 @@ def _is_shape(wanted: Any) -> bool:
 
 def _of_its_code(node: Node, value: Any) -> Any:
     """A result that says of which ONNX type its elements are; sequences are results, too."""
-    if isinstance(value, list):
-        return [_of_its_code(node, part) for part in value]
+    if isinstance(value, TensorList):
+        return TensorList([_of_its_code(node, part) for part in value], value.element)
     return value.of_code(_code_of_result(node, value)) if isinstance(value, Value) else value
 
 
@@ -443,9 +448,12 @@ def _unusable(info: onnx.ValueInfoProto, what: str, advice: str) -> ModelError:
 
 def _input_type(info: onnx.ValueInfoProto, symbols: Symbols, wanted: Sequence[Any] | None) -> GraphTensorType:
     if not info.type.HasField("tensor_type"):
-        kind = info.type.WhichOneof("value")
-        advice = "split what it holds into inputs of their own"
-        raise _unusable(info, f"is a {str(kind).removesuffix('_type')}: only tensors can be inputs", advice)
+        try:
+            return container_type(info.type, symbols)
+        except KeyError as error:
+            kind = str(info.type.WhichOneof("value")).removesuffix("_type")
+            advice = "split what it holds into inputs of their own"
+            raise _unusable(info, f"is a {kind} of {error.args[0]}, which cannot be an input", advice) from None
     tensor = info.type.tensor_type
     try:
         element = element_of(tensor.elem_type)

@@ -8,8 +8,9 @@ from typing import Any
 
 import onnx
 
-from ..errors import InvalidModelError, UnsupportedOperatorError
+from ..errors import InvalidModelError
 from .builder import GraphBuilder
+from .containers import as_value
 from .operator_sets import STANDARD_DOMAINS
 from .problems import Problems, Unavailable, Unreached, declared_types
 from .values import Value
@@ -66,13 +67,9 @@ class Scope(ABC):
             raise Unreached
         return found
 
-    def tensors(self, graph: onnx.GraphProto) -> list[Value]:
-        """As results. Raises UnsupportedOperatorError where an output is a sequence."""
-        found = self.results(graph)
-        for output, value in zip(graph.output, found):
-            if not isinstance(value, Value):
-                raise UnsupportedOperatorError(f"the output '{output.name}' is a sequence: only tensors can be outputs")
-        return found
+    def as_values(self, graph: onnx.GraphProto) -> list[Value]:
+        """As results, with sequences and optional values as scalars that hold them."""
+        return [as_value(self.builder, value) for value in self.results(graph)]
 
     def opset_of(self, domain: str) -> int:
         return self.opsets.get("" if domain in STANDARD_DOMAINS else domain, 1)

@@ -422,7 +422,9 @@ def _named(
     for index, (value, attributes) in enumerate(zip(values, given, strict=True)):
         name = attributes.get("lamina.name")
         text = name.data if isinstance(name, StringAttr) else f"{fallback}{index}"
-        named.append((text, manifest_type(value.type)))
+        type_, kind = manifest_type(value.type), attributes.get("lamina.kind")
+        type_.kind = kind.data if isinstance(kind, StringAttr) else ""
+        named.append((text, type_))
     return named
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .block_products import BLOCK_PRODUCTS
+from .containers import CONTAINERS
 from .elementwise import ELEMENTWISE, Operation
 from .indexing import INDEXING
 from .linear import LINEAR
@@ -41,6 +42,7 @@ REFERENCE: dict[str, Operation] = {
     **TEXT,
     **SELECTIONS,
     **TREES,
+    **CONTAINERS,
 }
 
 # Operations that read the attributes 'shape' and 'dtype' of their (only) result.

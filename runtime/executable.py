@@ -17,6 +17,7 @@ import numpy as np
 from .cpus import default_threads, threads_of_environment
 from .errors import InputError, LaminaError
 from .expressions import Dimension
+from .feeds import convert_feed, describe_value, dtype_of_feed, unboxed
 from .file_format import FileContent, read, read_bytes, save, to_bytes
 from .growing import Cache
 from .image import Image, MappedImage
@@ -27,7 +28,7 @@ from .plan import PlanRunner, Values
 from .program import ArrayType, Call, Program
 from .segment import ArenaPool, SegmentRunner
 from .shapes import Binder, ShapeMatcher, describe_shape, without_vanishing
-from .text import text_array, text_of
+from .text import text_of
 from .threads import POOL
 from .validation import validate
 
@@ -39,11 +40,16 @@ _CONSTANT_ALIGNMENT = 64
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """An input or output of a model. A dimension is an int, or the text of an expression over its symbols."""
+    """An input or output of a model. A dimension is an int, or the text of an expression over its symbols.
+
+    ``kind`` is what ONNX calls its type where the dtype does not say it: ``tensor(int4)``, ``seq(tensor(float))``,
+    ``optional(tensor(float))``. A sequence is given and got as a list of arrays, an optional value may be None.
+    """
 
     name: str
     dtype: np.dtype
     shape: tuple[Dimension, ...]
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +94,8 @@ class Executable:
         }
         self._inputs = tuple(_info(name, tensor) for name, tensor in program.inputs)
         self._outputs = tuple(_info(name, tensor) for name, tensor in program.outputs)
-        # No array has this dtype itself, so that what is in arrays of objects is looked at.
-        text = np.dtype(object, metadata={"elements": "text"})
-        self._input_dtypes = [(info.name, text if info.dtype == object else info.dtype) for info in self._inputs]
+        self._input_dtypes = [(info.name, dtype_of_feed(info.dtype, info.kind)) for info in self._inputs]
+        self._boxes = [index for index, info in enumerate(self._outputs) if info.kind.startswith(("seq", "optional"))]
         self._output_names = [info.name for info in self._outputs]
         self._matcher = ShapeMatcher([tensor for _, tensor in program.inputs], program.checks)
         self._rooms = {room: 0 for segment in program.segments.values() for room in segment.rooms}
@@ -185,6 +190,8 @@ class Executable:
             raise self._divided_by_zero(shapes) from None
         if self.program.vanishing:
             results = list(map(without_vanishing, results, self.program.vanishing))
+        for index in self._boxes:
+            results[index] = unboxed(results[index])
         outputs = dict(zip(self._output_names, results, strict=True))
         return outputs if output_names is None else self._select(outputs, output_names)
 
@@ -278,7 +285,7 @@ class Executable:
 
     def _unusable(self, feeds: Any, error: Exception) -> Exception:
         if not isinstance(feeds, Mapping):
-            return InputError(f"feeds: expected arrays by name in a dictionary, got {_describe_value(feeds)}")
+            return InputError(f"feeds: expected arrays by name in a dictionary, got {describe_value(feeds)}")
         return self._missing(feeds) if isinstance(error, KeyError) else error
 
     def _missing(self, feeds: Mapping[str, Any]) -> InputError:
@@ -364,52 +371,8 @@ def _executable(content: FileContent, threads: int | None) -> Executable:
     return Executable(content.program, content.image, content.constants, threads)
 
 
-def convert_feed(name: str, value: Any, dtype: np.dtype) -> np.ndarray:
-    """The feed as a C-contiguous array of ``dtype``. Raises InputError where that would change a value or its type.
-
-    An array must have the dtype already. Python numbers and lists have none: they are taken where they fit. Text may be
-    an array of objects or of NumPy's text, or a list.
-    """
-    if dtype.kind == "O":
-        return text_array(f"input '{name}'", value)
-    if isinstance(value, (np.ndarray, np.generic)):
-        array = np.asarray(value)
-        if array.dtype != dtype:
-            found = str(array.dtype) if array.dtype.isnative else f"{array.dtype.name} in foreign byte order"
-            raise InputError(f"input '{name}': expected dtype {dtype}, got {found}")
-        return array if array.flags.c_contiguous else array.copy(order="C")
-    try:
-        natural = np.asarray(value)
-    except Exception as error:  # An array of another library says in its own way that it cannot be converted.
-        raise InputError(
-            f"input '{name}': expected an array of {dtype}, got {_describe_value(value)}: {error}"
-        ) from None
-    if natural.dtype == dtype:
-        return np.array(natural, dtype, order="C")
-    own_dtype = getattr(value, "dtype", None)
-    if own_dtype is not None or hasattr(value, "__array__") or not _fits(natural, dtype):
-        raise InputError(f"input '{name}': expected dtype {dtype}, got {_describe_value(value)} of {natural.dtype}")
-    return np.array(natural, dtype, order="C")
-
-
-def _fits(natural: np.ndarray, dtype: np.dtype) -> bool:
-    """Whether Python numbers, which NumPy has read as ``natural``, are values of ``dtype``; floats may be rounded."""
-    if natural.size == 0:
-        return natural.dtype.kind in "biuf"
-    if natural.dtype.kind == "b" or dtype.kind == "b":
-        return natural.dtype.kind == dtype.kind
-    if natural.dtype.kind in "iu" and dtype.kind in "iuf":
-        with np.errstate(over="ignore"):
-            return bool(np.all(natural.astype(dtype).astype(natural.dtype) == natural))
-    return natural.dtype.kind == "f" and dtype.kind == "f"
-
-
-def _describe_value(value: Any) -> str:
-    return f"a {type(value).__name__}"
-
-
 def _info(name: str, tensor: ArrayType) -> TensorInfo:
-    return TensorInfo(name, np.dtype(tensor.dtype), tuple(tensor.shape))
+    return TensorInfo(name, np.dtype(tensor.dtype), tuple(tensor.shape), tensor.kind)
 
 
 def _mark_used(known: OrderedDict[Any, Any], key: Any) -> None:

@@ -42,10 +42,15 @@ DimensionArgument = tuple[Literal["dim"], Dimension]
 
 @dataclass(slots=True)
 class ArrayType:
-    """A NumPy dtype name and the shape."""
+    """A NumPy dtype name and the shape.
+
+    ``kind`` is what ONNX calls the type of an input or output where the dtype does not say it: ``tensor(int4)``,
+    ``seq(tensor(float))``.
+    """
 
     dtype: str
     shape: list[Dimension]
+    kind: str = ""
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from xdsl.ir import Dialect
 from ..dimension_attribute import DimensionAttr
 from .block_products import BlockMatmulOp
 from .constants import ConstantOp, DimValuesOp, IotaOp, RangeOp
+from .containers import CONTAINER_OPERATIONS
 from .control import IfOp, LoopOp, YieldOp
 from .dynamic import (
     DynamicExpandOp,
@@ -109,9 +110,9 @@ from .quantization import DequantizeOp, QuantizeOp
 from .recurrent import GruOp, LstmOp, RnnOp
 from .reductions import ArgMaxOp, ArgMinOp, CumsumOp, LayerNormOp, ReduceOp, SoftmaxOp
 from .selections import SELECTION_OPERATIONS, BindSizesOp, CountNonzeroOp, ListBoxesOp, SuppressBoxesOp
-from .text import RegexFullMatchOp, StringConcatOp, StringNormalizeOp, StringSplitOp, TfIdfOp
+from .text import TEXT_OPERATIONS, RegexFullMatchOp, StringConcatOp, StringNormalizeOp, StringSplitOp, TfIdfOp
 from .trees import TreeEnsembleOp
-from .types import GraphTensorType, StringType
+from .types import GraphTensorType, OptionalType, SequenceType, StringType
 
 Graph = Dialect(
     "graph",
@@ -127,13 +128,14 @@ Graph = Dialect(
         NonMaxSuppressionOp, GridSampleOp, RoiAlignOp,
         *SELECTION_OPERATIONS,
         LstmOp, GruOp, RnnOp,
-        StringConcatOp, StringSplitOp, StringNormalizeOp, RegexFullMatchOp, TfIdfOp,
+        *TEXT_OPERATIONS,
         TreeEnsembleOp,
         DynamicReshapeOp, DynamicExpandOp, DynamicTileOp, DynamicSliceOp, DynamicPadOp, DynamicResizeOp,
         DynamicReduceOp, DynamicSqueezeOp, DynamicUnsqueezeOp,
+        *CONTAINER_OPERATIONS,
         IfOp, LoopOp, YieldOp,
     ],
-    [GraphTensorType, StringType, DimensionAttr],
+    [GraphTensorType, StringType, SequenceType, OptionalType, DimensionAttr],
 )  # fmt: skip
 
 __all__ = [

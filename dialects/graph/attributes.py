@@ -9,6 +9,7 @@ from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase
 
 from ...reference.operations import SHAPED_BY_RESULT
 from ..shape import is_static
+from .types import is_container
 
 if TYPE_CHECKING:
     from xdsl.dialects.func import FuncOp
@@ -31,6 +32,8 @@ def reference_attributes(
     ``name`` is the operation's without "graph.". Symbolic dimensions are evaluated by ``evaluate``;
     without it the result is None where one occurs that matters.
     """
+    if evaluate is None and any(is_container(type_.element_type) for type_ in result_types):
+        return None  # Constants are tensors.
     attributes = dict(values)
     if name in SHAPED_BY_RESULT:
         attributes["shape"] = result_types[0].dims

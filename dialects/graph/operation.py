@@ -43,7 +43,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from ..dimension_attribute import DimensionAttr, dimension_array, parse_dimensions, print_dimensions
-from .types import GraphTensorType, i64
+from .types import GraphTensorType, i64, joined_element
 
 if TYPE_CHECKING:
     from ..shape import Dim
@@ -383,7 +383,7 @@ def compatible(expected: GraphTensorType, actual: GraphTensorType) -> bool:
     """
     if expected == actual:
         return True
-    if expected.element_type != actual.element_type or expected.rank != actual.rank:
+    if joined_element(expected.element_type, actual.element_type) is None or expected.rank != actual.rank:
         return False
     return all(
         left == right

@@ -139,3 +139,8 @@ class TfIdfOp(GraphOperation):
             raise VerifyException("C2: the pool, starts, columns and weights must be vectors")
         if result_types[0].rank != x.rank or result_types[0].element_type != f32:
             raise VerifyException(f"C1: the result for {x} cannot be {result_types[0]}")
+
+
+TEXT_OPERATIONS: tuple[type[GraphOperation], ...] = (
+    StringConcatOp, StringSplitOp, StringNormalizeOp, RegexFullMatchOp, TfIdfOp,
+)  # fmt: skip

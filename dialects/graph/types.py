@@ -13,6 +13,7 @@ from xdsl.dialects.builtin import (
     Float16Type,
     Float32Type,
     Float64Type,
+    IntAttr,
     IntegerType,
     Signedness,
     bf16,
@@ -46,6 +47,92 @@ class StringType(ParametrizedAttribute, TypeAttribute):
 
 string = StringType()
 
+_ANY_RANK, _EMPTY = -1, -2
+
+
+@irdl_attr_definition
+class SequenceType(ParametrizedAttribute, TypeAttribute):
+    """``!graph.sequence<f32>``: an element that is a sequence of tensors of f32; ``<f32, 2>``: of two dimensions each.
+
+    ``<f32, empty>`` is one that has none yet. Arrays hold it as a tuple, in objects.
+    """
+
+    name: ClassVar[str] = "graph.sequence"
+
+    element_type: Attribute
+    rank: IntAttr
+
+    @staticmethod
+    def of(element_type: Attribute, rank: int | None = None) -> SequenceType:
+        """Of tensors that all have this rank, where that is given."""
+        return SequenceType(element_type, IntAttr(_ANY_RANK if rank is None else rank))
+
+    @staticmethod
+    def empty(element_type: Attribute) -> SequenceType:
+        return SequenceType(element_type, IntAttr(_EMPTY))
+
+    @property
+    def rank_of_members(self) -> int | None:
+        """What all members have, if that is known."""
+        return self.rank.data if self.rank.data >= 0 else None
+
+    def joined(self, other: SequenceType) -> SequenceType:
+        """The type of what may be either."""
+        ranks = {self.rank.data, other.rank.data} - {_EMPTY} or {_EMPTY}
+        return SequenceType(self.element_type, IntAttr(ranks.pop() if len(ranks) == 1 else _ANY_RANK))
+
+    def with_member(self, tensor: GraphTensorType) -> SequenceType:
+        """With such a tensor more. Raises VerifyException where its elements are others."""
+        if tensor.element_type != self.element_type:
+            raise VerifyException(f"{tensor} cannot be in {self}")
+        return self.joined(SequenceType.of(self.element_type, tensor.rank))
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
+        with parser.in_angle_brackets():
+            element, rank = parser.parse_type(), _ANY_RANK
+            if parser.parse_optional_punctuation(",") is not None:
+                is_empty = parser.parse_optional_keyword("empty") is not None
+                rank = _EMPTY if is_empty else parser.parse_integer(allow_boolean=False, allow_negative=False)
+            return [element, IntAttr(rank)]
+
+    def print_parameters(self, printer: Printer) -> None:
+        rank = {_ANY_RANK: "", _EMPTY: ", empty"}.get(self.rank.data, f", {self.rank.data}")
+        with printer.in_angle_brackets():
+            printer.print_attribute(self.element_type)
+            printer.print_string(rank)
+
+
+@irdl_attr_definition
+class OptionalType(ParametrizedAttribute, TypeAttribute):
+    """``!graph.optional<!graph.tensor<4 x f32>>``: an element that is such a value, or none. Objects hold it."""
+
+    name: ClassVar[str] = "graph.optional"
+
+    value: Attribute
+
+    @property
+    def value_type(self) -> GraphTensorType:
+        assert isinstance(self.value, GraphTensorType)
+        return self.value
+
+
+def is_container(element: Attribute) -> bool:
+    """Whether an element is a sequence or an optional value."""
+    return isinstance(element, SequenceType | OptionalType)
+
+
+def joined_element(left: Attribute, right: Attribute) -> Attribute | None:
+    """The element type of what may be either; None where there is none."""
+    if isinstance(left, SequenceType) and isinstance(right, SequenceType) and left.element_type == right.element_type:
+        return left.joined(right)
+    if isinstance(left, OptionalType) and isinstance(right, OptionalType):
+        inner = joined_element(left.value_type.element_type, right.value_type.element_type)
+        same_rank = left.value_type.rank == right.value_type.rank
+        return OptionalType(left.value_type.with_element(inner)) if inner is not None and same_rank else None
+    return left if left == right else None
+
+
 _NUMPY_OF_ELEMENT: dict[Attribute, np.dtype] = {
     f16: np.dtype(np.float16),
     bf16: np.dtype(ml_dtypes.bfloat16),
@@ -69,7 +156,7 @@ _ELEMENT_OF_NUMPY = {dtype: element for element, dtype in _NUMPY_OF_ELEMENT.item
 
 def numpy_dtype(element: Attribute) -> np.dtype:
     """The NumPy dtype of an element type. Raises KeyError for a type that is not an element type."""
-    return _NUMPY_OF_ELEMENT[element]
+    return _NUMPY_OF_ELEMENT[string if is_container(element) else element]
 
 
 def element_type_of(dtype: np.dtype | type) -> Attribute:
@@ -146,7 +233,7 @@ class GraphTensorType(ParametrizedAttribute, TypeAttribute):
         )
 
     def verify(self) -> None:
-        if self.element_type not in _NUMPY_OF_ELEMENT:
+        if self.element_type not in _NUMPY_OF_ELEMENT and not is_container(self.element_type):
             raise VerifyException(f"C1: '{self.element_type}' cannot be an element type of graph.tensor")
         for dimension in self.dims:
             if isinstance(dimension, int) and dimension < 0:

@@ -9,7 +9,7 @@ from typing import Any
 
 import onnx
 
-from ..element_types import is_held_otherwise, type_name_of
+from ..container_types import kind_of
 from ..values import Value
 from .wording import shown
 
@@ -159,18 +159,10 @@ def type_problem(signature: OperatorSignature, types: Sequence[str | None]) -> s
     return None
 
 
-_TYPE_NAMES = {"float32": "float", "float64": "double", "object": "string"}
-
-
 def input_type_problem(operator: str, opset: int, domain: str, inputs: Sequence[Any]) -> str | None:
     """As type_problem, for the values that a node reads while it is imported."""
     signature = signature_of(operator, opset, domain)
     if signature is None:
         return None
-    return type_problem(signature, [_type_of(value) if isinstance(value, Value) else None for value in inputs])
-
-
-def _type_of(value: Value) -> str:
-    """As in ``tensor(float)``."""
-    name = value.type.dtype.name
-    return f"tensor({type_name_of(value.code) if is_held_otherwise(value.code) else _TYPE_NAMES.get(name, name)})"
+    values = [value if isinstance(value, Value) else None for value in inputs]
+    return type_problem(signature, [value and kind_of(value.element_type, value.code) for value in values])

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from xdsl.ir import Block, Region
 
 from ...dialects.graph import IfOp, LoopOp, YieldOp
-from ...dialects.graph.types import GraphTensorType, i1, i64
+from ...dialects.graph.types import GraphTensorType, i1, i64, joined_element
 from ...dialects.shape import same_dimension, subtract, symbols_of
+from ..containers import Maybe, as_value, element_of_optional, is_optional, nothing
 from ..importer import add_checks
 from ..node import Node
 from ..problems import Problems, Unreached
@@ -100,7 +101,7 @@ def _branch(node: Node, name: str) -> _Branch:
         scope = node.scope.child(f"{node.path}/{name}", problems)
         with suppress(Unreached):
             scope.add_graph(graph)
-            found = scope.tensors(graph)
+            found = scope.as_values(graph)
             block.add_op(YieldOp([node.b.ssa(result) for result in found]))
             results = found
         symbols = node.b.symbols.made_in_branch()
@@ -130,7 +131,7 @@ def _refusing(node: Node, failed: _Branch, branches: Sequence[_Branch]) -> _Bran
     types = [t.with_dims([0 if symbols_of(d) & other.symbols else d for d in t.dims]) for t in other.types]
     block = Block()
     with node.b.inside(block):
-        empty = [node.b.broadcast_to(node.b.zero(t.element_type), t.dims) for t in types]
+        empty = [nothing(node.b, t) for t in types]
         block.add_op(YieldOp([node.b.ssa(value) for value in empty]))
     results = [value.of_code(like.code) for value, like in zip(empty, other.results)]
     return _Branch(block, results, [("0", "1", f"this branch cannot run: {problem.text}")], set(), Problems())
@@ -138,13 +139,14 @@ def _refusing(node: Node, failed: _Branch, branches: Sequence[_Branch]) -> _Bran
 
 def _common_type(node: Node, left: GraphTensorType, right: GraphTensorType) -> GraphTensorType:
     """A type for either: a fresh symbol where the dimensions differ."""
-    if left.element_type != right.element_type or left.rank != right.rank:
+    element = joined_element(left.element_type, right.element_type)
+    if element is None or left.rank != right.rank:
         node.unsupported(
             f"the branches give {left} and {right}: both must have the same rank and element type",
             "fix the inputs' shapes, so that the condition is known, or export only the branch that is meant",
         )
     dims = [a if same_dimension(a, c) else None for a, c in zip(left.dims, right.dims)]
-    return node.fresh_type(left.element_type, dims)
+    return node.fresh_type(element, dims)
 
 
 # --- loops ----------------------------------------------------------------------------------------
@@ -160,22 +162,26 @@ def convert_loop(node: Node) -> list[Value]:
         unrolled = _unrolled(node, body, rounds, carried)
         if unrolled is not None:
             return unrolled
-    if any(not isinstance(value, Value) for value in carried):
-        node.unsupported(
-            "a sequence is carried through a loop whose number of rounds is not known",
-            "fix the inputs' shapes, or export with tensors that are concatenated in the loop",
-        )
+    carried = [as_value(node.b, value) for value in carried]
     trips = node.b.scalar(2**62, i64) if trips is None else node.b.reshape(trips, ())
     condition = node.b.scalar(True, i1) if condition is None else node.b.reshape(condition, ())
+
+    is_unwrapped: set[int] = set()
 
     def one_round(*inputs: Value) -> list[Value]:
         scope = node.body_scope("body")
         scope.values.update(zip((info.name for info in body.input), inputs))
         scope.add_graph(body)
-        continues, *results = scope.tensors(body)
+        continues, *results = scope.as_values(body)
+        for place, before in enumerate(carried):
+            # A body may begin with what is optional and give what is there.
+            if is_optional(before) and not is_optional(results[place]):
+                is_unwrapped.add(place)
+                results[place] = as_value(node.b, Maybe(results[place], results[place].type))
         return [node.b.reshape(continues, ()), *results]
 
-    return _loop(node, one_round, trips, condition, carried)
+    results = loop_of_values(node, one_round, trips, condition, carried)
+    return [element_of_optional(node, value) if place in is_unwrapped else value for place, value in enumerate(results)]
 
 
 def _known_rounds(trips: Value | None, condition: Value | None) -> int | None:
@@ -231,10 +237,10 @@ def counted_loop(
     def with_condition(number: Value, _: Value, *inputs: Value) -> list[Value]:
         return [true, *one_round(number, *inputs)]
 
-    return _loop(node, with_condition, node.b.dim_values([rounds], shape=()), true, list(carried), rounds)
+    return loop_of_values(node, with_condition, node.b.dim_values([rounds], shape=()), true, list(carried), rounds)
 
 
-def _loop(
+def loop_of_values(
     node: Node,
     one_round: Callable[..., list[Value]],
     trips: Value,
@@ -252,7 +258,7 @@ def _loop(
         with node.b.symbols.branch() as checks:
             block, yielded = _loop_body(node, one_round, types, [value.code for value in carried])
         general = [_carried_type(node, *pair) for pair in zip(types, [value.type for value in yielded[1:]], carried)]
-        if all(new.same_shape(old) for new, old in zip(general, types)):
+        if all(_is_same(*pair) for pair in zip(general, types)):
             break
         types = general
     results = [node.fresh_type(t.element_type, [_of_loop(d, value) for d, value in zip(t.dims, before.dims)])
@@ -267,9 +273,14 @@ def _loop(
     return _coded(operation, [value.code for value in yielded[1:]])
 
 
+def _is_same(new: GraphTensorType, old: GraphTensorType) -> bool:
+    return new.element_type == old.element_type and new.same_shape(old)
+
+
 def _carried_type(node: Node, before: GraphTensorType, after: GraphTensorType, initial: Value) -> GraphTensorType:
     """The type of a carried value: a dimension that a round changes becomes a symbol, and stays the one it became."""
-    if before.element_type != after.element_type or before.rank != after.rank:
+    element = joined_element(before.element_type, after.element_type)
+    if element is None or before.rank != after.rank:
         node.unsupported(
             f"a round makes {after} of the carried {before}: both must have the same rank and element type",
             "export with an initial value of the rank that the rounds keep",
@@ -278,7 +289,7 @@ def _carried_type(node: Node, before: GraphTensorType, after: GraphTensorType, i
         old if same_dimension(old, new) or not same_dimension(old, first) else None
         for old, new, first in zip(before.dims, after.dims, initial.dims)
     ]
-    return node.fresh_type(before.element_type, dims)
+    return node.fresh_type(element, dims)
 
 
 def _of_loop(dimension: Dim, before: Dim) -> Dim | None:
@@ -344,7 +355,7 @@ def convert_scan(node: Node) -> list[Value]:
         scope = node.body_scope("body")
         scope.values.update(zip((info.name for info in body.input), [*states, *slices]))
         scope.add_graph(body)
-        return scope.tensors(body)
+        return scope.as_values(body)
 
     results = counted_loop(node, one_round, length, states)
     return [*results[:state_count], *_placed(node, results[state_count:], length)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from xdsl.ir import Attribute, Operation
 
 from ...dialects import graph
+from ...dialects.graph.containers import CONTAINER_OPERATIONS
+from ...dialects.graph.text import TEXT_OPERATIONS
 from ...dialects.graph.types import string
 from . import block_products, elementwise, indexing, linear, movement, pooling, recurrent, reductions, selections, trees
 from .rules import Obstacle, Rule
@@ -31,6 +33,8 @@ _OF_DATA = Obstacle(
     "the shape of its result depends on the values of its input",
     "nothing, where that is meant; else fix the inputs' shapes, or export that input as a constant",
 )
+_OF_CONTAINERS = Obstacle("sequences and optional values live on the host", "nothing, where that is meant")
+_OF_TEXT = Obstacle("its elements are text, which machine code does not handle", "nothing, where that is meant")
 _WITHOUT_RULE = {
     **dict.fromkeys(("graph.unique", "graph.non_max_suppression", "graph.range"), _OF_DATA),
     **dict.fromkeys(
@@ -43,10 +47,11 @@ _WITHOUT_RULE = {
     **dict.fromkeys(
         ("graph.gru", "graph.rnn"), Obstacle("there is no kernel for it yet", "use an LSTM, or expect NumPy's speed")
     ),
+    **dict.fromkeys((operation.name for operation in CONTAINER_OPERATIONS), _OF_CONTAINERS),
+    **dict.fromkeys((operation.name for operation in TEXT_OPERATIONS), _OF_TEXT),
     "graph.if": Obstacle("which branch runs is decided on the host; what it computes is compiled", "nothing"),
     "graph.loop": Obstacle("how often its body runs is decided on the host; what it computes is compiled", "nothing"),
 }
-_OF_TEXT = Obstacle("its elements are text, which machine code does not handle", "nothing, where that is meant")
 _NO_KERNEL = Obstacle("there is no kernel for it yet", "expect NumPy's speed, or express it by other operators")
 
 
@@ -54,10 +59,10 @@ def obstacle_of(op: Operation) -> Obstacle | None:
     """Why a graph operation can't be compiled and what to do; None where it can."""
     if isinstance(op, graph.ConstantOp):
         return None
-    if any(_holds_text(value.type) for value in (*op.operands, *op.results)):
-        return _OF_TEXT
     rule = RULES.get(op.name)
-    return _WITHOUT_RULE.get(op.name, _NO_KERNEL) if rule is None else rule.obstacle(op)
+    if rule is None:
+        return _WITHOUT_RULE.get(op.name, _NO_KERNEL)
+    return _OF_TEXT if any(_holds_text(value.type) for value in (*op.operands, *op.results)) else rule.obstacle(op)
 
 
 def _holds_text(type_: Attribute) -> bool:

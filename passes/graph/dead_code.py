@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp
 from xdsl.dialects.func import FuncOp
-from xdsl.ir import Block
+from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
-from ...dialects.graph import BindSizesOp, ConstantOp, GraphOperation, IfOp, LoopOp
+from ...dialects.dimension_attribute import DimensionAttr
+from ...dialects.graph import BindSizesOp, ConstantOp, GraphOperation, GraphTensorType, IfOp, LoopOp
+from ...dialects.shape import symbols_of
+from ...lowering.graph_to_kernel import is_compiled
 
 if TYPE_CHECKING:
     from ...context import ConstantStore
+    from ...dialects.shape import Dim
 
 
 @dataclass(frozen=True)
 class GraphDeadCodePass(ModulePass):
     """Drops operations whose results nobody reads, and the contents of constants that no operation names.
+
+    One of the host stays where its results alone tell a size that others name.
 
     before::
 
@@ -37,11 +44,11 @@ class GraphDeadCodePass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         for function in op.ops:
             if isinstance(function, FuncOp) and function.body.blocks:
-                remove_unread(function.body.block)
+                remove_unread(function.body.block, op)
         forget_unnamed(op, ctx.constants)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def remove_unread(block: Block) -> None:
+def remove_unread(block: Block, module: ModuleOp) -> None:
     """Last operations first, so that what only a dead one reads is dead too."""
     for operation in reversed(list(block.ops)):
         if not isinstance(operation, GraphOperation | IfOp | LoopOp) or isinstance(operation, BindSizesOp):
@@ -49,10 +56,31 @@ def remove_unread(block: Block) -> None:
         if any(result.first_use is not None for result in operation.results):
             for region in operation.regions:
                 for inner in region.blocks:
-                    remove_unread(inner)
-            continue
-        operation.detach()
-        operation.erase()
+                    remove_unread(inner, module)
+        elif not _tells_sizes(operation, module):
+            operation.detach()
+            operation.erase()
+
+
+def _tells_sizes(operation: Operation, module: ModuleOp) -> bool:
+    """Whether it runs on the host and its results have sizes of their own that others name, as Shape's result does."""
+    own = symbols_of(*_dims(operation.results)) - symbols_of(*_dims(operation.operands))
+    if not own or is_compiled(operation):
+        return False
+    others = (other for other in module.walk() if other is not operation)
+    return any(not own.isdisjoint(_symbols_named(other)) for other in others)
+
+
+def _dims(values: Sequence[SSAValue]) -> Iterator[Dim]:
+    for value in values:
+        if isinstance(value.type, GraphTensorType):
+            yield from value.type.dims
+
+
+def _symbols_named(operation: Operation) -> set[str]:
+    arrays = [attribute for attribute in operation.properties.values() if isinstance(attribute, ArrayAttr)]
+    fields = [entry.data for array in arrays for entry in array if isinstance(entry, DimensionAttr)]
+    return symbols_of(*_dims([*operation.operands, *operation.results]), *fields)
 
 
 def forget_unnamed(module: ModuleOp, constants: ConstantStore) -> None:
