@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import onnx
 from xdsl.ir import Attribute
 
 from ..dialects.graph.containers import OptionalGetElementOp, OptionalOp, SequenceOp, SplitToSequenceOp
@@ -127,6 +128,11 @@ def as_value(b: GraphBuilder, value: Any) -> Value:
         return b.emit(OptionalOp, [], [GraphTensorType.of((), OptionalType(value.type))])[0]
     element = as_value(b, value.element)
     return b.emit(OptionalOp, [element], [GraphTensorType.of((), OptionalType(element.type))])[0]
+
+
+def as_values(scope: Any, graph: onnx.GraphProto) -> list[Value]:
+    """The results of a graph in its scope, sequences and optional values as scalars that hold them."""
+    return [as_value(scope.builder, value) for value in scope.results(graph)]
 
 
 def nothing(b: GraphBuilder, type_: GraphTensorType) -> Value:

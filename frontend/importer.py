@@ -31,7 +31,7 @@ from .builder import GraphBuilder, name_hint
 from .checks.node_checks import check_node
 from .checks.schema_checks import input_type_problem
 from .container_types import container_type, kind_of, says_its_kind
-from .containers import TensorList
+from .containers import TensorList, as_values
 from .element_types import element_of, is_held_otherwise, stored_array
 from .known_operators import unknown_operator
 from .narrow_floats import in_f32
@@ -346,7 +346,7 @@ def _outputs(importer: GraphImporter, graph: onnx.GraphProto) -> list[Value]:
     """The outputs of the main graph. Raises ModelError with everything that is wrong with the model."""
     outputs: list[Value] = []
     try:
-        outputs = importer.as_values(graph)
+        outputs = as_values(importer, graph)
     except Unreached:
         pass
     except ModelError as error:

@@ -10,7 +10,6 @@ import onnx
 
 from ..errors import InvalidModelError
 from .builder import GraphBuilder
-from .containers import as_value
 from .operator_sets import STANDARD_DOMAINS
 from .problems import Problems, Unavailable, Unreached, declared_types
 from .values import Value
@@ -66,10 +65,6 @@ class Scope(ABC):
         if any(isinstance(value, Unavailable) for value in found):
             raise Unreached
         return found
-
-    def as_values(self, graph: onnx.GraphProto) -> list[Value]:
-        """As results, with sequences and optional values as scalars that hold them."""
-        return [as_value(self.builder, value) for value in self.results(graph)]
 
     def opset_of(self, domain: str) -> int:
         return self.opsets.get("" if domain in STANDARD_DOMAINS else domain, 1)

@@ -12,7 +12,7 @@ from xdsl.ir import Block, Region
 from ...dialects.graph import IfOp, LoopOp, YieldOp
 from ...dialects.graph.types import GraphTensorType, i1, i64, joined_element
 from ...dialects.shape import same_dimension, subtract, symbols_of
-from ..containers import Maybe, as_value, element_of_optional, is_optional, nothing
+from ..containers import Maybe, as_value, as_values, element_of_optional, is_optional, nothing
 from ..importer import add_checks
 from ..node import Node
 from ..problems import Problems, Unreached
@@ -101,7 +101,7 @@ def _branch(node: Node, name: str) -> _Branch:
         scope = node.scope.child(f"{node.path}/{name}", problems)
         with suppress(Unreached):
             scope.add_graph(graph)
-            found = scope.as_values(graph)
+            found = as_values(scope, graph)
             block.add_op(YieldOp([node.b.ssa(result) for result in found]))
             results = found
         symbols = node.b.symbols.made_in_branch()
@@ -172,7 +172,7 @@ def convert_loop(node: Node) -> list[Value]:
         scope = node.body_scope("body")
         scope.values.update(zip((info.name for info in body.input), inputs))
         scope.add_graph(body)
-        continues, *results = scope.as_values(body)
+        continues, *results = as_values(scope, body)
         for place, before in enumerate(carried):
             # A body may begin with what is optional and give what is there.
             if is_optional(before) and not is_optional(results[place]):
@@ -355,7 +355,7 @@ def convert_scan(node: Node) -> list[Value]:
         scope = node.body_scope("body")
         scope.values.update(zip((info.name for info in body.input), [*states, *slices]))
         scope.add_graph(body)
-        return scope.as_values(body)
+        return as_values(scope, body)
 
     results = counted_loop(node, one_round, length, states)
     return [*results[:state_count], *_placed(node, results[state_count:], length)]

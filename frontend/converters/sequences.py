@@ -15,7 +15,7 @@ from ...dialects.graph.containers import (
     SplitToSequenceOp,
 )
 from ...dialects.graph.types import GraphTensorType, SequenceType, f32, i1
-from ..containers import Parts, TensorList, as_value
+from ..containers import Parts, TensorList, as_value, as_values
 from ..element_types import element_of
 from ..node import Node
 from ..registry import converter
@@ -201,7 +201,7 @@ def convert_sequence_map(node: Node) -> list[Any]:
         inputs = [value, *(_at(node, other, place) for other in others)]
         scope.values.update(zip((info.name for info in body.input), inputs))
         scope.add_graph(body)
-        rounds.append(scope.as_values(body))
+        rounds.append(as_values(scope, body))
     return [TensorList(results, results[0].element_type) for results in zip(*rounds)]
 
 
@@ -237,7 +237,7 @@ def _map_parts(node: Node, body: onnx.GraphProto, first: Parts) -> list[Any]:
         inputs = [value.at_computed(node, number) if isinstance(value, Parts) else value for value in node.inputs]
         scope.values.update(zip((info.name for info in body.input), inputs))
         scope.add_graph(body)
-        return scope.as_values(body)
+        return as_values(scope, body)
 
     return [Parts(stacked, 0, 1, keeps_axis=False) for stacked in counted_loop(node, one_round, first.count)]
 
@@ -258,7 +258,7 @@ def _map_values(node: Node, body: onnx.GraphProto, inputs: list[Any]) -> list[Va
         ]
         scope.values.update(zip((info.name for info in body.input), given))
         scope.add_graph(body)
-        grown = [b.op(SequenceInsertOp, *pair) for pair in zip(results, scope.as_values(body))]
+        grown = [b.op(SequenceInsertOp, *pair) for pair in zip(results, as_values(scope, body))]
         return [b.scalar(True, i1), *grown]
 
     return loop_of_values(node, one_round, b.op(SequenceLengthOp, sequences[0]), b.scalar(True, i1), starts)

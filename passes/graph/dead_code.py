@@ -15,7 +15,6 @@ from xdsl.passes import ModulePass
 from ...dialects.dimension_attribute import DimensionAttr
 from ...dialects.graph import BindSizesOp, ConstantOp, GraphOperation, GraphTensorType, IfOp, LoopOp
 from ...dialects.shape import symbols_of
-from ...lowering.graph_to_kernel import is_compiled
 
 if TYPE_CHECKING:
     from ...context import ConstantStore
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 class GraphDeadCodePass(ModulePass):
     """Drops operations whose results nobody reads, and the contents of constants that no operation names.
 
-    One of the host stays where its results alone tell a size that others name.
+    One stays whose results alone tell a size that others name.
 
     before::
 
@@ -63,10 +62,17 @@ def remove_unread(block: Block, module: ModuleOp) -> None:
 
 
 def _tells_sizes(operation: Operation, module: ModuleOp) -> bool:
-    """Whether it runs on the host and its results have sizes of their own that others name, as Shape's result does."""
+    """Whether its results are the first to have sizes that others name, as Shape's result does."""
     own = symbols_of(*_dims(operation.results)) - symbols_of(*_dims(operation.operands))
-    if not own or is_compiled(operation):
+    functions = [function for function in module.ops if isinstance(function, FuncOp)] if own else []
+    for function in functions:
+        own -= symbols_of(*_dims(function.body.block.args))
+    if not own:
         return False
+    for before in module.walk():
+        if before is operation:
+            break
+        own -= symbols_of(*_dims(before.results))
     others = (other for other in module.walk() if other is not operation)
     return any(not own.isdisjoint(_symbols_named(other)) for other in others)
 

@@ -146,7 +146,7 @@ def test_the_class_of_the_error_is_that_of_the_first_problem() -> None:
 
 
 def test_inputs_of_no_use_are_named_too_and_the_rest_is_looked_at() -> None:
-    sequence = helper.make_tensor_sequence_value_info("s", FLOAT, None)
+    sequence = helper.make_tensor_sequence_value_info("s", onnx.TensorProto.COMPLEX64, None)
     shapeless = helper.make_tensor_value_info("u", FLOAT, None)
     nodes = [node("Relu", ["u"], ["a"]), node("Bad", ["x"], ["y"], name="bad"), node("Worse", ["a"], ["z"])]
     inputs = [info("waves", [1], onnx.TensorProto.COMPLEX64), sequence, shapeless, info("x", [2])]
