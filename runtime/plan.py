@@ -44,12 +44,15 @@ class PlanRunner:
         self._constants = constants
         self._last_uses: dict[int, list[list[str]]] = {}
         self._find_last_uses(body)
+        called = {name for step in body.steps if isinstance(step, Call) for name in step.outputs}
+        # Those of calls are: nobody else holds one.
+        self._gives_new_arrays = set(body.results) <= called and len(set(body.results)) == len(body.results)
 
     def run(self, inputs: Values, symbols: dict[str, int]) -> list[np.ndarray]:
         """The results of the body, each an array that nobody else holds."""
         frame = Frame(dict(inputs), symbols)
         results = self._run_block(self._body, frame)
-        return own_arrays(results, list(inputs.values()))
+        return results if self._gives_new_arrays else own_arrays(results, list(inputs.values()))
 
     # --- blocks -----------------------------------------------------------------------------------
 
@@ -104,16 +107,16 @@ class PlanRunner:
 
     def _run_call(self, step: Call, frame: Frame) -> Sequence[np.ndarray]:
         runner = self._segments[step.segment]
-        missing = [name for name in runner.segment.symbols if name not in frame.symbols]
-        if missing:
-            raise ProgramError(f"segment '{step.segment}' needs the symbols {missing}, which nothing has bound")
-        binding = runner.binding(frame.symbols)
+        try:
+            binding = runner.binding(frame.symbols)
+        except KeyError as error:
+            raise ProgramError(f"segment '{step.segment}' needs the symbol {error}, which nothing has bound") from None
         arrays = []
-        for name, shape, tensor in zip(step.inputs, binding.input_shapes, runner.segment.inputs, strict=True):
+        for name, shape, dtype in zip(step.inputs, binding.input_shapes, runner.input_dtypes, strict=True):
             array = self._value(name, frame)
-            if array.shape != shape or array.dtype != tensor.dtype:
+            if array.shape != shape or array.dtype != dtype:
                 raise ExecutionError(
-                    f"segment '{step.segment}' expects '{name}' to be {tensor.dtype} {describe_shape(shape)}, "
+                    f"segment '{step.segment}' expects '{name}' to be {dtype} {describe_shape(shape)}, "
                     f"got {array.dtype} {describe_shape(array.shape)}"
                 )
             arrays.append(array if array.flags.c_contiguous else array.copy(order="C"))

@@ -98,7 +98,10 @@ class SegmentRunner:
         self.asked = False
         self._program = program
         self._constants = constants
+        self.input_dtypes = [np.dtype(tensor.dtype) for tensor in segment.inputs]
         self._bindings: OrderedDict[tuple[int, ...], Binding] = OrderedDict()
+        self._last: tuple[OrderedDict[tuple[int, ...], Binding], Binding] | None = None
+        """What was used last, and the bindings that it is one of."""
         self._evaluator: SegmentEvaluator | None = None
         self._outline: Outline | None = None
 
@@ -116,13 +119,16 @@ class SegmentRunner:
         return self._evaluator
 
     def binding(self, symbols: dict[str, int]) -> Binding:
-        """The segment for these values, from the cache or made now."""
+        """The segment for these values, from the cache or made now. Raises KeyError for a symbol without a value."""
         key = tuple([symbols[name] for name in self.segment.symbols])
-        bindings = self._bindings
+        bindings, last = self._bindings, self._last
+        if last is not None and last[0] is bindings and last[1].key == key:
+            return last[1]
         binding = bindings.get(key)
         if binding is not None:
             with suppress(KeyError):  # Another thread may just have removed it.
                 bindings.move_to_end(key)
+            self._last = bindings, binding
             return binding
         binding = self._made(key)
         bindings[key] = binding
