@@ -27,6 +27,7 @@ from .sections import (
     precision,
     products,
     quantised,
+    selections,
     speed,
     start,
     threads,
@@ -35,8 +36,8 @@ from .sections import (
 from .zoo import ZOO
 
 SECTIONS = (
-    "overhead", "compile", "start", "widths", "products", "narrow", "few-bits", "speed", "quantised", "precision",
-    "threads", "batches",
+    "overhead", "compile", "start", "widths", "products", "narrow", "few-bits", "selections", "speed",
+    "quantised", "precision", "threads", "batches",
 )  # fmt: skip
 _COMPILED = ("resnet50", "mobilenet_v2")
 
@@ -86,6 +87,12 @@ def race(
                 seconds / 4, lambda row: status.update(f"multiplying: {row['name']} done")
             )
         console.print(few_bits.table(report["few-bits"]))
+    if "selections" in wanted:
+        with console.status("selecting") as status:
+            report["selections"] = selections.measure(
+                seconds / 4, lambda row: status.update(f"selecting: {row['name']} done")
+            )
+        console.print(selections.table(report["selections"]))
     if "speed" in wanted:
         with console.status("racing") as status:
             report["speed"] = speed.measure(
