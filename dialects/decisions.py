@@ -35,6 +35,7 @@ from .decision_fields import (
 from .kernel import ConvOp, GemmOp
 from .layout_algebra import print_order
 from .operand_layouts import depth_axes, lies_along, panel_depth, panel_width
+from .recurrence_decisions import Recurrence
 from .selection_decisions import SELECTION_KINDS
 from .shape import Dim
 from .storage import element_bytes
@@ -542,14 +543,6 @@ class Pool(Lanes):
     columns: int = decision("outputs in a tile", COLUMNS, 8, says="ow tile")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Lstm(Lanes):
-    """Tiles of the batch by hidden units, all four gates at once."""
-
-    rows: int = decision("rows of the batch in a tile", REGISTERS, 4, says="b tile")
-    unit_vectors: int = decision("vectors of hidden units in a tile", REGISTERS, 1, says="h vectors")
-
-
 KINDS: Mapping[str, type[Decisions]] = {
     "kernel.gemm": Gemm,
     "kernel.block_gemm": BlockGemm,
@@ -578,9 +571,10 @@ KINDS: Mapping[str, type[Decisions]] = {
     "kernel.softmax": Softmax,
     "kernel.layer_norm": Rows,
     "kernel.pool": Pool,
-    "kernel.lstm": Lstm,
     **SELECTION_KINDS,
     "kernel.tree_ensemble": TreeEnsemble,
+    "kernel.recurrence": Recurrence,
+    "kernel.reverse_sequence": Elements,
 }
 """The decisions of each kernel that has some, convolutions by algorithm."""
 

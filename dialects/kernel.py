@@ -1,7 +1,7 @@
 """The kernel dialect: tensor computations with their algorithm, on tensors in a physical layout.
 
-Every op reads ``ins`` and gives one result (``kernel.lstm``: three). An epilogue is a region of scalar
-``arith``/``math`` ops that is applied to each element of the result before it is stored; its arguments
+Every op reads ``ins`` and gives one result (``kernel.recurrence``: its last states too). An epilogue is a region of
+scalar ``arith``/``math`` ops that is applied to each element of the result before it is stored; its arguments
 are the element and one element of each epilogue operand, which is broadcast to the result's shape::
 
     %y = kernel.conv direct(%x, %w, %b) pads [1, 1, 1, 1] : !layout.tensor<1 x 64 x 56 x 56 x f32, NCHW16c>
@@ -46,6 +46,7 @@ from .kernel_indexing import INDEXING
 from .kernel_operation import IntegerList, KernelOp, YieldOp
 from .kernel_selections import SELECTIONS
 from .layout import TensorType
+from .recurrence import RecurrenceOp, ReverseSequenceOp
 from .shape import Dim
 from .tree_kernel import TreeEnsembleOp
 from .winograd import tile_of, weight_planes
@@ -529,21 +530,7 @@ class CumulativeSumOp(KernelOp):
     SYNTAX: ClassVar = {"axis": "integer", "exclusive": "flag", "reverse": "flag"}
 
 
-# --- recurrent ------------------------------------------------------------------------------------------
-
-
-@irdl_op_definition
-class LstmOp(KernelOp):
-    """The recurrent part of ONNX LSTM in one direction, gates in the order i, o, f, c.
-
-    ins: projected input x W^T + bias [steps, batch, 4 * hidden]; recurrence weights R^T [hidden, 4 * hidden];
-    initial h and c [batch, hidden]. outs: all h [steps, batch, hidden], last h, last c. ``reverse`` walks from the
-    last step.
-    """
-
-    name = "kernel.lstm"
-    reverse = opt_prop_def(UnitAttr)
-    SYNTAX: ClassVar = {"reverse": "flag"}
+# --- constants ------------------------------------------------------------------------------------------
 
 
 @irdl_op_definition
@@ -592,10 +579,11 @@ KERNELS: list[type[Operation]] = [
     DimValuesOp,
     RangeOp,
     CumulativeSumOp,
-    LstmOp,
     *INDEXING,
     *SELECTIONS,
     TreeEnsembleOp,
+    RecurrenceOp,
+    ReverseSequenceOp,
 ]
 
 KernelDialect = Dialect("kernel", [YieldOp, ConstantOp, *KERNELS])

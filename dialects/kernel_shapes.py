@@ -12,6 +12,7 @@ from xdsl.ir import SSAValue
 from xdsl.utils.exceptions import VerifyException
 
 from . import shape as dims
+from .cells import CELLS, DIRECTIONS
 from .layout import TensorType
 from .shape import Dim
 
@@ -52,14 +53,15 @@ OPERANDS: dict[str, tuple[int, ...]] = {
     "scatter_nd": (3,),
     "dim_values": (0,),
     "range": (2,),
-    "lstm": (4,),
     "tree_ensemble": (5,),
+    "recurrence": (3, 4, 5, 6),
+    "reverse_sequence": (2,),
     "suppress_boxes": (4, 5),
     "list_boxes": (2,),
 }
 """How many operands a kernel takes: one where it does not say otherwise; map and concat take any number."""
 
-RESULTS: dict[str, int] = {"lstm": 3, "top_k": 2, "suppress_boxes": 2}
+RESULTS: dict[str, int] = {"top_k": 2, "suppress_boxes": 2}
 """How many results a kernel has: one where it does not say otherwise."""
 
 WORDS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -71,6 +73,8 @@ WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("resize", "mode"): ("nearest", "linear"),
     ("scatter_elements", "reduction"): ("none", "add", "mul", "max", "min"),
     ("scatter_nd", "reduction"): ("none", "add", "mul", "max", "min"),
+    ("recurrence", "cell"): tuple(CELLS),
+    ("recurrence", "direction"): tuple(DIRECTIONS),
 }
 _COPIES = (
     "pad",
@@ -106,9 +110,14 @@ def _check_operands(op: Kernel, name: str) -> None:
         counts = (max(len(op.ins), name == "concat"),)
     if len(op.ins) not in counts:
         raise VerifyException(f"C3: {len(op.ins)} operands, expected {' or '.join(map(str, counts))}")
-    results = RESULTS.get(name, 1)
+    results = _results(op) if name == "recurrence" else RESULTS.get(name, 1)
     if len(op.outs) != results:
         raise VerifyException(f"C3: {len(op.outs)} results, expected {results}")
+
+
+def _results(op: Kernel) -> int:
+    cell = CELLS.get(op.get("cell"))
+    return 1 + (cell.states if cell else 1)
 
 
 def _check_words(op: Kernel, name: str) -> None:
@@ -386,17 +395,37 @@ def _cumulative_sum(op: Kernel) -> Shape:
     return op.in_type(0).dims
 
 
-def _lstm(op: Kernel) -> Shape:
-    projected, recurrence, h, c = (op.in_type(index) for index in range(4))
-    if projected.rank != 3 or h.rank != 2:
-        raise VerifyException(f"C3: x has {projected.rank} axes and h {h.rank}, expected 3 and 2")
-    steps, batch, gates = projected.dims
-    hidden = h.dims[1]
-    _require_shape(projected, (steps, batch, dims.multiply(4, hidden)), "x")
-    _require_shape(recurrence, (hidden, gates), "recurrence")
-    for type_, what in ((h, "h"), (c, "c"), (_type(op.outs[1]), "last h"), (_type(op.outs[2]), "last c")):
-        _require_shape(type_, (batch, hidden), what)
-    return (steps, batch, hidden)
+def _recurrence(op: Kernel) -> Shape:
+    cell, count = CELLS[op.get("cell")], DIRECTIONS[op.get("direction")]
+    x, h = op.in_type(0), op.in_type(2)
+    if x.rank != 3 or h.rank != 3:
+        raise VerifyException(f"C3: x has {x.rank} axes and h {h.rank}, expected 3 and 3")
+    (steps, batch, _), hidden = x.dims, h.dims[2]
+    state = (count, batch, hidden)
+    added = {
+        "linear_before_reset": (count, hidden),
+        "peepholes": (count, dims.multiply(3, hidden)),
+        "lengths": (batch,),
+    }
+    expected = [
+        ("x", (steps, batch, dims.multiply(count * cell.gates, hidden))),
+        ("recurrence", (count, hidden, cell.gates, hidden)),
+        *[("state", state)] * cell.states,
+        *((flag, shape) for flag, shape in added.items() if op.get(flag)),
+    ]
+    if len(op.ins) != len(expected):
+        raise VerifyException(f"C3: {len(op.ins)} operands, expected {len(expected)}")
+    for index, (what, shape) in enumerate(expected):
+        _require_shape(op.in_type(index), shape, what)
+    for last in op.outs[1:]:
+        _require_shape(_type(last), state, "last state")
+    return (steps, count, batch, hidden)
+
+
+def _reverse_sequence(op: Kernel) -> Shape:
+    x = op.in_type(0)
+    _require_shape(op.in_type(1), (x.dims[op.get("batch_axis")],), "vector of lengths")
+    return x.dims
 
 
 def _top_k(op: Kernel) -> Shape:
@@ -471,11 +500,12 @@ _RULES: dict[str, Callable[[Kernel], Shape]] = {
     "dim_values": _dim_values,
     "range": _range,
     "cumulative_sum": _cumulative_sum,
-    "lstm": _lstm,
     "top_k": _top_k,
     "count_nonzero": _count_nonzero,
     "nonzero": _nonzero,
     "tree_ensemble": _tree_ensemble,
     "suppress_boxes": _suppress_boxes,
     "list_boxes": _list_boxes,
+    "recurrence": _recurrence,
+    "reverse_sequence": _reverse_sequence,
 }

@@ -13,7 +13,11 @@ from xdsl.ir import Operation
 from .kernel import AttentionOp, BlockGemmOp, ConvOp, GemmOp
 from .layout import TensorType
 from .layout_algebra import Layout, print_order
+from .recurrence import RecurrenceOp, resets_state
 from .winograd import tile_of
+
+WITH_WEIGHTS = (GemmOp, BlockGemmOp, ConvOp, RecurrenceOp)
+"""Kernels whose second operand can be packed."""
 
 
 def layout_mistake(kernel: Operation) -> str | None:
@@ -26,6 +30,8 @@ def layout_mistake(kernel: Operation) -> str | None:
         return _attention(kernel)
     if isinstance(kernel, ConvOp):
         return _CONVOLUTIONS[kernel.get("algorithm")](kernel)
+    if isinstance(kernel, RecurrenceOp):
+        return _recurrence(kernel)
     return None
 
 
@@ -37,6 +43,8 @@ def panel_layout(kernel: Operation, width: int, depth: int = 1) -> Layout | None
     """
     if isinstance(kernel, BlockGemmOp):
         return Layout(f"Ba{width}b")
+    if isinstance(kernel, RecurrenceOp):
+        return Layout(f"aDcb{width}d" if resets_state(kernel) else f"aDbc{width}d")
     if not isinstance(kernel, GemmOp | ConvOp) or len(kernel.ins) < 2:
         return None
     x, w = kernel.in_type(0), kernel.in_type(1)
@@ -73,10 +81,10 @@ def _window_panels(rank: int, width: int, depth: int) -> Layout:
 
 def panel_width(kernel: Operation) -> int:
     """How wide the panels are in which the weights lie; 0 where they lie in none."""
-    if not isinstance(kernel, GemmOp | BlockGemmOp | ConvOp) or len(kernel.ins) < 2 or not kernel.in_type(1).rank:
+    if not isinstance(kernel, WITH_WEIGHTS) or len(kernel.ins) < 2 or not kernel.in_type(1).rank:
         return 0
     layout = kernel.in_type(1).layout
-    if isinstance(kernel, BlockGemmOp):
+    if isinstance(kernel, BlockGemmOp | RecurrenceOp):
         return layout.block_of(layout.rank - 1)
     if isinstance(kernel, GemmOp):
         return layout.block_of(layout.rank - (2 if kernel.get("transpose_b") else 1))
@@ -93,7 +101,7 @@ def panel_depth(kernel: GemmOp | ConvOp) -> int:
 
 def packed_layout(kernel: Operation) -> Layout | None:
     """How weights packed in panels as these are must lie; None where the kernel takes them in none."""
-    if isinstance(kernel, BlockGemmOp):
+    if isinstance(kernel, BlockGemmOp | RecurrenceOp):
         return panel_layout(kernel, panel_width(kernel))
     if not isinstance(kernel, GemmOp | ConvOp):
         return None
@@ -166,6 +174,14 @@ def _attention(kernel: AttentionOp) -> str | None:
         if not lies_along(type_, -1):
             return f"{what} lies in {print_order(type_.layout.order)}, expected rows side by side"
     return None
+
+
+def _recurrence(kernel: RecurrenceOp) -> str | None:
+    operands = [("x", 0), *(("an operand", index) for index in range(2, len(kernel.ins)))]
+    plain = (_lies(what, kernel.in_type(at), Layout.row_major(kernel.in_type(at).rank).order) for what, at in operands)
+    expected = panel_layout(kernel, panel_width(kernel) or 16)
+    assert expected is not None, "recurrence weights lie in panels"
+    return _first(_lies("recurrence", kernel.in_type(1), expected.order), *plain)
 
 
 # --- convolutions ---------------------------------------------------------------------------------------

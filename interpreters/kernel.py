@@ -21,6 +21,7 @@ from ..dialects.shape import Dim, substitute
 from ..dialects.winograd import restore_weights, tile_of
 from ..reference.block_products import multiplied, of_panel_rows
 from ..reference.operations import evaluate
+from ..reference.recurrent import StateWeights, run_steps
 from .scalar import NoMeaningError, evaluate_region, scalar_dtype
 from .selections import SELECTIONS
 
@@ -293,18 +294,32 @@ def _cumulative_sum(run: KernelInterpreter, op: k.CumulativeSumOp, operands: _Ar
     return evaluate("cumsum", operands, {name: op.get(name) for name in ("axis", "exclusive", "reverse")})
 
 
-def _lstm(run: KernelInterpreter, op: k.LstmOp, operands: _Arrays) -> _Arrays:
-    projected, recurrence, h, c = operands
-    all_h = np.zeros((*projected.shape[:2], h.shape[1]), projected.dtype)
-    steps = range(len(projected))
-    for step in reversed(steps) if op.get("reverse") else steps:
-        gates = projected[step] + h @ recurrence
-        i, o, f, g = np.split(gates, 4, axis=1)
-        i, o, f = (1 / (1 + np.exp(-gate)) for gate in (i, o, f))
-        c = f * c + i * np.tanh(g)
-        h = o * np.tanh(c)
-        all_h[step] = h
-    return [all_h, h, c]
+def _recurrence(run: KernelInterpreter, op: k.RecurrenceOp, operands: _Arrays) -> _Arrays:
+    kind, added = op.kind, {}
+    for flag in ("linear_before_reset", "peepholes", "lengths"):
+        position = op.position_of(flag)
+        added[flag] = None if position is None else operands[position]
+    attributes = {name: op.get(name) for name in op.SYNTAX if op.get(name) is not None}
+    attributes.setdefault("activations", kind.activations)
+    of_directions = []
+    for direction, inputs in enumerate(np.split(operands[0], op.directions, axis=2)):
+        weights = operands[1][direction]
+        hidden = len(weights)
+        bias = np.zeros((kind.gates, hidden), weights.dtype)
+        if added["linear_before_reset"] is not None:
+            bias[-1] = added["linear_before_reset"][direction]
+        peepholes = None if added["peepholes"] is None else added["peepholes"][direction]
+        recurrence = StateWeights(weights.reshape(hidden, -1).T, bias.reshape(-1), peepholes)
+        states = tuple(state[direction] for state in operands[2 : 2 + kind.states])
+        of_directions.append(
+            run_steps(op.get("cell"), inputs, recurrence, states, attributes, direction, added["lengths"])
+        )
+    y = np.stack([steps for steps, _ in of_directions], 1)
+    return [y, *(np.stack([last[state] for _, last in of_directions]) for state in range(kind.states))]
+
+
+def _reverse_sequence(run: KernelInterpreter, op: k.ReverseSequenceOp, operands: _Arrays) -> _Arrays:
+    return evaluate("reverse_sequence", operands, {name: op.get(name) for name in ("time_axis", "batch_axis")})
 
 
 def _tree_ensemble(run: KernelInterpreter, op: k.TreeEnsembleOp, operands: _Arrays) -> _Arrays:
@@ -339,7 +354,8 @@ _KERNELS: dict[type[k.KernelOp], _Kernel] = {
     k.DimValuesOp: _dim_values,
     k.RangeOp: _range,
     k.CumulativeSumOp: _cumulative_sum,
-    k.LstmOp: _lstm,
     **SELECTIONS,
     k.TreeEnsembleOp: _tree_ensemble,
+    k.RecurrenceOp: _recurrence,
+    k.ReverseSequenceOp: _reverse_sequence,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,6 +26,16 @@ ACTIVATIONS: dict[str, Callable[[np.ndarray, float, float], np.ndarray]] = {
 }
 
 _Step = Callable[[np.ndarray, tuple[np.ndarray, ...]], tuple[np.ndarray, ...]]
+"""New states of one step, from the inputs times their weights and the old states."""
+
+
+@dataclass(frozen=True)
+class StateWeights:
+    """One direction's weights of the hidden state [gates * H, H], their bias [gates * H] and peepholes [3 * H]."""
+
+    weights: np.ndarray
+    bias: np.ndarray
+    peepholes: np.ndarray | None = None
 
 
 def _activations(attributes: Attributes, direction: int, count: int) -> list[Callable[[np.ndarray], np.ndarray]]:
@@ -64,19 +75,36 @@ def _run(
     return outputs, states
 
 
-def _layer(
-    inputs: Arrays, attributes: Attributes, state_count: int, make_step: Callable[..., _Step], lengths_at: int
-) -> Arrays:
+def run_steps(
+    cell: str,
+    projected: np.ndarray,
+    recurrence: StateWeights,
+    states: tuple[np.ndarray, ...],
+    attributes: Attributes,
+    direction: int,
+    lengths: np.ndarray | None,
+) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+    """All steps of a direction, the first or the second: y [T, N, H] and the last states [N, H].
+
+    ``projected`` [T, N, gates * H] are the inputs times their weights, plus their bias.
+    """
+    reverse = attributes["direction"] == "reverse" or direction == 1
+    return _run(projected, states, _STEPS[cell](recurrence, attributes, direction), reverse, lengths)
+
+
+def _layer(cell: str, state_count: int, lengths_at: int, inputs: Arrays, attributes: Attributes) -> Arrays:
     arrays = [widened(a) for a in inputs]
     x, w, r, b = arrays[:4]
     initial = arrays[4 : 4 + state_count]
     lengths = inputs[lengths_at] if len(inputs) > lengths_at else None
+    peepholes = arrays[7] if cell == "lstm" and len(inputs) > 7 else None
     ys, lasts = [], []
     for direction in range(w.shape[0]):
-        reverse = attributes["direction"] == "reverse" or direction == 1
-        step = make_step(w[direction], r[direction], b[direction], direction)
+        of_input, of_state = np.split(b[direction], 2)
+        recurrence = StateWeights(r[direction], of_state, None if peepholes is None else peepholes[direction])
         states = tuple(state[direction] for state in initial)
-        y, last = _run(x, states, step, reverse, lengths)
+        projected = x @ w[direction].T + of_input
+        y, last = run_steps(cell, projected, recurrence, states, attributes, direction, lengths)
         ys.append(y)
         lasts.append(last)
     dtype = inputs[0].dtype
@@ -84,67 +112,58 @@ def _layer(
     return [result.astype(dtype, copy=False) for result in results]
 
 
-def _lstm(inputs: Arrays, attributes: Attributes) -> Arrays:
+def _lstm(recurrence: StateWeights, attributes: Attributes, direction: int) -> _Step:
     limit = attributes.get("clip", 0.0)
-    peepholes = widened(inputs[7]) if len(inputs) > 7 else None
+    f, g, h = _activations(attributes, direction, 3)
+    peepholes = recurrence.peepholes
+    peep_i, peep_o, peep_f = (0.0, 0.0, 0.0) if peepholes is None else np.split(peepholes, 3)
 
-    def make_step(w: np.ndarray, r: np.ndarray, b: np.ndarray, direction: int) -> _Step:
-        f, g, h = _activations(attributes, direction, 3)
-        bias = b[: len(b) // 2] + b[len(b) // 2 :]
-        peep_i, peep_o, peep_f = np.split(peepholes[direction], 3) if peepholes is not None else (0.0, 0.0, 0.0)
+    def step(projected: np.ndarray, states: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        hidden, cell = states
+        i, o, forget, c = np.split(projected + hidden @ recurrence.weights.T + recurrence.bias, 4, 1)
+        i = f(_clipped(i + peep_i * cell, limit))
+        forget = 1 - i if attributes.get("input_forget") else f(_clipped(forget + peep_f * cell, limit))
+        cell = forget * cell + i * g(_clipped(c, limit))
+        o = f(_clipped(o + peep_o * cell, limit))
+        return o * h(cell), cell
 
-        def step(x: np.ndarray, states: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-            hidden, cell = states
-            i, o, forget, c = np.split(x @ w.T + hidden @ r.T + bias, 4, 1)
-            i = f(_clipped(i + peep_i * cell, limit))
-            forget = 1 - i if attributes.get("input_forget") else f(_clipped(forget + peep_f * cell, limit))
-            cell = forget * cell + i * g(_clipped(c, limit))
-            o = f(_clipped(o + peep_o * cell, limit))
-            return o * h(cell), cell
-
-        return step
-
-    return _layer(inputs, attributes, 2, make_step, 6)
+    return step
 
 
-def _gru(inputs: Arrays, attributes: Attributes) -> Arrays:
+def _gru(recurrence: StateWeights, attributes: Attributes, direction: int) -> _Step:
     limit = attributes.get("clip", 0.0)
+    f, g = _activations(attributes, direction, 2)
+    r_z, r_r, r_h = np.split(recurrence.weights, 3)
+    b_z, b_r, b_h = np.split(recurrence.bias, 3)
 
-    def make_step(w: np.ndarray, r: np.ndarray, b: np.ndarray, direction: int) -> _Step:
-        f, g = _activations(attributes, direction, 2)
-        wz, wr, wh = np.split(w, 3)
-        rz, rr, rh = np.split(r, 3)
-        wbz, wbr, wbh, rbz, rbr, rbh = np.split(b, 6)
+    def step(projected: np.ndarray, states: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        (hidden,) = states
+        x_z, x_r, x_h = np.split(projected, 3, 1)
+        z = f(_clipped(x_z + hidden @ r_z.T + b_z, limit))
+        reset = f(_clipped(x_r + hidden @ r_r.T + b_r, limit))
+        if attributes.get("linear_before_reset"):
+            inner = reset * (hidden @ r_h.T + b_h)
+        else:
+            inner = (reset * hidden) @ r_h.T + b_h
+        candidate = g(_clipped(x_h + inner, limit))
+        return ((1 - z) * candidate + z * hidden,)
 
-        def step(x: np.ndarray, states: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-            (hidden,) = states
-            z = f(_clipped(x @ wz.T + hidden @ rz.T + wbz + rbz, limit))
-            reset = f(_clipped(x @ wr.T + hidden @ rr.T + wbr + rbr, limit))
-            if attributes.get("linear_before_reset"):
-                inner = reset * (hidden @ rh.T + rbh)
-            else:
-                inner = (reset * hidden) @ rh.T + rbh
-            candidate = g(_clipped(x @ wh.T + inner + wbh, limit))
-            return ((1 - z) * candidate + z * hidden,)
-
-        return step
-
-    return _layer(inputs, attributes, 1, make_step, 5)
+    return step
 
 
-def _rnn(inputs: Arrays, attributes: Attributes) -> Arrays:
+def _rnn(recurrence: StateWeights, attributes: Attributes, direction: int) -> _Step:
     limit = attributes.get("clip", 0.0)
+    (f,) = _activations(attributes, direction, 1)
 
-    def make_step(w: np.ndarray, r: np.ndarray, b: np.ndarray, direction: int) -> _Step:
-        (f,) = _activations(attributes, direction, 1)
-        bias = b[: len(b) // 2] + b[len(b) // 2 :]
+    def step(projected: np.ndarray, states: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+        return (f(_clipped(projected + states[0] @ recurrence.weights.T + recurrence.bias, limit)),)
 
-        def step(x: np.ndarray, states: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-            return (f(_clipped(x @ w.T + states[0] @ r.T + bias, limit)),)
-
-        return step
-
-    return _layer(inputs, attributes, 1, make_step, 5)
+    return step
 
 
-RECURRENT: dict[str, Operation] = {"lstm": _lstm, "gru": _gru, "rnn": _rnn}
+_STEPS: dict[str, Callable[[StateWeights, Attributes, int], _Step]] = {"lstm": _lstm, "gru": _gru, "rnn": _rnn}
+RECURRENT: dict[str, Operation] = {
+    "lstm": functools.partial(_layer, "lstm", 2, 6),
+    "gru": functools.partial(_layer, "gru", 1, 5),
+    "rnn": functools.partial(_layer, "rnn", 1, 5),
+}

@@ -44,9 +44,6 @@ _WITHOUT_RULE = {
             "fix the inputs' shapes (--shape, --dim), or export that shape as a constant",
         ),
     ),
-    **dict.fromkeys(
-        ("graph.gru", "graph.rnn"), Obstacle("there is no kernel for it yet", "use an LSTM, or expect NumPy's speed")
-    ),
     **dict.fromkeys((operation.name for operation in CONTAINER_OPERATIONS), _OF_CONTAINERS),
     **dict.fromkeys((operation.name for operation in TEXT_OPERATIONS), _OF_TEXT),
     "graph.if": Obstacle("which branch runs is decided on the host; what it computes is compiled", "nothing"),

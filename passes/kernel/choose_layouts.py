@@ -32,6 +32,7 @@ from ...dialects.kernel import (
     MapOp,
     PadOp,
     PoolOp,
+    RecurrenceOp,
     ReduceOp,
     ResizeOp,
     SliceOp,
@@ -52,6 +53,7 @@ from ...dialects.shape import Dim
 from ...dialects.winograd import tile_of
 from ...machines.atoms import TILE_BAND
 from ..gemm_walks import depth_tile
+from ..recurrence_tiles import recurrence_tile
 from ..tiling import (
     block_columns,
     even_tile,
@@ -116,6 +118,7 @@ class _FunctionLayouts:
             GemmOp: self.gemm,
             BlockGemmOp: self.block_gemm,
             AttentionOp: self.attention,
+            RecurrenceOp: self.recurrence,
             MapOp: self.map,
             PoolOp: self.pool,
             ResizeOp: self.resize,
@@ -356,6 +359,14 @@ class _FunctionLayouts:
             is_extra, type_ = index >= len(op.ins), tensor_type(operand)
             if is_extra or _is_split(type_) or (index == len(op.ins) - 1 and not lies_along(type_, -1)):
                 op.operands[index] = self.plain(operand, op)
+
+    def recurrence(self, op: RecurrenceOp) -> None:
+        """The recurrence weights lie in panels of units, each unit of the state before with all gates."""
+        weights = op.operands[1]
+        self.row_major(op)
+        layout = panel_layout(op, recurrence_tile(op, self.target).units)
+        assert layout is not None, "recurrence weights lie in panels"
+        op.operands[1] = self.want(weights, layout, op)
 
     def matrix_layout(self, op: GemmOp) -> Layout:
         """How a constant B lies: by depth where lanes run along it, else in panels of columns."""

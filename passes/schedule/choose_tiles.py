@@ -25,7 +25,6 @@ from ...dialects.decisions import (
     Im2col,
     Indirect,
     Lanes,
-    Lstm,
     Pool,
     Reduction,
     Rows,
@@ -34,10 +33,11 @@ from ...dialects.decisions import (
     kind_of,
     widens,
 )
-from ...dialects.kernel import BlockGemmOp, ConvOp, GemmOp, KernelOp, TreeEnsembleOp
+from ...dialects.kernel import BlockGemmOp, ConvOp, GemmOp, KernelOp, RecurrenceOp, TreeEnsembleOp
 from ...dialects.layout import TensorType
 from ...dialects.layout_algebra import Layout
 from ...dialects.operand_layouts import panel_depth, panel_width
+from ...dialects.recurrence_decisions import Recurrence
 from ...dialects.schedule import StageOp
 from ...dialects.selection_decisions import SELECTION_KINDS, Selection, key_bits
 from ...dialects.shape import Dim
@@ -48,6 +48,7 @@ from ...dialects.winograd import tile_of, transforms
 from ...machines.atoms import GENERAL_ATOM, TILE_BAND, TILE_ROWS
 from ..attention_strips import attention_strips
 from ..gemm_walks import DepthTile, depth_tile, few_rows_tile, lies_by_depth
+from ..recurrence_tiles import recurrence_tile
 from ..tiling import (
     block_atom,
     block_columns,
@@ -170,12 +171,10 @@ def _pool(kernel: Operation, target: Target) -> Decisions:
     return Pool(lanes=lanes, columns=Pool.columns if pieces[-1].axis == 1 else lanes)
 
 
-def _lstm(kernel: Operation, target: Target) -> Decisions:
-    """Two vectors of each gate hide the latency of a single row's sums."""
-    assert isinstance(kernel, KernelOp)
-    lanes, batch, hidden = _lanes(kernel, target), kernel.in_type(0).dims[1], kernel.type.dims[-1]
-    two = batch == 1 and isinstance(hidden, int) and hidden % (2 * lanes) == 0
-    return Lstm(lanes=lanes, unit_vectors=2 if two else 1)
+def _recurrence(kernel: Operation, target: Target) -> Decisions:
+    assert isinstance(kernel, RecurrenceOp)
+    tile = recurrence_tile(kernel, target, panel_width(kernel))
+    return Recurrence(rows=tile.rows, units=tile.units, depth_sums=tile.depth_sums)
 
 
 def _selection(kernel: Operation, target: Target) -> Decisions:
@@ -516,7 +515,7 @@ _CONVOLUTIONS: dict[str, Chooser] = {
 }
 _CHOOSERS: dict[type[Decisions], Chooser] = {
     **dict.fromkeys(SELECTION_KINDS.values(), _selection),
-    Attention: attention_strips, Gemm: _gemm, BlockGemm: _block_gemm, Elements: _elements, Pool: _pool, Lstm: _lstm,
-    TreeEnsemble: _tree_ensemble,
+    Attention: attention_strips, Gemm: _gemm, BlockGemm: _block_gemm, Elements: _elements, Pool: _pool,
+    Recurrence: _recurrence, TreeEnsemble: _tree_ensemble,
     Lanes: _vectors, Reduction: _vectors, Rows: _vectors, Softmax: _vectors, Decisions: _nothing,
 }  # fmt: skip

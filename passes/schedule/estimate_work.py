@@ -17,7 +17,7 @@ from ...dialects import shape as dims
 from ...dialects.batches import BatchesOp
 from ...dialects.calling_convention import WORK_ATTRIBUTE
 from ...dialects.dimension_attribute import DimensionAttr
-from ...dialects.kernel import AttentionOp, BlockGemmOp, ConvOp, GemmOp, KernelOp, LstmOp, PoolOp, SoftmaxOp
+from ...dialects.kernel import AttentionOp, BlockGemmOp, ConvOp, GemmOp, KernelOp, PoolOp, RecurrenceOp, SoftmaxOp
 from ...dialects.layout import TensorType
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
@@ -131,7 +131,7 @@ def _products(kernel: KernelOp, target: Target) -> list[Part]:
                 (multiply_add, [*kernel.region_type.dims, depth]),
                 (scores, kernel.region_type.dims),
             ]
-        case LstmOp():
+        case RecurrenceOp():
             return [(multiply_add, [*kernel.in_type(0).dims, kernel.type.dims[-1]])]
     return []
 

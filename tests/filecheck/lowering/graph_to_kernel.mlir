@@ -134,18 +134,12 @@ func.func @lstm(%x: !graph.tensor<T x 1 x 3 x f32>, %h: !graph.tensor<1 x 1 x 2 
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @lstm(%x: !layout.tensor<T x 1 x 3 x f32>, %h: !layout.tensor<1 x 1 x 2 x f32>) -> !layout.tensor<T x 1 x 1 x 2 x f32> {
 // CHECK-NEXT:   %r = kernel.constant @lstm_r : !layout.tensor<1 x 8 x 2 x f32>
+// CHECK-NEXT:   %0 = kernel.constant @lstm_b_sum : !layout.tensor<8 x f32>
 // CHECK-NEXT:   %w = kernel.constant @lstm_w : !layout.tensor<1 x 8 x 3 x f32>
-// CHECK-NEXT:   %0 = layout.reshape %w : !layout.tensor<8 x 3 x f32>
-// CHECK-NEXT:   %1 = layout.reshape %r : !layout.tensor<8 x 2 x f32>
-// CHECK-NEXT:   %2 = layout.reshape %h : !layout.tensor<1 x 2 x f32>
-// CHECK-NEXT:   %3 = layout.reshape %h : !layout.tensor<1 x 2 x f32>
-// CHECK-NEXT:   %4 = kernel.constant @lstm_b_sum : !layout.tensor<8 x f32>
-// CHECK-NEXT:   %5 = kernel.gemm(%x, %0, %4) transpose_b : !layout.tensor<T x 1 x 8 x f32>
-// CHECK-NEXT:   %6 = layout.transpose %1 [1, 0] : !layout.tensor<2 x 8 x f32, ba>
-// CHECK-NEXT:   %7 = layout.convert %6 : !layout.tensor<2 x 8 x f32>
-// CHECK-NEXT:   %8, %9, %10 = kernel.lstm(%5, %7, %2, %3) : !layout.tensor<T x 1 x 2 x f32>, !layout.tensor<1 x 2 x f32>, !layout.tensor<1 x 2 x f32>
-// CHECK-NEXT:   %11 = layout.reshape %8 : !layout.tensor<T x 1 x 1 x 2 x f32>
-// CHECK-NEXT:   %12 = layout.reshape %9 : !layout.tensor<1 x 1 x 2 x f32>
-// CHECK-NEXT:   %13 = layout.reshape %10 : !layout.tensor<1 x 1 x 2 x f32>
-// CHECK-NEXT:   func.return %11 : !layout.tensor<T x 1 x 1 x 2 x f32>
+// CHECK-NEXT:   %1 = layout.reshape %w : !layout.tensor<8 x 3 x f32>
+// CHECK-NEXT:   %2 = kernel.gemm(%x, %1, %0) transpose_b : !layout.tensor<T x 1 x 8 x f32>
+// CHECK-NEXT:   %3 = layout.reshape %r : !layout.tensor<1 x 4 x 2 x 2 x f32>
+// CHECK-NEXT:   %4 = layout.transpose %3 [0, 3, 1, 2] : !layout.tensor<1 x 2 x 4 x 2 x f32, NHWC>
+// CHECK-NEXT:   %5, %6, %7 = kernel.recurrence lstm(%2, %4, %h, %h) : !layout.tensor<T x 1 x 1 x 2 x f32>, !layout.tensor<1 x 1 x 2 x f32>, !layout.tensor<1 x 1 x 2 x f32>
+// CHECK-NEXT:   func.return %5 : !layout.tensor<T x 1 x 1 x 2 x f32>
 // CHECK-NEXT: }

@@ -318,3 +318,48 @@ func.func @attention_heads(%q: !layout.tensor<5 x 4 x 6 x f32>, %k: !layout.tens
 }
 
 // CHECK: C4: 5 heads of queries do not share 2 of keys
+
+// -----
+
+func.func @flag_of_another_cell(%x: !layout.tensor<T x N x 8 x f32>, %r: !layout.tensor<1 x 8 x 1 x 8 x f32>, %h: !layout.tensor<1 x N x 8 x f32>) {
+  %0, %1 = kernel.recurrence rnn(%x, %r, %h) input_forget : !layout.tensor<T x 1 x N x 8 x f32>, !layout.tensor<1 x N x 8 x f32>
+  func.return
+}
+
+// CHECK: C4: input_forget is for lstm, not for rnn
+
+// -----
+
+func.func @unknown_activation(%x: !layout.tensor<T x N x 8 x f32>, %r: !layout.tensor<1 x 8 x 1 x 8 x f32>, %h: !layout.tensor<1 x N x 8 x f32>) {
+  %0, %1 = kernel.recurrence rnn(%x, %r, %h) activations swish : !layout.tensor<T x 1 x N x 8 x f32>, !layout.tensor<1 x N x 8 x f32>
+  func.return
+}
+
+// CHECK: C5: activation 'swish', expected one of sigmoid, tanh,
+
+// -----
+
+func.func @gates(%x: !layout.tensor<T x N x 24 x f32>, %r: !layout.tensor<1 x 8 x 4 x 8 x f32>, %h: !layout.tensor<1 x N x 8 x f32>) {
+  %0, %1 = kernel.recurrence gru(%x, %r, %h) : !layout.tensor<T x 1 x N x 8 x f32>, !layout.tensor<1 x N x 8 x f32>
+  func.return
+}
+
+// CHECK: C3: the recurrence has shape [1, 8, 4, 8], expected [1, 8, 3, 8]
+
+// -----
+
+func.func @missing_lengths(%x: !layout.tensor<T x N x 8 x f32>, %r: !layout.tensor<1 x 8 x 1 x 8 x f32>, %h: !layout.tensor<1 x N x 8 x f32>) {
+  %0, %1 = kernel.recurrence rnn(%x, %r, %h) lengths : !layout.tensor<T x 1 x N x 8 x f32>, !layout.tensor<1 x N x 8 x f32>
+  func.return
+}
+
+// CHECK: C3: 3 operands, expected 4
+
+// -----
+
+func.func @one_axis(%x: !layout.tensor<T x N x 8 x f32>, %n: !layout.tensor<N x i32>) {
+  %0 = kernel.reverse_sequence(%x, %n) time_axis 1 batch_axis 1 : !layout.tensor<T x N x 8 x f32>
+  func.return
+}
+
+// CHECK: C4: steps along axis 1, sequences along 1 of 3 axes

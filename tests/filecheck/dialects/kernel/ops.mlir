@@ -65,8 +65,14 @@ func.func @resize(%x: !layout.tensor<N x 4 x H x W x f32>) {
   func.return
 }
 
-func.func @lstm(%x: !layout.tensor<T x N x 32 x f32>, %r: !layout.tensor<8 x 32 x f32>, %h: !layout.tensor<N x 8 x f32>) {
-  %0, %1, %2 = kernel.lstm(%x, %r, %h, %h) reverse : !layout.tensor<T x N x 8 x f32>, !layout.tensor<N x 8 x f32>, !layout.tensor<N x 8 x f32>
+func.func @recurrence(%x: !layout.tensor<T x N x 32 x f32>, %r: !layout.tensor<1 x 8 x 4 x 8 x f32>, %h: !layout.tensor<1 x N x 8 x f32>, %p: !layout.tensor<1 x 24 x f32>, %n: !layout.tensor<N x i32>) {
+  %0, %1, %2 = kernel.recurrence lstm(%x, %r, %h, %h, %p, %n) direction reverse clip 0.5 input_forget peepholes lengths : !layout.tensor<T x 1 x N x 8 x f32>, !layout.tensor<1 x N x 8 x f32>, !layout.tensor<1 x N x 8 x f32>
+  %3 = kernel.reverse_sequence(%x, %n) time_axis 0 batch_axis 1 : !layout.tensor<T x N x 32 x f32>
+  func.return
+}
+
+func.func @both_ways(%x: !layout.tensor<T x N x 48 x f32>, %r: !layout.tensor<2 x 8 x 3 x 8 x f32>, %h: !layout.tensor<2 x N x 8 x f32>, %b: !layout.tensor<2 x 8 x f32>) {
+  %0, %1 = kernel.recurrence gru(%x, %r, %h, %b) direction bidirectional activations sigmoid_elu alphas [0.0, 0.5] betas [0.0, 0.0] linear_before_reset : !layout.tensor<T x 2 x N x 8 x f32>, !layout.tensor<2 x N x 8 x f32>
   func.return
 }
 
@@ -160,8 +166,13 @@ func.func @boxes(%b: !layout.tensor<1 x N x 4 x f32>, %s: !layout.tensor<1 x 80 
 // CHECK-NEXT:   %1 = kernel.resize(%x) common_scale [2 * H, H] : !layout.tensor<N x 4 x (2 * H) x (2 * W) x f32>
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }
-// CHECK-NEXT: func.func @lstm(%x: !layout.tensor<T x N x 32 x f32>, %r: !layout.tensor<8 x 32 x f32>, %h: !layout.tensor<N x 8 x f32>) {
-// CHECK-NEXT:   %0, %1, %2 = kernel.lstm(%x, %r, %h, %h) reverse : !layout.tensor<T x N x 8 x f32>, !layout.tensor<N x 8 x f32>, !layout.tensor<N x 8 x f32>
+// CHECK-NEXT: func.func @recurrence(%x: !layout.tensor<T x N x 32 x f32>, %r: !layout.tensor<1 x 8 x 4 x 8 x f32>, %h: !layout.tensor<1 x N x 8 x f32>, %p: !layout.tensor<1 x 24 x f32>, %n: !layout.tensor<N x i32>) {
+// CHECK-NEXT:   %0, %1, %2 = kernel.recurrence lstm(%x, %r, %h, %h, %p, %n) direction reverse clip 0.5 input_forget peepholes lengths : !layout.tensor<T x 1 x N x 8 x f32>, !layout.tensor<1 x N x 8 x f32>, !layout.tensor<1 x N x 8 x f32>
+// CHECK-NEXT:   %3 = kernel.reverse_sequence(%x, %n) time_axis 0 batch_axis 1 : !layout.tensor<T x N x 32 x f32>
+// CHECK-NEXT:   func.return
+// CHECK-NEXT: }
+// CHECK-NEXT: func.func @both_ways(%x: !layout.tensor<T x N x 48 x f32>, %r: !layout.tensor<2 x 8 x 3 x 8 x f32>, %h: !layout.tensor<2 x N x 8 x f32>, %b: !layout.tensor<2 x 8 x f32>) {
+// CHECK-NEXT:   %0, %1 = kernel.recurrence gru(%x, %r, %h, %b) direction bidirectional activations sigmoid_elu alphas [0.0, 0.5] betas [0.0, 0.0] linear_before_reset : !layout.tensor<T x 2 x N x 8 x f32>, !layout.tensor<2 x N x 8 x f32>
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @narrow(%a: !layout.tensor<4 x 6 x i8>, %b: !layout.tensor<6 x 5 x i8>) {

@@ -1,35 +1,50 @@
 // RUN: lamina-opt %s -p lower-schedule-to-loops | filecheck %s
 
-// The four gates of 32 hidden units stay in registers while the previous h is multiplied in.
-// CHECK-LABEL: func.func @lstm_
-// The first step reads the initial h.
-// CHECK: scf.for {{.*}} -> (vector<32xf32>, vector<32xf32>, vector<32xf32>, vector<32xf32>)
-// CHECK: memref.reinterpret_cast %2
-// CHECK-COUNT-4: vector.fma
-// CHECK: math.tanh
-// The others read the result of the step before.
-// CHECK: scf.for {{.*}} to %T
-// CHECK: scf.for {{.*}} -> (vector<32xf32>, vector<32xf32>, vector<32xf32>, vector<32xf32>)
-// CHECK: memref.reinterpret_cast %4
-// CHECK-COUNT-4: vector.fma
+// The four gates of 16 hidden units stay in registers while the previous h is multiplied in; two sums of each, since
+// there is one sequence. Where h lies before and after a step is exchanged.
+// CHECK-LABEL: func.func @recurrence_
+// CHECK: scf.for {{.*}} to %T {{.*}} iter_args(%[[NOW:.*]] = {{.*}}, %[[THEN:.*]] = {{.*}}) -> (index, index)
+// CHECK: scf.for
+// CHECK: scf.for {{.*}} -> (vector<1x16xf32>, vector<1x16xf32>, vector<1x16xf32>, vector<1x16xf32>, vector<1x16xf32>,
+// CHECK-COUNT-8: vector.contract
 // CHECK: math.exp
 // CHECK: math.tanh
-func.func @lstm(%x: !layout.tensor<T x 1 x 128 x f32>, %y: !layout.tensor<32 x 128 x f32>, %z: !layout.tensor<1 x 32 x f32>, %w: !layout.tensor<1 x 32 x f32>) {
-  %o0 = schedule.buffer output 0 : !layout.tensor<T x 1 x 32 x f32>
-  %o1 = schedule.buffer output 1 : !layout.tensor<1 x 32 x f32>
-  %o2 = schedule.buffer output 2 : !layout.tensor<1 x 32 x f32>
-  schedule.stage @lstm %o0, %o1, %o2 = kernel.lstm(%x, %y, %z, %w) plan {h vectors 2, lanes 16}
+// CHECK: scf.yield %[[THEN]], %[[NOW]]
+func.func @lstm(%x: !layout.tensor<T x 1 x 128 x f32>, %r: !layout.tensor<1 x 32 x 4 x 32 x f32, aDbc16d>, %h: !layout.tensor<1 x 1 x 32 x f32>, %c: !layout.tensor<1 x 1 x 32 x f32>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<T x 1 x 1 x 32 x f32>
+  %o1 = schedule.buffer output 1 : !layout.tensor<1 x 1 x 32 x f32>
+  %o2 = schedule.buffer output 2 : !layout.tensor<1 x 1 x 32 x f32>
+  schedule.stage @lstm %o0, %o1, %o2 = kernel.recurrence lstm(%x, %r, %h, %c) plan {b tile 1, k sums 2}
   func.return
 }
 
-// Exclusive: what is stored is the sum before the element. The sum is an f64.
-// CHECK-LABEL: func.func @cumulative_sum_
-// CHECK: scf.for {{.*}} iter_args(%[[BEFORE:.*]] = {{.*}}) -> (vector<16xf64>)
-// CHECK: arith.addf %[[BEFORE]]
-// CHECK: %[[STORED:.*]] = arith.truncf %[[BEFORE]] : vector<16xf64> to vector<16xf32>
-// CHECK: vector.store %[[STORED]]
-func.func @running_sum(%x: !layout.tensor<10 x 16 x f32>) {
-  %o0 = schedule.buffer output 0 : !layout.tensor<10 x 16 x f32>
-  schedule.stage @running_sum %o0 = kernel.cumulative_sum(%x) axis 0 exclusive plan {lanes 16}
+// The reset gate scales h before it is multiplied: a step takes two turns through the units. Sequences that are over
+// keep their state.
+// CHECK-LABEL: func.func @recurrence_
+// CHECK: %[[LENGTH:.*]] = arith.index_cast {{.*}} : i32 to index
+// CHECK: arith.maxsi {{.*}}%[[LENGTH]]
+// CHECK: scf.for {{.*}} -> (index, index)
+// CHECK: scf.for {{.*}} -> (vector<2x32xf32>, vector<2x32xf32>)
+// CHECK-COUNT-2: vector.contract
+// CHECK: scf.for {{.*}} -> (vector<2x32xf32>)
+// CHECK: vector.contract
+// CHECK: math.tanh
+// CHECK: vectorx.cmpi sgt
+// CHECK-COUNT-2: vectorx.select
+func.func @gru(%x: !layout.tensor<T x 2 x 96 x f32>, %r: !layout.tensor<1 x 32 x 3 x 32 x f32, aDcb32d>, %h: !layout.tensor<1 x 2 x 32 x f32>, %n: !layout.tensor<2 x i32>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<T x 1 x 2 x 32 x f32>
+  %o1 = schedule.buffer output 1 : !layout.tensor<1 x 2 x 32 x f32>
+  schedule.stage @gru %o0, %o1 = kernel.recurrence gru(%x, %r, %h, %n) lengths plan {b tile 2}
+  func.return
+}
+
+// Threads share the panels of a single step, which needs no scratch memory.
+// CHECK-LABEL: func.func @recurrence_
+// CHECK: scf.forall {{.*}} in (2)
+// CHECK-NOT: scf.for {{.*}} -> (index, index)
+func.func @step(%x: !layout.tensor<1 x 1 x 32 x f32>, %r: !layout.tensor<1 x 32 x 1 x 32 x f32, aDbc16d>, %h: !layout.tensor<1 x 1 x 32 x f32>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<1 x 1 x 1 x 32 x f32>
+  %o1 = schedule.buffer output 1 : !layout.tensor<1 x 1 x 32 x f32>
+  schedule.stage @step %o0, %o1 = kernel.recurrence rnn(%x, %r, %h) plan {b tile 1}
   func.return
 }
