@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from xdsl.ir import Operation
 
 from . import shape as dims
-from .decision_fields import COLUMNS, REGISTERS, Decisions, decision
+from .decision_fields import COLUMNS, MANY, REGISTERS, Decisions, decision
 from .recurrence import RecurrenceOp, resets_state
 from .shape import Dim
 from .storage import element_bytes
@@ -23,6 +23,7 @@ class Recurrence(Decisions):
     PANEL = "units"
 
     rows: int = decision("sequences of the batch in a tile", REGISTERS, says="b tile")
+    block: int = decision("sequences that go through the steps together", MANY, says="b block")
     units: int = decision("hidden units in a tile and in a panel of weights", COLUMNS, says="h tile")
     depth_sums: int = decision(
         "sums that a single sequence has for each element, of every so manyth product", REGISTERS, 1, says="k sums"
@@ -40,7 +41,7 @@ class Recurrence(Decisions):
             return None
         states = 3 if resets_state(kernel) else 2
         size = element_bytes(kernel.type.element_type)
-        return dims.multiply(self.state_stride(kernel), states * self.rows * size)
+        return dims.multiply(self.state_stride(kernel), states * self.block * size)
 
 
 def is_single_step(kernel: RecurrenceOp) -> bool:

@@ -2,27 +2,28 @@
 
 ::
 
-    for direction, tile of sequences, shared                  (a sequence cannot be split)
+    for direction, block of sequences, shared                 (a sequence cannot be split)
       h, c = initial state
       for step
-        for each turn of the cell, for panel of units         (recurrent_tile.py)
-          gates[rows][units] = inputs' part                   (all gates of the tile in registers)
-          for k in units:  gates += h[k] * weights[panel][k]
-          next h, c = cell(gates, h, c);  y[step] = next h
+        for each turn of the cell, for panel of units         (there and back: what was read last is still in the cache)
+          for tile of sequences                               (recurrent_tile.py)
+            gates[rows][units] = inputs' part                 (all gates of the tile in registers)
+            for k in units:  gates += h[k] * weights[panel][k]
+            next h, c = cell(gates, h, c);  y[step] = next h
       last h, c = h, c
 
 h lies in scratch memory, before and after a step; c in the output that holds the last one. A single step has nothing
 to wait for: threads share its panels of units too, and states are read and written where they are given and wanted.
 
-With ``lengths`` a tile goes as many steps as its longest sequence has; the others keep their state and give 0.
+With ``lengths`` a block goes as many steps as its longest sequence has; the others keep their state and give 0.
 
-Decisions: a tile has ``rows`` sequences by ``units``, and a single sequence ``depth_sums`` sums for each element.
+Decisions: a tile has ``rows`` sequences of a ``block`` by ``units``; a single sequence ``depth_sums`` sums for each
+element.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects import arith
@@ -38,6 +39,9 @@ from .recurrent_tile import Operands, RecurrentTile, RowMajor, StateRows, Step, 
 from .register_tile import split_evenly
 from .tile_access import Span
 
+# Sequences of a tile, in falling sizes, where the number of sequences is not known: as many as decided, then these.
+FEW_ROWS = (2, 1)
+
 
 def lower_recurrence(stage: StageOp, nest: LoopNest) -> None:
     kernel = stage.kernel
@@ -45,15 +49,6 @@ def lower_recurrence(stage: StageOp, nest: LoopNest) -> None:
     if kernel.has_epilogue:
         raise ValueError("kernel.recurrence takes no epilogue")
     _Recurrence(stage, nest, kernel).lower()
-
-
-@dataclass(frozen=True)
-class _RowTiles:
-    """``count`` neighbouring tiles of ``size`` sequences, the first of which starts at ``start``."""
-
-    size: int
-    count: Index
-    start: Index
 
 
 def _operands(stage: StageOp, nest: LoopNest, kernel: RecurrenceOp) -> Operands:
@@ -77,6 +72,16 @@ def _operands(stage: StageOp, nest: LoopNest, kernel: RecurrenceOp) -> Operands:
     )
 
 
+@dataclass(frozen=True)
+class _Block:
+    """Sequences that go through the steps together: a number of them from ``first`` on, in one direction."""
+
+    direction: Index
+    first: Index
+    count: Index
+    functions: Sequence[Activation]
+
+
 class _Recurrence:
     def __init__(self, stage: StageOp, nest: LoopNest, kernel: RecurrenceOp):
         self.nest, self.kernel = nest, kernel
@@ -90,102 +95,79 @@ class _Recurrence:
     # --- pieces of work -----------------------------------------------------------------------------------
 
     def lower(self) -> None:
-        nest, tiles = self.nest, self._row_tiles()
-        total: Index = 0
-        for tile in tiles:
-            total = nest.add(total, tile.count)
-        bounds = [self.kernel.directions, total, self.panels if self.is_single else 1]
-        with nest.forall(bounds) as (direction, piece, panel):
-            before: Index = 0
-            for tile in tiles:
-                after = nest.add(before, tile.count)
-                with self._where_between(piece, before, after, len(tiles) == 1):
-                    row = nest.add(tile.start, nest.mul(nest.sub(piece, before), tile.size))
-                    self._by_functions(direction, row, tile.size, panel)
-                before = after
-
-    def _row_tiles(self) -> list[_RowTiles]:
-        """Tiles that cover the batch, each sequence once; of an unknown number in three sizes."""
-        nest, rows = self.nest, self.decisions.rows
-        if isinstance(self.batch, int):
-            return [_RowTiles(split.size, split.count, split.start) for split in split_evenly(self.batch, rows)]
-        tiles: list[_RowTiles] = []
-        start: Index = 0
-        for size in sorted({rows, min(rows, 2), 1}, reverse=True):
-            count = nest.floordiv(nest.sub(self.batch, start), size)
-            tiles.append(_RowTiles(size, count, start))
-            start = nest.add(start, nest.mul(count, size))
-        return tiles
-
-    @contextlib.contextmanager
-    def _where_between(self, piece: Index, low: Index, high: Index, always: bool) -> Iterator[None]:
-        if always:
-            yield
-            return
-        with (
-            self.nest.when(self.nest.compare("sge", piece, low)),
-            self.nest.when(self.nest.compare("slt", piece, high)),
+        nest, size = self.nest, self.decisions.block
+        panels = self.panels if self.is_single else 1
+        with nest.forall([self.kernel.directions, nest.ceildiv(self.batch, size), panels]) as (
+            direction,
+            number,
+            panel,
         ):
-            yield
+            first = nest.mul(number, size)
+            is_even = isinstance(self.batch, int) and self.batch % size == 0
+            count = size if is_even else nest.minimum(nest.sub(self.batch, first), size)
+            functions = [self.kernel.functions(each) for each in range(self.kernel.directions)]
+            if len(functions) == 1 or functions[0] == functions[1]:
+                self._block(_Block(direction, first, count, functions[0]), panel)
+                return
+            # Directions with functions of their own have code of their own.
+            for way, own in enumerate(functions):
+                with nest.when(nest.compare("eq", direction, way)):
+                    self._block(_Block(way, first, count, own), panel)
 
-    def _by_functions(self, direction: Index, row: Index, rows: int, panel: Index) -> None:
-        """Directions with functions of their own have code of their own."""
-        nest, functions = self.nest, [self.kernel.functions(each) for each in range(self.kernel.directions)]
-        if len(functions) == 1 or functions[0] == functions[1]:
-            self._sequence(direction, row, rows, panel, functions[0])
+    def _block(self, block: _Block, panel: Index) -> None:
+        """All steps of some sequences; of those without steps, the initial state is the last."""
+        initial = [matrix.rows(block.direction, block.first) for matrix in self.operands.initial]
+        last = [matrix.rows(block.direction, block.first) for matrix in self.operands.last]
+        first_c, last_c = (initial[1], last[1]) if len(initial) > 1 else (None, None)
+        if self.is_single:
+            step = Step(block.direction, 0, block.first, block.functions, initial[0], last[0], first_c, last_c)
+            self._for_rows(block, self.turns[0], step, panel, self._units(panel))
             return
-        for number, own in enumerate(functions):
-            with nest.when(nest.compare("eq", direction, number)):
-                self._sequence(number, row, rows, panel, own)
+        self._copy(block, initial[0], self._scratch(0))
+        if first_c is not None and last_c is not None:
+            self._copy(block, first_c, last_c)
+        h = self._steps(block, last_c)
+        self._copy(block, h, last[0])
 
     # --- steps --------------------------------------------------------------------------------------------
 
-    def _sequence(self, direction: Index, row: Index, rows: int, panel: Index, functions: Sequence[Activation]) -> None:
-        """All steps of some sequences; of those without steps, the initial state is the last."""
-        initial = [matrix.rows(direction, row) for matrix in self.operands.initial]
-        last = [matrix.rows(direction, row) for matrix in self.operands.last]
-        first_c, last_c = (initial[1], last[1]) if len(initial) > 1 else (None, None)
-        if self.is_single:
-            step = Step(direction, 0, row, rows, functions, initial[0], last[0], first_c, last_c)
-            self._in_panel(panel, lambda units: self.turns[0](self._tile(step, panel, units)))
-            return
+    def _steps(self, block: _Block, c: StateRows | None) -> StateRows:
+        """Gives where the last h lies."""
         nest = self.nest
-        size = nest.mul(nest.dim(self.decisions.state_stride(self.kernel)), rows)
-        start = Step(direction, 0, row, rows, functions, initial[0], self._scratch(0, rows))
-        self._copy(start, initial[0], self._scratch(0, rows))
-        if first_c is not None and last_c is not None:
-            self._copy(start, first_c, last_c)
-        count = self._step_count(row, rows)
-        scaled = self._scratch(nest.mul(size, 2), rows) if resets_state(self.kernel) else None
-        with nest.loop(0, count, carried=nest.values([0, size])) as loop:
-            now, then = loop.carried
-            time = self._time(direction, loop.index, count)
-            h, next_h = self._scratch(now, rows), self._scratch(then, rows)
-            self._step(Step(direction, time, row, rows, functions, h, next_h, last_c, last_c, scaled))
-            loop.yield_(then, now)
-        self._copy(start, self._scratch(loop.results[0], rows), last[0])
+        size = nest.mul(nest.dim(self.decisions.state_stride(self.kernel)), self.decisions.block)
+        count = self._step_count(block)
+        scaled = self._scratch(nest.mul(size, 2)) if resets_state(self.kernel) else None
+        with nest.loop(0, count, carried=nest.values([0, size, 0])) as loop:
+            now, then, is_back = loop.carried
+            time = self._time(block.direction, loop.index, count)
+            states = (self._scratch(now), self._scratch(then), c, c, scaled)
+            step = Step(block.direction, time, block.first, block.functions, *states)
+            for turn in self.turns:
+                self._for_panels(
+                    lambda panel, units, turn=turn: self._for_rows(block, turn, step, panel, units), is_back
+                )
+            loop.yield_(then, now, nest.value(nest.sub(1, is_back)))
         if self.operands.lengths is not None:
-            self._fill(start, count)
+            self._fill(block, count)
+        return self._scratch(loop.results[0])
 
-    def _scratch(self, offset: Index, rows: int) -> StateRows:
+    def _scratch(self, offset: Index) -> StateRows:
         """Rows of a state in scratch memory."""
         nest, stride = self.nest, self.nest.dim(self.decisions.state_stride(self.kernel))
         states = 3 if resets_state(self.kernel) else 2
-        size = nest.mul(stride, states * rows)
-        memory = nest.scratch_memory(self.operands.y.element, 0, size)
+        memory = nest.scratch_memory(self.operands.y.element, 0, nest.mul(stride, states * self.decisions.block))
         return StateRows(memory, offset, stride, is_padded=True)
 
-    def _step_count(self, row: Index, rows: int) -> Index:
-        """Steps of the longest of some sequences."""
+    def _step_count(self, block: _Block) -> Index:
+        """Steps of the longest sequence of a block."""
         nest, lengths = self.nest, self.operands.lengths
         if lengths is None:
             return self.steps
-        longest: Index = 0
-        for number in range(rows):
-            at = nest.view(lengths.memory, lengths.at(nest.add(row, number)), [1], [1])
+        with nest.loop(0, block.count, carried=[nest.value(0)]) as row:
+            at = nest.view(lengths.memory, lengths.at(nest.add(block.first, row.index)), [1], [1])
             length = nest.insert(arith.IndexCastOp(nest.load(at, [0]), INDEX))
-            longest = nest.maximum(longest, length)
-        return nest.minimum(longest, self.steps)
+            row.yield_(nest.value(nest.maximum(row.carried[0], length)))
+        return nest.minimum(row.results[0], self.steps)
 
     def _time(self, direction: Index, step: Index, count: Index) -> Index:
         nest, way = self.nest, self.kernel.get("direction")
@@ -196,51 +178,70 @@ class _Recurrence:
             return back
         return nest.add(step, nest.mul(direction, nest.sub(back, step)))
 
-    def _step(self, step: Step) -> None:
-        for turn in self.turns:
-            self._for_panels(lambda panel, units, turn=turn: turn(self._tile(step, panel, units)))
+    # --- tiles --------------------------------------------------------------------------------------------
 
-    def _tile(self, step: Step, panel: Index, units: Span) -> RecurrentTile:
-        return RecurrentTile(self.nest, self.kernel, self.operands, step, panel, units, self.decisions.depth_sums)
+    def _for_rows(
+        self, block: _Block, turn: Callable[[RecurrentTile], None], step: Step, panel: Index, units: Span
+    ) -> None:
+        """A turn of all sequences of a block, each once; of an unknown number in tiles of falling sizes."""
+        nest, largest = self.nest, self.decisions.rows
 
-    # --- panels of units ----------------------------------------------------------------------------------
+        def tile(row: Index, rows: int) -> None:
+            turn(
+                RecurrentTile(
+                    nest, self.kernel, self.operands, step, row, rows, panel, units, self.decisions.depth_sums
+                )
+            )
 
-    def _for_panels(self, body: Callable[[Index, Span], None]) -> None:
-        nest, width = self.nest, self.decisions.units
-        whole = nest.floordiv(self.hidden, width)
-        with nest.loop(0, whole) as panel:
-            body(panel.index, Span(width))
-        rest = nest.sub(self.hidden, nest.mul(whole, width))
-        if isinstance(rest, int):
-            if rest:
-                body(whole, Span(width, rest))
+        if isinstance(block.count, int):
+            for split in split_evenly(block.count, largest):
+                with nest.loop(0, split.count) as loop:
+                    tile(nest.add(split.start, nest.mul(loop.index, split.size)), split.size)
             return
-        with nest.when(nest.compare("sgt", rest, 0)):
-            body(whole, Span(width, rest))
+        start: Index = 0
+        for size in (largest, *(few for few in FEW_ROWS if few < largest)):
+            count = nest.floordiv(nest.sub(block.count, start), size)
+            with nest.loop(0, count) as loop:
+                tile(nest.add(start, nest.mul(loop.index, size)), size)
+            start = nest.add(start, nest.mul(count, size))
 
-    def _in_panel(self, panel: Index, body: Callable[[Span], None]) -> None:
-        """``body(units)`` of one panel, of which the last may not be full."""
+    def _for_panels(self, body: Callable[[Index, Span], None], is_back: Index = 0) -> None:
+        """``body(panel, units)`` of all panels, the last first where it goes back."""
+        nest = self.nest
+        with nest.loop(0, self.panels) as loop:
+            mirrored = nest.sub(nest.sub(self.panels, 1), loop.index)
+            panel = nest.add(loop.index, nest.mul(is_back, nest.sub(mirrored, loop.index)))
+            body(panel, self._units(panel))
+
+    def _units(self, panel: Index) -> Span:
+        """Units of a panel, of which the last may not be full."""
         nest, width = self.nest, self.decisions.units
         if isinstance(self.hidden, int) and self.hidden % width == 0:
-            body(Span(width))
-            return
-        body(Span(width, nest.minimum(nest.sub(self.hidden, nest.mul(panel, width)), width)))
+            return Span(width)
+        return Span(width, nest.minimum(nest.sub(self.hidden, nest.mul(panel, width)), width))
 
-    def _copy(self, step: Step, source: StateRows, result: StateRows) -> None:
-        def copy(panel: Index, units: Span) -> None:
-            tile = self._tile(step, panel, units)
-            tile.store(tile.load(source), result)
+    # --- what happens before and after --------------------------------------------------------------------
 
-        self._for_panels(copy)
+    def _rows_of(self, block: _Block, body: Callable[[RecurrentTile], None]) -> None:
+        """``body(tile)`` of each sequence and panel, to move states."""
+        step = Step(block.direction, 0, block.first, block.functions, self._scratch(0), self._scratch(0))
+        with self.nest.loop(0, block.count) as row:
+            self._for_panels(
+                lambda panel, units: body(
+                    RecurrentTile(self.nest, self.kernel, self.operands, step, row.index, 1, panel, units)
+                )
+            )
 
-    def _fill(self, step: Step, first: Index) -> None:
+    def _copy(self, block: _Block, source: StateRows, result: StateRows) -> None:
+        self._rows_of(block, lambda tile: tile.store(tile.load(source), result))
+
+    def _fill(self, block: _Block, first: Index) -> None:
         """Zeros in y from the end of the longest sequence on."""
         nest = self.nest
 
-        def fill(panel: Index, units: Span) -> None:
-            tile = self._tile(step, panel, units)
+        def fill(tile: RecurrentTile) -> None:
             zero: SSAValue = nest.constant(0.0, nest.vector_type(self.operands.y.element, tile.shape))
             with nest.loop(first, self.steps) as time:
-                tile.store(zero, self.operands.y.rows(time.index, step.direction, step.row))
+                tile.store(zero, self.operands.y.rows(time.index, block.direction, block.first))
 
-        self._for_panels(fill)
+        self._rows_of(block, fill)

@@ -75,12 +75,11 @@ class Operands:
 
 @dataclass(frozen=True)
 class Step:
-    """Some sequences at one time: where their states lie before and after it."""
+    """A block of sequences, from ``first`` on, at one time: where their states lie before and after it."""
 
     direction: Index
     time: Index
-    row: Index
-    rows: int
+    first: Index
     functions: Sequence[Activation]
     h: StateRows
     next_h: StateRows
@@ -92,36 +91,41 @@ class Step:
 
 @dataclass(frozen=True)
 class RecurrentTile:
-    """A panel of units at a step; ``units`` of it may be fewer than it is wide."""
+    """``rows`` sequences of a block, from ``row`` on, and a panel of units, which may be fewer than it is wide."""
 
     nest: LoopNest
     kernel: RecurrenceOp
     operands: Operands
     step: Step
+    row: Index
+    rows: int
     panel: Index
     units: Span
-    depth_sums: int
+    depth_sums: int = 1
 
     # --- memory -------------------------------------------------------------------------------------------
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.step.rows, self.units.size
+        return self.rows, self.units.size
 
     @property
     def _first_unit(self) -> Index:
         return self.nest.mul(self.panel, self.units.size)
 
     def _tile(self, rows: StateRows) -> Tile:
-        return Tile(Span(self.step.rows), Span(self.units.size) if rows.is_padded else self.units)
+        return Tile(Span(self.rows), Span(self.units.size) if rows.is_padded else self.units)
+
+    def _offset(self, rows: StateRows) -> Index:
+        return self.nest.add(rows.offset, self.nest.mul(self.row, rows.stride))
 
     def load(self, rows: StateRows, first: Index = 0) -> SSAValue:
         """The tile's part of rows that have its units from ``first`` on."""
-        offset = self.nest.add(self.nest.add(rows.offset, first), self._first_unit)
+        offset = self.nest.add(self.nest.add(self._offset(rows), first), self._first_unit)
         return load_tile(self.nest, rows.memory, offset, self._tile(rows), rows.stride, 1)
 
     def store(self, value: SSAValue, rows: StateRows) -> None:
-        offset = self.nest.add(rows.offset, self._first_unit)
+        offset = self.nest.add(self._offset(rows), self._first_unit)
         store_tile(self.nest, value, rows.memory, offset, self._tile(rows), rows.stride, 1)
 
     def of_units(self, matrix: RowMajor, number: int = 0) -> SSAValue:
@@ -141,7 +145,7 @@ class RecurrentTile:
         """The inputs' part of a gate."""
         nest, step = self.nest, self.step
         number = nest.add(nest.mul(step.direction, self.kernel.kind.gates), gate)
-        return self.load(self.operands.projected.rows(step.time, step.row), nest.mul(self._hidden, number))
+        return self.load(self.operands.projected.rows(step.time, step.first), nest.mul(self._hidden, number))
 
     def products(self, starts: dict[int, SSAValue], state: StateRows) -> list[SSAValue]:
         """For each gate what it starts with plus the state times its weights.
@@ -149,10 +153,10 @@ class RecurrentTile:
         Of a single sequence a few sums run side by side: each waits for its last product.
         """
         nest, count = self.nest, len(starts)
-        parts = self.depth_sums if self.step.rows == 1 else 1
+        parts = self.depth_sums if self.rows == 1 else 1
         zero = nest.constant(0.0, next(iter(starts.values())).type)
         whole = nest.mul(nest.floordiv(self._hidden, parts), parts)
-        unroll = UNROLL // parts if self.step.rows * count <= FEW_SUMS else 1
+        unroll = UNROLL // parts if self.rows * count <= FEW_SUMS else 1
         gates = list(starts)
         begin = [*starts.values(), *[zero] * (count * (parts - 1))]
         with nest.loop(0, whole, parts, begin, unroll) as loop:
@@ -174,8 +178,8 @@ class RecurrentTile:
     def _add(self, unit: Index, gates: Sequence[int], sums: Sequence[SSAValue], state: StateRows) -> list[SSAValue]:
         """The sums plus one unit of the state before times its weights."""
         nest, (_, width) = self.nest, self.shape
-        one = Tile(Span(self.step.rows), Span(1))
-        column = load_tile(nest, state.memory, nest.add(state.offset, unit), one, state.stride, 0)
+        one = Tile(Span(self.rows), Span(1))
+        column = load_tile(nest, state.memory, nest.add(self._offset(state), unit), one, state.stride, 0)
         weights = self.operands.weights
         strides = strides_by_axis(weights)
         offset = weights.origin
@@ -218,15 +222,15 @@ class RecurrentTile:
         if c is not None and step.next_c is not None:
             self.store(c, step.next_c)
         self.store(h, step.next_h)
-        self.store(shown, self.operands.y.rows(step.time, step.direction, step.row))
+        self.store(shown, self.operands.y.rows(step.time, step.direction, step.first))
 
     def _live(self) -> SSAValue | None:
-        """Which sequences have this step; None where all do, as a single one that is walked to its end."""
+        """Which sequences have this step; None where all do."""
         nest, lengths = self.nest, self.operands.lengths
-        if lengths is None or self.step.rows == 1:
+        if lengths is None:
             return None
-        one = Tile(Span(self.step.rows), Span(1))
-        steps = load_tile(nest, lengths.memory, lengths.at(self.step.row), one, 1, 0)
+        one, first = Tile(Span(self.rows), Span(1)), nest.add(self.step.first, self.row)
+        steps = load_tile(nest, lengths.memory, lengths.at(first), one, 1, 0)
         steps = nest.broadcast(convert(nest, steps, i32), self.shape)
         time = nest.broadcast(index_as(nest, self.step.time, i32), self.shape)
         return compare(nest, "sgt", steps, time)

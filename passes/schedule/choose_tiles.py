@@ -174,7 +174,7 @@ def _pool(kernel: Operation, target: Target) -> Decisions:
 def _recurrence(kernel: Operation, target: Target) -> Decisions:
     assert isinstance(kernel, RecurrenceOp)
     tile = recurrence_tile(kernel, target, panel_width(kernel))
-    return Recurrence(rows=tile.rows, units=tile.units, depth_sums=tile.depth_sums)
+    return Recurrence(rows=tile.rows, block=tile.block, units=tile.units, depth_sums=tile.depth_sums)
 
 
 def _selection(kernel: Operation, target: Target) -> Decisions:
