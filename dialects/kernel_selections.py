@@ -69,4 +69,17 @@ class ListBoxesOp(SelectionOp):
     name = "kernel.list_boxes"
 
 
-SELECTIONS = [TopKOp, CountNonzeroOp, NonzeroOp, SuppressBoxesOp, ListBoxesOp]
+@irdl_op_definition
+class FindDistinctOp(SelectionOp):
+    """Which rows of x [rows, columns] are distinct: graph.find_distinct. ``unsigned``: integers have no sign.
+
+    outs (i64): where each occurs first, which one each row is, how often each occurs, all three [rows]; how many [1].
+    """
+
+    name = "kernel.find_distinct"
+    unsorted = opt_prop_def(UnitAttr)
+    unsigned = opt_prop_def(UnitAttr)
+    SYNTAX: ClassVar = {"unsorted": "flag", "unsigned": "flag"}
+
+
+SELECTIONS = [TopKOp, CountNonzeroOp, NonzeroOp, SuppressBoxesOp, ListBoxesOp, FindDistinctOp]

@@ -61,7 +61,7 @@ OPERANDS: dict[str, tuple[int, ...]] = {
 }
 """How many operands a kernel takes: one where it does not say otherwise; map and concat take any number."""
 
-RESULTS: dict[str, int] = {"top_k": 2, "suppress_boxes": 2}
+RESULTS: dict[str, int] = {"top_k": 2, "suppress_boxes": 2, "find_distinct": 4}
 """How many results a kernel has: one where it does not say otherwise."""
 
 WORDS: dict[tuple[str, str], tuple[str, ...]] = {
@@ -476,6 +476,16 @@ def _list_boxes(op: Kernel) -> Shape:
     return (result.dims[0] if result.rank else 0, 3)
 
 
+def _find_distinct(op: Kernel) -> Shape:
+    x = op.in_type(0)
+    if x.rank != 2:
+        raise VerifyException(f"C3: x has rank {x.rank}, expected 2")
+    for index, what in ((1, "inverse"), (2, "counts")):
+        _require_shape(_type(op.outs[index]), x.dims[:1], what)
+    _require_shape(_type(op.outs[3]), (1,), "number")
+    return x.dims[:1]
+
+
 _RULES: dict[str, Callable[[Kernel], Shape]] = {
     "conv": _conv,
     "gemm": _gemm,
@@ -508,4 +518,5 @@ _RULES: dict[str, Callable[[Kernel], Shape]] = {
     "list_boxes": _list_boxes,
     "recurrence": _recurrence,
     "reverse_sequence": _reverse_sequence,
+    "find_distinct": _find_distinct,
 }

@@ -88,10 +88,30 @@ class Suppression(Selection):
         return dims.add(sort_scratch(32, self.capacity(kernel)), kept)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Distinct(Selection):
+    """Rows are sorted; where they keep the order of their first occurrence, what is distinct is numbered anew."""
+
+    RENUMBERED: ClassVar = 3
+    """Numbers of each row that is distinct, 8 bytes each."""
+
+    def capacity(self, kernel: Operation) -> Dim:
+        """Rows that are sorted, and one more."""
+        return dims.add(kernel.operands[0].type.dims[0], 1)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def scratch(self, kernel: Operation) -> Dim | None:
+        bits = key_bits(kernel.operands[0].type.element_type)  # pyright: ignore[reportAttributeAccessIssue]
+        size = sort_scratch(bits, self.capacity(kernel))
+        if kernel.properties.get("unsorted") is None:
+            return size
+        return dims.add(size, dims.multiply(self.capacity(kernel), 8 * self.RENUMBERED))
+
+
 SELECTION_KINDS: Mapping[str, type[Selection]] = {
     "kernel.top_k": TopK,
     "kernel.count_nonzero": Selection,
     "kernel.nonzero": Nonzero,
     "kernel.suppress_boxes": Suppression,
     "kernel.list_boxes": Selection,
+    "kernel.find_distinct": Distinct,
 }

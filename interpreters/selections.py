@@ -44,10 +44,15 @@ def _list_boxes(run: Any, op: k.ListBoxesOp, operands: _Arrays) -> _Arrays:
     return evaluate("list_boxes", operands, {})
 
 
+def _find_distinct(run: Any, op: k.FindDistinctOp, operands: _Arrays) -> _Arrays:
+    return evaluate("find_distinct", [_with_sign(operands[0], op)], {"unsorted": op.get("unsorted")})
+
+
 SELECTIONS: dict[Any, Callable[[Any, Any, _Arrays], _Arrays]] = {
     k.TopKOp: _top_k,
     k.CountNonzeroOp: _count_nonzero,
     k.NonzeroOp: _nonzero,
     k.SuppressBoxesOp: _suppress_boxes,
     k.ListBoxesOp: _list_boxes,
+    k.FindDistinctOp: _find_distinct,
 }

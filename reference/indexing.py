@@ -99,20 +99,6 @@ def _nonzero(inputs: Arrays, attributes: Attributes) -> Arrays:
     return [np.array(np.nonzero(np.atleast_1d(inputs[0])), np.int64)]
 
 
-def _unique(inputs: Arrays, attributes: Attributes) -> Arrays:
-    axes = attributes.get("axes") or ()
-    axis = axes[0] if axes else None
-    distinct, first, inverse, counts = np.unique(inputs[0], True, True, True, axis=axis)
-    inverse = inverse.reshape(-1)
-    if attributes.get("unsorted"):
-        order = np.argsort(first, kind="stable")
-        rank = np.empty_like(order)
-        rank[order] = np.arange(len(order))
-        distinct = np.take(distinct, order, axis or 0)
-        first, counts, inverse = first[order], counts[order], rank[inverse]
-    return [distinct, first.astype(np.int64), inverse.astype(np.int64), counts.astype(np.int64)]
-
-
 INDEXING: dict[str, Operation] = {
     "gather": _gather,
     "gather_elements": _gather_elements,
@@ -122,5 +108,4 @@ INDEXING: dict[str, Operation] = {
     "one_hot": _one_hot,
     "topk": _topk,
     "nonzero": _nonzero,
-    "unique": _unique,
 }

@@ -73,10 +73,39 @@ def _non_max_suppression(inputs: Arrays, attributes: Attributes) -> Arrays:
     return _list_boxes(_suppress_boxes(inputs, {**attributes, "shape": inputs[1].shape}), {})
 
 
+def _unique(inputs: Arrays, attributes: Attributes) -> Arrays:
+    axes = attributes.get("axes") or ()
+    axis = axes[0] if axes else None
+    distinct, first, inverse, counts = np.unique(inputs[0], True, True, True, axis=axis)
+    inverse = inverse.reshape(-1)
+    if attributes.get("unsorted"):
+        order = np.argsort(first, kind="stable")
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
+        distinct = np.take(distinct, order, axis or 0)
+        first, counts, inverse = first[order], counts[order], rank[inverse]
+    return [distinct, first.astype(np.int64), inverse.astype(np.int64), counts.astype(np.int64)]
+
+
+def _find_distinct(inputs: Arrays, attributes: Attributes) -> Arrays:
+    x = inputs[0]
+    count = len(x)
+    axis = None if x.shape[1] == 1 else 0
+    if x.shape[1] == 0:
+        x, axis = np.zeros((count, 1), x.dtype), None
+    attributes = {"axes": [] if axis is None else [axis], "unsorted": attributes.get("unsorted")}
+    _, first, inverse, counts = _unique([x], attributes)
+    rest = np.full(count - len(first), -1, np.int64)
+    number = np.array([len(first)], np.int64)
+    return [np.concatenate([first, rest]), inverse, np.concatenate([counts, rest]), number]
+
+
 SELECTIONS: dict[str, Operation] = {
     "bind_sizes": _bind_sizes,
     "count_nonzero": _count_nonzero,
     "suppress_boxes": _suppress_boxes,
     "list_boxes": _list_boxes,
+    "find_distinct": _find_distinct,
+    "unique": _unique,
     "non_max_suppression": _non_max_suppression,
 }

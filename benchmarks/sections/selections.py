@@ -80,6 +80,8 @@ CASES = (
     _suppression(8400, 80, 100, 0.9),
     Case("NonZero of 100000, 1 %", "NonZero", _sparse(0.01, 100, 1000)),
     Case("NonZero of 100000, 50 %", "NonZero", _sparse(0.5, 100, 1000)),
+    Case("Unique of 10000, of 100", "Unique", lambda rng: {"x": rng.integers(0, 100, 10_000)}),
+    Case("Unique of 10000, of many", "Unique", lambda rng: {"x": rng.integers(0, 1 << 40, 10_000)}),
     Case("Compress 8400 x 85, 5 %", "Compress", _rows, fields={"axis": 0}, element=TensorProto.FLOAT),
 )
 
@@ -98,7 +100,7 @@ def _measure(case: Case, seconds: float) -> dict[str, Any]:
     node = helper.make_node(case.operator, [*feeds, *case.constants], list(case.results), **case.fields)
     model = model_of(node, feeds, case.constants, case.element).SerializeToString()
     executable, session = compile(model, threads=1), open_session(model, 1)
-    if not np.array_equal(executable.run(feeds)["y"], session.run(None, feeds)[0]):
+    if not np.array_equal(executable.run(feeds)["y"], np.asarray(session.run(None, feeds)[0])):
         raise ValueError(f"{case.name}: the engines differ in what they select")
     runners = {"lamina": lambda: executable.run(feeds), "onnxruntime": lambda: session.run(None, feeds)}
     times = measure_in_turn(runners, seconds).statistics

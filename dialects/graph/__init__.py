@@ -109,7 +109,7 @@ from .pooling import AvgPoolOp, MaxPoolOp, MaxPoolWithIndicesOp, ResizeOp
 from .quantization import DequantizeOp, QuantizeOp
 from .recurrent import GruOp, LstmOp, RnnOp
 from .reductions import ArgMaxOp, ArgMinOp, CumsumOp, LayerNormOp, ReduceOp, SoftmaxOp
-from .selections import SELECTION_OPERATIONS, BindSizesOp, CountNonzeroOp, ListBoxesOp, SuppressBoxesOp
+from .selections import SELECTION_OPERATIONS, BindSizesOp, CountNonzeroOp, FindDistinctOp, ListBoxesOp, SuppressBoxesOp
 from .text import TEXT_OPERATIONS, RegexFullMatchOp, StringConcatOp, StringNormalizeOp, StringSplitOp, TfIdfOp
 from .trees import TreeEnsembleOp
 from .types import GraphTensorType, OptionalType, SequenceType, StringType
@@ -187,6 +187,7 @@ __all__ = [
     "ErfOp",
     "ExpOp",
     "Expm1Op",
+    "FindDistinctOp",
     "FloorOp",
     "GatherElementsOp",
     "GatherNdOp",

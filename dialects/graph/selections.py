@@ -104,4 +104,29 @@ class ListBoxesOp(GraphOperation):
             raise VerifyException(f"C1: kept is {types[0]}, counts {types[1]} and the result {result_types[0]}")
 
 
-SELECTION_OPERATIONS = [BindSizesOp, CountNonzeroOp, SuppressBoxesOp, ListBoxesOp]
+@graph_operation
+class FindDistinctOp(GraphOperation):
+    """The first half of unique, on rows of x [rows, columns], as i64 tensors.
+
+    ``first`` [rows]: where each distinct row occurs first; ``inverse`` [rows]: which distinct row each one is;
+    ``counts`` [rows]: how often each occurs; ``number`` [1]: how many there are. Of first and counts the rest is -1.
+    Distinct rows are in ascending order, or with ``unsorted`` in that of their first occurrence. C1: x has rank 2.
+    """
+
+    name = "graph.find_distinct"
+    x = operand_def(GraphTensorType)
+    first = result_def(GraphTensorType)
+    inverse = result_def(GraphTensorType)
+    counts = result_def(GraphTensorType)
+    number = result_def(GraphTensorType)
+    unsorted: bool = flag()
+
+    @classmethod
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
+        if types[0].rank != 2:
+            raise VerifyException(f"C1: x must have rank 2, got {types[0]}")
+        rows = GraphTensorType.of(types[0].dims[:1], i64)
+        return [rows, rows, rows, GraphTensorType.of([1], i64)]
+
+
+SELECTION_OPERATIONS = [BindSizesOp, CountNonzeroOp, SuppressBoxesOp, ListBoxesOp, FindDistinctOp]

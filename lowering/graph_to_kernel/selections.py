@@ -54,10 +54,21 @@ def lower_list_boxes(lowering: FunctionLowering, op: graph.ListBoxesOp) -> Seque
     return [lowering.add(kernel_selections.ListBoxesOp(operands, result_type(op)))]
 
 
+def lower_find_distinct(lowering: FunctionLowering, op: graph.FindDistinctOp) -> Sequence[SSAValue]:
+    types = [result_type(op, index) for index in range(4)]
+    unsigned = is_unsigned(op.operand_types[0].element_type)
+    find = kernel_selections.FindDistinctOp(
+        [lowering.plain(lowering.value(op.x))], types, unsorted=op.unsorted, unsigned=unsigned
+    )
+    lowering.add(find)
+    return find.outs
+
+
 RULES = {
     "graph.topk": Rule(lower_topk, no_obstacle, in_f32=True),
     "graph.count_nonzero": Rule(lower_count_nonzero, no_obstacle),
     "graph.nonzero": Rule(lower_nonzero, no_obstacle),
     "graph.suppress_boxes": Rule(lower_suppress_boxes, no_obstacle, in_f32=True),
     "graph.list_boxes": Rule(lower_list_boxes, no_obstacle),
+    "graph.find_distinct": Rule(lower_find_distinct, no_obstacle, in_f32=True),
 }

@@ -58,6 +58,7 @@ GENERATORS = {
     "kernel.nonzero": "nonzero:lower_nonzero",
     "kernel.suppress_boxes": "suppress_boxes:lower_suppress_boxes",
     "kernel.list_boxes": "suppress_boxes:lower_list_boxes",
+    "kernel.find_distinct": "find_distinct:lower_find_distinct",
     "kernel.top_k": "top_k:lower_top_k",
     "kernel.tree_ensemble": "tree_ensemble:lower_tree_ensemble",
     "layout.convert": "movement:lower_convert",

@@ -13,16 +13,21 @@ from xdsl.passes import ModulePass
 from ...dialects.graph import (
     BindSizesOp,
     CountNonzeroOp,
+    FindDistinctOp,
+    GatherOp,
     ListBoxesOp,
     NonMaxSuppressionOp,
     NonzeroOp,
     ReduceOp,
     ReshapeOp,
+    SliceOp,
     SuppressBoxesOp,
     TopKOp,
+    TransposeOp,
+    UniqueOp,
 )
-from ...dialects.graph.types import GraphTensorType
-from ...dialects.shape import Dim, minimum
+from ...dialects.graph.types import GraphTensorType, string
+from ...dialects.shape import Dim, minimum, product
 from .rewriting import Rewriter, graph_blocks, type_of
 
 
@@ -93,8 +98,36 @@ def _non_max_suppression(rewriter: Rewriter, op: NonMaxSuppressionOp) -> Operati
     return bind
 
 
+def _unique(rewriter: Rewriter, op: UniqueOp) -> Operation | None:
+    """Rows are compared, of one element or of what lies along the other axes; those that are distinct are gathered."""
+    x = type_of(op.x)
+    if x.element_type == string:
+        return None
+    if op.axes:
+        (axis,) = op.axes
+        order = [axis, *(other for other in range(x.rank) if other != axis)]
+        turned = rewriter.insert(op, TransposeOp([op.x], permutation=order))
+        shape, source = [x.dims[axis], product([x.dims[other] for other in order[1:]])], op.x
+    else:
+        axis, shape = 0, [product(x.dims), 1]
+        turned = source = rewriter.insert(op, ReshapeOp([op.x], [x.with_dims(shape[:1])]))
+    rows = rewriter.insert(op, ReshapeOp([turned], [x.with_dims(shape)]))
+    found = FindDistinctOp([rows], unsorted=op.unsorted)
+    rewriter.insert(op, found)
+    (number,) = type_of(op.counts).dims
+    bind = _bind(rewriter, op, found.number, [number])
+    first, counts = (
+        rewriter.insert(op, SliceOp([values], [type_of(op.counts)], axes=(0,), starts=(0,), ends=(number,)))
+        for values in (found.first, found.counts)
+    )
+    distinct = rewriter.insert(op, GatherOp([source, first], [type_of(op.distinct)], axis=axis))
+    rewriter.replace(op, [distinct, first, found.inverse, counts])
+    return bind
+
+
 _RULES: dict[type[Operation], Callable] = {
     NonzeroOp: _nonzero,
     TopKOp: _topk,
     NonMaxSuppressionOp: _non_max_suppression,
+    UniqueOp: _unique,
 }

@@ -187,3 +187,43 @@ def test_non_max_suppression_by_computed_thresholds() -> None:
     assert len(check(model, feeds)[0])
     empty = {**feeds, "boxes": feeds["boxes"][:, :0], "scores": feeds["scores"][..., :0]}
     assert check(model, empty)[0].shape == (0, 3)
+
+
+# --- Unique ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("in_order", [0, 1])
+@pytest.mark.parametrize(
+    ("dtype", "shape", "axis"),
+    [
+        ("int64", (4, 30), None),
+        ("float32", (4, 30), None),
+        ("int8", (50,), None),
+        ("int64", (20, 3), 0),
+        ("float32", (3, 2, 9), 2),
+        ("int64", (0,), None),
+    ],
+)
+def test_unique(dtype: str, shape: tuple[int, ...], axis: int | None, in_order: int) -> None:
+    x = np.random.default_rng(2).integers(-2, 2 if axis is not None else 12, shape).astype(dtype)
+    if dtype == "float32":
+        x[x == 0] = -0.0
+        x.reshape(-1)[-2:] = 0.0, np.inf
+    fields = {} if axis is None else {"axis": axis}
+    check(model_of("Unique", {"x": x}, 4, {}, sorted=in_order, **fields), {"x": x})
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "float64", "float16"])
+def test_unique_of_types_that_onnxruntime_has_not(dtype: str) -> None:
+    x = np.array([200, 3, 3, 0, 7, 200, 3]).astype(dtype)
+    found = lamina.compile(model_of("Unique", {"x": x}, 4, {})).run({"x": x})
+    expected = np.unique(x, True, True, True)
+    for mine, theirs in zip(found.values(), expected, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_nan_are_one_in_unique() -> None:
+    x = np.array([np.nan, 1, -np.nan, np.inf, 1, np.nan], np.float32)
+    found = lamina.compile(model_of("Unique", {"x": x}, 4, {})).run({"x": x})
+    np.testing.assert_array_equal(found["y0"], [1, np.inf, np.nan])
+    np.testing.assert_array_equal(found["y3"], [2, 1, 3])

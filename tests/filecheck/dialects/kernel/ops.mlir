@@ -113,6 +113,11 @@ func.func @boxes(%b: !layout.tensor<1 x N x 4 x f32>, %s: !layout.tensor<1 x 80 
   func.return
 }
 
+func.func @distinct(%x: !layout.tensor<N x 3 x i32>) {
+  %0, %1, %2, %3 = kernel.find_distinct(%x) unsorted unsigned : !layout.tensor<N x i64>, !layout.tensor<N x i64>, !layout.tensor<N x i64>, !layout.tensor<1 x i64>
+  func.return
+}
+
 // CHECK:      func.func @contractions(%x: !layout.tensor<N x 8 x 6 x 6 x f32>, %w: !layout.tensor<4 x 4 x 3 x 3 x f32>, %b: !layout.tensor<4 x f32>, %s: !layout.tensor<N x 4 x 3 x 3 x f32>, %m: !layout.tensor<2 x 6 x 5 x f32>, %k: !layout.tensor<7 x 6 x f32>) {
 // CHECK-NEXT:   %0 = kernel.conv direct(%x, %w, %b) strides [2, 2] pads [1, 1, 1, 1] groups 2 : !layout.tensor<N x 4 x 3 x 3 x f32> epilogue(%e, %f = %s) {%sum = arith.addf %e, %f : f32}
 // CHECK-NEXT:   %1 = kernel.gemm(%m, %k) transpose_a transpose_b : !layout.tensor<2 x 5 x 7 x f32>
@@ -205,5 +210,9 @@ func.func @boxes(%b: !layout.tensor<1 x N x 4 x f32>, %s: !layout.tensor<1 x 80 
 // CHECK-NEXT: func.func @boxes(%b: !layout.tensor<1 x N x 4 x f32>, %s: !layout.tensor<1 x 80 x N x f32>, %m: !layout.tensor<1 x i64>, %t: !layout.tensor<1 x f32>) {
 // CHECK-NEXT:   %0, %1 = kernel.suppress_boxes(%b, %s, %m, %t, %t) center_point_box : !layout.tensor<1 x 80 x N x i64>, !layout.tensor<1 x 80 x i64>
 // CHECK-NEXT:   %2 = kernel.list_boxes(%0, %1) : !layout.tensor<rows x 3 x i64>
+// CHECK-NEXT:   func.return
+// CHECK-NEXT: }
+// CHECK-NEXT: func.func @distinct(%x: !layout.tensor<N x 3 x i32>) {
+// CHECK-NEXT:   %0, %1, %2, %3 = kernel.find_distinct(%x) unsorted unsigned : !layout.tensor<N x i64>, !layout.tensor<N x i64>, !layout.tensor<N x i64>, !layout.tensor<1 x i64>
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }

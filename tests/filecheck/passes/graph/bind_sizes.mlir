@@ -40,3 +40,20 @@ func.func @main(%b: !graph.tensor<1 x N x 4 x f32>, %s: !graph.tensor<1 x 80 x N
 // CHECK-NEXT: %3 = graph.reshape %2
 // CHECK-NEXT: %4 = graph.bind_sizes %3 : (!graph.tensor<1 x i64>) -> !graph.tensor<rows x i1>
 // CHECK-NEXT: %5 = graph.list_boxes %0, %1
+
+// -----
+
+// Distinct columns: they are turned to rows; what is distinct is gathered from the tensor itself.
+
+func.func @main(%x: !graph.tensor<4 x N x f32>) -> (!graph.tensor<4 x U x f32>, !graph.tensor<N x i64>, !graph.tensor<U x i64>) {
+  %0, %1, %2, %3 = graph.unique %x axes [1] : (!graph.tensor<4 x N x f32>) -> (!graph.tensor<4 x U x f32>, !graph.tensor<U x i64>, !graph.tensor<N x i64>, !graph.tensor<U x i64>)
+  func.return %0, %2, %3 : !graph.tensor<4 x U x f32>, !graph.tensor<N x i64>, !graph.tensor<U x i64>
+}
+
+// CHECK:      %0 = graph.transpose %x permutation [1, 0]
+// CHECK:      %2, %3, %4, %5 = graph.find_distinct %{{.*}} : (!graph.tensor<N x 4 x f32>)
+// CHECK-NEXT: %6 = graph.bind_sizes %5 : (!graph.tensor<1 x i64>) -> !graph.tensor<U x i1>
+// CHECK-NEXT: %7 = graph.slice %2 axes [0] starts [0] ends [U] : (!graph.tensor<N x i64>) -> !graph.tensor<U x i64>
+// CHECK-NEXT: %8 = graph.slice %4 axes [0] starts [0] ends [U] : (!graph.tensor<N x i64>) -> !graph.tensor<U x i64>
+// CHECK-NEXT: %9 = graph.gather %x, %7 axis 1
+// CHECK-NEXT: func.return %9, %3, %8
