@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .as_onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
     from .compiler import compile
+    from .custom_operators import custom_operator
     from .quantization.quantize import Quantized, quantize
     from .replacement import replace_onnxruntime
     from .runtime.errors import (
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "compile": ".compiler",
     "load": ".runtime.executable",
+    "custom_operator": ".custom_operators",
     "quantize": ".quantization.quantize",
     "Quantized": ".quantization.quantize",
     "Executable": ".runtime.executable",
@@ -63,6 +65,7 @@ __all__ = [
     "SessionOptions",
     "TargetMismatchError",
     "compile",
+    "custom_operator",
     "load",
     "quantize",
     "replace_onnxruntime",

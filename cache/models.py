@@ -69,9 +69,10 @@ class ModelEntry:
         """Keeps what the model was compiled to; ``external_files`` hold the weights that are not in the model itself.
 
         Nothing is kept where the model, or one of these files, has been written to since it was looked up: nobody knows
-        what was compiled. Nor is code for another machine, which could not be loaded here.
+        what was compiled. Nor is code for another machine, which could not be loaded here, or with
+        operators that others define.
         """
-        if not executable.image.runs_here or not self._is_unchanged(external_files):
+        if _is_extended() or not executable.image.runs_here or not self._is_unchanged(external_files):
             return False
         if external_files:
             listing = json.dumps(external_files).encode()

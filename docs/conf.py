@@ -37,6 +37,7 @@ navigation = {
         "guides/read_what_the_compiler_did",
         "guides/change_a_schedule",
         "guides/debug_a_wrong_result",
+        "guides/custom_operators",
         "guides/add_an_op",
         "guides/add_a_pass",
         "guides/add_a_target",

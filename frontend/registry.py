@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..reference.custom import load_offered
 from .narrow_floats import in_f32
 from .node import Converter
+from .operator_sets import MICROSOFT, STANDARD_DOMAINS
 
 _CONVERTERS: dict[tuple[str, str], dict[int, Converter]] = {}
 
@@ -34,6 +36,9 @@ def converter(
 def find_converter(domain: str, operator: str, opset: int) -> Converter | None:
     """The converter of an operator at an opset, or None."""
     versions = _CONVERTERS.get((domain, operator))
+    if not versions and domain not in (*STANDARD_DOMAINS, MICROSOFT):
+        load_offered()
+        versions = _CONVERTERS.get((domain, operator))
     if not versions:
         return None
     fitting = [since for since in versions if since <= opset]

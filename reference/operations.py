@@ -17,6 +17,7 @@ import numpy as np
 
 from .block_products import BLOCK_PRODUCTS
 from .containers import CONTAINERS
+from .custom import CUSTOM
 from .elementwise import ELEMENTWISE, Operation
 from .indexing import INDEXING
 from .linear import LINEAR
@@ -30,6 +31,7 @@ from .text import TEXT
 from .trees import TREES
 
 REFERENCE: dict[str, Operation] = {
+    **CUSTOM,
     **ELEMENTWISE,
     **QUANTIZATION,
     **LINEAR,

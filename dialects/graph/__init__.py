@@ -7,6 +7,7 @@ from .block_products import BlockMatmulOp
 from .constants import ConstantOp, DimValuesOp, IotaOp, RangeOp
 from .containers import CONTAINER_OPERATIONS
 from .control import IfOp, LoopOp, YieldOp
+from .custom import CustomOp
 from .dynamic import (
     DynamicExpandOp,
     DynamicPadOp,
@@ -134,6 +135,7 @@ Graph = Dialect(
         DynamicReduceOp, DynamicSqueezeOp, DynamicUnsqueezeOp,
         *CONTAINER_OPERATIONS,
         IfOp, LoopOp, YieldOp,
+        CustomOp,
     ],
     [GraphTensorType, StringType, SequenceType, OptionalType, DimensionAttr],
 )  # fmt: skip
@@ -169,6 +171,7 @@ __all__ = [
     "CoshOp",
     "CountNonzeroOp",
     "CumsumOp",
+    "CustomOp",
     "DequantizeOp",
     "DimValuesOp",
     "DimensionAttr",

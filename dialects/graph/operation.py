@@ -142,6 +142,13 @@ SYMBOL = Kind(
     lambda printer, value: printer.print_symbol_name(value),
     lambda parser: parser.parse_symbol_name().data,
 )
+TEXT = Kind(
+    StringAttr,
+    StringAttr,
+    lambda attribute: attribute.data,
+    lambda printer, value: printer.print_string_literal(value),
+    lambda parser: parser.parse_str_literal(),
+)
 DIMENSIONS = Kind(
     ArrayAttr,
     dimension_array,
@@ -193,6 +200,10 @@ def flag() -> bool:
 
 def word(default: Any = REQUIRED, *, leading: bool = False) -> str:
     return cast(str, Field("", WORD, default, leading))
+
+
+def text(default: Any = REQUIRED) -> str:
+    return cast(str, Field("", TEXT, default, False))
 
 
 def symbol_name() -> str:

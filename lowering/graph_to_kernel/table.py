@@ -8,11 +8,24 @@ from ...dialects import graph
 from ...dialects.graph.containers import CONTAINER_OPERATIONS
 from ...dialects.graph.text import TEXT_OPERATIONS
 from ...dialects.graph.types import string
-from . import block_products, elementwise, indexing, linear, movement, pooling, recurrent, reductions, selections, trees
+from . import (
+    block_products,
+    custom,
+    elementwise,
+    indexing,
+    linear,
+    movement,
+    pooling,
+    recurrent,
+    reductions,
+    selections,
+    trees,
+)
 from .rules import Obstacle, Rule
 
 RULES: dict[str, Rule] = {
     **elementwise.RULES,
+    **custom.RULES,
     **linear.RULES,
     **block_products.RULES,
     **reductions.RULES,

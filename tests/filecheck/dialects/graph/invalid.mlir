@@ -402,3 +402,21 @@ func.func @scales(%a: !graph.tensor<4 x 40 x f32>, %b: !graph.tensor<8 x 2 x 16 
 }
 
 // CHECK: C3: scales is !graph.tensor<8 x 3 x f32>, expected [8, 2]
+
+// -----
+
+func.func @settings(%x: !graph.tensor<N x f32>) {
+  %0 = graph.custom @Median %x settings "3" : !graph.tensor<N x f32>
+  func.return
+}
+
+// CHECK: C1: settings must be an object in JSON, got '3'
+
+// -----
+
+func.func @results(%x: !graph.tensor<N x f32>) {
+  graph.custom @Median %x : (!graph.tensor<N x f32>) -> ()
+  func.return
+}
+
+// CHECK: C2: an operator needs at least one result
