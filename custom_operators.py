@@ -95,7 +95,7 @@ class CustomOperator:
 
     def numpy(
         self,
-        function: Function | None = None,
+        function: Callable[..., Any] | None = None,
         *,
         result: Callable[..., TensorType | Sequence[TensorType]] | None = None,
     ) -> Any:

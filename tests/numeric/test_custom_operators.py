@@ -138,7 +138,7 @@ print(lamina.load(sys.argv[1]).run({"x": np.array([[1, 2, 3, 4]], np.float32)})[
 
 
 def test_a_package_offers_operators(tmp_path: Path) -> None:
-    """To a process that compiles a model with one, and to another that loads it, neither of which imports the package."""
+    """To a process that compiles a model with one, and to another that loads it; neither imports the package."""
     (tmp_path / "offering.py").write_text(PACKAGE)
     info = tmp_path / "offering-1.0.dist-info"
     info.mkdir()

@@ -8,4 +8,4 @@ func.func @custom(%x: !graph.tensor<N x f32>) {
 
 // CHECK:      func.func @custom(%x: !graph.tensor<N x f32>) {
 // CHECK-NEXT:   %0 = graph.custom @"my.domain::Median" %x : (!graph.tensor<N x f32>) -> !graph.tensor<f32>
-// CHECK-NEXT:   %1, %2 = graph.custom @Split %x, %0 settings "{\"at\": [1, 2]}" : (!graph.tensor<N x f32>, !graph.tensor<f32>) -> (!graph.tensor<M x f32>, !graph.tensor<K x i64>)
+// CHECK-NEXT:   %1, %2 = graph.custom @Split %x, %0 settings "{\22at\22: [1, 2]}" : (!graph.tensor<N x f32>, !graph.tensor<f32>) -> (!graph.tensor<M x f32>, !graph.tensor<K x i64>)
