@@ -21,6 +21,7 @@ from .networks import NETWORKS, networks
 from .sections import (
     batches,
     compile_time,
+    decoders,
     few_bits,
     narrow,
     overhead,
@@ -36,7 +37,7 @@ from .sections import (
 from .zoo import ZOO
 
 SECTIONS = (
-    "overhead", "compile", "start", "widths", "products", "narrow", "few-bits", "selections", "speed",
+    "overhead", "compile", "start", "widths", "products", "narrow", "few-bits", "decoders", "selections", "speed",
     "quantised", "precision", "threads", "batches",
 )  # fmt: skip
 _COMPILED = ("resnet50", "mobilenet_v2")
@@ -87,6 +88,10 @@ def race(
                 seconds / 4, lambda row: status.update(f"multiplying: {row['name']} done")
             )
         console.print(few_bits.table(report["few-bits"]))
+    if "decoders" in wanted:
+        with console.status("decoding") as status:
+            report["decoders"] = decoders.measure(seconds, lambda row: status.update(f"decoding: {row['name']} done"))
+        console.print(decoders.table(report["decoders"]))
     if "selections" in wanted:
         with console.status("selecting") as status:
             report["selections"] = selections.measure(

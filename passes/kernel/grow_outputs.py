@@ -14,11 +14,11 @@ from xdsl.rewriter import Rewriter
 
 from ...dialects import shape as dims
 from ...dialects.growth import GrowingOutput, state_growths
-from ...dialects.kernel import BroadcastOp, ConcatOp, GemmOp
+from ...dialects.kernel import AttentionOp, BroadcastOp, ConcatOp, GemmOp
 from ...dialects.layout import ConvertOp, TensorType, TransposeOp, transposed_type
 from ...dialects.shape import Dim
 
-_READERS = (GemmOp, BroadcastOp, ConvertOp)
+_READERS = (AttentionOp, GemmOp, BroadcastOp, ConvertOp)
 """What reads rows at any distance from each other."""
 
 
@@ -158,6 +158,8 @@ class _Grower:
 
 def _reads(user: Operation, index: int) -> bool:
     """Whether that operand is one of those that a kernel reads where they lie."""
+    if isinstance(user, AttentionOp):
+        return index < len(user.ins)
     return not isinstance(user, GemmOp) or index < 2
 
 
