@@ -28,6 +28,7 @@ from .sections import (
     precision,
     products,
     quantised,
+    recurrent,
     selections,
     speed,
     start,
@@ -37,8 +38,8 @@ from .sections import (
 from .zoo import ZOO
 
 SECTIONS = (
-    "overhead", "compile", "start", "widths", "products", "narrow", "few-bits", "decoders", "selections", "speed",
-    "quantised", "precision", "threads", "batches",
+    "overhead", "compile", "start", "widths", "products", "narrow", "few-bits", "decoders", "recurrent", "selections",
+    "speed", "quantised", "precision", "threads", "batches",
 )  # fmt: skip
 _COMPILED = ("resnet50", "mobilenet_v2")
 
@@ -92,6 +93,12 @@ def race(
         with console.status("decoding") as status:
             report["decoders"] = decoders.measure(seconds, lambda row: status.update(f"decoding: {row['name']} done"))
         console.print(decoders.table(report["decoders"]))
+    if "recurrent" in wanted:
+        with console.status("walking") as status:
+            report["recurrent"] = recurrent.measure(
+                seconds / 4, lambda row: status.update(f"walking: {row['name']} done")
+            )
+        console.print(recurrent.table(report["recurrent"]))
     if "selections" in wanted:
         with console.status("selecting") as status:
             report["selections"] = selections.measure(
