@@ -19,6 +19,7 @@ from .block_products import BLOCK_PRODUCTS
 from .containers import CONTAINERS
 from .custom import CUSTOM
 from .elementwise import ELEMENTWISE, Operation
+from .encoders import ENCODERS
 from .indexing import INDEXING
 from .linear import LINEAR
 from .movement import MOVEMENT
@@ -45,6 +46,7 @@ REFERENCE: dict[str, Operation] = {
     **SELECTIONS,
     **TREES,
     **CONTAINERS,
+    **ENCODERS,
 }
 
 # Operations that read the attributes 'shape' and 'dtype' of their (only) result.

@@ -80,6 +80,7 @@ from .elementwise import (
     WhereOp,
     XorOp,
 )
+from .encoders import ENCODERS, CoupleProbabilitiesOp, LookUpOp
 from .indexing import (
     GatherElementsOp,
     GatherNdOp,
@@ -131,6 +132,8 @@ Graph = Dialect(
         LstmOp, GruOp, RnnOp,
         *TEXT_OPERATIONS,
         TreeEnsembleOp,
+        StringConcatOp, StringSplitOp, StringNormalizeOp, RegexFullMatchOp, TfIdfOp,
+        TreeEnsembleOp, *ENCODERS,
         DynamicReshapeOp, DynamicExpandOp, DynamicTileOp, DynamicSliceOp, DynamicPadOp, DynamicResizeOp,
         DynamicReduceOp, DynamicSqueezeOp, DynamicUnsqueezeOp,
         *CONTAINER_OPERATIONS,
@@ -170,6 +173,7 @@ __all__ = [
     "CosOp",
     "CoshOp",
     "CountNonzeroOp",
+    "CoupleProbabilitiesOp",
     "CumsumOp",
     "CustomOp",
     "DequantizeOp",
@@ -213,6 +217,7 @@ __all__ = [
     "Log1pOp",
     "LogOp",
     "LogicalOp",
+    "LookUpOp",
     "LoopOp",
     "LstmOp",
     "MatmulOp",

@@ -30,9 +30,6 @@ REFUSED: dict[str, list[str]] = {
         "affine_grid_3d_align(_.*)?", "basic_deform(_.*)?", "cumprod(_.*)?", "deform(_.*)?",
         "det(_.*)?", "melweightmatrix", "scan_sum",
     ],
-    "classical models": [
-        "ai_onnx_ml_array_feature_extractor", "ai_onnx_ml_binarizer", "ai_onnx_ml_label(_.*)?",
-    ],
     "training modes": [
         "batchnorm_epsilon_training_mode", "batchnorm_example_training_mode", "training(_.*)?",
     ],
