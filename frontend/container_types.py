@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import onnx
 from xdsl.ir import Attribute
 
-from ..dialects.graph.types import GraphTensorType, OptionalType, SequenceType, numpy_dtype
+from ..dialects.graph.types import GraphTensorType, MapType, OptionalType, SequenceType, is_container, numpy_dtype
 from .element_types import element_of, is_held_otherwise, type_name_of
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ _NAMES = {"float32": "float", "float64": "double", "object": "string"}
 
 
 def kind_of(element: Attribute, code: int = 0) -> str:
-    """What ONNX calls a value of such elements: tensor(float), seq(tensor(float)), optional(tensor(float)).
+    """What ONNX calls a value of such elements: tensor(float), seq(tensor(float)), map(int64,tensor(float)).
 
     ``code`` is ONNX's number of their type, where what holds them does not say it.
     """
@@ -25,6 +25,8 @@ def kind_of(element: Attribute, code: int = 0) -> str:
         return f"seq({kind_of(element.element_type)})"
     if isinstance(element, OptionalType):
         return f"optional({kind_of(element.value_type.element_type)})"
+    if isinstance(element, MapType):
+        return f"map({kind_of(element.key)[7:-1]},{kind_of(element.value)})"
     if is_held_otherwise(code):
         return f"tensor({type_name_of(code)})"
     name = numpy_dtype(element).name
@@ -33,7 +35,7 @@ def kind_of(element: Attribute, code: int = 0) -> str:
 
 def says_its_kind(element: Attribute, code: int) -> bool:
     """Whether the element type alone tells what ONNX calls a value of it."""
-    return not isinstance(element, SequenceType | OptionalType) and not is_held_otherwise(code)
+    return not is_container(element) and not is_held_otherwise(code)
 
 
 def container_type(proto: onnx.TypeProto, symbols: Symbols) -> GraphTensorType:
@@ -46,15 +48,26 @@ def container_type(proto: onnx.TypeProto, symbols: Symbols) -> GraphTensorType:
         return GraphTensorType.of((), OptionalType(container_type(proto.optional_type.elem_type, symbols)))
     if kind == "sequence_type":
         inside = proto.sequence_type.elem_type
+        if inside.HasField("map_type"):
+            return GraphTensorType.of((), SequenceType.of(_map_type(inside.map_type), 0))
         if not inside.HasField("tensor_type"):
             raise KeyError(inside.WhichOneof("value"))
         tensor = inside.tensor_type
         rank = len(tensor.shape.dim) if tensor.HasField("shape") else None
         return GraphTensorType.of((), SequenceType.of(_plain_element(tensor.elem_type), rank))
+    if kind == "map_type":
+        return GraphTensorType.of((), _map_type(proto.map_type))
     if kind != "tensor_type":
         raise KeyError(kind)
     sizes = [d.dim_value if d.HasField("dim_value") else symbols.fresh("size") for d in proto.tensor_type.shape.dim]
     return GraphTensorType.of(sizes, _plain_element(proto.tensor_type.elem_type))
+
+
+def _map_type(proto: onnx.TypeProto.Map) -> MapType:
+    """Of keys to numbers or text. Raises KeyError for other values."""
+    if not proto.value_type.HasField("tensor_type"):
+        raise KeyError(proto.value_type.WhichOneof("value"))
+    return MapType(_plain_element(proto.key_type), _plain_element(proto.value_type.tensor_type.elem_type))
 
 
 def _plain_element(code: int) -> Attribute:

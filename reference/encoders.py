@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .containers import boxed
 from .elementwise import Arrays, Attributes, Operation
 
 # A result is good enough if this, shared among the classes, is the most that it is off.
@@ -67,4 +68,24 @@ def _round(matrix: np.ndarray, p: np.ndarray, product: np.ndarray, total: np.nda
     return p
 
 
-ENCODERS: dict[str, Operation] = {"look_up": _look_up, "couple_probabilities": _couple_probabilities}
+def _zip_map(inputs: Arrays, attributes: Attributes) -> Arrays:
+    x, keys = inputs
+    names = keys.tolist()
+    return [boxed(tuple(dict(zip(names, row, strict=True)) for row in x.tolist()))]
+
+
+def _unzip_map(inputs: Arrays, attributes: Attributes) -> Arrays:
+    known, dtype = inputs[0][()], np.dtype(attributes["dtype"])
+    keys = inputs[1].tolist() if len(inputs) > 1 else sorted(known)
+    missing = "" if dtype.kind == "O" else 0
+    result = np.empty((1, len(keys)), dtype)
+    result[0, :] = [known.get(key, missing) for key in keys]
+    return [result]
+
+
+ENCODERS: dict[str, Operation] = {
+    "look_up": _look_up,
+    "couple_probabilities": _couple_probabilities,
+    "zip_map": _zip_map,
+    "unzip_map": _unzip_map,
+}

@@ -62,6 +62,7 @@ SHAPED_BY_RESULT = frozenset(
         "bitcast",
         "quantize",
         "suppress_boxes",
+        "unzip_map",
     }
 )
 

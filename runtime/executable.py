@@ -17,7 +17,7 @@ import numpy as np
 from .cpus import default_threads, threads_of_environment
 from .errors import InputError, LaminaError
 from .expressions import Dimension
-from .feeds import convert_feed, describe_value, dtype_of_feed, unboxed
+from .feeds import BOXED, convert_feed, describe_value, dtype_of_feed, unboxed
 from .file_format import FileContent, read, read_bytes, save, to_bytes
 from .growing import Cache
 from .image import Image, MappedImage
@@ -95,7 +95,7 @@ class Executable:
         self._inputs = tuple(_info(name, tensor) for name, tensor in program.inputs)
         self._outputs = tuple(_info(name, tensor) for name, tensor in program.outputs)
         self._input_dtypes = [(info.name, dtype_of_feed(info.dtype, info.kind)) for info in self._inputs]
-        self._boxes = [index for index, info in enumerate(self._outputs) if info.kind.startswith(("seq", "optional"))]
+        self._boxes = [index for index, info in enumerate(self._outputs) if info.kind.startswith(BOXED)]
         self._output_names = [info.name for info in self._outputs]
         self._matcher = ShapeMatcher([tensor for _, tensor in program.inputs], program.checks)
         self._rooms = {room: 0 for segment in program.segments.values() for room in segment.rooms}

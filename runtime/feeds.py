@@ -1,6 +1,7 @@
 """Inputs as they are given, made what the program takes: arrays of its dtypes, and boxes of what is no tensor.
 
-A sequence or an optional value is the one element of an array of objects: a tuple of arrays, an array, or None.
+A sequence, an optional value or a map is the one element of an array of objects: a tuple of arrays, an array or None, a
+dictionary of numbers or text.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import numpy as np
 from .errors import InputError
 from .text import text_array
 
+BOXED = ("seq", "optional", "map")
+"""How the names of kinds begin that are the one element of an array."""
 _DTYPES = {"float": "float32", "double": "float64", "string": "object"}
 """NumPy's names of ONNX's element types, where they differ."""
 
@@ -79,9 +82,23 @@ def _content(name: str, value: Any, kind: str) -> Any:
         return None if value is None else _content(name, value, inside)
     if container == "tensor":
         return convert_feed(name, value, np.dtype(_DTYPES.get(inside, inside)))
+    if container == "map":
+        return _mapped(name, value, kind, inside)
     if not isinstance(value, (list, tuple)):
         raise InputError(f"input '{name}': expected a list for {kind}, got {describe_value(value)}")
     return tuple(_content(f"{name}[{place}]", member, inside) for place, member in enumerate(value))
+
+
+def _mapped(name: str, value: Any, kind: str, inside: str) -> dict[Any, Any]:
+    """A dictionary whose keys and values are of the types that ``inside`` says: ``int64,tensor(float)``."""
+    if not isinstance(value, dict):
+        raise InputError(f"input '{name}': expected a dictionary for {kind}, got {describe_value(value)}")
+    for part, wanted in zip((value.keys(), value.values()), inside.replace("tensor(", "").rstrip(")").split(",")):
+        types = {"string": (str,), "int64": (int, np.integer)}.get(wanted, (int, float, np.number))
+        wrong = [entry for entry in part if not isinstance(entry, types)]
+        if wrong:
+            raise InputError(f"input '{name}': expected {wanted} in {kind}, got {describe_value(wrong[0])}")
+    return dict(value)
 
 
 def boxed(content: Any) -> np.ndarray:

@@ -114,7 +114,7 @@ from .reductions import ArgMaxOp, ArgMinOp, CumsumOp, LayerNormOp, ReduceOp, Sof
 from .selections import SELECTION_OPERATIONS, BindSizesOp, CountNonzeroOp, FindDistinctOp, ListBoxesOp, SuppressBoxesOp
 from .text import TEXT_OPERATIONS, RegexFullMatchOp, StringConcatOp, StringNormalizeOp, StringSplitOp, TfIdfOp
 from .trees import TreeEnsembleOp
-from .types import GraphTensorType, OptionalType, SequenceType, StringType
+from .types import GraphTensorType, MapType, OptionalType, SequenceType, StringType
 
 Graph = Dialect(
     "graph",
@@ -131,8 +131,6 @@ Graph = Dialect(
         *SELECTION_OPERATIONS,
         LstmOp, GruOp, RnnOp,
         *TEXT_OPERATIONS,
-        TreeEnsembleOp,
-        StringConcatOp, StringSplitOp, StringNormalizeOp, RegexFullMatchOp, TfIdfOp,
         TreeEnsembleOp, *ENCODERS,
         DynamicReshapeOp, DynamicExpandOp, DynamicTileOp, DynamicSliceOp, DynamicPadOp, DynamicResizeOp,
         DynamicReduceOp, DynamicSqueezeOp, DynamicUnsqueezeOp,
@@ -140,7 +138,7 @@ Graph = Dialect(
         IfOp, LoopOp, YieldOp,
         CustomOp,
     ],
-    [GraphTensorType, StringType, SequenceType, OptionalType, DimensionAttr],
+    [GraphTensorType, StringType, SequenceType, OptionalType, MapType, DimensionAttr],
 )  # fmt: skip
 
 __all__ = [

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xdsl.irdl import operand_def, result_def
+from xdsl.irdl import operand_def, opt_operand_def, result_def
 from xdsl.utils.exceptions import VerifyException
 
+from .containers import sequence_of
 from .linear import may_differ
 from .operation import GraphOperation, graph_operation
-from .types import GraphTensorType, is_float
+from .types import GraphTensorType, MapType, is_float
 
 
 @graph_operation
@@ -61,4 +62,52 @@ class CoupleProbabilitiesOp(GraphOperation):
         return [x.with_dims(x.dims[:2])]
 
 
-ENCODERS: tuple[type[GraphOperation], ...] = (LookUpOp, CoupleProbabilitiesOp)
+@graph_operation
+class ZipMapOp(GraphOperation):
+    """For each row of x [N, C] the map of C keys to its numbers, as a sequence.
+
+    C1: x has two axes, and there is a key for each column; C2: the result is a sequence of maps of both types.
+    """
+
+    name = "graph.zip_map"
+    x = operand_def(GraphTensorType)
+    keys = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
+
+    @classmethod
+    def check(
+        cls, types: Sequence[GraphTensorType], values: Mapping[str, Any], result_types: Sequence[GraphTensorType]
+    ) -> None:
+        x, keys = types
+        if x.rank != 2 or keys.rank != 1 or may_differ(x.dims[1], keys.dims[0]):
+            raise VerifyException(f"C1: expected a key for each column of {x}, got {keys}")
+        if sequence_of("C2", result_types[0]).element_type != MapType(keys.element_type, x.element_type):
+            raise VerifyException(f"C2: {result_types[0]} does not hold maps of {keys} to {x}")
+
+
+@graph_operation
+class UnzipMapOp(GraphOperation):
+    """The values of a map as a row [1, C]: those of ``keys``, zeros or empty text where it lacks one.
+
+    Without keys those of its own, in order. C1: x is a scalar that holds a map; C2: keys are a vector of its keys' type
+    and the result a row of its values' type.
+    """
+
+    name = "graph.unzip_map"
+    x = operand_def(GraphTensorType)
+    keys = opt_operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
+
+    @classmethod
+    def check(
+        cls, types: Sequence[GraphTensorType], values: Mapping[str, Any], result_types: Sequence[GraphTensorType]
+    ) -> None:
+        (x, *keys), (result,) = types, result_types
+        if not isinstance(x.element_type, MapType) or x.rank:
+            raise VerifyException(f"C1: expected a scalar that holds a map, got {x}")
+        fits = all(key.rank == 1 and key.element_type == x.element_type.key for key in keys)
+        if not fits or result.rank != 2 or result.element_type != x.element_type.value:
+            raise VerifyException(f"C2: {x} with {keys} does not give {result}")
+
+
+ENCODERS: tuple[type[GraphOperation], ...] = (LookUpOp, CoupleProbabilitiesOp, ZipMapOp, UnzipMapOp)

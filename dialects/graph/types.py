@@ -117,9 +117,19 @@ class OptionalType(ParametrizedAttribute, TypeAttribute):
         return self.value
 
 
+@irdl_attr_definition
+class MapType(ParametrizedAttribute, TypeAttribute):
+    """``!graph.map<i64, f32>``: an element that maps keys to values. Arrays hold it as a ``dict``, in objects."""
+
+    name: ClassVar[str] = "graph.map"
+
+    key: Attribute
+    value: Attribute
+
+
 def is_container(element: Attribute) -> bool:
-    """Whether an element is a sequence or an optional value."""
-    return isinstance(element, SequenceType | OptionalType)
+    """Whether an element is a sequence, an optional value or a map."""
+    return isinstance(element, SequenceType | OptionalType | MapType)
 
 
 def joined_element(left: Attribute, right: Attribute) -> Attribute | None:

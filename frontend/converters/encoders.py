@@ -7,11 +7,22 @@ from typing import Any
 import numpy as np
 
 from ...dialects import graph
-from ...dialects.graph.types import i64, is_float, is_integer
+from ...dialects.graph.encoders import UnzipMapOp, ZipMapOp
+from ...dialects.graph.types import (
+    GraphTensorType,
+    MapType,
+    SequenceType,
+    element_type_of,
+    f32,
+    i64,
+    is_float,
+    is_integer,
+)
+from ...dialects.graph.types import string as text
 from ..node import Node
 from ..registry import converter
 from ..values import Value
-from .class_scores import CLASSICAL
+from .class_scores import CLASSICAL, class_labels
 
 # So many keys are compared with each element, in vectors; more are searched on the host.
 _MOST_COMPARED = 128
@@ -120,3 +131,54 @@ def convert_one_hot_encoder(node: Node) -> Value:
     place = _looked_up(node, x, _array(categories), np.arange(count), np.array(count))
     vectors = np.eye(count + 1 if node.attribute("zeros", 1) else count, count, dtype=np.float32)
     return b.op(graph.GatherOp, b.constant(vectors, "one_hot"), place, axis=0)
+
+
+# --- maps ---------------------------------------------------------------------------------------------------
+
+
+@converter("ZipMap", domain=CLASSICAL)
+def convert_zip_map(node: Node) -> list[Value]:
+    """A dictionary for each row, of the scores of classes by their labels."""
+    b, x = node.b, node.input(0)
+    labels = class_labels(node, "classlabels_strings", "classlabels_int64s")
+    x = b.unsqueeze(x, [0]) if x.rank == 1 else x
+    if x.rank != 2:
+        node.invalid(f"the scores have {x.rank} axes, expected 2")
+    node.relate(x.dims[1], len(labels), "the number of classes")
+    kind = SequenceType.of(MapType(element_type_of(labels.dtype), x.element_type), 0)
+    return b.emit(ZipMapOp, [x, b.constant(labels, "labels")], [GraphTensorType.of((), kind)])
+
+
+def _map_of(node: Node) -> MapType:
+    kind = node.input(0).element_type
+    if not isinstance(kind, MapType):
+        node.invalid(f"the input holds {kind}, expected a map")
+    return kind
+
+
+@converter("DictVectorizer", domain=CLASSICAL)
+def convert_dict_vectorizer(node: Node) -> list[Value]:
+    """The values of the keys of a vocabulary."""
+    b, kind = node.b, _map_of(node)
+    keys = class_labels(node, "string_vocabulary", "int64_vocabulary")
+    if element_type_of(keys.dtype) != kind.key:
+        node.invalid(f"the vocabulary is of {element_type_of(keys.dtype)}, the map's keys are {kind.key}")
+    result = GraphTensorType.of((1, len(keys)), kind.value)
+    return b.emit(UnzipMapOp, [node.input(0), b.constant(keys, "keys")], [result])
+
+
+@converter("CastMap", domain=CLASSICAL)
+def convert_cast_map(node: Node) -> Value:
+    """The values of a map in the order of its keys, or (SPARSE) each in the column that its key says."""
+    b, kind = node.b, _map_of(node)
+    name = node.attribute("cast_to", "TO_FLOAT")
+    wanted = {"TO_FLOAT": f32, "TO_STRING": text, "TO_INT64": i64}.get(name)
+    if wanted is None:
+        node.invalid(f"cast_to is '{name}', expected TO_FLOAT, TO_STRING or TO_INT64")
+    operands, columns = [node.input(0)], None
+    if node.attribute("map_form", "DENSE") == "SPARSE":
+        columns = node.attribute("max_map", 1)
+        operands.append(b.constant(np.arange(columns, dtype=np.int64)))
+    row_type = node.fresh_type(kind.value, [1, columns])
+    (row,) = b.emit(UnzipMapOp, operands, [row_type])
+    return b.cast(row, wanted)

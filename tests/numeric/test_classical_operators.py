@@ -74,25 +74,30 @@ def test_other_types_of_features(kind: type) -> None:
     compare("Normalizer", x, norm="L2")
 
 
+def vectors(kernel: str) -> dict[str, Any]:
+    numbers = np.random.default_rng(1).standard_normal(21).tolist()
+    return {"kernel_type": kernel, "kernel_params": [0.5, 0.2, 3.0], "support_vectors": numbers}
+
+
+SEVEN, FOURTEEN = RNG.standard_normal(7).tolist(), RNG.standard_normal(14).tolist()
+TWO = {"vectors_per_class": [3, 4], "coefficients": SEVEN, "rho": [0.3], "classlabels_ints": [5, 9]}
+THREE = {"vectors_per_class": [2, 3, 2], "coefficients": FOURTEEN, "rho": [0.3, 0.1, -0.2]}
+
+
 @pytest.mark.parametrize("kernel", ["LINEAR", "POLY", "RBF", "SIGMOID"])
-def test_support_vectors(kernel: str) -> None:
-    rng = np.random.default_rng(1)
-    given = {
-        "kernel_type": kernel,
-        "kernel_params": [0.5, 0.2, 3.0],
-        "support_vectors": rng.standard_normal(21).tolist(),
-    }
-    seven, fourteen = rng.standard_normal(7).tolist(), rng.standard_normal(14).tolist()
-    for one_class in (0, 1):
-        compare("SVMRegressor", X, n_supports=7, one_class=one_class, coefficients=seven, rho=[0.3], **given)
-    two = {"vectors_per_class": [3, 4], "coefficients": seven, "rho": [0.3], "classlabels_ints": [5, 9], **given}
-    three = {"vectors_per_class": [2, 3, 2], "coefficients": fourteen, "rho": [0.3, 0.1, -0.2], **given}
+def test_kernels_of_support_vectors(kernel: str) -> None:
+    one_class = int(kernel == "POLY")
+    compare("SVMRegressor", X, n_supports=7, one_class=one_class, coefficients=SEVEN, rho=[0.3], **vectors(kernel))
+    compare("SVMClassifier", X, kinds=INTEGER, classlabels_ints=[5, 9, 11], **THREE, **vectors(kernel))
+
+
+def test_scores_of_support_vectors() -> None:
+    given = vectors("RBF")
     for transform in ("NONE", "LOGISTIC"):
-        compare("SVMClassifier", X, kinds=INTEGER, post_transform=transform, **two)
-        compare("SVMClassifier", X, kinds=INTEGER, classlabels_ints=[5, 9, 11], post_transform=transform, **three)
-    compare("SVMClassifier", X, kinds=INTEGER, prob_a=[-1.0], prob_b=[0.1], **two)
+        compare("SVMClassifier", X, kinds=INTEGER, post_transform=transform, **TWO, **given)
+    compare("SVMClassifier", X, kinds=INTEGER, prob_a=[-1.0], prob_b=[0.1], **TWO, **given)
     likely = {"prob_a": [-1.0, -0.5, -2.0], "prob_b": [0.1, 0.2, 0.3]}
-    compare("SVMClassifier", X, kinds=STRING, classlabels_strings=["a", "b", "c"], **likely, **three)
+    compare("SVMClassifier", X, kinds=STRING, classlabels_strings=["a", "b", "c"], **likely, **THREE, **given)
 
 
 def test_support_vector_machines_of_planes() -> None:
