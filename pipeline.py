@@ -67,8 +67,7 @@ _PLAN = _legal("builtin", "func", "graph")
 HOST_OPERATIONS = _operations(
     "graph",
     "bind_sizes dynamic_expand dynamic_pad dynamic_reduce dynamic_reshape dynamic_resize dynamic_slice dynamic_squeeze "
-    "dynamic_tile dynamic_unsqueeze grid_sample if loop max_pool_with_indices non_max_suppression range "
-    "roi_align unique yield",
+    "dynamic_tile dynamic_unsqueeze if loop max_pool_with_indices non_max_suppression range unique yield",
 )
 # What graph-expand-quantization writes out.
 QUANTIZATION_OPERATIONS = _operations("graph", "dequantize quantize")

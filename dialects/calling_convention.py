@@ -43,6 +43,7 @@ from .decisions import kernel_kind
 from .dimension_attribute import DimensionAttr
 from .kernel import GatherElementsOp, GatherOp
 from .kernel_indexing import GatherNdOp, ScatterElementsOp, ScatterNdOp
+from .kernel_sampling import RoiAlignOp
 from .layout import TensorType
 from .parallel import THREAD_SPACE
 from .schedule import StageOp
@@ -170,7 +171,8 @@ def function_name(stage: StageOp) -> str:
 
 def reads_at_indices(stage: StageOp) -> bool:
     """Whether the stage reads or writes at computed indices, and tells where one is out of range."""
-    return isinstance(stage.kernel, GatherOp | GatherElementsOp | GatherNdOp | ScatterElementsOp | ScatterNdOp)
+    kinds = GatherOp | GatherElementsOp | GatherNdOp | ScatterElementsOp | ScatterNdOp | RoiAlignOp
+    return isinstance(stage.kernel, kinds)
 
 
 def stage_symbols(stage: StageOp) -> list[str]:

@@ -543,7 +543,14 @@ class Pool(Lanes):
     columns: int = decision("outputs in a tile", COLUMNS, 8, says="ow tile")
 
 
+_ELEMENTS = (
+    "kernel.map", "layout.convert", "kernel.broadcast", "kernel.concat", "kernel.gather", "kernel.gather_elements",
+    "kernel.gather_nd", "kernel.pad", "kernel.resize", "kernel.scatter_elements", "kernel.scatter_nd", "kernel.slice",
+    "kernel.grid_sample", "kernel.roi_align", "kernel.weigh",
+    "kernel.reverse_sequence",
+)  # fmt: skip
 KINDS: Mapping[str, type[Decisions]] = {
+    **dict.fromkeys(_ELEMENTS, Elements),
     "kernel.gemm": Gemm,
     "kernel.block_gemm": BlockGemm,
     "kernel.attention": Attention,
@@ -553,18 +560,6 @@ KINDS: Mapping[str, type[Decisions]] = {
     "kernel.conv winograd4": Winograd,
     "kernel.conv im2col": Im2col,
     "kernel.conv indirect": Indirect,
-    "kernel.map": Elements,
-    "layout.convert": Elements,
-    "kernel.broadcast": Elements,
-    "kernel.concat": Elements,
-    "kernel.gather": Elements,
-    "kernel.gather_elements": Elements,
-    "kernel.gather_nd": Elements,
-    "kernel.pad": Elements,
-    "kernel.resize": Elements,
-    "kernel.scatter_elements": Elements,
-    "kernel.scatter_nd": Elements,
-    "kernel.slice": Elements,
     "kernel.reduce": Reduction,
     "kernel.arg_reduce": Lanes,
     "kernel.cumulative_sum": Lanes,
@@ -574,7 +569,6 @@ KINDS: Mapping[str, type[Decisions]] = {
     **SELECTION_KINDS,
     "kernel.tree_ensemble": TreeEnsemble,
     "kernel.recurrence": Recurrence,
-    "kernel.reverse_sequence": Elements,
 }
 """The decisions of each kernel that has some, convolutions by algorithm."""
 

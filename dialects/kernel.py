@@ -44,6 +44,7 @@ from . import shape as dims
 from .dimension_attribute import DimensionAttr
 from .kernel_indexing import INDEXING
 from .kernel_operation import IntegerList, KernelOp, YieldOp
+from .kernel_sampling import SAMPLING
 from .kernel_selections import SELECTIONS
 from .layout import TensorType
 from .recurrence import RecurrenceOp, ReverseSequenceOp
@@ -580,6 +581,7 @@ KERNELS: list[type[Operation]] = [
     RangeOp,
     CumulativeSumOp,
     *INDEXING,
+    *SAMPLING,
     *SELECTIONS,
     TreeEnsembleOp,
     RecurrenceOp,

@@ -51,6 +51,9 @@ OPERANDS: dict[str, tuple[int, ...]] = {
     "gather_nd": (2,),
     "scatter_elements": (3,),
     "scatter_nd": (3,),
+    "grid_sample": (2,),
+    "roi_align": (3,),
+    "weigh": (3,),
     "dim_values": (0,),
     "range": (2,),
     "tree_ensemble": (5,),
@@ -75,6 +78,10 @@ WORDS: dict[tuple[str, str], tuple[str, ...]] = {
     ("scatter_nd", "reduction"): ("none", "add", "mul", "max", "min"),
     ("recurrence", "cell"): tuple(CELLS),
     ("recurrence", "direction"): tuple(DIRECTIONS),
+    ("grid_sample", "mode"): ("linear", "nearest", "cubic"),
+    ("grid_sample", "padding"): ("zeros", "border", "reflection"),
+    ("grid_sample", "coordinates"): ("edges", "centers", "elements"),
+    ("roi_align", "kind"): ("avg", "max"),
 }
 _COPIES = (
     "pad",
@@ -372,6 +379,36 @@ def _scatter_nd(op: Kernel) -> Shape:
     return result.dims
 
 
+def _grid_sample(op: Kernel) -> Shape:
+    x, grid = op.in_type(0), op.in_type(1)
+    if x.rank < 3 or grid.rank != x.rank or dims.surely_differ(grid.dims[-1], x.rank - 2):
+        raise VerifyException(f"C3: a grid of shape {_text(grid.dims)} of x of shape {_text(x.dims)}")
+    channels = x.dims[-1 if op.get("channels_last") else 1]
+    places = (*grid.dims[1:-1], channels) if op.get("channels_last") else (channels, *grid.dims[1:-1])
+    return (x.dims[0], *places)
+
+
+def _roi_align(op: Kernel) -> Shape:
+    x, regions = op.in_type(0), op.in_type(1)
+    if x.rank != 4 or regions.rank != 2:
+        raise VerifyException(f"C3: regions of shape {_text(regions.dims)} of x of shape {_text(x.dims)}")
+    _require_shape(regions, (regions.dims[0], 4), "operand 1")
+    _require_shape(op.in_type(2), (regions.dims[0],), "operand 2")
+    size = _entries(op, "size", 2, 1)
+    if op.get("channels_last"):
+        return (regions.dims[0], *size, x.dims[3])
+    return (regions.dims[0], x.dims[1], *size)
+
+
+def _weigh(op: Kernel) -> Shape:
+    x, first, weights = (op.in_type(index) for index in range(3))
+    axis = _axis(op, x.rank)
+    if weights.rank != 2 or not isinstance(weights.dims[1], int):
+        raise VerifyException(f"C3: weights of shape {_text(weights.dims)}, expected [results, neighbours]")
+    _require_shape(first, (weights.dims[0],), "operand 1")
+    return _with_axis(x.dims, axis, weights.dims[0])
+
+
 def _resize(op: Kernel) -> Shape:
     x = op.in_type(0)
     if op.get("scales") and len(op.get("scales")) != x.rank:
@@ -506,6 +543,9 @@ _RULES: dict[str, Callable[[Kernel], Shape]] = {
     "gather_nd": _gather_nd,
     "scatter_elements": _scatter_elements,
     "scatter_nd": _scatter_nd,
+    "grid_sample": _grid_sample,
+    "roi_align": _roi_align,
+    "weigh": _weigh,
     "resize": _resize,
     "dim_values": _dim_values,
     "range": _range,

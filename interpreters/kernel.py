@@ -16,6 +16,7 @@ from xdsl.ir import Operation, SSAValue
 from ..dialects import kernel as k
 from ..dialects.growth import rooms_of
 from ..dialects.kernel_indexing import GatherNdOp, ScatterElementsOp, ScatterNdOp
+from ..dialects.kernel_sampling import GridSampleOp, RoiAlignOp, WeighOp
 from ..dialects.layout import ConvertOp, ReshapeOp, TensorType, TransposeOp, WindowOp
 from ..dialects.shape import Dim, substitute
 from ..dialects.winograd import restore_weights, tile_of
@@ -266,6 +267,35 @@ def _scatter(run: KernelInterpreter, op: ScatterElementsOp | ScatterNdOp, operan
     return [evaluate("scatter_elements", operands, {**attributes, "axis": op.get("axis")})[0].view(operands[2].dtype)]
 
 
+def _channels_first(op: GridSampleOp | RoiAlignOp, x: np.ndarray) -> np.ndarray:
+    return np.moveaxis(x, -1, 1) if op.get("channels_last") else x
+
+
+def _sampled(op: GridSampleOp | RoiAlignOp, results: _Arrays) -> _Arrays:
+    return [np.moveaxis(results[0], 1, -1)] if op.get("channels_last") else results
+
+
+def _grid_sample(run: KernelInterpreter, op: GridSampleOp, operands: _Arrays) -> _Arrays:
+    attributes: dict[str, Any] = {name: op.get(name) for name in ("mode", "padding")}
+    coordinates = op.get("coordinates")
+    attributes |= {"align_corners": coordinates == "centers", "in_elements": coordinates == "elements"}
+    x, grid = _channels_first(op, operands[0]), operands[1]
+    return _sampled(op, evaluate("grid_sample", [x, grid], attributes))
+
+
+def _roi_align(run: KernelInterpreter, op: RoiAlignOp, operands: _Arrays) -> _Arrays:
+    names = ("size", "sampling_ratio", "spatial_scale", "half_pixel")
+    attributes: dict[str, Any] = {**{name: op.get(name) for name in names}, "mode": op.get("kind")}
+    return _sampled(op, evaluate("roi_align", [_channels_first(op, operands[0]), *operands[1:]], attributes))
+
+
+def _weigh(run: KernelInterpreter, op: WeighOp, operands: _Arrays) -> _Arrays:
+    x, first, weights = operands
+    places = first[:, None] + np.arange(weights.shape[1])
+    neighbours = np.moveaxis(x, op.get("axis"), -1)[..., places]
+    return [np.moveaxis((neighbours * weights).sum(-1), -1, op.get("axis"))]
+
+
 def _resize(run: KernelInterpreter, op: k.ResizeOp, operands: _Arrays) -> _Arrays:
     attributes = {
         "mode": op.get("mode"),
@@ -350,6 +380,9 @@ _KERNELS: dict[type[k.KernelOp], _Kernel] = {
     GatherNdOp: _gather_nd,
     ScatterElementsOp: _scatter,
     ScatterNdOp: _scatter,
+    GridSampleOp: _grid_sample,
+    RoiAlignOp: _roi_align,
+    WeighOp: _weigh,
     k.ResizeOp: _resize,
     k.DimValuesOp: _dim_values,
     k.RangeOp: _range,

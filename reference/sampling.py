@@ -118,7 +118,7 @@ def resize(x: np.ndarray, shape: tuple[int, ...], scales: Sequence[Scale | None]
     outside = np.zeros(shape, bool)
     for axis, (size, out_size, scale) in enumerate(zip(x.shape, shape, scales)):
         crop = coordinates == "tf_crop_and_resize"
-        factor = _factor(scale, size, out_size)
+        factor = scale_factor(scale, size, out_size)
         if size == out_size and factor == 1 and not crop:
             continue
         numerators, divisor = source_positions(coordinates, size, out_size, scale, (roi[axis], roi[x.ndim + axis]))
@@ -139,7 +139,7 @@ def resize(x: np.ndarray, shape: tuple[int, ...], scales: Sequence[Scale | None]
     return np.ascontiguousarray(result.astype(x.dtype, copy=False))
 
 
-def _factor(scale: Scale | None, size: int, out_size: int) -> float:
+def scale_factor(scale: Scale | None, size: int, out_size: int) -> float:
     if scale is not None and not isinstance(scale, tuple):
         return scale
     numerator, denominator = scale or (out_size, size)
@@ -211,6 +211,10 @@ def _sample_at(x: np.ndarray, places: list[np.ndarray], padding: str, align_corn
     return np.where(inside, values, 0) if padding == "zeros" else values
 
 
+def _in_elements(positions: np.ndarray, size: int, align_corners: bool) -> np.ndarray:
+    return (positions + 1) / 2 * (size - 1) if align_corners else ((positions + 1) * size - 1) / 2
+
+
 def _grid_sample(inputs: Arrays, attributes: Attributes) -> Arrays:
     x, grid = widened(inputs[0]), widened(inputs[1])
     mode, padding = attributes.get("mode", "linear"), attributes.get("padding", "zeros")
@@ -220,10 +224,8 @@ def _grid_sample(inputs: Arrays, attributes: Attributes) -> Arrays:
     for image, positions, result in zip(x, grid, results):
         # The grid lists coordinates innermost axis first.
         axes = [positions[..., len(spatial) - 1 - i] for i in range(len(spatial))]
-        if align:
-            axes = [(p + 1) / 2 * (size - 1) for p, size in zip(axes, spatial)]
-        else:
-            axes = [((p + 1) * size - 1) / 2 for p, size in zip(axes, spatial)]
+        if not attributes.get("in_elements"):
+            axes = [_in_elements(p, size, align) for p, size in zip(axes, spatial)]
         if padding == "border" and mode != "cubic":
             axes = [np.clip(p, 0, size - 1) for p, size in zip(axes, spatial)]
         elif padding == "reflection" and mode != "cubic":
@@ -273,8 +275,9 @@ def _roi_align(inputs: Arrays, attributes: Attributes) -> Arrays:
         if not attributes.get("half_pixel"):
             extent_y, extent_x = max(extent_y, 1.0), max(extent_x, 1.0)
         bin_y, bin_x = extent_y / height, extent_x / width
-        count_y = ratio if ratio > 0 else max(int(np.ceil(bin_y)), 1)
-        count_x = ratio if ratio > 0 else max(int(np.ceil(bin_x)), 1)
+        count_y, count_x = (ratio if ratio > 0 else int(np.ceil(extent)) for extent in (bin_y, bin_x))
+        if count_y <= 0 or count_x <= 0:
+            continue
         ys = top + (np.arange(height * count_y) + 0.5) * bin_y / count_y
         xs = left + (np.arange(width * count_x) + 0.5) * bin_x / count_x
         samples = _roi_samples(x[batch], ys, xs, attributes["mode"])

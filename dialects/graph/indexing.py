@@ -268,6 +268,7 @@ class NonMaxSuppressionOp(GraphOperation):
 class GridSampleOp(GraphOperation):
     """x [N, C, spatial] sampled at the positions of ``grid`` [N, out spatial, axes], each in [-1, 1].
 
+    ``in_elements``: positions are counted in elements of x instead.
     C1: ranks agree and the grid's last axis counts the spatial axes.
     """
 
@@ -278,6 +279,7 @@ class GridSampleOp(GraphOperation):
     mode: str = word("linear")
     padding: str = word("zeros")
     align_corners: bool = flag()
+    in_elements: bool = flag()
 
     @classmethod
     def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:

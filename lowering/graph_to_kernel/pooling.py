@@ -11,6 +11,7 @@ from ...dialects import shape as dims
 from ...dialects.graph.types import i8, ui8
 from .function import FunctionLowering, result_type, type_of
 from .rules import Obstacle, Rule, only_floats
+from .sampling import lower_weighed_resize, needs_weights, weighed_resize_obstacle
 from .spatial import with_unit_height, without_unit_height
 
 _BYTES = (i8, ui8)
@@ -81,6 +82,8 @@ def pool_obstacle(op: graph.MaxPoolOp | graph.AvgPoolOp) -> Obstacle | None:
 
 
 def lower_resize(lowering: FunctionLowering, op: graph.ResizeOp) -> Sequence[SSAValue]:
+    if needs_weights(op):
+        return lower_weighed_resize(lowering, op)
     x = lowering.value(op.x)
     resized = kernel.ResizeOp(
         [x],
@@ -95,16 +98,11 @@ def lower_resize(lowering: FunctionLowering, op: graph.ResizeOp) -> Sequence[SSA
     return [lowering.add(resized)]
 
 
-_RESIZE_PLAINLY = "export it with nearest or linear interpolation, without antialias"
-
-
 def resize_obstacle(op: graph.ResizeOp) -> Obstacle | None:
-    if op.mode == "cubic":
-        return Obstacle("cubic interpolation has no kernel", _RESIZE_PLAINLY)
     if op.coordinates == "tf_crop_and_resize":
         return Obstacle("cropping while resizing has no kernel", "crop by Slice before resizing")
-    if op.antialias or op.exclude_outside:
-        return Obstacle("antialias and exclude_outside have no kernel", _RESIZE_PLAINLY)
+    if needs_weights(op):
+        return weighed_resize_obstacle(op)
     return None if op.mode == "nearest" and op.operand_types[0].element_type in _BYTES else only_floats(op)
 
 

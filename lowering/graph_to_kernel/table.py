@@ -18,6 +18,7 @@ from . import (
     pooling,
     recurrent,
     reductions,
+    sampling,
     selections,
     trees,
 )
@@ -32,6 +33,7 @@ RULES: dict[str, Rule] = {
     **pooling.RULES,
     **movement.RULES,
     **indexing.RULES,
+    **sampling.RULES,
     **recurrent.RULES,
     **selections.RULES,
     **trees.RULES,

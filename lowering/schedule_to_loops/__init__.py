@@ -41,6 +41,7 @@ GENERATORS = {
     "kernel.gather_nd": "gather:lower_gather_nd",
     "kernel.block_gemm": "block_gemm:lower_block_gemm",
     "kernel.gemm": "gemm:lower_gemm",
+    "kernel.grid_sample": "sampling:lower_grid_sample",
     "kernel.layer_norm": "row_kernels:lower_layer_norm",
     "kernel.map": "elementwise:lower_map",
     "kernel.pad": "movement:lower_pad",
@@ -49,6 +50,7 @@ GENERATORS = {
     "kernel.recurrence": "recurrence:lower_recurrence",
     "kernel.reduce": "reduce:lower_reduce",
     "kernel.resize": "resize:lower_resize",
+    "kernel.roi_align": "sampling:lower_roi_align",
     "kernel.scatter_elements": "scatter:lower_scatter_elements",
     "kernel.scatter_nd": "scatter:lower_scatter_nd",
     "kernel.reverse_sequence": "reverse_sequence:lower_reverse_sequence",
@@ -61,6 +63,7 @@ GENERATORS = {
     "kernel.find_distinct": "find_distinct:lower_find_distinct",
     "kernel.top_k": "top_k:lower_top_k",
     "kernel.tree_ensemble": "tree_ensemble:lower_tree_ensemble",
+    "kernel.weigh": "weigh:lower_weigh",
     "layout.convert": "movement:lower_convert",
 }
 

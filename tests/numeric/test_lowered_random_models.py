@@ -20,8 +20,8 @@ from xdsl.ir import SSAValue
 
 def test_an_operation_without_kernel_is_named() -> None:
     model = Model()
-    x = model.argument(random(1, 1, 3, 4))
-    grid = model.argument(random(1, 2, 2, 2))
+    x = model.argument(random(1, 1, 3, 4).astype(np.float64))
+    grid = model.argument(random(1, 2, 2, 2).astype(np.float64))
     op = graph.GridSampleOp([x, grid])
     module = model.finish([model.add(op)])
     assert not is_compiled(op)

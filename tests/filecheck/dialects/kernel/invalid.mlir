@@ -363,3 +363,30 @@ func.func @one_axis(%x: !layout.tensor<T x N x 8 x f32>, %n: !layout.tensor<N x 
 }
 
 // CHECK: C4: steps along axis 1, sequences along 1 of 3 axes
+
+// -----
+
+func.func @grid(%x: !layout.tensor<2 x 6 x 8 x 8 x f32>, %g: !layout.tensor<2 x 4 x 4 x 3 x f32>) {
+  %0 = kernel.grid_sample(%x, %g) : !layout.tensor<2 x 6 x 4 x 4 x f32>
+  func.return
+}
+
+// CHECK: C3: a grid of shape [2, 4, 4, 3] of x of shape [2, 6, 8, 8]
+
+// -----
+
+func.func @regions(%x: !layout.tensor<2 x 6 x 8 x 8 x f32>, %r: !layout.tensor<3 x 4 x f32>, %i: !layout.tensor<4 x i64>) {
+  %0 = kernel.roi_align(%x, %r, %i) size [2, 2] : !layout.tensor<3 x 6 x 2 x 2 x f32>
+  func.return
+}
+
+// CHECK: C3: the operand 2 has shape [4], expected [3]
+
+// -----
+
+func.func @neighbours(%x: !layout.tensor<2 x 6 x f32>, %f: !layout.tensor<3 x i64>, %w: !layout.tensor<4 x 2 x f32>) {
+  %0 = kernel.weigh(%x, %f, %w) axis 1 : !layout.tensor<2 x 4 x f32>
+  func.return
+}
+
+// CHECK: C3: the operand 1 has shape [3], expected [4]

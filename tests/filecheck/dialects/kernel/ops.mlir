@@ -59,6 +59,14 @@ func.func @scatter(%x: !layout.tensor<N x 4 x f32>, %one: !layout.tensor<1 x f32
   func.return
 }
 
+func.func @sampling(%x: !layout.tensor<N x 3 x H x W x f32>, %g: !layout.tensor<N x 4 x 5 x 2 x f32>, %r: !layout.tensor<R x 4 x f32>, %i: !layout.tensor<R x i64>, %f: !layout.tensor<9 x i64>, %w: !layout.tensor<9 x 4 x f32>) {
+  %0 = kernel.grid_sample(%x, %g) : !layout.tensor<N x 3 x 4 x 5 x f32>
+  %1 = kernel.grid_sample cubic(%x, %g) padding border coordinates centers : !layout.tensor<N x 3 x 4 x 5 x f32>
+  %2 = kernel.roi_align max(%x, %r, %i) size [2, 6] spatial_scale 0.5 half_pixel : !layout.tensor<R x 3 x 2 x 6 x f32>
+  %3 = kernel.weigh(%x, %f, %w) axis 2 : !layout.tensor<N x 3 x 9 x W x f32>
+  func.return
+}
+
 func.func @resize(%x: !layout.tensor<N x 4 x H x W x f32>) {
   %0 = kernel.resize linear(%x) coordinates align_corners rounding floor scales [0.0, 0.0, 2.0, -1.5e-07] : !layout.tensor<N x 4 x (2 * H) x (2 * W) x f32>
   %1 = kernel.resize(%x) common_scale [2 * H, H] : !layout.tensor<N x 4 x (2 * H) x (2 * W) x f32>
@@ -164,6 +172,13 @@ func.func @distinct(%x: !layout.tensor<N x 3 x i32>) {
 // CHECK-NEXT:   %2 = kernel.scatter_nd add(%x, %p, %v) : !layout.tensor<N x 4 x f32>
 // CHECK-NEXT:   %3 = kernel.scatter_nd max(%x, %p, %v) unsigned [0] : !layout.tensor<N x 4 x f32>
 // CHECK-NEXT:   %4 = kernel.gather_nd(%x, %b) batch_dims 1 : !layout.tensor<N x 3 x f32>
+// CHECK-NEXT:   func.return
+// CHECK-NEXT: }
+// CHECK-NEXT: func.func @sampling(%x: !layout.tensor<N x 3 x H x W x f32>, %g: !layout.tensor<N x 4 x 5 x 2 x f32>, %r: !layout.tensor<R x 4 x f32>, %i: !layout.tensor<R x i64>, %f: !layout.tensor<9 x i64>, %w: !layout.tensor<9 x 4 x f32>) {
+// CHECK-NEXT:   %0 = kernel.grid_sample(%x, %g) : !layout.tensor<N x 3 x 4 x 5 x f32>
+// CHECK-NEXT:   %1 = kernel.grid_sample cubic(%x, %g) padding border coordinates centers : !layout.tensor<N x 3 x 4 x 5 x f32>
+// CHECK-NEXT:   %2 = kernel.roi_align max(%x, %r, %i) size [2, 6] spatial_scale 0.5 half_pixel : !layout.tensor<R x 3 x 2 x 6 x f32>
+// CHECK-NEXT:   %3 = kernel.weigh(%x, %f, %w) axis 2 : !layout.tensor<N x 3 x 9 x W x f32>
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @resize(%x: !layout.tensor<N x 4 x H x W x f32>) {
