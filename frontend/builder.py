@@ -56,11 +56,17 @@ class GraphBuilder:
         # Whether runs compute with denormals, for formulas that take care of them.
         self.keeps_denormals = False
         self._may_grow_bytes = MAX_GROWTH_BYTES
+        self._streams = 0
         self._constant_ops: list[ConstantOp] = []
         self._small: dict[tuple[str, tuple[int, ...], Any], Value] = {}
         self._stored: dict[int, SSAValue] = {}
         # By the id of a constant's array, which is kept so that no other array gets that id.
         self._widened: dict[int, tuple[np.ndarray, Value]] = {}
+
+    def next_stream(self) -> int:
+        """A number that no other operation of random numbers has."""
+        self._streams += 1
+        return self._streams
 
     # --- values ---------------------------------------------------------------------------------
 

@@ -12,11 +12,7 @@ from .operator_sets import MICROSOFT, STANDARD_DOMAINS
 from .registry import find_converter, first_opset, registered_operators
 
 _CLASSICAL = "ai.onnx.ml"
-_RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli")
-_ADVICE = {
-    **dict.fromkeys(_RANDOM, "make the random numbers outside and pass them as an input of the model"),
-    "ImageDecoder": "decode the image outside and pass its pixels to the model",
-}
+_ADVICE = {}
 _ELSEWHERE = "export the model without it, or add a converter (docs/guides/add_an_op.md)"
 
 
@@ -39,7 +35,7 @@ def unknown_operator(domain: str, operator: str, opset: int) -> tuple[str, str] 
                 f"export the model for opset {first} or later",
             )
         reason = "this operator of ONNX cannot be compiled yet"
-        return reason, _ADVICE.get(operator, _ELSEWHERE)
+        return reason, _ELSEWHERE
     if domain:
         return _of_another_domain(domain, operator)
     introduced = _history().get(operator)

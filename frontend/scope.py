@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import onnx
@@ -65,6 +65,10 @@ class Scope(ABC):
         if any(isinstance(value, Unavailable) for value in found):
             raise Unreached
         return found
+
+    def nodes(self) -> Sequence[onnx.NodeProto]:
+        """The nodes of its graph."""
+        return [] if self._graph is None else self._graph.node
 
     def opset_of(self, domain: str) -> int:
         return self.opsets.get("" if domain in STANDARD_DOMAINS else domain, 1)

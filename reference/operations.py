@@ -20,6 +20,7 @@ from .containers import CONTAINERS
 from .custom import CUSTOM
 from .elementwise import ELEMENTWISE, Operation
 from .encoders import ENCODERS
+from .host import HOST
 from .indexing import INDEXING
 from .linear import LINEAR
 from .movement import MOVEMENT
@@ -47,6 +48,7 @@ REFERENCE: dict[str, Operation] = {
     **TREES,
     **CONTAINERS,
     **ENCODERS,
+    **HOST,
 }
 
 # Operations that read the attributes 'shape' and 'dtype' of their (only) result.
@@ -57,6 +59,8 @@ SHAPED_BY_RESULT = frozenset(
         "dim_values",
         "iota",
         "one_hot",
+        "random",
+        "mel_weights",
         "resize",
         "cast",
         "bitcast",
@@ -65,6 +69,9 @@ SHAPED_BY_RESULT = frozenset(
         "unzip_map",
     }
 )
+
+# Operations that are not the same at each run, and must not be done once for all.
+NEVER_FOLDED = frozenset({"random"})
 
 
 def evaluate(name: str, inputs: Sequence[np.ndarray], attributes: Mapping[str, Any]) -> list[np.ndarray]:
@@ -76,4 +83,4 @@ def evaluate(name: str, inputs: Sequence[np.ndarray], attributes: Mapping[str, A
         return [np.asarray(result) for result in REFERENCE[name](list(inputs), dict(attributes))]
 
 
-__all__ = ["REFERENCE", "SHAPED_BY_RESULT", "Operation", "evaluate"]
+__all__ = ["NEVER_FOLDED", "REFERENCE", "SHAPED_BY_RESULT", "Operation", "evaluate"]

@@ -81,6 +81,7 @@ from .elementwise import (
     XorOp,
 )
 from .encoders import ENCODERS, CoupleProbabilitiesOp, LookUpOp
+from .host import HOST_OPERATIONS, DecodeImageOp, DeterminantOp, MelWeightsOp, RandomOp
 from .indexing import (
     GatherElementsOp,
     GatherNdOp,
@@ -135,6 +136,7 @@ Graph = Dialect(
         DynamicReshapeOp, DynamicExpandOp, DynamicTileOp, DynamicSliceOp, DynamicPadOp, DynamicResizeOp,
         DynamicReduceOp, DynamicSqueezeOp, DynamicUnsqueezeOp,
         *CONTAINER_OPERATIONS,
+        *HOST_OPERATIONS,
         IfOp, LoopOp, YieldOp,
         CustomOp,
     ],
@@ -174,7 +176,9 @@ __all__ = [
     "CoupleProbabilitiesOp",
     "CumsumOp",
     "CustomOp",
+    "DecodeImageOp",
     "DequantizeOp",
+    "DeterminantOp",
     "DimValuesOp",
     "DimensionAttr",
     "DivOp",
@@ -222,6 +226,7 @@ __all__ = [
     "MaxPoolOp",
     "MaxPoolWithIndicesOp",
     "MaximumOp",
+    "MelWeightsOp",
     "MinimumOp",
     "ModOp",
     "MulOp",
@@ -234,6 +239,7 @@ __all__ = [
     "PadOp",
     "PowOp",
     "QuantizeOp",
+    "RandomOp",
     "RangeOp",
     "ReciprocalOp",
     "ReduceOp",

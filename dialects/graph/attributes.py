@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase
 
-from ...reference.operations import SHAPED_BY_RESULT
+from ...reference.operations import NEVER_FOLDED, SHAPED_BY_RESULT
 from ..shape import is_static
 from .types import is_container
 
@@ -32,8 +32,9 @@ def reference_attributes(
     ``name`` is the operation's without "graph.". Symbolic dimensions are evaluated by ``evaluate``;
     without it the result is None where one occurs that matters.
     """
-    if evaluate is None and any(is_container(type_.element_type) for type_ in result_types):
-        return None  # Constants are tensors.
+    # Constants are tensors.
+    if evaluate is None and (name in NEVER_FOLDED or any(is_container(t.element_type) for t in result_types)):
+        return None
     attributes = dict(values)
     if name in SHAPED_BY_RESULT:
         attributes["shape"] = result_types[0].dims

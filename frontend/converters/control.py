@@ -342,6 +342,31 @@ def convert_scan(node: Node) -> list[Value]:
         _Scanned(value, node.axis(axis, value.rank), bool(reverse))
         for value, axis, reverse in zip(values, axes, backwards)
     ]
+    return _scan(node, body, states, scanned)
+
+
+@converter("Scan", since=8)
+def convert_batched_scan(node: Node) -> list[Value]:
+    """As opset 8 has it: each element of the first axis, the batch, is scanned by itself, along the second."""
+    body: onnx.GraphProto = node.attribute("body")
+    count = node.attribute("num_scan_inputs")
+    if node.inputs[0] is not None:
+        node.unsupported("scans of sequences of several lengths", "export the model for opset 9 or later")
+    values = [node.input(index) for index in range(1, len(node.inputs))]
+    batch, backwards = values[0].dims[0], node.attribute("directions", [0] * count)
+    if not isinstance(batch, int):
+        node.unknown_size("a scan of opset 8", batch)
+    rounds = []
+    for place in range(batch):
+        own = [node.b.squeeze(node.b.slice(value, [0], [place], [place + 1]), [0]) for value in values]
+        states, scanned = own[: len(own) - count], own[len(own) - count :]
+        results = _scan(node, body, states, [_Scanned(x, 0, bool(back)) for x, back in zip(scanned, backwards)])
+        rounds.append([node.b.unsqueeze(result, [0]) for result in results])
+    return [node.b.concat(parts, 0) for parts in zip(*rounds)]
+
+
+def _scan(node: Node, body: onnx.GraphProto, states: list[Value], scanned: list[_Scanned]) -> list[Value]:
+    state_count = len(states)
     length = scanned[0].length
     for other in scanned[1:]:
         node.relate(other.length, length, "the length of each scanned input")

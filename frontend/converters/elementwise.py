@@ -13,10 +13,11 @@ from ...dialects import graph
 from ...dialects.graph.types import element_type_of, f32, f64, is_float, is_integer, numpy_dtype, string, ui8
 from ...dialects.shape import product
 from ..element_types import element_of, is_held_otherwise, small_bits, width_of
-from ..node import EXPORT_FOR_INFERENCE, Node, type_name
+from ..node import Node, type_name
 from ..registry import converter
 from ..small_floats import SMALL_FLOATS, decoded, encoded
 from ..values import Value
+from .random_numbers import random_numbers
 
 _UNARY = {
     "Abs": graph.AbsOp,
@@ -251,12 +252,23 @@ def convert_dropout(node: Node) -> list[Value | None]:
     x = node.input(0)
     training = node.optional(2)
     if training is not None and (training.constant is None or bool(training.constant)):
-        node.unsupported("dropout in training mode", EXPORT_FOR_INFERENCE)
+        return _dropped(node, x, training)
     mask = None
     if node.wants(1):
         element = x.element_type if node.opset < 10 else element_type_of(np.bool_)
         mask = node.b.broadcast_to(node.b.scalar(1, element), x.dims)
     return [x, mask]
+
+
+def _dropped(node: Node, x: Value, training: Value) -> list[Value | None]:
+    """Where the mask is false, 0; the rest is scaled up to make up for it. Without training nothing is dropped."""
+    b = node.b
+    given = node.optional(1)
+    ratio = b.scalar(0.5, f32) if given is None else b.cast(b.reshape(given, ()), f32)
+    ratio = b.where(b.reshape(training, ()), ratio, b.scalar(0.0, f32))
+    mask = b.op(graph.GreaterEqualOp, random_numbers(node, x.dims), ratio)
+    scale = b.cast(b.div(b.scalar(1.0, f32), b.sub(b.scalar(1.0, f32), ratio)), x.element_type)
+    return [b.where(mask, b.mul(x, scale), b.scalar_like(0, x)), mask]
 
 
 @converter("Softmax", "LogSoftmax", since=13, several_steps=True)

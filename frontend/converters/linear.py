@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ...dialects import graph
 from ...dialects.graph.types import is_float
 from ...dialects.shape import add, ceildiv, floordiv, maximum, multiply, subtract
@@ -160,9 +158,32 @@ def convert_fused_matmul(node: Node) -> Value:
 
 @converter("Det", several_steps=True)
 def convert_det(node: Node) -> Value:
-    x = node.input(0)
-    if x.constant is None:
-        node.unsupported(
-            "the determinant of a computed matrix cannot be compiled", "export it as a constant, or compute it outside"
-        )
-    return node.b.constant(np.linalg.det(x.constant).astype(x.type.dtype))
+    """Of up to three rows by its definition, else on the host."""
+    x, b = node.input(0), node.b
+    if x.rank < 2:
+        node.invalid(f"expected matrices, got {x.type}")
+    node.relate(x.dims[-2], x.dims[-1], "the number of rows of a matrix")
+    rows = x.dims[-1]
+    if rows not in (1, 2, 3):
+        return b.op(graph.DeterminantOp, x)
+    places = range(int(rows))
+    cells = [[_cell(node, x, row, column) for column in places] for row in places]
+    return _determinant(node, cells)
+
+
+def _cell(node: Node, x: Value, row: int, column: int) -> Value:
+    axes = [x.rank - 2, x.rank - 1]
+    return node.b.squeeze(node.b.slice(x, axes, [row, column], [row + 1, column + 1]), axes)
+
+
+def _determinant(node: Node, cells: list[list[Value]]) -> Value:
+    """Along the first row."""
+    b, (first, *others) = node.b, cells
+    if not others:
+        return first[0]
+    minors = [_determinant(node, [[*row[:place], *row[place + 1 :]] for row in others]) for place in range(len(first))]
+    terms = [b.mul(cell, minor) for cell, minor in zip(first, minors)]
+    result = terms[0]
+    for place, term in enumerate(terms[1:], 1):
+        result = b.sub(result, term) if place % 2 else b.add(result, term)
+    return result

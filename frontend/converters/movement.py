@@ -209,7 +209,27 @@ def _known_widths(
 def convert_split(node: Node) -> list[Value]:
     x = node.input(0)
     axis = node.axis(node.attribute("axis", 0), x.rank)
+    given = node.optional(1)
+    if given is not None and given.dimensions() is None and node.attribute("split", None) is None:
+        return _computed_parts(node, x, axis, given)
     return node.b.split(x, axis, split_sizes(node, x.dims[axis]))
+
+
+def _computed_parts(node: Node, x: Value, axis: int, sizes: Value) -> list[Value]:
+    """Parts of sizes that a run gives, and checks."""
+    b, size = node.b, x.dims[axis]
+    node.relate(sizes.dims[0], node.output_count, "the number of parts")
+    ends = b.op(graph.CumsumOp, b.cast(sizes, i64), axis=0)
+    bounds = [b.slice(ends, [0], [place], [place + 1]) for place in range(node.output_count)]
+    starts, one, along = [b.dim_values([0]), *bounds], b.dim_values([1]), b.dim_values([axis])
+    parts: list[Value] = []
+    for start, end in zip(starts, bounds):
+        is_last = len(parts) == node.output_count - 1
+        # What is left for the last part is what it must have.
+        left = functools.reduce(subtract, [part.dims[axis] for part in parts], size) if is_last else None
+        dims = [*x.dims[:axis], left, *x.dims[axis + 1 :]]
+        parts.append(node.dynamic(graph.DynamicSliceOp, [x, start, end, along, one], dims))
+    return parts
 
 
 def split_sizes(node: Node, size: Dim) -> list[Dim]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...dialects import graph
 from ...dialects.graph.types import f32
 from ...dialects.shape import add, product
-from ..node import EXPORT_FOR_INFERENCE, Node
+from ..node import Node
 from ..operator_sets import MICROSOFT
 from ..registry import converter
 from ..values import Value
@@ -16,13 +16,30 @@ def convert_batch_norm(node: Node) -> list[Value | None]:
     """x * factor + shift, one of each a channel, or with ``spatial`` = 0 an element."""
     x, scale, bias, mean, variance = (node.input(i) for i in range(5))
     if node.attribute("training_mode", 0):
-        node.unsupported("batch normalisation in training mode", EXPORT_FOR_INFERENCE)
+        return _trained_batch_norm(node)
     b = node.b
     factor = b.div(scale, b.op(graph.SqrtOp, b.add_scalar(variance, node.attribute("epsilon", 1e-5))))
     shift = b.sub(bias, b.mul(mean, factor))
     spread = _per_channel if node.attribute("spatial", 1) else _per_element
     y = b.add(b.mul(x, spread(node, factor, x)), spread(node, shift, x))
     return [y, *[None] * (node.output_count - 1)]
+
+
+def _trained_batch_norm(node: Node) -> list[Value | None]:
+    """By the mean and variance of the batch; those of all batches move a little towards them."""
+    x, scale, bias, mean, variance = (node.input(i) for i in range(5))
+    b, momentum = node.b, node.attribute("momentum", 0.9)
+    axes = [axis for axis in range(x.rank) if axis != 1]
+    own_mean = b.reduce("mean", x, axes)
+    centred = b.sub(x, own_mean)
+    own_variance = b.reduce("mean", b.mul(centred, centred), axes)
+    deviation = b.op(graph.SqrtOp, b.add_scalar(own_variance, node.attribute("epsilon", 1e-5)))
+    y = b.add(b.mul(b.div(centred, deviation), _per_channel(node, scale, x)), _per_channel(node, bias, x))
+    moved: list[Value | None] = []
+    for before, now in ((mean, own_mean), (variance, own_variance)):
+        own = b.cast(b.reshape(now, before.dims), before.element_type)
+        moved.append(b.add(b.mul_scalar(before, momentum), b.mul_scalar(own, 1 - momentum)))
+    return [y, *moved][: node.output_count]
 
 
 def _per_channel(node: Node, values: Value, x: Value) -> Value:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ...dialects import graph
 from ...dialects.graph.types import is_bool, numpy_dtype, ui8
+from ...dialects.shape import subtract
 from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
 from ..values import Value
+from .control import counted_loop
+
+if TYPE_CHECKING:
+    from ...dialects.shape import Dim
 
 _SIMPLE = {
     "ReduceSum": "sum",
@@ -117,22 +125,78 @@ def convert_arg_reduce(node: Node) -> Value:
 
 @converter("CumSum")
 def convert_cumsum(node: Node) -> Value:
+    return _along_one_axis(node, _cumulative_sum)
+
+
+@converter("CumProd")
+def convert_cumprod(node: Node) -> Value:
+    return _along_one_axis(node, _cumulative_product)
+
+
+def _along_one_axis(node: Node, along: Callable[[Node, Value, int], Value]) -> Value:
     x, given = node.input(0), node.input(1)
     known = given.integers()
     if known is not None:
-        return _cumulative_sum(node, x, node.axis(known[0], x.rank))
+        return along(node, x, node.axis(known[0], x.rank))
     # Along each axis, of which one is then taken.
     axis = node.b.reshape(given, ())
-    result = _cumulative_sum(node, x, 0)
+    result = along(node, x, 0)
     for candidate in range(1, x.rank):
         is_meant = [_equals(node, axis, candidate), _equals(node, axis, candidate - x.rank)]
-        result = node.b.where(node.b.op(graph.OrOp, *is_meant), _cumulative_sum(node, x, candidate), result)
+        result = node.b.where(node.b.op(graph.OrOp, *is_meant), along(node, x, candidate), result)
     return result
 
 
 def _cumulative_sum(node: Node, x: Value, axis: int) -> Value:
     fields = {name: bool(node.attribute(name, 0)) for name in ("exclusive", "reverse")}
     return node.b.op(graph.CumsumOp, x, axis=axis, **fields)
+
+
+def _cumulative_product(node: Node, x: Value, axis: int) -> Value:
+    """Products of 1, 2, 4, 8 ... elements that end at each place, each step of two of the one before.
+
+    before: [a, b, c, d]
+    after: [a, ab, bc, cd], [a, ab, abc, abcd]
+    """
+    b, size = node.b, x.dims[axis]
+    if not isinstance(size, int):
+        return _looped_product(node, x, axis)
+    is_reverse, reach = bool(node.attribute("reverse", 0)), 1
+    result = _shifted_by(node, x, axis, 1, is_reverse) if node.attribute("exclusive", 0) else x
+    while reach < size:
+        result = b.mul(result, _shifted_by(node, result, axis, reach, is_reverse))
+        reach *= 2
+    return result
+
+
+def _shifted_by(node: Node, x: Value, axis: int, count: int, is_reverse: bool) -> Value:
+    """Each element moved that far along an axis, ones in the places that are left."""
+    b, size = node.b, x.dims[axis]
+    start, end = (count, size) if is_reverse else (0, subtract(size, count))
+    kept = b.slice(x, [axis], [start], [end])
+    pads: list[Dim] = [0] * (2 * x.rank)
+    pads[x.rank + axis if is_reverse else axis] = count
+    return b.pad(kept, pads, b.scalar_like(1, x))
+
+
+def _looped_product(node: Node, x: Value, axis: int) -> Value:
+    """Of an axis of free size: an element a round."""
+    b, size = node.b, x.dims[axis]
+    is_reverse, is_exclusive = bool(node.attribute("reverse", 0)), bool(node.attribute("exclusive", 0))
+    last = b.dim_values([subtract(size, 1)], shape=())
+    start = b.broadcast_to(b.scalar_like(1, x), (*x.dims[:axis], *x.dims[axis + 1 :]))
+
+    def one_round(number: Value, before: Value) -> list[Value]:
+        place = b.sub(last, number) if is_reverse else number
+        product = b.mul(before, b.gather(x, place, axis))
+        return [product, before if is_exclusive else product]
+
+    _, stacked = counted_loop(node, one_round, size, [start])
+    if is_reverse:
+        stacked = b.slice(stacked, [0], [subtract(size, 1)], [-1], [-1])
+    order = [*range(1, x.rank)]
+    order.insert(axis, 0)
+    return b.transpose(stacked, order)
 
 
 def _equals(node: Node, value: Value, number: int) -> Value:

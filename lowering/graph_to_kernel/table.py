@@ -61,6 +61,8 @@ _WITHOUT_RULE = {
     ),
     **dict.fromkeys((operation.name for operation in CONTAINER_OPERATIONS), _OF_CONTAINERS),
     **dict.fromkeys((operation.name for operation in TEXT_OPERATIONS), _OF_TEXT),
+    "graph.random": Obstacle("random numbers are drawn on the host", "nothing, where they are meant"),
+    "graph.decode_image": Obstacle("pictures are decoded on the host", "pass pixels to the model"),
     "graph.if": Obstacle("which branch runs is decided on the host; what it computes is compiled", "nothing"),
     "graph.loop": Obstacle("how often its body runs is decided on the host; what it computes is compiled", "nothing"),
 }

@@ -23,29 +23,19 @@ KINDS = ("node", "simple", "pytorch-converted", "pytorch-operator")
 GROUPS = 40
 
 REFUSED: dict[str, list[str]] = {
-    "operators of training": [
-        "adagrad(_.*)?", "adam(_.*)?", "gradient(_.*)?", "momentum(_.*)?", "nesterov_momentum",
-    ],
     "operators that are not there yet": [
-        "affine_grid_3d_align(_.*)?", "basic_deform(_.*)?", "cumprod(_.*)?", "deform(_.*)?",
-        "det(_.*)?", "melweightmatrix", "scan_sum",
-    ],
-    "training modes": [
-        "batchnorm_epsilon_training_mode", "batchnorm_example_training_mode", "training(_.*)?",
-    ],
-    "random numbers": [
-        "bernoulli(_.*)?",
+        "affine_grid_3d_align(_.*)?", "basic_deform(_.*)?", "deform(_.*)?",
     ],
     "axes, sizes or regions that only a run gives": [
         "col2im(_.*)?", "dft", "dft_axis", "dft_inverse", "dft_irfft", "dft_rfft",
-        "maxunpool_export_with_output_shape", "resize_tf(_.*)?", "split_variable(_.*)?", "split_zero(_.*)?",
+        "maxunpool_export_with_output_shape", "resize_tf(_.*)?",
         "stft(_.*)?",
-    ],
-    "pictures in files": [
-        "image(_.*)?",
     ],
 }  # fmt: skip
 """By reason the names of cases, as patterns, without `test_`."""
+
+RANDOM = "bernoulli(_.*)?"
+"""Cases of random numbers, of a generator that ONNX does not name: only their shapes and types are compared."""
 
 BEYOND_TOLERANCE = {
     "attention_4d_causal_fp16_expanded": "two of 192 numbers differ in the last digit of f16: more than allowed",
@@ -87,6 +77,8 @@ def _compare(expected: Any, found: Any, case: Any) -> None:
     """Raises AssertionError where they differ. The members of a sequence are compared like outputs."""
     wanted = expected if isinstance(expected, list) else [_normalize_tensor(expected)]
     values = found if isinstance(expected, list) else [found]
+    if re.fullmatch(RANDOM, case.name.removeprefix("test_")):
+        wanted, values = ([np.zeros_like(array) for array in arrays] for arrays in (wanted, values))
     Runner.assert_similar_outputs(wanted, values, case.rtol, case.atol)
 
 
