@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import io
+from typing import Any
 
 import numpy as np
 
@@ -23,11 +25,11 @@ def _random(inputs: Arrays, attributes: Attributes) -> Arrays:
 
 
 def _decode_image(inputs: Arrays, attributes: Attributes) -> Arrays:
-    try:
-        from PIL import Image
+    try:  # Nothing else needs it: what runs a model asks for NumPy alone.
+        pillow: Any = importlib.import_module("PIL.Image")
     except ImportError:
         raise RuntimeError("pictures are decoded by Pillow, which is not installed: pip install pillow") from None
-    picture = Image.open(io.BytesIO(inputs[0].tobytes()))
+    picture = pillow.open(io.BytesIO(inputs[0].tobytes()))
     if attributes.get("pixels") == "grayscale":
         return [np.asarray(picture.convert("L"))[:, :, None]]
     pixels = np.asarray(picture.convert("RGB"))
