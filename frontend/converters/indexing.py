@@ -101,7 +101,7 @@ def _one_hot_of_computed_depth(node: Node, indices: Value, depth: Value, values:
 def convert_topk(node: Node) -> list[Value]:
     x, b = node.input(0), node.b
     axis = node.axis(node.attribute("axis", -1), x.rank)
-    count = b.dim_values([node.attribute("k")]) if node.opset < 10 else node.input(1)
+    count = b.dim_values([node.attribute("k")]) if node.opset < 10 else _of_one_element(node, node.input(1))
     known = count.dimensions()
     dims = list(x.dims)
     size = known[0] if known is not None else b.symbols.fresh("topk")
@@ -157,14 +157,18 @@ def convert_non_max_suppression(node: Node) -> Value:
     b = node.b
     limit = node.optional(2) or b.constant(np.array([0], np.int64))
     overlap = node.optional(3) or b.constant(np.array([0], np.float32))
-    operands = [node.input(0), node.input(1), limit, overlap]
     least = node.optional(4)
-    if least is not None:
-        operands.append(least)
+    settings = [limit, overlap, *([] if least is None else [least])]
+    operands = [node.input(0), node.input(1), *(_of_one_element(node, setting) for setting in settings)]
     result_type = node.fresh_type(i64, [None, 3])
     center = bool(node.attribute("center_point_box", 0))
     (result,) = b.emit(graph.NonMaxSuppressionOp, operands, [result_type], center_point_box=center)
     return result
+
+
+def _of_one_element(node: Node, value: Value) -> Value:
+    """A scalar, or a tensor of one axis, which must have one element."""
+    return _with_length(node, value, 0, 1) if value.rank == 1 else value
 
 
 def _with_length(node: Node, value: Value, axis: int, length: int) -> Value:

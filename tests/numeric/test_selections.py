@@ -103,6 +103,8 @@ def test_topk_of_a_computed_number() -> None:
     assert executable.run({"x": x, "k": np.array([30])})["y0"].shape == (2, 30)
     with pytest.raises((ExecutionError, InputError), match="k is more than there are elements"):
         executable.run({"x": x, "k": np.array([31])})
+    with pytest.raises(InputError):
+        executable.run({"x": x, "k": np.array([1, 2])})
     with pytest.raises(ExecutionError, match="negative"):
         executable.run({"x": x, "k": np.array([-1])})
 
@@ -227,3 +229,48 @@ def test_nan_are_one_in_unique() -> None:
     found = lamina.compile(model_of("Unique", {"x": x}, 4, {})).run({"x": x})
     np.testing.assert_array_equal(found["y0"], [1, np.inf, np.nan])
     np.testing.assert_array_equal(found["y3"], [2, 1, 3])
+
+
+# --- whole detectors ------------------------------------------------------------------------------------
+
+
+def test_a_detector_with_suppression_in_the_graph() -> None:
+    """Boxes and scores come from a convolution; what is kept is gathered, of any number of pictures' columns."""
+    rng = np.random.default_rng(5)
+    weights = {
+        "w": rng.standard_normal((4 + 3, 8, 1, 1)).astype(np.float32),
+        "to_rows": np.array([1, 7, -1]),
+        "parts": np.array([4, 3]),
+        "most": np.array([5]),
+        "iou": np.array([0.4], np.float32),
+        "least": np.array([0.6], np.float32),
+        "column": np.array(2),
+        "side": np.array(8, np.float32),
+    }
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["head"]),
+        helper.make_node("Reshape", ["head", "to_rows"], ["rows"]),
+        helper.make_node("Sigmoid", ["rows"], ["shares"]),
+        helper.make_node("Split", ["shares", "parts"], ["places", "scores"], axis=1),
+        helper.make_node("Mul", ["places", "side"], ["scaled"]),
+        helper.make_node("Transpose", ["scaled"], ["boxes"], perm=[0, 2, 1]),
+        helper.make_node(
+            "NonMaxSuppression", ["boxes", "scores", "most", "iou", "least"], ["kept"], center_point_box=1
+        ),
+        helper.make_node("Gather", ["kept", "column"], ["which"], axis=1),
+        helper.make_node("Gather", ["boxes", "which"], ["found"], axis=1),
+    ]
+    info = [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 8, "H", "W"])]
+    outputs = [helper.make_empty_tensor_value_info(name) for name in ("kept", "found")]
+    tensors = [numpy_helper.from_array(array, name) for name, array in weights.items()]
+    graph = helper.make_graph(nodes, "detector", info, outputs, tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    data = onnx.shape_inference.infer_shapes(model).SerializeToString()
+    feeds = {"x": rng.standard_normal((1, 8, 9, 11)).astype(np.float32)}
+    executable = lamina.compile(data)
+    assert [type(step).__name__ for step in executable.program.body.steps] == ["Call", "Bind", "Call"]
+    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    kept, found = session.run(None, feeds)
+    results = executable.run(feeds)
+    np.testing.assert_array_equal(results["kept"], kept)
+    np.testing.assert_allclose(results["found"], found, rtol=1e-4, atol=1e-5)
