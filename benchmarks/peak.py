@@ -14,19 +14,28 @@ CHAINS, TURNS = 24, 10_000
 _LLVM_TYPES = {"f32": "float", "i32": "i32", "bf16": "bfloat", "i8": "i8", "ui8": "i8", "i16": "i16"}
 
 
-def peak(atom: str = "") -> float:
-    """Billions of operations a second that stay in registers: the best of several runs of independent chains.
+class Chains:
+    """Independent chains of products that stay in registers: fused multiply-adds of f32, or an atom's instruction."""
 
-    A product and its sum are two. Of fused multiply-adds of f32, or of the instruction of an atom that adds.
-    """
-    lanes = host_target().lanes
-    run = load_module(_text(lanes, atom))["peak"]
-    out, best = np.zeros(lanes * CHAINS, np.float32), float("inf")
+    def __init__(self, atom: str = "", turns: int = TURNS):
+        lanes = host_target().lanes
+        self._run = load_module(_text(lanes, atom))["peak"]
+        self._out, self._turns = np.zeros(lanes * CHAINS, np.float32), turns
+        self.operations = 2.0 * lanes * CHAINS * turns * (ATOMS[atom].depth if atom else 1)
+        """Of one run: a product and its sum are two."""
+
+    def run(self) -> None:
+        self._run(self._out, self._turns)
+
+
+def peak(atom: str = "") -> float:
+    """Billions of operations a second, the best of several runs."""
+    chains, best = Chains(atom), float("inf")
     for _ in range(50):
         begin = time.perf_counter()
-        run(out, TURNS)
+        chains.run()
         best = min(best, time.perf_counter() - begin)
-    return 2 * lanes * CHAINS * TURNS * (ATOMS[atom].depth if atom else 1) / best / 1e9
+    return chains.operations / best / 1e9
 
 
 def _text(lanes: int, atom: str) -> str:

@@ -81,6 +81,11 @@ class Target:
         return self.vector_bytes // 4
 
     @property
+    def peak(self) -> float:
+        """Multiplications and additions of f32 in a second, on one core."""
+        return 2.0 * self.lanes * self.fma_per_cycle * self.costs.gigahertz * 1e9
+
+    @property
     def architecture(self) -> str:
         """`x86_64` or `aarch64`."""
         return self.triple.split("-", 1)[0]

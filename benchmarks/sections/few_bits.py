@@ -38,7 +38,7 @@ def _bandwidth(seconds: float) -> float:
     """Of a sum over more than caches hold."""
     node = helper.make_node("ReduceSum", ["x"], ["y"], keepdims=0)
     feeds = {"x": np.ones((_READ_BYTES // 4,), np.float32)}
-    executable = compile(model_of(node, feeds, {}, TensorProto.FLOAT), threads=1)
+    executable = compile(model_of([node], feeds, {}, TensorProto.FLOAT), threads=1)
     return _READ_BYTES / _median({"lamina": lambda: executable.run(feeds)}, seconds)["lamina"]
 
 
@@ -51,7 +51,7 @@ def _measure(rows: int, depth: int, columns: int, level: int, seconds: float) ->
     sizes: dict[str, Any] = {"K": depth, "N": columns, "bits": BITS, "block_size": BLOCK, "accuracy_level": level}
     node = helper.make_node("MatMulNBits", ["x", *weights], ["y"], domain="com.microsoft", **sizes)
     feeds = {"x": rng.standard_normal((rows, depth), dtype=np.float32)}
-    model: onnx.ModelProto = model_of(node, feeds, weights, TensorProto.FLOAT)
+    model: onnx.ModelProto = model_of([node], feeds, weights, TensorProto.FLOAT)
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     executable, session = compile(model, threads=1), open_session(model.SerializeToString(), 1)
     runners = {"lamina": lambda: executable.run(feeds), "onnxruntime": lambda: session.run(None, feeds)}

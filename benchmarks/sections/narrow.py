@@ -108,7 +108,7 @@ def cases() -> Iterator[Case]:
 def _product(rows: int, depth: int, columns: int, constant: bool) -> Case:
     a, b = _numbers(np.uint8, rows, depth), _numbers(np.int8, depth, columns)
     kept, feeds = ({"b": b}, {"a": a}) if constant else ({}, {"a": a, "b": b})
-    model = model_of(helper.make_node("MatMulInteger", ["a", "b"], ["y"]), feeds, kept, TensorProto.INT32)
+    model = model_of([helper.make_node("MatMulInteger", ["a", "b"], ["y"])], feeds, kept, TensorProto.INT32)
     name = f"{rows} x {depth} x {columns}, B {'constant' if constant else 'given'}"
     return Case(name, model, model, feeds, 2.0 * rows * depth * columns)
 
@@ -119,11 +119,12 @@ def _convolution(channels: int, results: int, side: int, window: int, groups: in
         {"w": _numbers(np.int8, results, channels // groups, window, window)},
     )
     attributes = {"pads": [window // 2] * 4, "group": groups}
-    model = model_of(helper.make_node("ConvInteger", ["x", "w"], ["y"], **attributes), feeds, kept, TensorProto.INT32)
+    nodes = [helper.make_node("ConvInteger", ["x", "w"], ["y"], **attributes)]
+    model = model_of(nodes, feeds, kept, TensorProto.INT32)
     scales = {"one": np.float32(1), "xz": np.uint8(0), "wz": np.int8(0), "scale": np.float32(1000), "yz": np.uint8(0)}
     names = ["x", "one", "xz", "w", "one", "wz", "scale", "yz"]
     node = helper.make_node("QLinearConv", names, ["y"], **attributes)
-    beside = model_of(node, feeds, kept | scales, TensorProto.UINT8)
+    beside = model_of([node], feeds, kept | scales, TensorProto.UINT8)
     size = f"{window} x {window}, {channels} -> {results}, {side} x {side}"
     operations = 2.0 * results * channels // groups * window**2 * side**2
     return Case(f"{algorithm}, {size}", model, beside, feeds, operations, algorithm)

@@ -161,6 +161,8 @@ _NUMPY_OF_ELEMENT: dict[Attribute, np.dtype] = {
 }
 NARROW_INTEGERS = (i8, ui8, i16)
 """Integers whose products are summed in i32, whichever two of them are multiplied."""
+BYTES = (i8, ui8)
+"""Integers that quantised tensors are held in and computed with as they are."""
 _ELEMENT_OF_NUMPY = {dtype: element for element, dtype in _NUMPY_OF_ELEMENT.items()}
 
 

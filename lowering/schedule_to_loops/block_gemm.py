@@ -37,15 +37,13 @@ from ...dialects.schedule import StageOp
 from ...dialects.shared_attributes import vector_type
 from ...machines.atoms import GENERAL_ATOM
 from .arithmetic import convert, reduce_lanes, select
-from .contraction import Contraction, Partial, Reach, RowTiles, Sum
+from .contraction import FEW_ELEMENTS, Contraction, Partial, Reach, RowTiles, Sum
 from .gemm_product import matrix_of, merge_batch_into_rows
 from .long_sums import sum_in_blocks
 from .loop_nest import Index, LoopNest
 from .outer_axes import Turn, outer_loops
 from .register_tile import ResultTile, store_result_tile
 
-# Fewer elements of a tile than this have too few products a turn to hide the loop's own instructions.
-FEW_ELEMENTS = 128
 # Words of a block that are written out in a turn of the loop over them, where each has but a few products.
 WORDS_IN_TURN = 4
 # Rows of a tile, at most, whose sums of a block are scaled rather than the numbers.

@@ -44,6 +44,9 @@ Reads = TypeVar("Reads")
 ReadsOut = TypeVar("ReadsOut", covariant=True)
 ReadsIn = TypeVar("ReadsIn", contravariant=True)
 
+# Fewer elements of a tile than this have too few products a turn to hide the loop's own instructions.
+FEW_ELEMENTS = 128
+
 
 class Factor(Protocol[ReadsOut]):
     """The left or the right of a contraction, as one tile sees it."""

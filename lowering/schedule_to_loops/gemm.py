@@ -38,7 +38,7 @@ from ...dialects.decisions import MATRIX_BLOCK, WORDS_AT_ONCE, Gemm, depth_of, w
 from ...dialects.kernel import GemmOp
 from ...dialects.schedule import StageOp
 from ...machines.atoms import ATOMS, TILE_BAND
-from .contraction import Contraction, Partial, Reach, Reader, RowTiles, Sum, in_words
+from .contraction import FEW_ELEMENTS, Contraction, Partial, Reach, Reader, RowTiles, Sum, in_words
 from .gemm_depth import DepthInLanes
 from .gemm_product import Matrix, Product, merge_batch_into_rows
 from .gemm_tiles import MatrixTiles
@@ -49,8 +49,6 @@ from .register_tile import ResultTile, store_result_tile
 from .tile_products import LastWords
 from .words import Source, WordCopy
 
-# A tile of fewer elements than this has too few products a turn to hide the loop's own instructions.
-FEW_ELEMENTS = 128
 
 
 def lower_gemm(stage: StageOp, nest: LoopNest) -> None:

@@ -30,15 +30,12 @@ from ...dialects.kernel import GemmOp
 from ...dialects.multi_reduction import MultiReductionOp
 from ...dialects.schedule import StageOp
 from .arithmetic import accumulator_element, convert
-from .contraction import Contraction, RowTiles, unroll_of
+from .contraction import FEW_ELEMENTS, Contraction, RowTiles, unroll_of
 from .gemm_product import Matrix, Product
 from .long_sums import product_turns, sum_in_blocks
 from .loop_nest import Index, LoopNest
 from .register_tile import ResultTile, for_each_tile, piece_strides, store_result_tile
 from .tile_access import Span, Tile, load_tile, store_tile
-
-# Fewer elements of a tile than this have too few products a turn to hide the loop's own instructions.
-FEW_ELEMENTS = 128
 
 
 class DepthInLanes(Product):

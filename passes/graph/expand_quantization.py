@@ -12,10 +12,9 @@ from xdsl.passes import ModulePass
 
 from ...dialects import graph
 from ...dialects.graph import GraphOperation
-from ...dialects.graph.types import f32, i8, i32, numpy_dtype, ui8
-from .rewriting import Rewriter, graph_blocks, type_of
+from ...dialects.graph.types import BYTES, f32, i32, numpy_dtype
+from .rewriting import Rewriter, erase_unused, graph_blocks, type_of
 
-_QUANTISED = (i8, ui8)
 # What a positive factor goes through.
 _LINEAR = (graph.AddOp, graph.SubOp, graph.ReluOp, graph.MaximumOp, graph.MinimumOp)
 _ROUNDED = (
@@ -82,12 +81,12 @@ class _Expansion:
             rounded = self.insert(quantize, graph.AddOp([rounded, self.cast(quantize, quantize.zero, f32)]))
         x = quantize.x.owner
         self.rewriter.replace_with(quantize, graph.CastOp([rounded], quantize.result_types, saturate=True))
-        _erase_unused(x)
+        erase_unused(x)
 
     def _scaled(self, quantize: graph.QuantizeOp) -> SSAValue:
         """What is quantised, divided by the scale."""
         scaling = _Scaling(self, quantize)
-        if quantize.result_types[0].element_type in _QUANTISED and self.rewriter.array(quantize.scale) is not None:
+        if quantize.result_types[0].element_type in BYTES and self.rewriter.array(quantize.scale) is not None:
             x = scaling.without_bounds(quantize.x)
             if scaling.is_scalable(x):
                 return scaling.scaled(x)
@@ -98,12 +97,12 @@ class _Expansion:
 
     def _is_rounded_anyway(self, quantize: graph.QuantizeOp) -> bool:
         """Whether what is quantised comes from long sums or functions, which no two engines round alike."""
-        is_narrow = quantize.result_types[0].element_type in _QUANTISED
+        is_narrow = quantize.result_types[0].element_type in BYTES
         return is_narrow and self.rewriter.array(quantize.scale) is not None and isinstance(quantize.x.owner, _ROUNDED)
 
     def dequantize(self, dequantize: graph.DequantizeOp) -> None:
         if not any(True for _ in dequantize.result.uses):
-            _erase_unused(dequantize)
+            erase_unused(dequantize)
             return
         real = self.real(dequantize, dequantize, dequantize.scale)
         self.rewriter.replace(dequantize, [real])
@@ -147,7 +146,7 @@ class _Scaling:
             return True
         if isinstance(owner, graph.DequantizeOp):
             # Sums that others read too are better written out once, as real numbers.
-            return not is_shared or type_of(owner.x).element_type in _QUANTISED
+            return not is_shared or type_of(owner.x).element_type in BYTES
         if is_shared or not isinstance(owner, GraphOperation):
             return False
         if isinstance(owner, graph.MulOp):
@@ -207,16 +206,3 @@ class _Scaling:
 
     def _insert(self, operation: GraphOperation) -> SSAValue:
         return self.expansion.insert(self.quantize, operation)
-
-
-def _erase_unused(operation: object) -> None:
-    """Removes an operation that nothing reads, and then what it alone read."""
-    if not isinstance(operation, GraphOperation) or isinstance(operation, graph.ConstantOp):
-        return
-    if any(any(True for _ in result.uses) for result in operation.results):
-        return
-    owners = [operand.owner for operand in operation.operands]
-    operation.detach()
-    operation.erase()
-    for owner in owners:
-        _erase_unused(owner)

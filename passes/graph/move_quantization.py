@@ -14,11 +14,9 @@ from xdsl.passes import ModulePass
 
 from ...dialects import graph
 from ...dialects.graph import GraphOperation
-from ...dialects.graph.types import i8, ui8
+from ...dialects.graph.types import BYTES
 from ...dialects.shape import Dim, product, same_dimension
-from .rewriting import Rewriter, defined_by, graph_blocks, type_of
-
-_QUANTISED = (i8, ui8)
+from .rewriting import Rewriter, defined_by, graph_blocks, is_single, type_of
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class _Moving:
         """view(dequantize(x)) -> dequantize(view(x))."""
         rule = _VIEWS.get(type(operation))
         before = defined_by(operation.operands[0], graph.DequantizeOp) if operation.operands else None
-        if rule is None or before is None or type_of(before.x).element_type not in _QUANTISED:
+        if rule is None or before is None or type_of(before.x).element_type not in BYTES:
             return
         parameters = rule(self, operation, before)
         if parameters is None:
@@ -99,7 +97,7 @@ class _Moving:
 
     def is_single(self, before: graph.DequantizeOp) -> bool:
         """Whether there is one scale and one zero point."""
-        return all(all(size == 1 for size in type_of(value).dims) for value in before.operands[1:])
+        return all(map(is_single, before.operands[1:]))
 
     def is_monotone(self, operation: graph.DequantizeOp | graph.QuantizeOp) -> bool:
         """Whether larger integers stand for larger numbers."""

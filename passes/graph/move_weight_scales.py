@@ -10,10 +10,8 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from ...dialects import graph
-from ...dialects.graph.types import i8, ui8
-from .rewriting import Rewriter, defined_by, graph_blocks, type_of
-
-_QUANTISED = (i8, ui8)
+from ...dialects.graph.types import BYTES
+from .rewriting import Rewriter, defined_by, erase_unused, graph_blocks, type_of
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class GraphMoveWeightScalesPass(ModulePass):
 
 def move_scale(matmul: graph.MatmulOp, rewriter: Rewriter) -> None:
     weights = defined_by(matmul.b, graph.DequantizeOp)
-    if weights is None or type_of(weights.x).element_type not in _QUANTISED or type_of(weights.x).rank != 2:
+    if weights is None or type_of(weights.x).element_type not in BYTES or type_of(weights.x).rank != 2:
         return
     numbers, scale = rewriter.array(weights.x), rewriter.array(weights.scale)
     zero = np.zeros((), np.int32) if weights.zero is None else rewriter.array(weights.zero)
@@ -62,6 +60,4 @@ def move_scale(matmul: graph.MatmulOp, rewriter: Rewriter) -> None:
     total = rewriter.insert(matmul, matmul.with_values([matmul.a, constant]))
     factor = rewriter.constant(matmul, np.ascontiguousarray(scale.reshape(-1)), rewriter.handle(weights.scale))
     rewriter.replace_with(matmul, graph.MulOp([total, factor]))
-    if not any(True for _ in weights.result.uses):
-        weights.detach()
-        weights.erase()
+    erase_unused(weights)

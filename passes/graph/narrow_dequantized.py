@@ -13,12 +13,11 @@ from xdsl.passes import ModulePass
 
 from ...dialects import graph
 from ...dialects.graph import GraphOperation
-from ...dialects.graph.types import i8, i32, ui8
+from ...dialects.graph.types import BYTES, i32
 from ...dialects.shape import Dim, product
-from .rewriting import Rewriter, defined_by, fields_of, graph_blocks, type_of
+from .rewriting import Rewriter, defined_by, fields_of, graph_blocks, is_single, type_of
 
 _Product = graph.MatmulOp | graph.ConvOp
-_QUANTISED = (i8, ui8)
 # Differences of 8-bit integers and their zero points.
 _LARGEST_FACTOR = 255
 _LARGEST_SUM = 2**31 - 1
@@ -91,9 +90,9 @@ class _Narrowing:
         x, w = self._factors(conv)
         if x is None or w is None:
             return
-        if not _sums_fit(product(type_of(w.x).dims[1:])) or not all(map(_is_single, x.operands[1:])):
+        if not _sums_fit(product(type_of(w.x).dims[1:])) or not all(map(is_single, x.operands[1:])):
             return
-        if not all(_is_single(value) or _is_of_first_axis(value, w) for value in w.operands[1:]):
+        if not all(is_single(value) or _is_of_first_axis(value, w) for value in w.operands[1:]):
             return
         channels = [type_of(w.x).dims[0], *[1] * len(conv.strides)]
         scales = [self._reshaped(conv, x.scale, ()), self._of_channels(conv, w.scale, channels)]
@@ -111,12 +110,12 @@ class _Narrowing:
     def reduce(self, reduce: graph.ReduceOp) -> None:
         """Sums and means of numbers with one scale: n zero points are taken from a sum of n integers."""
         x = defined_by(reduce.x, graph.DequantizeOp)
-        if x is None or reduce.kind not in ("sum", "mean") or type_of(x.x).element_type not in _QUANTISED:
+        if x is None or reduce.kind not in ("sum", "mean") or type_of(x.x).element_type not in BYTES:
             return
         count = product(type_of(x.x).dims[axis] for axis in reduce.axes)
         if not isinstance(count, int) or not 0 < count * _LARGEST_FACTOR <= _LARGEST_SUM:
             return
-        if not all(map(_is_single, x.operands[1:])):
+        if not all(map(is_single, x.operands[1:])):
             return
         fields = {**fields_of(reduce), "kind": "sum"}
         total = self.rewriter.insert(reduce, graph.ReduceOp([self._wide(reduce, x.x)], **fields))
@@ -134,7 +133,7 @@ class _Narrowing:
     def _factors(self, operation: _Product) -> list[graph.DequantizeOp | None]:
         """What gives both factors, where they are dequantised."""
         found = [defined_by(value, graph.DequantizeOp) for value in operation.operands[:2]]
-        return [one if one is not None and type_of(one.x).element_type in _QUANTISED else None for one in found]
+        return [one if one is not None and type_of(one.x).element_type in BYTES else None for one in found]
 
     def _shifted(self, place: GraphOperation, factor: graph.DequantizeOp) -> SSAValue:
         """The integers less their zero point, in i32."""
@@ -155,7 +154,7 @@ class _Narrowing:
         return self._reshaped(place, scale, [*batch, columns, rows]) if type_of(scale).rank else scale
 
     def _of_channels(self, place: GraphOperation, scale: SSAValue, channels: Sequence[Dim]) -> SSAValue:
-        return self._reshaped(place, scale, () if _is_single(scale) else channels)
+        return self._reshaped(place, scale, () if is_single(scale) else channels)
 
     def _reshaped(self, place: GraphOperation, x: SSAValue, dims: Sequence[Dim]) -> SSAValue:
         target = type_of(x).with_dims(dims)
@@ -203,10 +202,6 @@ class _Narrowing:
 def _sums_fit(depth: Dim) -> bool:
     """Whether a sum of so many products fits in 32 bits. One whose depth a run tells is taken to."""
     return not isinstance(depth, int) or depth * _LARGEST_FACTOR**2 <= _LARGEST_SUM
-
-
-def _is_single(x: SSAValue) -> bool:
-    return all(size == 1 for size in type_of(x).dims)
 
 
 def _is_even(x: SSAValue, axis: int) -> bool:

@@ -100,3 +100,21 @@ class Rewriter:
 def fields_of(operation: GraphOperation) -> dict[str, Any]:
     """The fields that are stored, to build a similar operation with."""
     return {name: getattr(operation, name) for name in operation.properties}
+
+
+def is_single(value: SSAValue) -> bool:
+    """Whether a tensor has one element."""
+    return all(size == 1 for size in type_of(value).dims)
+
+
+def erase_unused(operation: object) -> None:
+    """Removes an operation that nothing reads, and then what it alone read; constants stay."""
+    if not isinstance(operation, GraphOperation) or isinstance(operation, ConstantOp):
+        return
+    if any(any(True for _ in result.uses) for result in operation.results):
+        return
+    owners = [operand.owner for operand in operation.operands]
+    operation.detach()
+    operation.erase()
+    for owner in owners:
+        erase_unused(owner)

@@ -71,7 +71,7 @@ def _suits_winograd(kernel: ConvOp) -> bool:
 def estimate_seconds(kernel: ConvOp, algorithm: str, target: Target) -> float:
     """Time of one run on one core."""
     costs = target.costs
-    peak = 2.0 * target.lanes * target.fma_per_cycle * costs.gigahertz * 1e9
+    peak = target.peak
     atom = product_atom(kernel, target)
     depth = atom.depth if atom else 1
     match algorithm:

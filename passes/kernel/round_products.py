@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,7 @@ from .fold_scales import fold_scales
 from .fuse_epilogues import COMPUTING
 from .narrow_atoms import NarrowAtoms, with_narrow_factors
 from .views import VIEWS, tensor_type
-from .widening import through_views, viewed_again
+from .widening import readers_of, through_views, viewed_again
 
 if TYPE_CHECKING:
     from ...context import CompilerContext, ConstantStore
@@ -99,7 +98,6 @@ class _Choice:
 
     def saved_seconds(self, op: ContractionOp) -> float:
         """What is won by multiplying numbers of half the width; less than nothing if f32 has a faster way."""
-        costs = self.target.costs
         if isinstance(op, ConvOp):
             wide, _ = fastest_algorithm(op, self.context, self.context.winograd_error)
             twin = with_narrow_factors(op)
@@ -107,8 +105,7 @@ class _Choice:
             seconds = estimate_seconds(op, wide, self.target) - estimate_seconds(twin, narrow, self.target)
             twin.erase()
             return seconds
-        peak = 2.0 * self.target.lanes * self.target.fma_per_cycle * costs.gigahertz * 1e9
-        return math.prod(map(known_size, op.type.dims)) * _depth(op) / peak
+        return math.prod(map(known_size, op.type.dims)) * _depth(op) / self.target.peak
 
     def cast_seconds(self, op: ContractionOp, candidates: set[ContractionOp]) -> float:
         """Of the casts that nothing takes into its epilogue; no end of them where maybe a single row uses one."""
@@ -130,15 +127,6 @@ def _root(value: SSAValue) -> SSAValue:
     return through_views(value)[0]
 
 
-def _readers(value: SSAValue) -> Iterator[Operation]:
-    """What reads the value, or a view of it."""
-    for use in value.uses:
-        if isinstance(use.operation, VIEWS):
-            yield from _readers(use.operation.results[0])
-        else:
-            yield use.operation
-
-
 def _is_cast_where_made(value: SSAValue, products: set[ContractionOp]) -> bool:
     """Whether what computes the tensor can store it as bf16 alone."""
     owner = value.owner
@@ -157,7 +145,7 @@ def _is_read_narrow(value: SSAValue, products: set[ContractionOp]) -> bool:
         isinstance(reader, MapOp)
         or reader in products
         or (isinstance(reader, _MOVING) and not reader.has_epilogue and _is_read_narrow(reader.result, products))
-        for reader in _readers(value)
+        for reader in readers_of(value, VIEWS)
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -15,7 +14,7 @@ from ...dialects.kernel import BroadcastOp, ConcatOp, ConstantOp, KernelOp, MapO
 from ...dialects.layout import TensorType
 from .region_merging import merge_repeated_operands, set_operands
 from .views import set_type, tensor_type
-from .widening import View, as_widened, through_views, viewed_again, widened_by
+from .widening import VIEWS_AND_COPIES, View, as_widened, readers_of, through_views, viewed_again, widened_by
 
 _MOVING = (BroadcastOp, ConcatOp, SliceOp)
 
@@ -69,7 +68,7 @@ def _is_read_wide(maker: KernelOp) -> bool:
     One map that widens all of it, and alone reads it, needs nothing where it becomes part of the kernel.
     """
     value = maker.result
-    readers = list(_readers(value))
+    readers = list(readers_of(value, VIEWS_AND_COPIES))
     if not all(isinstance(reader, MapOp) for reader in readers):
         return False
     casts = [reader for reader in readers if widened_by(reader) is not None]
@@ -77,15 +76,6 @@ def _is_read_wide(maker: KernelOp) -> bool:
     if len(readers) == 1 and readers[0] in casts and widened_by(readers[0]) is value and is_fused:
         return False
     return any(not isinstance(use.operation, MapOp) for cast in casts for use in cast.results[0].uses)
-
-
-def _readers(value: SSAValue) -> Iterator[Operation]:
-    """What reads the value, or a view of it."""
-    for use in value.uses:
-        if isinstance(use.operation, View):
-            yield from _readers(use.operation.results[0])
-        else:
-            yield use.operation
 
 
 def _widen(op: KernelOp, block: Block) -> None:

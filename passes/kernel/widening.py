@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import f32
@@ -11,9 +11,10 @@ from xdsl.ir import Block, Operation, SSAValue
 from ...dialects.kernel import MapOp
 from ...dialects.layout import ConvertOp, ReshapeOp, TransposeOp, WindowOp
 from .region_merging import yielded_value
-from .views import row_major_copy, tensor_type
+from .views import VIEWS, row_major_copy, tensor_type
 
 View = ReshapeOp | TransposeOp | WindowOp | ConvertOp
+VIEWS_AND_COPIES = (*VIEWS, ConvertOp)
 
 
 def widened_by(op: Operation | Block) -> SSAValue | None:
@@ -28,6 +29,15 @@ def widened_by(op: Operation | Block) -> SSAValue | None:
     if not isinstance(cast, arith.ExtFOp) or cast.input is not block.args[0]:
         return None
     return op.ins[0] if tensor_type(op.ins[0]).dims == op.type.dims else None
+
+
+def readers_of(value: SSAValue, views: tuple[type[Operation], ...]) -> Iterator[Operation]:
+    """What reads the value, or a view of it."""
+    for use in value.uses:
+        if isinstance(use.operation, views):
+            yield from readers_of(use.operation.results[0], views)
+        else:
+            yield use.operation
 
 
 def as_widened(value: SSAValue, cast: MapOp, only_kernels: bool) -> SSAValue:
