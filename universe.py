@@ -26,6 +26,7 @@ DIALECTS = {
 
 # Dialects of xDSL with operations of MLIR's that they lack. xDSL's tools keep to their own.
 EXTENDED_DIALECTS = {
+    "memref": "dialects.prefetch:MemRefDialect",
     "scf": "dialects.parallel:ScfDialect",
     "vector": "dialects.contraction:VectorDialect",
 }

@@ -73,6 +73,7 @@ class Gemm(Multiplying):
         "products that are added up before the next tile of rows; 0 is all", FROM_ZERO, 0, says="k block"
     )
     pack: bool = decision("whether blocks of B are copied before they are used", FLAG, False)
+    prefetch: bool = decision("whether the next block of a packed B is fetched meanwhile", FLAG, False)
     atom: str = decision("the instruction that multiplies and adds", ATOM_NAMES, GENERAL_ATOM)
     depth_lanes: int = decision(
         "lanes along the depth, of which each sum has a vector, horizontally summed at its end; 0: lanes are columns",
@@ -98,6 +99,8 @@ class Gemm(Multiplying):
         packed = kernel.in_type(1).layout.pieces[-1].block
         if self.pack and packed and not widens(kernel):
             return f"{self.phrase('pack')}, but B is packed already"
+        if self.prefetch and (not packed or self.copies(kernel)):
+            return f"{self.phrase('prefetch')}, but B is not packed"
         if self.depth_block % self.atom_depth:
             return f"{self.phrase('depth_block')} is no multiple of the {self.atom_depth} that {self.atom} takes"
         conflict = super().conflict(kernel) or _atom_conflict(self.atom, kernel) or self._tile_conflict(kernel)
@@ -300,6 +303,7 @@ class Direct(Multiplying):
         1,
         says="oc chunks",
     )
+    prefetch: bool = decision("whether the next block of weights is fetched meanwhile", FLAG, False)
     atom: str = decision("the instruction that multiplies and adds", ATOM_NAMES, GENERAL_ATOM)
 
     @classmethod
@@ -313,6 +317,8 @@ class Direct(Multiplying):
             return f"{self.phrase('channel_blocks')} of {lanes} channels, and w is packed in blocks of {packed}"
         if self.strip and (self.order or self.threads):
             return f"{self.phrase('strip')} says the order, and what threads share"
+        if self.prefetch and (self.strip or self.has_tiles or self.ordered(kernel)[0] != "oc"):
+            return f"{self.phrase('prefetch')} needs blocks of output channels outermost, in vectors"
         if conflict := super().conflict(kernel) or _atom_conflict(self.atom, kernel):
             return conflict
         if not self.has_tiles:

@@ -28,6 +28,7 @@ from ..dialects import vector_extension as vectorx
 from ..dialects.calling_convention import SHARE_PARAMETERS
 from ..dialects.matrix_tiles import TileLoadOp, TileStoreOp, TileType
 from ..dialects.parallel import FirstTurnOp, ForallOp, InParallelOp, OwnPartOp
+from ..dialects.prefetch import PrefetchOp
 from ..machines.atoms import TILE_ROWS
 from .loop_operations import HELPERS, tile_places
 from .scalar import NoMeaningError, element_dtype, operation_function
@@ -406,6 +407,10 @@ def _element_load(t: _Translation, op: memref.LoadOp) -> None:
     t.write(f"{t.name(op.res)} = {f'int({load})' if is_index else load}", op)
 
 
+def _prefetch(t: _Translation, op: PrefetchOp) -> None:
+    """Changes nothing."""
+
+
 def _element_store(t: _Translation, op: memref.StoreOp) -> None:
     view = t.views[op.memref]
     place = t.address(view, op.indices)
@@ -524,6 +529,7 @@ _WRITERS: dict[type[Operation], _Writer] = {
     memref.ExtractAlignedPointerAsIndexOp: _pointer_as_index,
     memref.LoadOp: _element_load,
     memref.StoreOp: _element_store,
+    PrefetchOp: _prefetch,
     vector.LoadOp: _vector_load,
     vectorx.GatherOp: _gather,
     vector.StoreOp: _vector_store,

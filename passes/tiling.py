@@ -39,6 +39,23 @@ def even_tile(extent: Dim, largest: int) -> int:
     return -(-extent // -(-extent // largest)) if extent else 1
 
 
+def row_tile(extent: Dim, largest: int, vectors: int, target: Target) -> int:
+    """Rows of a tile whose row of B, ``vectors`` registers, comes from L2: those that take the fewest cycles in all.
+
+    As ``even_tile`` where that costs no more.
+    """
+    even = even_tile(extent, largest)
+    if not isinstance(extent, int):
+        return even
+
+    def cycles(rows: int) -> float:
+        loaded = vectors * target.vector_bytes / target.costs.bytes_a_cycle_from_l2
+        return -(-extent // rows) * max(_step_cycles(rows, vectors, target), loaded)
+
+    best = min(range(even, min(largest, max(extent, 1)) + 1), key=cycles)
+    return best if cycles(best) < 0.95 * cycles(even) else even
+
+
 def product_atom(kernel: GemmOp | ConvOp, target: Target) -> Atom | None:
     """The instruction for the kernel's products; None for the general one."""
     return target.atom_for(*product_types(kernel))

@@ -1,7 +1,7 @@
 """Matrix products and convolutions: how near the peak, beside onnxruntime, on one thread.
 
 The peak is measured in the same turns as each case, since the clock and what a neighbour leaves of a core vary.
-Products too short to be told from a call are run as a chain: rows x depth x columns, then back by rows x columns x depth.
+Products too short to be told from a call are run in a row: rows x depth x columns, then rows x columns x depth.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from xdsl.ir import Attribute, Operation, SSAValue
 
 from ...dialects import llvm_extension as llvmx
 from ...dialects import vector_extension as vectorx
+from ...dialects.prefetch import PrefetchOp
 from .builder import Builder, type_suffix, vector_type
 from .contractions import word_of
 from .cut_vectors import CutVector, cut_of, lanes_of
@@ -261,6 +262,15 @@ def lower_store(state: State, op: Operation) -> None:
     store_piece(state, state.scalar(op.value), pointer, view.element)
 
 
+def lower_prefetch(state: State, op: Operation) -> None:
+    """memref.prefetch: a hint, which changes no value."""
+    assert isinstance(op, PrefetchOp)
+    pointer = state.element_pointer(state.view(op.memref), state.indices(op.indices))
+    hints = (int(bool(op.is_write)), op.locality.value.data, int(bool(op.is_data)))
+    constants = [state.builder.constant(hint, IntegerType(32)) for hint in hints]
+    state.builder.intrinsic_effect("llvm.prefetch.p0", (pointer, *constants))
+
+
 def _row_pointers(
     state: State, op: Operation, view: View, indices: Sequence[SSAValue], shape: tuple[int, ...], word: int = 1
 ) -> list[list[SSAValue]]:
@@ -397,6 +407,7 @@ HANDLERS: dict[type[Operation], Handler] = {
     memref.AllocaOp: lower_alloca,
     memref.LoadOp: lower_load,
     memref.StoreOp: lower_store,
+    PrefetchOp: lower_prefetch,
     vector.LoadOp: lower_vector_load,
     vector.StoreOp: lower_vector_store,
     vector.MaskedLoadOp: lower_masked_load,

@@ -27,6 +27,7 @@ from typing import Generic, Protocol, TypeVar
 from xdsl.dialects.builtin import VectorType
 from xdsl.ir import Attribute, SSAValue
 
+from ...dialects.storage import element_bytes
 from ...machines.atoms import GENERAL_ATOM
 from .arithmetic import combine, convert
 from .long_sums import CONVOLUTION_BLOCK, product_turns, sum_in_blocks
@@ -34,6 +35,8 @@ from .loop_nest import Index, LoopNest
 from .register_tile import for_each_tile
 
 UNROLL = 4
+CACHE_LINE = 64
+"""Bytes that are fetched together, at least."""
 
 Reader = Callable[[Sequence[Index]], Callable[[Index], SSAValue]]
 """Goes to a place along all axes of the sum but the innermost; what it gives reads columns or rows along that one."""
@@ -109,6 +112,76 @@ class Reach:
     def shifted(self, nest: LoopNest, first: Index) -> Reach:
         """The same from ``first`` on along the outermost axis of the sum."""
         return replace(self, offset=nest.add(self.offset, nest.mul(first, self.along[0])))
+
+
+Part = tuple[Index, Index, Index]
+"""Rows before a tile, those that it has at most, and all of them."""
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """What the steps of a tile's sum bring into the cache: so many lines each, from the element ``first`` on.
+
+    The next step's are ``step`` elements further; a line holds ``line`` of them.
+    """
+
+    memory: SSAValue
+    first: Index
+    step: Index
+    lines: int
+    line: int
+
+    @classmethod
+    def share(cls, nest: LoopNest, memory: SSAValue, block: tuple[Index, Index], part: Part, steps: Index) -> Fetch:
+        """A tile's part of a block, which begins at an element and has so many, in so many steps of its sum."""
+        (begin, size), (done, count, whole) = block, part
+        line = CACHE_LINE // element_bytes(memory.type.element_type)  # pyright: ignore[reportAttributeAccessIssue]
+        first = nest.add(begin, nest.floordiv(nest.mul(done, size), whole))
+        step = nest.ceildiv(nest.mul(count, size), nest.mul(whole, steps))
+        return cls(memory, first, step, -(-step // line) if isinstance(step, int) else 1, line)
+
+    def at(self, nest: LoopNest, index: Index) -> None:
+        """That of a step."""
+        place = nest.add(self.first, nest.mul(index, self.step))
+        for line in range(self.lines):
+            nest.prefetch(self.memory, nest.add(place, line * self.line))
+
+    def shifted(self, nest: LoopNest, elements: Index) -> Fetch:
+        return replace(self, first=nest.add(self.first, elements))
+
+
+@dataclass(frozen=True)
+class Fetching:
+    """A left whose every step fetches a part of what comes after the right.
+
+    A step of the right has ``row`` elements, where the left is shifted.
+    """
+
+    reach: Reach
+    fetch: Fetch
+    row: int = 0
+
+    def reader(self, nest: LoopNest, bounds: Sequence[Index]) -> Reader:
+        read = self.reach.reader(nest, bounds)
+
+        def reads(outer: Sequence[Index]) -> Callable[[Index], SSAValue]:
+            column = read(outer)
+            before: Index = 0
+            for place, size in zip(outer, bounds[1:], strict=True):
+                before = nest.mul(nest.add(before, place), size)
+
+            def at(index: Index) -> SSAValue:
+                self.fetch.at(nest, nest.add(before, index))
+                return column(index)
+
+            return at
+
+        return reads
+
+    def shifted(self, nest: LoopNest, first: Index) -> Fetching:
+        """The same from ``first`` on along the axis of the sum."""
+        fetch = self.fetch.shifted(nest, nest.mul(first, self.row))
+        return replace(self, reach=self.reach.shifted(nest, first), fetch=fetch)
 
 
 @dataclass(frozen=True)
@@ -309,7 +382,7 @@ class Contraction(Generic[Reads]):
 
         def tile(row: Index, rows: int) -> None:
             left = self.left(row, rows)
-            assert isinstance(left, Reach)
+            assert isinstance(left, Reach | Fetching)
             read_left = left.shifted(nest, first).reader(nest, summed.bounds)
             products = summed.add(nest, partial.zero(nest, rows), read_left, right)
             finish(row, rows, combine(nest, "sum", partial.load(nest, row, rows), products))

@@ -21,6 +21,7 @@ channels do not fill, no more is read.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -28,7 +29,7 @@ from ...dialects.decisions import Direct
 from ...dialects.kernel import ConvOp
 from ...dialects.operand_layouts import panel_depth
 from ...dialects.schedule import StageOp
-from .contraction import Reach, Sum, in_words
+from .contraction import Fetch, Fetching, Part, Reach, Sum, in_words
 from .conv_images import CHANNEL_BLOCK, COLUMN, LANE, ROW, bias_tile, is_pointwise
 from .conv_tiles import lower_conv_tiles
 from .halo import fill_halo, require_halo
@@ -100,8 +101,10 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
                 spans=[(across, columns), (CHANNEL_BLOCK, blocks), (LANE, lanes)],
             )
             sums = bias_tile(nest, kernel, y, tile)
-            for run in sources.channel_runs:
+            for number, run in enumerate(sources.channel_runs):
                 left, right = sources.x_reach(run, co, n, place, columns), sources.w_reach(run, co)
+                if decisions.prefetch and number == 0 and isinstance(left, Reach):
+                    left = Fetching(left, sources.fetch(run, co, walk.part(nest, (n, row, column), columns)))
                 summed = Sum([run.blocks, *sources.window, run.count], atom=decisions.atom)
                 sums = summed.of(nest, sums, left, right)
             store_result_tile(nest, kernel, sums, y, tile)
@@ -128,6 +131,12 @@ class _Walk:
     rows: Index
     columns: Index
     in_strip: int = 0
+
+    def part(self, nest: LoopNest, place: tuple[Index, Index, Index], columns: int) -> Part:
+        """Of all pixels of all images, which go through a block of output channels: those of a tile."""
+        n, row, column = place
+        done = nest.add(nest.mul(nest.add(nest.mul(n, self.rows), row), self.columns), column)
+        return done, columns, nest.mul(nest.mul(self.batch, self.rows), self.columns)
 
     def share(self, nest: LoopNest, body: Callable[[Index, Index, Index], None]) -> None:
         """Calls ``body(channels, image, row)`` in turns that threads share."""
@@ -239,6 +248,12 @@ class _Sources:
             return PartialWords(self.x.memory, offset, [block_stride, *window], pixel, columns, column)
         along = [block_stride, *window, nest.mul(run.depth, strides[1, False])]
         return Reach(self.x.memory, offset, along, *in_words([columns, 1], [pixel, 1], run.depth))
+
+    def fetch(self, run: ChannelRun, co: Index, part: Part) -> Fetch:
+        """A tile's part of the weights of the next block of output channels."""
+        nest, block = self.nest, self.w_strides[0, True]
+        steps = run.blocks * math.prod(self.window) * run.count
+        return Fetch.share(nest, self.w.memory, (nest.mul(nest.add(co, 1), block), block), part, steps)
 
     def w_reach(self, run: ChannelRun, co: Index) -> Reach:
         """Blocks of output channels of w, along channel blocks, the window and channels."""

@@ -38,7 +38,7 @@ from ...dialects.decisions import MATRIX_BLOCK, WORDS_AT_ONCE, Gemm, depth_of, w
 from ...dialects.kernel import GemmOp
 from ...dialects.schedule import StageOp
 from ...machines.atoms import ATOMS, TILE_BAND
-from .contraction import FEW_ELEMENTS, Contraction, Partial, Reach, Reader, RowTiles, Sum, in_words
+from .contraction import FEW_ELEMENTS, Contraction, Fetch, Fetching, Partial, Reach, Reader, RowTiles, Sum, in_words
 from .gemm_depth import DepthInLanes
 from .gemm_product import Matrix, Product, merge_batch_into_rows
 from .gemm_tiles import MatrixTiles
@@ -105,10 +105,13 @@ class _ColumnsInLanes(Product):
         def tile_of(row: Index, rows: int) -> ResultTile:
             return ResultTile(starts=self.starts(batch, row, column), spans=self._spans(rows), lanes=lanes)
 
-        def left(row: Index, count: int) -> Reach:
-            if left_copy is None:
-                return self._left(batch, row, count)
-            return self._copied_left(left_copy, nest.sub(row, rows.begin), count)
+        def left(row: Index, count: int) -> Reach | Fetching:
+            copied = left_copy is not None and self._copied_left(left_copy, nest.sub(row, rows.begin), count)
+            reach = copied or self._left(batch, row, count)
+            # The few rows that are left, or all of a run with few, read B once: as it comes.
+            if not self.decisions.prefetch or count < self.tile_rows:
+                return reach
+            return Fetching(reach, self._fetch(panel, rows, row, count, 1), self.tile_columns * self.step)
 
         def contraction_of(panel_rows: Callable[[Index, Index], Reach]) -> Contraction[Reader]:
             return Contraction(
@@ -139,7 +142,12 @@ class _ColumnsInLanes(Product):
             return self.a_tensor.memory, self._left_offset(batch, row), self.a.row_stride
 
         atom = ATOMS[self.decisions.atom]
-        MatrixTiles(nest, contraction, rows, atom, matrix, scratch, self.tile_columns, self.last_words).write()
+
+        def fetch(row: Index, height: int) -> Fetch:
+            return self._fetch(panel, rows, row, height, atom.steps)
+
+        fetched = fetch if self.decisions.prefetch else None
+        MatrixTiles(nest, contraction, rows, atom, matrix, scratch, self.tile_columns, self.last_words, fetched).write()
 
     def _last_words(self) -> LastWords | None:
         decisions, element = self.decisions, self.b_tensor.element_type
@@ -187,6 +195,18 @@ class _ColumnsInLanes(Product):
         along = self.nest.mul(copy.width, step)
         shape, strides = in_words([rows, 1], [step, step], step)
         return Reach(copy.memory(self.nest), self.nest.mul(row, step), [along], shape, strides)
+
+    def _fetch(self, panel: Index, rows: RowTiles, row: Index, height: int, words: int) -> Fetch:
+        """What a tile brings of the block of B after this one, if need be the next panel's first: its share of rows.
+
+        A step of the tile's sum takes so many words.
+        """
+        nest, width = self.nest, self.tile_columns * self.step
+        turns = self.decisions.depth_block // self.step if self.decisions.has_blocks(self.kernel) else self.words
+        block = nest.mul(turns, width)
+        begin = nest.add(self._panel_offset(panel, 0), block)
+        part, steps = (nest.sub(row, rows.begin), height, rows.count), nest.ceildiv(turns, words)
+        return Fetch.share(nest, self.b_tensor.memory, (begin, block), part, steps)
 
     # --- the right --------------------------------------------------------------------------------------
 

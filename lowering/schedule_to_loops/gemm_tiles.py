@@ -23,7 +23,7 @@ from xdsl.ir import SSAValue
 
 from ...machines.atoms import TILE_ROWS, Atom
 from .arithmetic import combine
-from .contraction import Contraction, Reach, RowTiles, Sum
+from .contraction import Contraction, Fetch, Fetching, Reach, RowTiles, Sum
 from .loop_nest import Index, LoopNest
 from .tile_products import LastWords, TileFactors, TileProduct, bands
 
@@ -47,6 +47,8 @@ class MatrixTiles:
     scratch: SSAValue
     columns: int
     last: LastWords | None = None
+    fetch: Callable[[Index, int], Fetch] | None = None
+    """What so many rows from the given one on bring into the cache meanwhile."""
 
     words: Index = field(init=False)
     blocks: Index = field(init=False)
@@ -86,7 +88,8 @@ class MatrixTiles:
         depth = nest.mul(words, self.atom.depth)
         a = nest.view(memory, offset, [height, depth], [row_stride, 1])
         sums = nest.view(self.scratch, 0, [height, self.columns], [self.columns, 1])
-        product = TileProduct(nest, self.atom, self.columns)
+        fetch = self.fetch(first, height) if self.fetch else None
+        product = TileProduct(nest, self.atom, self.columns, fetch)
         product.store(product.factors(a, b, self.words, last), height, sums)
 
     def _finish(self, first: Index, part: Index, right: Reach) -> None:
@@ -100,7 +103,7 @@ class MatrixTiles:
         rest = nest.sub(self.words, done)
         if rest != 0 and self.last is None:
             left = self.contraction.left(row, ROWS_AT_ONCE)
-            assert isinstance(left, Reach)
+            assert isinstance(left, Reach | Fetching)
             summed = Sum([rest], atom=self.atom.rest)
             sums = summed.of(nest, sums, left.shifted(nest, done), right.shifted(nest, done))
         self.contraction.finish(row, ROWS_AT_ONCE, sums)

@@ -42,6 +42,7 @@ from ...dialects.contraction import ContractOp
 from ...dialects.index_arithmetic import INDEX, Index, IndexArithmetic
 from ...dialects.layout import TensorType
 from ...dialects.parallel import THREAD_SPACE, FirstTurnOp, ForallOp, InParallelOp, OwnPartOp
+from ...dialects.prefetch import PrefetchOp
 from ...dialects.shape import Dim, broadcast_function, scaled_function
 from ...dialects.shared_attributes import integer, integers, strided_view, vector_type
 from ...dialects.storage import element_bytes
@@ -342,6 +343,10 @@ class LoopNest(IndexArithmetic):
         return self.insert(
             memref.ReinterpretCastOp.create(operands=operands, result_types=[type_], properties=properties)
         )
+
+    def prefetch(self, memory: SSAValue, place: Index) -> None:
+        """Brings the cache line of an element of flat memory nearer; there may be no such element."""
+        self.insert(PrefetchOp(memory, [self.value(place)]))
 
     def typed(self, tensor: Tensor, element: Attribute) -> Tensor:
         """A tensor of bytes as one of other elements of a byte."""

@@ -16,6 +16,7 @@ from xdsl.ir import Attribute, SSAValue
 
 from ...dialects.matrix_tiles import TileLoadOp, TileMulOp, TileStoreOp, TileZeroOp
 from ...machines.atoms import TILE_BAND, TILE_ROWS, Atom
+from .contraction import Fetch
 from .loop_nest import Index, LoopNest
 
 
@@ -39,6 +40,8 @@ class TileProduct:
     nest: LoopNest
     atom: Atom
     columns: int
+    fetch: Fetch | None = None
+    """What each block of words brings into the cache."""
 
     @property
     def widths(self) -> range:
@@ -68,6 +71,8 @@ class TileProduct:
         with nest.loop(0, factor.blocks, carried=totals) as block:
             column = nest.add(factor.column, nest.mul(block.index, step))
             word = nest.mul(block.index, self.atom.steps)
+            if self.fetch is not None:
+                self.fetch.at(nest, block.index)
             lefts = [self._load(factor.left, i, column) for i in heights]
             rights = [self._load(factor.right, word, j * self.atom.depth) for j in self.widths]
             pairs = [(left, right) for left in lefts for right in rights]

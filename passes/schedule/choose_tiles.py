@@ -60,6 +60,7 @@ from ..tiling import (
     im2col_tile,
     lane_atom,
     product_atom,
+    row_tile,
     rows_atom,
     rows_in_registers,
     tile_strip,
@@ -82,6 +83,8 @@ TILES_OF_PANEL = 4
 UNKNOWN_ROW_CHUNKS = 4
 # Rows of a product that make up for a copy of the other matrix, and bytes between rows of that from which it pays.
 ROWS_WORTH_A_COPY = 24
+# Tiles of rows that share a block of B, for each to fetch a part of the next one that is small.
+TILES_TO_FETCH = 4
 FAR_APART_BYTES = 1024
 # Rows of a product by numbers of few bits that go through all panels together.
 ROWS_OF_CHUNK = 64
@@ -212,7 +215,16 @@ def _conv_direct(kernel: Operation, target: Target) -> Decisions:
     if length == width and tiles_along_height(height, width, largest):
         return Direct(channel_blocks=blocks, columns=even_tile(height, largest), along="height", atom=atom)
     columns = even_tile(length, largest)
-    return Direct(channel_blocks=blocks, columns=columns, strip=_strip(kernel, length, columns, target), atom=atom)
+    strip = _strip(kernel, length, columns, target)
+    fetches = not strip and _fetches_weights(kernel, columns, target)
+    return Direct(channel_blocks=blocks, columns=columns, strip=strip, prefetch=fetches, atom=atom)
+
+
+def _fetches_weights(kernel: ConvOp, tile: int, target: Target) -> bool:
+    """As ``_fetches_ahead``, of a direct convolution's blocks of output channels."""
+    w, pixels = kernel.in_type(1), dims.product(kernel.type.dims[2:])
+    is_far = int(dims.product(w.dims)) * element_bytes(w.element_type) > target.l2_bytes // 4
+    return is_far and (not isinstance(pixels, int) or pixels >= TILES_TO_FETCH * tile)
 
 
 def _tiles_packed_for(kernel: ConvOp, target: Target) -> Atom | None:
@@ -294,14 +306,16 @@ def _gemm(kernel: Operation, target: Target) -> Decisions:
     if isinstance(depth, int) and depth * element_bytes(kernel.in_type(0).element_type) % 4096 == 0:
         largest = min(largest, 6)
     rows = gemm_rows(kernel)
-    tile = even_tile(rows, largest)
+    tile = row_tile(rows, largest, vectors, target)
     is_used_again = (not isinstance(rows, int) or rows > tile) and not (atom and atom.is_tile)
     element = kernel.sums_type if widens(kernel) else b.element_type
+    fetches, row_bytes = _fetches_ahead(kernel, tile, target), columns * element_bytes(element)
     decided = Gemm(
         rows=tile,
         columns=columns,
-        depth_block=_depth_block(depth, columns * element_bytes(element), target) if is_used_again else 0,
+        depth_block=_depth_block(depth, row_bytes, fetches, target) if is_used_again else 0,
         pack=_is_worth_a_copy(kernel, tile),
+        prefetch=fetches,
         atom=atom.name if atom else GENERAL_ATOM,
     )
     if not decided.copies(kernel):
@@ -311,6 +325,15 @@ def _gemm(kernel: Operation, target: Target) -> Decisions:
         return decided
     most, along = few_rows
     return replace(decided, depth_lanes=along.lanes, depth_rows=most, depth_columns=along.columns)
+
+
+def _fetches_ahead(kernel: GemmOp, tile: int, target: Target) -> bool:
+    """Whether a run finds B in no near cache, and has tiles of rows enough to fetch the next block of it meanwhile."""
+    b, rows = kernel.in_type(1), gemm_rows(kernel)
+    if not panel_width(kernel) or _is_worth_a_copy(kernel, tile) or not dims.is_static(b.dims):
+        return False
+    is_far = int(dims.product(b.dims)) * element_bytes(b.element_type) > target.l2_bytes // 4
+    return is_far and (not isinstance(rows, int) or rows >= TILES_TO_FETCH * tile)
 
 
 def _is_worth_a_copy(kernel: GemmOp, tile: int) -> bool:
@@ -361,10 +384,15 @@ def _row_chunks(kernel: GemmOp, decided: Gemm, pieces: int) -> int:
     return next(even, max(1, min(most, wanted)))
 
 
-def _depth_block(depth: Dim, row_bytes: int, target: Target) -> int:
-    """Rows of a panel that take a quarter of L2, as whole blocks of a sum; 0 where half of L2 holds all of them."""
-    if isinstance(depth, int) and depth * row_bytes <= target.l2_bytes // 2:
+def _depth_block(depth: Dim, row_bytes: int, fetches: bool, target: Target) -> int:
+    """Rows of a panel that take a quarter of L2, as whole blocks of a sum; 0 where half of L2 holds all of them.
+
+    Where the next block is fetched meanwhile, both are small beside L2, so that nothing pushes out what is to come.
+    """
+    if isinstance(depth, int) and depth * row_bytes <= target.l2_bytes // (8 if fetches else 2):
         return 0
+    if fetches:
+        return MATRIX_BLOCK // 2
     return max(1, target.l2_bytes // 4 // row_bytes // MATRIX_BLOCK) * MATRIX_BLOCK
 
 

@@ -19,6 +19,7 @@ B = RNG.standard_normal((29, 41)).astype(np.float32)
 WEIGHTS = RNG.standard_normal((48, 16, 3, 3)).astype(np.float32) / 12
 
 PRODUCT_EDITS = ["k block 8", "k block 29", "k block 1", "m chunks 3, k block 16"]
+FETCHES = ["prefetch true", "m chunks 3, k block 8, prefetch true"]
 COPIES = [*PRODUCT_EDITS, "pack true", "k block 10, pack true"]
 DEPTH_EDITS = [
     f"m tile {rows} chunks {chunks}, n tile {columns}, k lanes {lanes}"
@@ -66,7 +67,7 @@ def test_blocks_of_depth_and_copies_of_b(form: str, tmp_path: Path) -> None:
     for rows in (0, 1, 5, 23):
         a = np.random.default_rng(rows).standard_normal((rows, 29)).astype(np.float32)
         feeds = {"a": a} if form == "packed" else {"a": a, "b": given}
-        for edit in PRODUCT_EDITS if form == "packed" else COPIES:
+        for edit in [*PRODUCT_EDITS, *FETCHES] if form == "packed" else COPIES:
             found = output(with_decisions(text, "kernel.gemm", edit), tmp_path, feeds)
             np.testing.assert_allclose(found, a.astype(np.float64) @ B, rtol=1e-4, atol=1e-5, err_msg=edit)
 
@@ -80,7 +81,7 @@ def test_strips_of_a_direct_convolution(
     text = schedule_of(model_of("Conv", {"x": list(shape)}, {"w": weights}, pads=pads), tmp_path)
     x = RNG.standard_normal([given if isinstance(given, int) else 3 for given in shape]).astype(np.float32)
     expected = output(text, tmp_path, {"x": x})
-    for edit in STRIPS:
+    for edit in [*STRIPS, "prefetch true"]:
         found = output(with_decisions(text, "kernel.conv direct", edit), tmp_path, {"x": x})
         np.testing.assert_array_equal(found, expected, err_msg=edit)
 

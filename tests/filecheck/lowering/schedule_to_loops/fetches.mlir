@@ -1,0 +1,24 @@
+// RUN: lamina-opt %s -p lower-schedule-to-loops | filecheck %s
+
+// Each full tile of 5 rows fetches a fifth of the next panel, 12 elements further with each step of its sum.
+// CHECK-LABEL: func.func @gemm_
+// CHECK: scf.for %[[K:.*]] = {{.*}} -> (vector<5x64xf32>)
+// CHECK:   memref.prefetch %{{.*}}[%{{.*}}], read, locality<2>, data
+// CHECK-NOT: memref.prefetch
+// CHECK:   vector.contract
+func.func @product(%x: !layout.tensor<27 x 64 x f32>, %w: !layout.tensor<64 x 128 x f32, Ba64b>) {
+  %o = schedule.buffer output 0 : !layout.tensor<27 x 128 x f32>
+  schedule.stage @g %o = kernel.gemm(%x, %w) plan {m tile 5, n tile 64, prefetch true}
+  func.return
+}
+
+// Tiles of pixels fetch the weights of the next block of output channels.
+// CHECK-LABEL: func.func @conv_
+// CHECK: scf.for {{.*}} -> (vector<7x2x16xf32>)
+// CHECK:   memref.prefetch %{{.*}}[%{{.*}}], read, locality<2>, data
+// CHECK:   vector.contract
+func.func @convolution(%x: !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>, %w: !layout.tensor<64 x 32 x 1 x 1 x f32, ABcd16b32a>) {
+  %o = schedule.buffer output 0 : !layout.tensor<1 x 64 x 7 x 7 x f32, NCHW16c>
+  schedule.stage @c %o = kernel.conv direct(%x, %w) plan {oc blocks 2, ow tile 7, prefetch true}
+  func.return
+}
