@@ -98,7 +98,7 @@ def measure(seconds: float, progress: Callable[[dict[str, Any]], None]) -> list[
 def _measure(case: Case, seconds: float) -> dict[str, Any]:
     feeds = case.feeds(np.random.default_rng(0))
     node = helper.make_node(case.operator, [*feeds, *case.constants], list(case.results), **case.fields)
-    model = model_of(node, feeds, case.constants, case.element).SerializeToString()
+    model = model_of([node], feeds, case.constants, case.element).SerializeToString()
     executable, session = compile(model, threads=1), open_session(model, 1)
     if not np.array_equal(executable.run(feeds)["y"], np.asarray(session.run(None, feeds)[0])):
         raise ValueError(f"{case.name}: the engines differ in what they select")

@@ -50,7 +50,6 @@ from .tile_products import LastWords
 from .words import Source, WordCopy
 
 
-
 def lower_gemm(stage: StageOp, nest: LoopNest) -> None:
     kernel = stage.kernel
     assert isinstance(kernel, GemmOp)
