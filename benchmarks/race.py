@@ -20,6 +20,7 @@ from ..machines import host_target
 from .networks import NETWORKS, networks
 from .sections import (
     batches,
+    classical,
     compile_time,
     decoders,
     few_bits,
@@ -39,7 +40,7 @@ from .zoo import ZOO
 
 SECTIONS = (
     "overhead", "compile", "start", "widths", "products", "narrow", "few-bits", "decoders", "recurrent", "selections",
-    "speed", "quantised", "precision", "threads", "batches",
+    "classical", "speed", "quantised", "precision", "threads", "batches",
 )  # fmt: skip
 _COMPILED = ("resnet50", "mobilenet_v2")
 
@@ -105,6 +106,12 @@ def race(
                 seconds / 4, lambda row: status.update(f"selecting: {row['name']} done")
             )
         console.print(selections.table(report["selections"]))
+    if "classical" in wanted:
+        with console.status("asking trees") as status:
+            report["classical"] = classical.measure(
+                seconds / 8, lambda row: status.update(f"asking trees: {row['name']} done")
+            )
+        console.print(classical.table(report["classical"]))
     if "speed" in wanted:
         with console.status("racing") as status:
             report["speed"] = speed.measure(

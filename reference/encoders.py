@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .containers import boxed
@@ -75,7 +77,8 @@ def _zip_map(inputs: Arrays, attributes: Attributes) -> Arrays:
 
 
 def _unzip_map(inputs: Arrays, attributes: Attributes) -> Arrays:
-    known, dtype = inputs[0][()], np.dtype(attributes["dtype"])
+    known: Any = inputs[0][()]
+    dtype = np.dtype(attributes["dtype"])
     keys = inputs[1].tolist() if len(inputs) > 1 else sorted(known)
     missing = "" if dtype.kind == "O" else 0
     result = np.empty((1, len(keys)), dtype)
