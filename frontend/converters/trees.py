@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,25 @@ def _listed_leaves(node: Node, numbering: _Numbering, kind: str, ids: str, dtype
 
 def _evaluated(node: Node, x: Value, forest: Forest, leaves: Leaves, targets: int, aggregate: str) -> Value:
     """What the trees give for each target [N, targets]."""
+    columns = _evaluated_columns(node, x, forest, leaves, targets, aggregate)
+    return columns[0] if len(columns) == 1 else stacked(node.b, *columns)
+
+
+def _evaluated_columns(
+    node: Node, x: Value, forest: Forest, leaves: Leaves, targets: int, aggregate: str
+) -> list[Value]:
+    """As _evaluated, in columns of [N, 1] where no leaf speaks of some of the targets: zeros stand for these."""
+    used = np.unique(leaves.targets)
+    if len(used) in (0, targets):
+        return [_of_all(node, x, forest, leaves, targets, aggregate)]
+    b, own = node.b, replace(leaves, targets=np.searchsorted(used, leaves.targets))
+    scores = _of_all(node, x, forest, own, len(used), aggregate)
+    nothing = b.broadcast_to(b.constant(np.zeros((1, 1), scores.type.dtype)), [scores.dims[0], 1])
+    places = {int(target): place for place, target in enumerate(used)}
+    return [column(b, scores, places[target]) if target in places else nothing for target in range(targets)]
+
+
+def _of_all(node: Node, x: Value, forest: Forest, leaves: Leaves, targets: int, aggregate: str) -> Value:
     b, trees = node.b, len(forest.roots)
     used = forest.features[~forest.is_leaf]
     if len(used):
@@ -284,13 +304,14 @@ def convert_tree_classifier(node: Node) -> list[Value]:
     except ForestError as error:
         node.invalid(str(error))
     leaves = _listed_leaves(node, numbering, "class", "class_ids", dtype, len(labels))
-    scores = _evaluated(node, x, forest, leaves, len(labels), "SUM")
+    columns = _evaluated_columns(node, x, forest, leaves, len(labels), "SUM")
     base = _numbers(node, "base_values", dtype)
     if len(labels) > 2:
+        scores = columns[0] if len(columns) == 1 else stacked(node.b, *columns)
         label, scores = _of_several(node, scores, leaves, base, labels)
         scores = transformed(node.b, scores, transform)
     else:
-        label, scores = _of_two(node, scores, leaves, base, labels, transform)
+        label, scores = _of_two(node, columns, leaves, base, labels, transform)
     return [label, node.b.cast(scores, f32)]
 
 
@@ -308,7 +329,7 @@ def _of_several(node: Node, scores: Value, leaves: Leaves, base: np.ndarray, lab
 
 
 def _of_two(
-    node: Node, scores: Value, leaves: Leaves, base: np.ndarray, labels: np.ndarray, transform: str
+    node: Node, columns: list[Value], leaves: Leaves, base: np.ndarray, labels: np.ndarray, transform: str
 ) -> tuple[Value, Value]:
     """Labels and scores of one or two classes, as onnxruntime has them where ONNX is vague.
 
@@ -316,12 +337,13 @@ def _of_two(
     never negative, else of 0.
     """
     b = node.b
-    first = column(b, scores, 0)
-    second = column(b, scores, 1) if len(labels) == 2 else None
+    if len(columns) < len(labels):
+        columns = [column(b, columns[0], number) for number in range(len(labels))]
+    first, second = columns[0], columns[1] if len(labels) == 2 else None
     if second is not None and not np.isin(1, leaves.targets):
         second = None
     is_single_class = len(labels) == 2 and len(np.unique(leaves.targets)) == 1
-    dtype = scores.type.dtype
+    dtype = first.type.dtype
 
     def plus(value: Value, number: float) -> Value:
         return b.op(graph.AddOp, value, b.constant(np.array(number, dtype)))

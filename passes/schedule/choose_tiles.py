@@ -188,13 +188,13 @@ def _selection(kernel: Operation, target: Target) -> Decisions:
 
 
 def _tree_ensemble(kernel: Operation, target: Target) -> Decisions:
-    """Looks are spread evenly over the depth; a block's rows take a quarter of the innermost cache."""
+    """Looks are spread evenly over the depth; the rows of a block take half of the innermost cache."""
     assert isinstance(kernel, TreeEnsembleOp)
     lanes, x = _lanes(kernel, target), kernel.in_type(0)
     levels = even_levels(kernel.get("depth"))
     row = element_bytes(x.element_type) * _at_least(x.dims[1])
     chosen = TreeEnsemble(lanes=lanes, levels=levels)
-    return replace(chosen, tiles=max(1, target.l1_bytes // 4 // (row * chosen.rows)))
+    return replace(chosen, tiles=max(1, target.l1_bytes // 2 // (row * chosen.rows)))
 
 
 # --- convolutions and matrix products -------------------------------------------------------------------
