@@ -1,7 +1,7 @@
 """Fourier transforms, as products with matrices of sines and cosines.
 
-The sums are those of the definition, O(n^2) instead of a fast transform's O(n log n): for the lengths that speech
-models use (n up to some 1000) a matrix product at full speed is as fast, and it fuses with what is around it.
+Long ones of known length go by factors (fourier_factors.py). Of others, and of frames of a signal, the sums are those
+of the definition, O(n^2) instead of O(n log n): a matrix product at full speed, which fuses with what is around it.
 """
 
 from __future__ import annotations
@@ -12,30 +12,17 @@ import numpy as np
 
 from ...dialects import graph
 from ...dialects.graph.types import f64
-from ...dialects.shape import add, floordiv, multiply, subtract
+from ...dialects.shape import add, floordiv, multiply, product, subtract
 from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
 from ..values import Value
+from .fourier_factors import fourier_matrix, is_worth_factors, transformed
 
 if TYPE_CHECKING:
     from ...dialects.shape import Dim
 
-# A matrix of sines and cosines larger than this is refused.
-MAX_MATRIX_BYTES = 256 << 20
-
-
-def fourier_matrix(length: int, components: int, bins: int, *, inverse: bool = False) -> np.ndarray:
-    """The transform as a matrix [length, components, bins, 2] in float64; ``components`` is 2 for a complex input.
-
-    X[k] = sum over n of x[n] exp(-2 pi i k n / length); the inverse has the other sign and divides by the length.
-    """
-    angles = 2 * np.pi / length * (np.outer(np.arange(length), np.arange(bins)) % length)
-    sign = 1 if inverse else -1
-    cosines, sines = np.cos(angles), sign * np.sin(angles)
-    of_real = np.stack([cosines, sines], axis=-1)
-    of_imaginary = np.stack([-sines, cosines], axis=-1)
-    matrix = np.stack([of_real, of_imaginary][:components], axis=1)
-    return matrix / length if inverse else matrix
+# Frames from which cutting them out of the signal pays.
+_LONG_FRAME = 1024
 
 
 def half_spectrum_matrix(length: int, components: int) -> np.ndarray:
@@ -60,7 +47,10 @@ def convert_dft(node: Node) -> Value:
     if axis == x.rank - 1:
         node.invalid(f"axis {axis} holds the real and imaginary parts, which cannot be transformed")
     x, components = _with_components(node, x)
-    weights = _dft_weights(node, x, axis, components)
+    length = _dft_length(node, x.dims[axis], _gives_real(node))
+    if isinstance(length, int) and is_worth_factors(length):
+        return _dft_by_factors(node, x, axis, length)
+    weights = _dft_weights(node, x, length, components)
     read, _, bins, parts = weights.dims
     rows = b.transpose(x, [*(a for a in range(x.rank) if a not in (axis, x.rank - 1)), axis, x.rank - 1])
     rows = _of_length(node, rows, read)
@@ -72,15 +62,49 @@ def convert_dft(node: Node) -> Value:
     return b.transpose(b.reshape(result, (*others, bins, parts)), [*order, x.rank - 1])
 
 
-def _dft_weights(node: Node, x: Value, axis: int, components: int) -> Value:
+def _gives_real(node: Node) -> bool:
+    """Whether real numbers are made of half a spectrum."""
+    return bool(node.attribute("inverse", 0) and node.attribute("onesided", 0))
+
+
+def _dft_by_factors(node: Node, x: Value, axis: int, length: int) -> Value:
+    b, to_real, half = node.b, _gives_real(node), length // 2 + 1
+    others = [other for other in range(x.rank - 1) if other != axis]
+    rows = _of_length(node, b.transpose(x, [*others, axis, x.rank - 1]), half if to_real else length)
+    rank = rows.rank
+    columns = b.transpose(rows, [rank - 1, rank - 2, *range(rank - 2)])
+    columns = b.reshape(columns, (columns.dims[0], columns.dims[1], product(columns.dims[2:])))
+    if to_real:
+        columns = _mirrored(node, columns, length)
+    spectrum = transformed(b, columns, length, bool(node.attribute("inverse", 0)))
+    if to_real:
+        spectrum = b.slice(spectrum, [0], [0], [1])
+    elif node.attribute("onesided", 0):
+        spectrum = b.slice(spectrum, [1], [0], [half])
+    spectrum = b.reshape(spectrum, (*spectrum.dims[:2], *(x.dims[other] for other in others)))
+    order = list(range(2, rank))
+    order.insert(axis, 1)
+    return b.transpose(spectrum, [*order, 0])
+
+
+def _mirrored(node: Node, half: Value, length: int) -> Value:
+    """The spectrum [parts, length, columns] of a real signal, of its first half: the others are conjugates of these."""
+    b, count = node.b, (length - 1) // 2
+    if count == 0:
+        return half
+    others = b.slice(half, [1], [count], [0], [-1])
+    if half.dims[0] == 2:
+        others = b.mul(others, b.constant(np.array([1, -1], half.type.dtype).reshape(2, 1, 1)))
+    return b.concat([half, others], 1)
+
+
+def _dft_weights(node: Node, x: Value, length: Dim, components: int) -> Value:
     """[elements read, components, bins, parts of a result]"""
     inverse, onesided = bool(node.attribute("inverse", 0)), bool(node.attribute("onesided", 0))
     to_real = inverse and onesided
-    length = _dft_length(node, x.dims[axis], to_real)
     if not isinstance(length, int):
         return _computed_weights(node, x, length, components, inverse, onesided)
     bins = length // 2 + 1 if onesided else length
-    _check_matrix_size(node, x, length * bins * components * 2)
     if to_real:
         matrix = half_spectrum_matrix(length, components)
     else:
@@ -164,15 +188,6 @@ def _of_length(node: Node, rows: Value, length: Dim) -> Value:
     return node.b.pad(rows, [*[0] * (2 * rows.rank - 2), missing, 0])
 
 
-def _check_matrix_size(node: Node, x: Value, elements: int) -> None:
-    size = elements * x.type.dtype.itemsize
-    if size > MAX_MATRIX_BYTES:
-        node.unsupported(
-            f"a Fourier transform this long needs a matrix of {size >> 20} MiB: at most {MAX_MATRIX_BYTES >> 20}",
-            "do the transform outside the model",
-        )
-
-
 @converter("STFT", since=17, several_steps=True)
 def convert_stft(node: Node) -> Value:
     """A convolution: its stride is the step between frames, its channels are sines and cosines times the window."""
@@ -189,7 +204,8 @@ def convert_stft(node: Node) -> Value:
         node.invalid(f"frames of {length} every {step}: both must be at least 1")
     half, onesided = length // 2 + 1, bool(node.attribute("onesided", 1))
     bins = half if onesided and given == 1 else length
-    _check_matrix_size(node, signal, length * bins * components * 2)
+    if length >= _LONG_FRAME and is_worth_factors(length):
+        return _only_own_side(node, _frames_by_factors(node, signal, window, step, length, bins), given, onesided)
     matrix = fourier_matrix(length, components, bins).astype(signal.type.dtype)
     weights = b.constant(np.ascontiguousarray(matrix.transpose(3, 2, 1, 0)).reshape(2 * bins, components, length))
     if window is not None:
@@ -199,10 +215,28 @@ def convert_stft(node: Node) -> Value:
     spectra = b.op(graph.ConvOp, channels, weights, **fields)
     batch, _, frames = spectra.dims
     result = b.transpose(b.reshape(spectra, (batch, 2, bins, frames)), [0, 3, 2, 1])
+    return _only_own_side(node, result, given, onesided)
+
+
+def _only_own_side(node: Node, result: Value, given: Dim, onesided: bool) -> Value:
+    """Of real numbers one side, of complex ones both, where a run tells which they are."""
     if isinstance(given, int) or not onesided:
         return result
-    # Of real numbers one side, of complex ones both.
-    return b.slice(result, [2], [0], [subtract(length, multiply(subtract(2, given), length - half))])
+    length = result.dims[2]
+    return node.b.slice(result, [2], [0], [subtract(length, multiply(subtract(2, given), length - (length // 2 + 1)))])
+
+
+def _frames_by_factors(node: Node, signal: Value, window: Value | None, step: int, length: int, bins: int) -> Value:
+    """Frames of [batch, samples, parts] as columns, which are transformed: [batch, frames, bins, 2]."""
+    b, (batch, samples, parts) = node.b, signal.dims
+    frames = add(floordiv(subtract(samples, length), step), 1)
+    places = b.add(b.unsqueeze(b.iota(length), [1]), b.mul_scalar(b.iota(frames), step))
+    columns = b.gather(b.transpose(signal, [2, 0, 1]), places, 2)
+    columns = b.reshape(b.transpose(columns, [0, 2, 1, 3]), (parts, length, multiply(batch, frames)))
+    if window is not None:
+        columns = b.mul(columns, b.reshape(window, (length, 1)))
+    spectra = b.slice(transformed(b, columns, length, False), [1], [0], [bins])
+    return b.transpose(b.reshape(spectra, (2, bins, batch, frames)), [2, 3, 1, 0])
 
 
 def _frame_length(node: Node, window: Value | None) -> int:

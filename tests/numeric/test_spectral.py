@@ -125,7 +125,36 @@ def test_the_length_must_be_known() -> None:
         lamina.compile(proto)
 
 
-def test_a_matrix_beyond_reason_is_refused() -> None:
-    node = helper.make_node("DFT", ["x"], ["y"])
-    with pytest.raises(UnsupportedOperatorError, match="MiB"):
-        lamina.compile(model(node, [1, 1 << 20, 1]))
+@pytest.mark.parametrize("length", [128, 360, 509, 662, 1000, 4096])
+def test_long_transforms_go_by_factors(length: int) -> None:
+    """Powers of two, lengths of several primes, one prime, and one with a long factor: there and back, and one side."""
+    numbers = np.random.default_rng(length)
+    for parts, fields in ((1, {}), (2, {}), (2, {"inverse": 1}), (1, {"onesided": 1})):
+        x = numbers.standard_normal((2, length, 3, parts)).astype(np.float32)
+        signal = x[..., 0] + (1j * x[..., 1] if parts == 2 else 0)
+        transform = np.fft.ifft if "inverse" in fields else np.fft.rfft if "onesided" in fields else np.fft.fft
+        expected = as_parts(transform(signal, axis=1))
+        proto = model(
+            helper.make_node("DFT", ["x", "", "axis"], ["y"], **fields), ["n", length, 3, parts], axis=np.array(1)
+        )
+        found = lamina.compile(proto, threads=1).run({"x": x})["y"]
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+    back = helper.make_node("DFT", ["x", "length", "axis"], ["y"], inverse=1, onesided=1)
+    constants = {"length": np.array(length), "axis": np.array(-2)}
+    half = numbers.standard_normal((2, length // 2 + 1, 2)).astype(np.float32)
+    found = lamina.compile(model(back, [2, length // 2 + 1, 2], **constants)).run({"x": half})["y"]
+    expected = np.fft.irfft(half[..., 0] + 1j * half[..., 1], n=length, axis=1)
+    np.testing.assert_allclose(found[..., 0], expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("samples", [1024, 3000])
+def test_long_frames_go_by_factors(samples: int) -> None:
+    window = np.hanning(1024).astype(np.float32)
+    node = helper.make_node("STFT", ["x", "step", "window"], ["y"])
+    executable = lamina.compile(model(node, ["batch", "samples", 1], step=np.array(300), window=window))
+    signal = np.random.default_rng(0).standard_normal((2, samples, 1)).astype(np.float32)
+    starts = range(0, samples - 1023, 300)
+    frames = np.stack([signal[:, start : start + 1024, 0] for start in starts], axis=1) * window.astype(np.float64)
+    expected = as_parts(np.fft.rfft(frames))
+    found = executable.run({"x": signal})["y"]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=3e-6 * np.abs(expected).max())
