@@ -255,7 +255,8 @@ class AttentionOp(KernelOp):
 
     The region computes each score, an element of q k^T [..., S, T], before the softmax: scale, bias, mask. Leading axes
     broadcast. The last of them are heads: where q has several times as many as k and v, so many that follow each other
-    share one. ``zero_empty``: a row of queries whose softmax is NaN, as that of a row that reads no key, gives zeros.
+    share one. ``zero_empty``: a row of queries whose softmax is NaN, as that of a row that reads no key, gives zeros. So
+    does each row that a fourth operand [..., S, 1] of truth values names.
 
     C4: all have rank 2 or more, elements of f32, and leading axes that fit. C5: sizes that are summed over are equal.
     """
@@ -275,11 +276,11 @@ class AttentionOp(KernelOp):
         if self.type.rank < 3 or self.in_type(1).rank < 3:
             return 1
         heads, shared = self.type.dims[-3], self.in_type(1).dims[-3]
-        is_grouped = isinstance(heads, int) and isinstance(shared, int) and shared > 1
+        is_grouped = isinstance(heads, int) and isinstance(shared, int) and 0 < shared < heads
         return int(heads) // int(shared) if is_grouped else 1
 
     def verify_operands(self) -> None:
-        if len(self.ins) != 3:
+        if len(self.ins) not in (3, 4):
             return
         types = [self.in_type(index) for index in range(3)]
         if any(type_.rank < 2 or type_.element_type != f32 for type_ in (*types, self.type)):

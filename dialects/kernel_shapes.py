@@ -44,7 +44,7 @@ OPERANDS: dict[str, tuple[int, ...]] = {
     "conv": (2, 3),
     "gemm": (2, 3),
     "block_gemm": (2,),
-    "attention": (3,),
+    "attention": (3, 4),
     "layer_norm": (3,),
     "gather": (2,),
     "gather_elements": (2,),
@@ -219,6 +219,8 @@ def _attention(op: Kernel) -> Shape:
     leading = q.dims[:-2]
     for type_ in (k, v):
         leading = _broadcast_shape(leading, _shared_by_heads(type_.dims[:-2], leading))
+    if len(op.ins) > 3:
+        _require_broadcast(op.in_type(3), TensorType.of([*leading, q.dims[-2], 1], op.type.element_type), "operand of empty rows")
     return (*leading, q.dims[-2], v.dims[-1])
 
 

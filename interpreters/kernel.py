@@ -182,7 +182,7 @@ def _block_gemm(run: KernelInterpreter, op: k.BlockGemmOp, operands: _Arrays) ->
 
 
 def _attention(run: KernelInterpreter, op: k.AttentionOp, operands: _Arrays) -> _Arrays:
-    queries, *shared = operands
+    queries, *shared, empty = operands if len(operands) > 3 else (*operands, np.False_)
     keys, values = (np.repeat(x, op.group, axis=-3) if op.group > 1 else x for x in shared)
     scores = queries @ keys.swapaxes(-1, -2)
     if op.has_epilogue:
@@ -191,7 +191,7 @@ def _attention(run: KernelInterpreter, op: k.AttentionOp, operands: _Arrays) -> 
     (weights,) = evaluate("softmax", [scores], {"axis": scores.ndim - 1})
     if op.get("zero_empty"):
         weights = np.where(np.isnan(weights), np.float32(0), weights)
-    return [weights @ values]
+    return [np.where(empty, np.float32(0), weights @ values)]
 
 
 def _pool(run: KernelInterpreter, op: k.PoolOp, operands: _Arrays) -> _Arrays:

@@ -187,22 +187,27 @@ class _Cache:
 
 
 def _attend(node: Node, query: Value, keys: Value, values: Value, scale: float, mask: Value | None) -> Value:
-    """softmax(query keys^T * scale) values; the heads of queries that share one of keys are rows of one product."""
+    """softmax(query keys^T * scale) values; heads of queries that share one of keys are an axis of their own."""
     b, (batch, heads, sequence, size) = node.b, query.dims
-    few, total = keys.dims[1:3]
-    group = int(heads) // int(few)
-    rows = b.reshape(query, (batch, few, multiply(group, sequence), size))
-    scores = b.mul_scalar(b.matmul(rows, keys, transpose_b=True), scale)
+    few = keys.dims[1]
+    groups = (batch, few, int(heads) // int(few))
+    scores = b.matmul(b.reshape(query, (*groups, sequence, size)), b.unsqueeze(keys, [2]), transpose_b=True)
+    scores = b.mul_scalar(scores, scale)
     cap = node.attribute("softcap", 0.0)
     if cap > 0:
         scores = b.mul_scalar(b.op(graph.TanhOp, b.mul_scalar(scores, 1 / cap)), cap)
-    scores = b.reshape(scores, (batch, heads, sequence, total))
     if node.optional(10) is not None:
-        scores = b.add(scores, node.input(10))
+        scores = b.add(scores, _by_groups(node, node.input(10), groups))
     if mask is not None:
-        scores = b.where(mask, scores, b.scalar_like(-math.inf, scores))
-    weights = b.reshape(b.softmax(scores, 3), (batch, few, multiply(group, sequence), total))
-    return b.reshape(b.matmul(weights, values), query.dims)
+        scores = b.where(b.unsqueeze(mask, [2]), scores, b.scalar_like(-math.inf, scores))
+    return b.reshape(b.matmul(b.softmax(scores, 4), b.unsqueeze(values, [2])), query.dims)
+
+
+def _by_groups(node: Node, bias: Value, groups: tuple[Dim, Dim, int]) -> Value:
+    """A bias [B or 1, H or 1, S, T] with heads by those that share keys."""
+    if bias.dims[1] == 1:
+        return node.b.unsqueeze(bias, [2])
+    return node.b.reshape(bias, (bias.dims[0], *groups[1:], *bias.dims[2:]))
 
 
 @converter("TensorScatter", since=24)

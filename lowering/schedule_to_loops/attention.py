@@ -258,7 +258,9 @@ class _Strips(AttentionOperands):
             column = nest.mul(panel.index, columns)
             lanes = self.lanes(column)
             sums = self._sums(panel.index)
-            value = self.divided(self._row_of(sums, row.index), nest.load(totals, [row.index]))
+            value = self.divided(
+                self._row_of(sums, row.index), nest.load(totals, [row.index]), strip.batch, nest.add(strip.first, row.index)
+            )
             place = nest.add(nest.add(begin, nest.mul(row.index, y.row_stride)), column)
             mask = None if lanes is None else nest.mask([columns], [lanes])
             nest.store_vector(value, nest.view(self.y.memory, place, [columns], [1]), [0], mask)

@@ -24,6 +24,7 @@ class AttentionOperands:
     def __init__(self, decisions: Attention, nest: LoopNest, kernel: AttentionOp):
         self.decisions, self.nest, self.kernel = decisions, nest, kernel
         q, k, v, *self.extras, self.y = nest.operands
+        self.empty = self.extras.pop(0) if len(kernel.ins) > 3 else None
         self.batch = [nest.dim(size) for size in self.y.dims[:-2]]
         self.rows, self.columns = nest.dim(self.y.dims[-2]), nest.dim(self.y.dims[-1])
         self.keys, self.depth = nest.dim(k.dims[-2]), nest.dim(k.dims[-1])
@@ -72,8 +73,8 @@ class AttentionOperands:
         lowest, zero = nest.constant(float("-inf"), largest.type), nest.constant(0.0, largest.type)
         return select(nest, compare(nest, "oeq", largest, lowest), zero, largest)
 
-    def divided(self, sums: SSAValue, total: SSAValue) -> SSAValue:
-        """Sums of values by the sum of their weights, a scalar."""
+    def divided(self, sums: SSAValue, total: SSAValue, batch: Sequence[Index], query: Index) -> SSAValue:
+        """A query's sums of values by the sum of their weights, a scalar."""
         nest = self.nest
         shape: Sequence[int] = sums.type.get_shape()  # pyright: ignore[reportAttributeAccessIssue]
         factor = nest.insert(arith.DivfOp(nest.constant(1.0, f32), total))
@@ -81,6 +82,10 @@ class AttentionOperands:
         if self.kernel.get("zero_empty"):
             is_number = compare(nest, "ogt", nest.broadcast(total, shape), self.splat(0.0, shape))
             value = select(nest, is_number, value, self.splat(0.0, shape))
+        if self.empty is not None:
+            quotient, (offset, _) = value, self.extra(self.empty, batch, query, 0)
+            is_empty = nest.load(nest.view(self.empty.memory, offset, [1], [1]), [0])
+            value = nest.choose(is_empty, lambda: self.splat(0.0, shape), lambda: quotient)
         if isinstance(self.keys, int):
             return value
         # A sum of no products is 0.

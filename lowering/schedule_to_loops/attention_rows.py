@@ -117,11 +117,14 @@ class FewQueries(AttentionOperands):
         begin = self.of_queries(matrix, query.batch, query.index)
         return self.nest.add(begin, self.nest.mul(head, self._stride(matrix)))
 
+    def _batch(self, query: _Query, head: Index) -> list[Index]:
+        """Of a head of those that share keys."""
+        return [*query.batch[:-1], self.nest.add(query.batch[-1], head)] if query.batch else []
+
     def _extra(self, extra: Tensor, query: _Query, head: Index, key: Index, shape: tuple[int, int]) -> SSAValue:
         """What the code reads beside a tile of scores, which has heads as rows."""
         nest, (heads, keys) = self.nest, shape
-        batch = [*query.batch[:-1], nest.add(query.batch[-1], head)] if query.batch else []
-        offset, strides = self.extra(extra, batch, query.index, key)
+        offset, strides = self.extra(extra, self._batch(query, head), query.index, key)
         stride = strides[-3] if query.batch else 0
         value = load_tile(nest, extra.memory, offset, Tile(Span(heads), Span(keys)), stride, strides[-1])
         return nest.broadcast(value, shape)
@@ -170,7 +173,8 @@ class FewQueries(AttentionOperands):
             def finish(head: Index, heads: int, sums: SSAValue, column: Index = column, lanes=lanes) -> None:
                 for place in range(heads):
                     index = nest.add(head, place)
-                    value = self.divided(nest.part(sums, place), nest.load(self._totals(), [index]))
+                    total, batch = nest.load(self._totals(), [index]), self._batch(query, index)
+                    value = self.divided(nest.part(sums, place), total, batch, query.index)
                     at = nest.add(self._of_head(self.result, query, index), column)
                     mask = None if lanes is None else nest.mask([columns], [lanes])
                     nest.store_vector(value, nest.view(self.y.memory, at, [columns], [1]), [0], mask)

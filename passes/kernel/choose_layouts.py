@@ -357,7 +357,7 @@ class _FunctionLayouts:
         """Heads are reached wherever they lie, as long as rows of values do so side by side."""
         for index, operand in enumerate(op.operands):
             is_extra, type_ = index >= len(op.ins), tensor_type(operand)
-            if is_extra or _is_split(type_) or (index == len(op.ins) - 1 and not lies_along(type_, -1)):
+            if is_extra or _is_split(type_) or (index == 2 and not lies_along(type_, -1)):
                 op.operands[index] = self.plain(operand, op)
 
     def recurrence(self, op: RecurrenceOp) -> None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from xdsl.context import Context
 from xdsl.dialects import arith, func
-from xdsl.dialects.builtin import ModuleOp, f32
+from xdsl.dialects.builtin import ModuleOp, f32, i1
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.passes import ModulePass
 
@@ -33,7 +33,8 @@ class KernelFuseAttentionPass(ModulePass):
 
         %2 = kernel.attention(%q, %k, %v) : ... scores(%acc, %m = %mask) {scale, %r = arith.addf %a, %m : f32}
 
-    An epilogue of the softmax that makes NaN 0 says ``zero_empty``. In two products stay those whose scores or weights
+    An epilogue of the softmax that makes NaN 0 says ``zero_empty``; truth values by which it makes rows 0 become an
+    operand. In two products stay those whose scores or weights
     others read, whose softmax has another epilogue, or of other types than f32.
     """
 
@@ -53,7 +54,9 @@ def fuse_attention(product: GemmOp, block: Block) -> None:
     scores = None if softmax is None else _sole(softmax.ins[0], GemmOp, softmax)
     if softmax is None or scores is None or not _is_plain(product) or len(scores.ins) != 2:
         return
-    if softmax.has_epilogue and not makes_nan_zero(softmax.epilogue.block):
+    zero_empty = softmax.has_epilogue and makes_nan_zero(softmax.epilogue.block)
+    empty = list(softmax.epilogue_ins)
+    if softmax.has_epilogue and not zero_empty and not makes_rows_zero(softmax):
         return
     q, k, v = scores.ins[0], scores.ins[1], product.ins[1]
     if any(tensor_type(value).element_type != f32 for value in (q, k, v, scores.result, softmax.result)):
@@ -64,11 +67,11 @@ def fuse_attention(product: GemmOp, block: Block) -> None:
     k = k if scores.get("transpose_b") else _transposed(k, product, block)
     v = _transposed(v, product, block) if product.get("transpose_b") else v
     attention = AttentionOp(
-        [q, k, v],
+        [q, k, v, *empty],
         product.type,
         epilogue_ins=list(scores.epilogue_ins),
         epilogue=scores.detach_region(scores.epilogue),
-        zero_empty=softmax.has_epilogue,
+        zero_empty=zero_empty,
     )
     attention.result.name_hint = product.result.name_hint
     block.insert_op_before(attention, product)
@@ -97,11 +100,27 @@ def makes_nan_zero(block: Block) -> bool:
     select = yielded_value(block).owner
     if len(block.args) != 1 or not isinstance(select, arith.SelectOp) or select.rhs is not element:
         return False
-    test, zero = select.cond.owner, select.lhs.owner
-    is_nan = (
-        isinstance(test, arith.CmpfOp) and test.predicate.value.data == _UNORDERED and test.lhs is test.rhs is element
-    )
-    return is_nan and isinstance(zero, arith.ConstantOp) and zero.value.value.data == 0.0  # pyright: ignore[reportAttributeAccessIssue]
+    test = select.cond.owner
+    if not isinstance(test, arith.CmpfOp) or test.predicate.value.data != _UNORDERED:
+        return False
+    return test.lhs is test.rhs is element and _is_zero(select.lhs)
+
+
+def makes_rows_zero(softmax: SoftmaxOp) -> bool:
+    """Whether the epilogue gives 0 for whole rows, which its operand names, and any other number as it is."""
+    block = softmax.epilogue.block
+    select = yielded_value(block).owner
+    if len(block.args) != 2 or not isinstance(select, arith.SelectOp) or select.rhs is not block.args[0]:
+        return False
+    named = tensor_type(softmax.epilogue_ins[0])
+    if select.cond is not block.args[1] or named.element_type != i1 or not named.rank or named.dims[-1] != 1:
+        return False
+    return _is_zero(select.lhs)
+
+
+def _is_zero(value: SSAValue) -> bool:
+    constant = value.owner
+    return isinstance(constant, arith.ConstantOp) and constant.value.value.data == 0.0  # pyright: ignore[reportAttributeAccessIssue]
 
 
 _UNORDERED = arith.CMPF_COMPARISON_OPERATIONS.index("uno")
