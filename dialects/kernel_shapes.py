@@ -220,7 +220,9 @@ def _attention(op: Kernel) -> Shape:
     for type_ in (k, v):
         leading = _broadcast_shape(leading, _shared_by_heads(type_.dims[:-2], leading))
     if len(op.ins) > 3:
-        _require_broadcast(op.in_type(3), TensorType.of([*leading, q.dims[-2], 1], op.type.element_type), "operand of empty rows")
+        _require_broadcast(
+            op.in_type(3), TensorType.of([*leading, q.dims[-2], 1], op.type.element_type), "operand of empty rows"
+        )
     return (*leading, q.dims[-2], v.dims[-1])
 
 

@@ -259,7 +259,10 @@ class _Strips(AttentionOperands):
             lanes = self.lanes(column)
             sums = self._sums(panel.index)
             value = self.divided(
-                self._row_of(sums, row.index), nest.load(totals, [row.index]), strip.batch, nest.add(strip.first, row.index)
+                self._row_of(sums, row.index),
+                nest.load(totals, [row.index]),
+                strip.batch,
+                nest.add(strip.first, row.index),
             )
             place = nest.add(nest.add(begin, nest.mul(row.index, y.row_stride)), column)
             mask = None if lanes is None else nest.mask([columns], [lanes])

@@ -13,6 +13,7 @@ from xdsl.passes import ModulePass
 
 from ...dialects.kernel import AttentionOp, GemmOp, KernelOp, SoftmaxOp
 from ...dialects.layout import TransposeOp
+from .attention_forms import unrepeated, with_split_axes
 from .region_merging import yielded_value
 from .views import tensor_type
 
@@ -50,6 +51,7 @@ class KernelFuseAttentionPass(ModulePass):
 
 def fuse_attention(product: GemmOp, block: Block) -> None:
     """Replaces the product of weights and values, if it is one."""
+    product = with_split_axes(product, block)
     softmax = _sole(product.ins[0], SoftmaxOp, product)
     scores = None if softmax is None else _sole(softmax.ins[0], GemmOp, softmax)
     if softmax is None or scores is None or not _is_plain(product) or len(scores.ins) != 2:
@@ -66,6 +68,8 @@ def fuse_attention(product: GemmOp, block: Block) -> None:
     q = _transposed(q, product, block) if scores.get("transpose_a") else q
     k = k if scores.get("transpose_b") else _transposed(k, product, block)
     v = _transposed(v, product, block) if product.get("transpose_b") else v
+    narrow = [unrepeated(value, product, block) for value in (k, v)]
+    k, v = (k, v) if None in narrow else narrow
     attention = AttentionOp(
         [q, k, v, *empty],
         product.type,

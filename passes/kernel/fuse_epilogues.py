@@ -87,7 +87,7 @@ def fuse_epilogues(block: Block, constants: ConstantStore) -> None:
         if host is None:
             continue
         position[host] = position[op]
-        _fuse(host, op)
+        fuse_map(host, op)
         _make_bias(host, constants)
 
 
@@ -122,7 +122,7 @@ def _stores_no_more(type_: TensorType, sums: TensorType) -> bool:
     return element_bytes(type_.element_type) <= element_bytes(sums.element_type)
 
 
-def _fuse(host: KernelOp, op: MapOp) -> None:
+def fuse_map(host: KernelOp, op: MapOp) -> None:
     """Moves the map's region to the host, and the host to where the map was: there all its operands exist."""
     block = op.epilogue.block
     element = block.insert_arg(host.type.element_type, 0)

@@ -9,7 +9,7 @@ from lamina.dialects.layout import TensorType
 from lamina.dialects.layout_algebra import Layout, parse_order
 from lamina.dialects.shape import symbol
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import FloatAttr, f32
+from xdsl.dialects.builtin import FloatAttr, f32, i1
 from xdsl.ir import Block, Region
 
 SIZES = {"N": 2, "S": 21, "T": 37, "ONE": 1}
@@ -115,3 +115,15 @@ def test_no_keys(run_kernel, queries: int) -> None:
         symbols=sizes,
     )
     np.testing.assert_array_equal(got, np.zeros_like(q))
+
+
+@pytest.mark.parametrize("name", ["grouped", "one query"])
+def test_named_rows_are_empty(run_kernel, name: str) -> None:
+    *shapes, _, order = CASES[name]
+    operands = [(numbers(shape, seed), tensor(shape, order)) for seed, shape in enumerate(shapes)]
+    empty = np.random.default_rng(3).random(concrete([shapes[0][0], 1, shapes[0][2], 1])) < 0.5
+    result = tensor([*shapes[0][:-1], shapes[2][-1]], order)
+    operands.append((empty, TensorType.of(tensor([shapes[0][0], 1, shapes[0][2], 1], order).dims, i1)))
+    (got,) = run_kernel(lambda v: kernel.AttentionOp(v, result), operands, [result], symbols=SIZES)
+    q, k, v = (array for array, _ in operands[:3])
+    np.testing.assert_allclose(got, np.where(empty, 0, attention(2 * q, k, v, 0)), rtol=0, atol=3e-6)
