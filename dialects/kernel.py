@@ -255,8 +255,8 @@ class AttentionOp(KernelOp):
 
     The region computes each score, an element of q k^T [..., S, T], before the softmax: scale, bias, mask. Leading axes
     broadcast. The last of them are heads: where q has several times as many as k and v, so many that follow each other
-    share one. ``zero_empty``: a row of queries whose softmax is NaN, as that of a row that reads no key, gives zeros. So
-    does each row that a fourth operand [..., S, 1] of truth values names.
+    share one. ``zero_empty``: a row of queries whose softmax is NaN, as that of a row that reads no key, gives zeros.
+    So does each row that a fourth operand [..., S, 1] of truth values names.
 
     C4: all have rank 2 or more, elements of f32, and leading axes that fit. C5: sizes that are summed over are equal.
     """

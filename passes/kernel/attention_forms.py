@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from xdsl.ir import Block, Operation, SSAValue
 
-from ...dialects.kernel import BroadcastOp, GemmOp, KernelOp, MapOp, SoftmaxOp
+from ...dialects.kernel import BroadcastOp, GemmOp, MapOp, SoftmaxOp
 from ...dialects.layout import ReshapeOp, TensorType
 from ...dialects.shape import Dim
 from .fuse_epilogues import fuse_map
@@ -25,8 +25,9 @@ def with_split_axes(product: GemmOp, block: Block) -> GemmOp:
         softmax(reshape(x))                      ->  reshape(softmax(x))
         map(reshape(gemm(q, k)), mask)           ->  gemm(reshape(q), reshape(k)) epilogue(mask)
     """
-    softmax = _read_alone(product.ins[0], SoftmaxOp) or _read_alone(_before_reshape(product.ins[0]), SoftmaxOp)
-    if softmax is None:
+    weights = _before_reshape(product.ins[0]) or product.ins[0]
+    softmax = weights.owner
+    if not isinstance(softmax, SoftmaxOp) or len(list(weights.uses)) != 1:
         return product
     _split_scores(softmax, block)
     before = _before_reshape(softmax.ins[0])
@@ -34,10 +35,6 @@ def with_split_axes(product: GemmOp, block: Block) -> GemmOp:
         _swap(softmax, before, block)
     whole = _before_reshape(product.ins[0])
     return product if whole is None or not isinstance(whole.owner, SoftmaxOp) else _on_split(product, whole, block)
-
-
-def _read_alone(value: SSAValue | None, kind: type[KernelOp]) -> KernelOp | None:
-    return value.owner if value is not None and isinstance(value.owner, kind) and len(list(value.uses)) == 1 else None
 
 
 def _before_reshape(value: SSAValue) -> SSAValue | None:

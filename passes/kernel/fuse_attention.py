@@ -68,8 +68,8 @@ def fuse_attention(product: GemmOp, block: Block) -> None:
     q = _transposed(q, product, block) if scores.get("transpose_a") else q
     k = k if scores.get("transpose_b") else _transposed(k, product, block)
     v = _transposed(v, product, block) if product.get("transpose_b") else v
-    narrow = [unrepeated(value, product, block) for value in (k, v)]
-    k, v = (k, v) if None in narrow else narrow
+    keys, values = (unrepeated(value, product, block) for value in (k, v))
+    k, v = (k, v) if keys is None or values is None else (keys, values)
     attention = AttentionOp(
         [q, k, v, *empty],
         product.type,
