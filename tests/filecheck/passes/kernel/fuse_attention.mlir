@@ -54,9 +54,9 @@ func.func @merged(%q: !layout.tensor<8 x 5 x 16 x f32>, %k: !layout.tensor<8 x 7
 
 // Keys and values that are repeated for heads of queries are read as they are; rows that are named give zeros.
 // CHECK-LABEL: func.func @repeated
-// CHECK:       %[[V:.*]] = layout.reshape %v : !layout.tensor<1 x 2 x 7 x 16 x f32>
 // CHECK:       %[[ONCE:.*]] = kernel.map(%k) : !layout.tensor<1 x 2 x 1 x 7 x 16 x f32>
 // CHECK:       %[[K:.*]] = layout.reshape %[[ONCE]] : !layout.tensor<1 x 2 x 7 x 16 x f32>
+// CHECK:       %[[V:.*]] = layout.reshape %v : !layout.tensor<1 x 2 x 7 x 16 x f32>
 // CHECK:       kernel.attention(%q, %[[K]], %[[V]], %empty) : !layout.tensor<1 x 6 x 5 x 16 x f32>
 func.func @repeated(%q: !layout.tensor<1 x 6 x 5 x 16 x f32>, %k: !layout.tensor<1 x 2 x 1 x 7 x 16 x f32>, %v: !layout.tensor<1 x 2 x 1 x 7 x 16 x f32>, %empty: !layout.tensor<5 x 1 x i1>) -> !layout.tensor<1 x 6 x 5 x 16 x f32> {
   %0 = kernel.map(%k) : !layout.tensor<1 x 2 x 3 x 7 x 16 x f32> each(%a) {%1 = arith.negf %a : f32}
