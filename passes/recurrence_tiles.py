@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..dialects.kernel import RecurrenceOp
 from ..dialects.recurrence import resets_state
 from ..dialects.recurrence_decisions import is_single_step
-from .tiling import even_tile, rows_in_registers
+from .tiling import rows_in_registers
 
 if TYPE_CHECKING:
     from ..machines import Target
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 MOST_VECTORS = 4
 # Tiles of sequences that use a panel of weights before the next one, where these stay in no near cache.
 TILES_OF_BLOCK = 4
-# Tiles of a block of all sequences, where they do not divide into blocks of one size.
+# Tiles of a block, at most, and by how many more of them than the fewest smaller blocks are as good.
 MOST_TILES = 8
+SLACK = 1.1
 # Of a batch of unknown size: all sequences.
 MOST_SEQUENCES = (1 << 20) - 1
 
@@ -38,8 +39,8 @@ def recurrence_tile(kernel: RecurrenceOp, target: Target, units: int = 0) -> Rec
     gates = 2 if resets_state(kernel) else kernel.kind.gates
     units = units or _units(kernel, gates, target)
     vectors = gates * max(1, units // target.lanes)
-    batch = kernel.type.dims[2]
-    rows = even_tile(batch, rows_in_registers(target, vectors))
+    batch, most = kernel.type.dims[2], rows_in_registers(target, vectors)
+    rows = min(most, max(batch, 1)) if isinstance(batch, int) else most
     fewest = vectors // gates if resets_state(kernel) else vectors
     wait = int(target.costs.sum_latency * target.fma_per_cycle)
     parts = 1
@@ -54,12 +55,23 @@ def _block(kernel: RecurrenceOp, rows: int, target: Target) -> int:
     if is_single_step(kernel):
         return max(1, batch) if isinstance(batch, int) else MOST_SEQUENCES
     weights = 4 * kernel.kind.gates * hidden**2 if isinstance(hidden, int) else 0
-    most = rows if weights <= target.l2_bytes // 2 else TILES_OF_BLOCK * rows
-    if not isinstance(batch, int):
-        return most
-    even = even_tile(batch, most)
-    # Blocks of one size have code for that alone.
-    return even if batch % even == 0 or batch > MOST_TILES * rows else batch
+    is_near = weights <= target.l2_bytes // 2
+    if isinstance(batch, int):
+        return _even_block(batch, rows, rows // 2 if is_near else TILES_OF_BLOCK * rows)
+    return rows if is_near else TILES_OF_BLOCK * rows
+
+
+def _even_block(batch: int, rows: int, least: int) -> int:
+    """Sequences of each of a few blocks of one size: of ``least`` or more, which fill tiles well.
+
+    Blocks of one size have code for that alone. Where there are none, a larger one is last and may be partly filled.
+    """
+    sizes = [size for size in range(1, batch + 1) if batch % size == 0 and size <= MOST_TILES * rows]
+    large = [size for size in sizes if size >= min(batch, least)] or sizes[-1:]
+    if not large or large[-1] < min(batch, rows // 2):
+        return MOST_TILES * rows
+    fewest = min(-(-size // rows) / size for size in large)
+    return next(size for size in large if -(-size // rows) / size <= SLACK * fewest)
 
 
 def _units(kernel: RecurrenceOp, gates: int, target: Target) -> int:
