@@ -34,14 +34,24 @@ class Recurrence(Decisions):
         panels = dims.ceildiv(kernel.type.dims[-1], self.units)
         return dims.add(dims.multiply(panels, self.units), STATE_MARGIN)
 
-    def scratch(self, kernel: Operation) -> Dim | None:
-        """h before and after a step; of a GRU also h times the reset gate."""
-        assert isinstance(kernel, RecurrenceOp)
+    def state_bytes(self, kernel: RecurrenceOp) -> Dim:
+        """Of h before and after a step; of a GRU also of h times the reset gate."""
         if is_single_step(kernel):
-            return None
+            return 0
         states = 3 if resets_state(kernel) else 2
         size = element_bytes(kernel.type.element_type)
         return dims.multiply(self.state_stride(kernel), states * self.block * size)
+
+    def sums_of_block(self, kernel: RecurrenceOp) -> int:
+        """Elements of a panel's gates, which wait for each other where there are several sequences."""
+        return kernel.kind.gates * self.block * self.units if self.block > 1 else 0
+
+    def scratch(self, kernel: Operation) -> Dim | None:
+        """States, then sums of a panel."""
+        assert isinstance(kernel, RecurrenceOp)
+        sums = self.sums_of_block(kernel) * element_bytes(kernel.type.element_type)
+        size = dims.add(self.state_bytes(kernel), sums)
+        return None if size == 0 else size
 
 
 def is_single_step(kernel: RecurrenceOp) -> bool:

@@ -20,8 +20,6 @@ TILES_OF_BLOCK = 4
 # Tiles of a block, at most, and by how many more of them than the fewest smaller blocks are as good.
 MOST_TILES = 8
 SLACK = 1.1
-# Of a batch of unknown size: all sequences.
-MOST_SEQUENCES = (1 << 20) - 1
 
 
 @dataclass(frozen=True)
@@ -52,10 +50,8 @@ def recurrence_tile(kernel: RecurrenceOp, target: Target, units: int = 0) -> Rec
 def _block(kernel: RecurrenceOp, rows: int, target: Target) -> int:
     """One tile of sequences, or several where the weights have to come from beyond L2 for each step of each block."""
     batch, hidden = kernel.type.dims[2:]
-    if is_single_step(kernel):
-        return max(1, batch) if isinstance(batch, int) else MOST_SEQUENCES
     weights = 4 * kernel.kind.gates * hidden**2 if isinstance(hidden, int) else 0
-    is_near = weights <= target.l2_bytes // 2
+    is_near = weights <= target.l2_bytes // 2 and not is_single_step(kernel)
     if isinstance(batch, int):
         return _even_block(batch, rows, rows // 2 if is_near else TILES_OF_BLOCK * rows)
     return rows if is_near else TILES_OF_BLOCK * rows

@@ -9,7 +9,7 @@
           for tile of sequences                               (recurrent_tile.py)
             gates[rows][units] = inputs' part                 (all gates of the tile in registers)
             for k in units:  gates += h[k] * weights[panel][k]
-            next h, c = cell(gates, h, c);  y[step] = next h
+          for sequence:  next h, c = cell(gates, h, c);  y[step] = next h
       last h, c = h, c
 
 h lies in scratch memory, before and after a step; c in the output that holds the last one. A single step has nothing
@@ -35,12 +35,12 @@ from ...dialects.recurrence_decisions import Recurrence, is_single_step
 from ...dialects.schedule import StageOp
 from .elementwise import operand_positions
 from .loop_nest import INDEX, Index, LoopNest
-from .recurrent_tile import Operands, RecurrentTile, RowMajor, StateRows, Step, turns_of
+from .recurrent_tile import Operands, RecurrentTile, RowMajor, StateRows, Step, Sums, Turn, turns_of
 from .register_tile import split_evenly
 from .tile_access import Span
 
 # Sequences of a tile, in falling sizes, where the number of sequences is not known: as many as decided, then these.
-FEW_ROWS = (2, 1)
+FEW_ROWS = (4, 2, 1)
 
 
 def lower_recurrence(stage: StageOp, nest: LoopNest) -> None:
@@ -158,6 +158,12 @@ class _Recurrence:
         memory = nest.scratch_memory(self.operands.y.element, 0, nest.mul(stride, states * self.decisions.block))
         return StateRows(memory, offset, stride, is_padded=True)
 
+    def _sums(self) -> Sums:
+        """Scratch memory for the sums of a block, after the states."""
+        decisions, offset = self.decisions, self.nest.dim(self.decisions.state_bytes(self.kernel))
+        memory = self.nest.scratch_memory(self.operands.y.element, offset, decisions.sums_of_block(self.kernel))
+        return Sums(memory, decisions.block, decisions.units)
+
     def _step_count(self, block: _Block) -> Index:
         """Steps of the longest sequence of a block."""
         nest, lengths = self.nest, self.operands.lengths
@@ -180,30 +186,36 @@ class _Recurrence:
 
     # --- tiles --------------------------------------------------------------------------------------------
 
-    def _for_rows(
-        self, block: _Block, turn: Callable[[RecurrentTile], None], step: Step, panel: Index, units: Span
-    ) -> None:
-        """A turn of all sequences of a block, each once; of an unknown number in tiles of falling sizes."""
+    def _for_rows(self, block: _Block, turn: Turn, step: Step, panel: Index, units: Span) -> None:
+        """A turn of all sequences of a block: products of tiles of them, then what comes of the sums one by one."""
+        nest, decisions = self.nest, self.decisions
+
+        def tile(row: Index, rows: int) -> RecurrentTile:
+            return RecurrentTile(nest, self.kernel, self.operands, step, row, rows, panel, units, decisions.depth_sums)
+
+        if block.count == 1:
+            single = tile(0, 1)
+            turn.finish(single, single.products(turn))
+            return
+        sums = self._sums()
+        self._for_row_tiles(block.count, lambda row, rows: tile(row, rows).sum_up(turn, sums))
+        with nest.loop(0, block.count) as row:
+            tile(row.index, 1).finish(turn, sums)
+
+    def _for_row_tiles(self, count: Index, body: Callable[[Index, int], None]) -> None:
+        """``body(row, rows)`` for tiles that cover a block; of an unknown number of sequences in falling sizes."""
         nest, largest = self.nest, self.decisions.rows
-
-        def tile(row: Index, rows: int) -> None:
-            turn(
-                RecurrentTile(
-                    nest, self.kernel, self.operands, step, row, rows, panel, units, self.decisions.depth_sums
-                )
-            )
-
-        if isinstance(block.count, int):
-            for split in split_evenly(block.count, largest):
+        if isinstance(count, int):
+            for split in split_evenly(count, largest):
                 with nest.loop(0, split.count) as loop:
-                    tile(nest.add(split.start, nest.mul(loop.index, split.size)), split.size)
+                    body(nest.add(split.start, nest.mul(loop.index, split.size)), split.size)
             return
         start: Index = 0
         for size in (largest, *(few for few in FEW_ROWS if few < largest)):
-            count = nest.floordiv(nest.sub(block.count, start), size)
-            with nest.loop(0, count) as loop:
-                tile(nest.add(start, nest.mul(loop.index, size)), size)
-            start = nest.add(start, nest.mul(count, size))
+            tiles = nest.floordiv(nest.sub(count, start), size)
+            with nest.loop(0, tiles) as loop:
+                body(nest.add(start, nest.mul(loop.index, size)), size)
+            start = nest.add(start, nest.mul(tiles, size))
 
     def _for_panels(self, body: Callable[[Index, Span], None], is_back: Index = 0) -> None:
         """``body(panel, units)`` of all panels, the last first where it goes back."""

@@ -1,6 +1,6 @@
 """One tile of a step of a recurrent cell: some sequences by a panel of hidden units, and what the cell makes of it.
 
-``TURNS`` says for each cell in how many turns through the units a step goes, and what a tile does in each::
+``turns_of`` says in how many turns through the units a step goes, and what a tile does in each::
 
     lstm  i, o, f, g = x + h R;  c = f * c + i * g;  h = o * tanh(c)
     gru   z, r = x + h R;  g = x + r * (h R + b);  h = (1 - z) * g + z * h       (linear_before_reset)
@@ -90,6 +90,18 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Sums:
+    """Memory for the sums of a block of sequences: [gates][rows][width]."""
+
+    memory: SSAValue
+    rows: int
+    width: int
+
+    def of_gate(self, nest: LoopNest, place: int) -> SSAValue:
+        return nest.view(self.memory, place * self.rows * self.width, [self.rows, self.width], [self.width, 1])
+
+
+@dataclass(frozen=True)
 class RecurrentTile:
     """``rows`` sequences of a block, from ``row`` on, and a panel of units, which may be fewer than it is wide."""
 
@@ -147,18 +159,30 @@ class RecurrentTile:
         number = nest.add(nest.mul(step.direction, self.kernel.kind.gates), gate)
         return self.load(self.operands.projected.rows(step.time, step.first), nest.mul(self._hidden, number))
 
-    def products(self, starts: dict[int, SSAValue], state: StateRows) -> list[SSAValue]:
+    def sum_up(self, turn: Turn, sums: Sums) -> None:
+        """Keeps the sums of all gates of a turn."""
+        for place, total in enumerate(self.products(turn)):
+            self.nest.store_vector(total, sums.of_gate(self.nest, place), [self.row, 0])
+
+    def finish(self, turn: Turn, sums: Sums) -> None:
+        """The rest of a turn, once its sums are kept."""
+        memories = [sums.of_gate(self.nest, place) for place in range(len(turn.gates))]
+        turn.finish(self, [self.nest.load_vector(memory, [self.row, 0], self.shape) for memory in memories])
+
+    def products(self, turn: Turn) -> list[SSAValue]:
         """For each gate what it starts with plus the state times its weights.
 
         Of a single sequence a few sums run side by side: each waits for its last product.
         """
-        nest, count = self.nest, len(starts)
+        nest, gates, count = self.nest, turn.gates, len(turn.gates)
+        starts = [self._start(turn, gate) for gate in gates]
+        state = self.step.scaled_h if turn.multiplies_scaled else self.step.h
+        assert state is not None
         parts = self.depth_sums if self.rows == 1 else 1
-        zero = nest.constant(0.0, next(iter(starts.values())).type)
+        zero = nest.constant(0.0, starts[0].type)
         whole = nest.mul(nest.floordiv(self._hidden, parts), parts)
         unroll = UNROLL // parts if self.rows * count <= FEW_SUMS else 1
-        gates = list(starts)
-        begin = [*starts.values(), *[zero] * (count * (parts - 1))]
+        begin = [*starts, *[zero] * (count * (parts - 1))]
         with nest.loop(0, whole, parts, begin, unroll) as loop:
             sums = loop.carried
             by_part = [sums[first : first + count] for first in range(0, len(sums), count)]
@@ -174,6 +198,12 @@ class RecurrentTile:
         with nest.loop(whole, self._hidden, carried=totals) as rest:
             rest.yield_(*self._add(rest.index, gates, rest.carried, state))
         return rest.results
+
+    def _start(self, turn: Turn, gate: int) -> SSAValue:
+        if gate not in turn.biased:
+            return self.inputs(gate)
+        assert self.operands.recurrent_bias is not None
+        return self.of_units(self.operands.recurrent_bias)
 
     def _add(self, unit: Index, gates: Sequence[int], sums: Sequence[SSAValue], state: StateRows) -> list[SSAValue]:
         """The sums plus one unit of the state before times its weights."""
@@ -239,10 +269,24 @@ class RecurrentTile:
 # --- cells ----------------------------------------------------------------------------------------------
 
 
-def _lstm(tile: RecurrentTile) -> None:
+@dataclass(frozen=True)
+class Turn:
+    """One of a step's turns through the units: what is multiplied with which gates' weights, and what comes of it.
+
+    ``finish`` gets the gates' sums. ``biased`` gates have their own bias for products, and the inputs are added later.
+    """
+
+    gates: tuple[int, ...]
+    finish: Callable[[RecurrentTile, Sequence[SSAValue]], None]
+    biased: tuple[int, ...] = ()
+    multiplies_scaled: bool = False
+    """h times the reset gate, rather than h."""
+
+
+def _lstm(tile: RecurrentTile, sums: Sequence[SSAValue]) -> None:
     nest, peepholes = tile.nest, tile.operands.peepholes
     assert tile.step.c is not None
-    i, o, f, g = tile.products({gate: tile.inputs(gate) for gate in range(4)}, tile.step.h)
+    i, o, f, g = sums
     c = tile.load(tile.step.c)
 
     def peep(gate: SSAValue, number: int, cell: SSAValue) -> SSAValue:
@@ -258,26 +302,22 @@ def _lstm(tile: RecurrentTile) -> None:
     tile.keep(tile.multiply(o, tile.apply(2, c)), c)
 
 
-def _gru_linear(tile: RecurrentTile) -> None:
-    assert tile.operands.recurrent_bias is not None
-    starts = {0: tile.inputs(0), 1: tile.inputs(1), 2: tile.of_units(tile.operands.recurrent_bias)}
-    z, r, g = tile.products(starts, tile.step.h)
+def _gru_linear(tile: RecurrentTile, sums: Sequence[SSAValue]) -> None:
+    z, r, g = sums
     g = tile.nest.fma(tile.activated(0, r), g, tile.inputs(2))
     _mix(tile, tile.activated(0, z), g)
 
 
-def _gru_gates(tile: RecurrentTile) -> None:
+def _gru_gates(tile: RecurrentTile, sums: Sequence[SSAValue]) -> None:
     """The update gate waits where h will be."""
     assert tile.step.scaled_h is not None
-    z, r = tile.products({0: tile.inputs(0), 1: tile.inputs(1)}, tile.step.h)
+    z, r = sums
     tile.store(tile.activated(0, z), tile.step.next_h)
     tile.store(tile.multiply(tile.activated(0, r), tile.load(tile.step.h)), tile.step.scaled_h)
 
 
-def _gru_state(tile: RecurrentTile) -> None:
-    assert tile.step.scaled_h is not None
-    (g,) = tile.products({2: tile.inputs(2)}, tile.step.scaled_h)
-    _mix(tile, tile.load(tile.step.next_h), g)
+def _gru_state(tile: RecurrentTile, sums: Sequence[SSAValue]) -> None:
+    _mix(tile, tile.load(tile.step.next_h), sums[0])
 
 
 def _mix(tile: RecurrentTile, z: SSAValue, g: SSAValue) -> None:
@@ -286,15 +326,15 @@ def _mix(tile: RecurrentTile, z: SSAValue, g: SSAValue) -> None:
     tile.keep(tile.nest.fma(z, tile.subtract(tile.load(tile.step.h), g), g))
 
 
-def _rnn(tile: RecurrentTile) -> None:
-    (h,) = tile.products({0: tile.inputs(0)}, tile.step.h)
-    tile.keep(tile.activated(0, h))
+def _rnn(tile: RecurrentTile, sums: Sequence[SSAValue]) -> None:
+    tile.keep(tile.activated(0, sums[0]))
 
 
-def turns_of(kernel: RecurrenceOp) -> tuple[Callable[[RecurrentTile], None], ...]:
-    """What a tile does in each of a step's turns through the units."""
+def turns_of(kernel: RecurrenceOp) -> tuple[Turn, ...]:
     if kernel.get("cell") == "lstm":
-        return (_lstm,)
+        return (Turn((0, 1, 2, 3), _lstm),)
     if kernel.get("cell") == "rnn":
-        return (_rnn,)
-    return (_gru_gates, _gru_state) if resets_state(kernel) else (_gru_linear,)
+        return (Turn((0,), _rnn),)
+    if resets_state(kernel):
+        return (Turn((0, 1), _gru_gates), Turn((2,), _gru_state, multiplies_scaled=True))
+    return (Turn((0, 1, 2), _gru_linear, biased=(2,)),)
