@@ -35,6 +35,23 @@ class Frame:
         return Frame(dict(self.values), dict(self.symbols))
 
 
+@dataclass(slots=True)
+class _HostStep:
+    """What of an operation on the host is the same in each run."""
+
+    operation: HostOperation
+    has_sizes: bool
+    """Whether attributes are expressions over symbols."""
+    dtypes: list[np.dtype]
+
+    @staticmethod
+    def of(step: Host) -> _HostStep:
+        lists = [step.attributes.get(name) for name in DIMENSION_ATTRIBUTES]
+        has_sizes = any(isinstance(entry, str) for found in lists if isinstance(found, list) for entry in found)
+        dtypes = [np.dtype(tensor.dtype) for tensor in step.output_types]
+        return _HostStep(host_operation(step.operation), has_sizes, dtypes)
+
+
 class PlanRunner:
     """Runs blocks of one program. Holds no state between runs, so that any number of threads may use it."""
 
@@ -43,6 +60,7 @@ class PlanRunner:
         self._segments = segments
         self._constants = constants
         self._last_uses: dict[int, list[list[str]]] = {}
+        self._host_steps: dict[int, _HostStep] = {}
         self._find_last_uses(body)
         called = {name for step in body.steps if isinstance(step, Call) for name in step.outputs}
         # Those of calls are: nobody else holds one.
@@ -123,12 +141,14 @@ class PlanRunner:
         return runner.run(binding, arrays)
 
     def _run_host(self, step: Host, frame: Frame) -> Sequence[np.ndarray]:
-        operation = host_operation(step.operation)
+        prepared = self._host_steps.get(id(step))
+        if prepared is None:
+            prepared = self._host_steps[id(step)] = _HostStep.of(step)
         inputs = [None if not name else self._value(name, frame) for name in step.inputs]
-        attributes = _evaluate_attributes(step.attributes, frame.symbols)
+        attributes = _evaluate_attributes(step.attributes, frame.symbols) if prepared.has_sizes else step.attributes
         try:
             with np.errstate(all="ignore"):  # Infinities and NaN are results like others.
-                results = [np.asarray(result) for result in operation(inputs, attributes)]
+                results = [np.asarray(result) for result in prepared.operation(inputs, dict(attributes))]
         except LaminaError:
             raise
         except Exception as error:
@@ -136,7 +156,8 @@ class PlanRunner:
                 "none" if array is None else f"{array.dtype} {describe_shape(array.shape)}" for array in inputs
             )
             raise ExecutionError(f"'{step.operation}' on the host failed for inputs {shapes}: {error}") from error
-        _bind_results(f"'{step.operation}' on the host", step.outputs, results, step.output_types, frame.symbols)
+        if not _fit(results, prepared.dtypes, step.output_types, frame.symbols):
+            _bind_results(f"'{step.operation}' on the host", step.outputs, results, step.output_types, frame.symbols)
         return results
 
     def _run_bind(self, step: Bind, frame: Frame) -> Sequence[np.ndarray]:
@@ -234,6 +255,28 @@ def _truth(array: np.ndarray) -> bool:
     if array.size != 1:
         raise ExecutionError(f"a condition has shape {describe_shape(array.shape)}: expected one element")
     return bool(array.reshape(-1)[0])
+
+
+def _fit(
+    results: Sequence[np.ndarray], dtypes: Sequence[np.dtype], types: Sequence[ArrayType], symbols: dict[str, int]
+) -> bool:
+    """Whether results are of types that say no more than known sizes and single symbols, which are bound if so."""
+    new: dict[str, int] = {}
+    if len(results) != len(types):
+        return False
+    for result, dtype, tensor in zip(results, dtypes, types):
+        if result.dtype != dtype or len(result.shape) != len(tensor.shape):
+            return False
+        for size, dimension in zip(result.shape, tensor.shape):
+            if size == dimension:
+                continue
+            if isinstance(dimension, int) or not is_symbol(dimension):
+                return False
+            known: int = symbols.get(dimension, size)
+            if new.setdefault(dimension, known) != size:
+                return False
+    symbols |= new
+    return True
 
 
 def _bind_results(
