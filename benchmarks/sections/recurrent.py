@@ -55,7 +55,7 @@ def _layer(
         "r": rng.standard_normal((directions, rows, hidden), dtype=np.float32) / np.float32(np.sqrt(hidden)),
         "b": rng.standard_normal((directions, 2 * rows), dtype=np.float32),
     }
-    feeds = {"x": rng.standard_normal((steps, sequences, inputs), dtype=np.float32)}
+    feeds: dict[str, Any] = {"x": rng.standard_normal((steps, sequences, inputs), dtype=np.float32)}
     names = ["x", *weights]
     if has_lengths:
         feeds["lengths"] = np.linspace(steps // 2, steps, sequences).astype(np.int32)

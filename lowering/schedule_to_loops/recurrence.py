@@ -35,7 +35,7 @@ from ...dialects.recurrence_decisions import Recurrence, is_single_step
 from ...dialects.schedule import StageOp
 from .elementwise import operand_positions
 from .loop_nest import INDEX, Index, LoopNest
-from .recurrent_tile import Operands, RecurrentTile, RowMajor, StateRows, Step, Sums, Turn, turns_of
+from .recurrent_tile import CellTurn, GateSums, Operands, RecurrentTile, RowMajor, StateRows, Step, turns_of
 from .register_tile import split_evenly
 from .tile_access import Span
 
@@ -158,11 +158,11 @@ class _Recurrence:
         memory = nest.scratch_memory(self.operands.y.element, 0, nest.mul(stride, states * self.decisions.block))
         return StateRows(memory, offset, stride, is_padded=True)
 
-    def _sums(self) -> Sums:
+    def _sums(self) -> GateSums:
         """Scratch memory for the sums of a block, after the states."""
         decisions, offset = self.decisions, self.nest.dim(self.decisions.state_bytes(self.kernel))
         memory = self.nest.scratch_memory(self.operands.y.element, offset, decisions.sums_of_block(self.kernel))
-        return Sums(memory, decisions.block, decisions.units)
+        return GateSums(memory, decisions.block, decisions.units)
 
     def _step_count(self, block: _Block) -> Index:
         """Steps of the longest sequence of a block."""
@@ -186,7 +186,7 @@ class _Recurrence:
 
     # --- tiles --------------------------------------------------------------------------------------------
 
-    def _for_rows(self, block: _Block, turn: Turn, step: Step, panel: Index, units: Span) -> None:
+    def _for_rows(self, block: _Block, turn: CellTurn, step: Step, panel: Index, units: Span) -> None:
         """A turn of all sequences of a block: products of tiles of them, then what comes of the sums one by one."""
         nest, decisions = self.nest, self.decisions
 

@@ -90,7 +90,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Sums:
+class GateSums:
     """Memory for the sums of a block of sequences: [gates][rows][width]."""
 
     memory: SSAValue
@@ -159,17 +159,17 @@ class RecurrentTile:
         number = nest.add(nest.mul(step.direction, self.kernel.kind.gates), gate)
         return self.load(self.operands.projected.rows(step.time, step.first), nest.mul(self._hidden, number))
 
-    def sum_up(self, turn: Turn, sums: Sums) -> None:
+    def sum_up(self, turn: CellTurn, sums: GateSums) -> None:
         """Keeps the sums of all gates of a turn."""
         for place, total in enumerate(self.products(turn)):
             self.nest.store_vector(total, sums.of_gate(self.nest, place), [self.row, 0])
 
-    def finish(self, turn: Turn, sums: Sums) -> None:
+    def finish(self, turn: CellTurn, sums: GateSums) -> None:
         """The rest of a turn, once its sums are kept."""
         memories = [sums.of_gate(self.nest, place) for place in range(len(turn.gates))]
         turn.finish(self, [self.nest.load_vector(memory, [self.row, 0], self.shape) for memory in memories])
 
-    def products(self, turn: Turn) -> list[SSAValue]:
+    def products(self, turn: CellTurn) -> list[SSAValue]:
         """For each gate what it starts with plus the state times its weights.
 
         Of a single sequence a few sums run side by side: each waits for its last product.
@@ -199,7 +199,7 @@ class RecurrentTile:
             rest.yield_(*self._add(rest.index, gates, rest.carried, state))
         return rest.results
 
-    def _start(self, turn: Turn, gate: int) -> SSAValue:
+    def _start(self, turn: CellTurn, gate: int) -> SSAValue:
         if gate not in turn.biased:
             return self.inputs(gate)
         assert self.operands.recurrent_bias is not None
@@ -270,7 +270,7 @@ class RecurrentTile:
 
 
 @dataclass(frozen=True)
-class Turn:
+class CellTurn:
     """One of a step's turns through the units: what is multiplied with which gates' weights, and what comes of it.
 
     ``finish`` gets the gates' sums. ``biased`` gates have their own bias for products, and the inputs are added later.
@@ -330,11 +330,11 @@ def _rnn(tile: RecurrentTile, sums: Sequence[SSAValue]) -> None:
     tile.keep(tile.activated(0, sums[0]))
 
 
-def turns_of(kernel: RecurrenceOp) -> tuple[Turn, ...]:
+def turns_of(kernel: RecurrenceOp) -> tuple[CellTurn, ...]:
     if kernel.get("cell") == "lstm":
-        return (Turn((0, 1, 2, 3), _lstm),)
+        return (CellTurn((0, 1, 2, 3), _lstm),)
     if kernel.get("cell") == "rnn":
-        return (Turn((0,), _rnn),)
+        return (CellTurn((0,), _rnn),)
     if resets_state(kernel):
-        return (Turn((0, 1), _gru_gates), Turn((2,), _gru_state, multiplies_scaled=True))
-    return (Turn((0, 1, 2), _gru_linear, biased=(2,)),)
+        return (CellTurn((0, 1), _gru_gates), CellTurn((2,), _gru_state, multiplies_scaled=True))
+    return (CellTurn((0, 1, 2), _gru_linear, biased=(2,)),)
