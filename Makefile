@@ -11,7 +11,7 @@ SEED ?= 1
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test verify bench soak fuzz lint format docs site wheels clean
+.PHONY: help demo test verify bench soak packages fuzz lint format docs site wheels clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -30,6 +30,9 @@ bench: $(INSTALLED) ## every figure of docs/performance.md, measured here and no
 
 soak: $(INSTALLED) ## 20,000 runs in one process: answers right, memory flat (minutes)
 	@$(BIN)/python -m lamina.benchmarks.soak $(SOAK_ARGS)
+
+packages: $(INSTALLED) ## packages that use onnxruntime, unmodified, on Lamina; installs each beside (gigabytes); PACKAGES="magika ..."
+	@$(BIN)/python tests/packages/run.py $(PACKAGES)
 
 fuzz: $(INSTALLED) ## 5,000 random graphs, run in all ways and beside onnxruntime; GRAPHS=N, SEED=N begins elsewhere
 	@LAMINA_FUZZ=$(GRAPHS) LAMINA_FUZZ_SEED=$(SEED) \

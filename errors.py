@@ -21,7 +21,8 @@ class Problem:
     ``place`` names the node with the path to it (``if_3/then_branch/conv_7``), or a tensor. The fields of the
     operator are empty where the place is no node. ``inputs`` are types as text. ``follows`` names the node whose
     result had to be assumed, so that this may go away with that node's problem. ``of_shapes``: sizes contradict each
-    other here, which is no mistake where the node lies in a branch that is not taken for these sizes.
+    other here, which is no mistake where the node lies in a branch that is not taken for these sizes. ``is_internal``:
+    the model is right, the compiler is not.
     """
 
     place: str
@@ -34,6 +35,7 @@ class Problem:
     follows: str = ""
     is_invalid: bool = False
     of_shapes: bool = False
+    is_internal: bool = False
 
     @property
     def text(self) -> str:
@@ -70,6 +72,10 @@ class UnsupportedOperatorError(ModelError, NotImplementedError):
     """The model uses an operator, or a case of one, that cannot be imported."""
 
 
+class InternalError(ModelError, RuntimeError):
+    """The compiler has failed at a model that is valid, or has found nothing wrong with it: its own fault."""
+
+
 class UnknownDimensionError(LaminaError, ValueError):
     """A size was asked for under a name that no input and no dimension of the model has."""
 
@@ -96,11 +102,13 @@ def problem_error(problems: Sequence[Problem]) -> ModelError:
         shown.insert(0, f"{len(problems)} problems:")
     if len(problems) > SHOWN_PROBLEMS:
         shown.append(f"and {len(problems) - SHOWN_PROBLEMS} more; `lamina check` lists them all")
-    kind = InvalidModelError if problems[0].is_invalid else UnsupportedOperatorError
+    first = problems[0]
+    kind = InternalError if first.is_internal else InvalidModelError if first.is_invalid else UnsupportedOperatorError
     return kind("\n".join(shown), problems)
 
 
 __all__ = [
+    "InternalError",
     "InvalidModelError",
     "LaminaError",
     "MissingConstantError",

@@ -25,6 +25,7 @@ from .failures import (
     NoSuchFile,
     NotImplemented,
     OnnxRuntimeFailure,
+    RuntimeException,
     failure,
     translated,
 )
@@ -280,6 +281,8 @@ def model_failure(error: LaminaError) -> OnnxRuntimeFailure:
     problem = next(iter(getattr(error, "problems", ())), None)
     if problem is None or not problem.operator:
         return translated(error)
+    if problem.is_internal:
+        return translated(error, RuntimeException)
     from onnx import defs
 
     domain = "" if problem.domain == "ai.onnx" else problem.domain

@@ -37,7 +37,7 @@ from .known_operators import unknown_operator
 from .narrow_floats import in_f32
 from .node import Node, node_name, type_name
 from .operator_sets import STANDARD_DOMAINS
-from .problems import Problems, Unavailable, Unreached, inferred_types, stand_in, type_proto
+from .problems import Problems, Unavailable, Unreached, broken_rule, inferred_types, stand_in, type_proto
 from .registry import find_converter
 from .scope import Scope
 from .symbols import Symbols
@@ -112,7 +112,7 @@ class GraphImporter(Scope):
             self.vanishing.follow(node, is_main=not self.path)
         except Unreached:
             self._stand_in(proto, inputs)
-        except (InvalidModelError, UnsupportedOperatorError) as error:
+        except ModelError as error:
             self.problems.add_error(error, replace(node.problem(""), follows=self._assumption(proto)))
             self._stand_in(proto, inputs)
         else:
@@ -157,9 +157,7 @@ class GraphImporter(Scope):
         except VerifyException as error:
             raise problem_error([node.problem(str(error), is_invalid=True, of_shapes=True)]) from error
         except Exception as error:
-            # A model that breaks ONNX's rules trips over them anywhere; what went wrong is kept as the cause.
-            reason = f"the node is not valid, or has not been foreseen ({type(error).__name__}: {error})"
-            raise problem_error([node.problem(reason, is_invalid=True)]) from error
+            raise problem_error([_unforeseen(node, error)]) from error
         return [converted] if isinstance(converted, Value) else list(converted)
 
     def _expand_function(self, node: Node) -> Sequence[Value | None]:
@@ -226,6 +224,16 @@ class GraphImporter(Scope):
         cause = self._assumption(proto)
         if cause:
             self.problems.assumed.update(dict.fromkeys(filter(None, proto.output), cause))
+
+
+def _unforeseen(node: Node, error: Exception) -> Problem:
+    """A model that breaks ONNX's rules trips over them anywhere, so ONNX itself is asked; where it finds nothing wrong,
+    the fault is the compiler's. What went wrong is kept as the cause."""
+    broken = broken_rule(node.proto, node.opset, node.domain, node.inputs)
+    if broken:
+        return node.problem(f"the node is not valid: {broken}", is_invalid=True)
+    reason = f"a fault of the compiler's own, not of the model: {type(error).__name__}: {error}"
+    return node.problem(reason, "please report it, with the model", is_internal=True)
 
 
 def _function_body(schema: Any, node: Node) -> onnx.FunctionProto | None:

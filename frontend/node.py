@@ -212,7 +212,15 @@ class Node:
         """The node in words, for errors."""
         return self.problem("").where
 
-    def problem(self, reason: str, advice: str = "", *, is_invalid: bool = False, of_shapes: bool = False) -> Problem:
+    def problem(
+        self,
+        reason: str,
+        advice: str = "",
+        *,
+        is_invalid: bool = False,
+        of_shapes: bool = False,
+        is_internal: bool = False,
+    ) -> Problem:
         """A problem of this node."""
         return Problem(
             place=self.path,
@@ -224,6 +232,7 @@ class Node:
             inputs=tuple(type_text(value) for value in self._stated),
             is_invalid=is_invalid,
             of_shapes=of_shapes,
+            is_internal=is_internal,
         )
 
     def unsupported(self, reason: str, advice: str) -> NoReturn:

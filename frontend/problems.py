@@ -93,6 +93,32 @@ def inferred_types(proto: onnx.NodeProto, opset: int, domain: str, inputs: Seque
         return {}
 
 
+def broken_rule(proto: onnx.NodeProto, opset: int, domain: str, inputs: Sequence[Any]) -> str:
+    """What ONNX's own checks say against a node on these inputs; '' where they find nothing, or cannot be asked."""
+    try:
+        context = onnx.checker.C.CheckerContext()
+        context.ir_version = onnx.IR_VERSION
+        context.opset_imports = {domain: opset}
+        onnx.checker.check_node(proto, context)
+    except onnx.checker.ValidationError as error:
+        return str(error).partition("\n")[0]
+    except Exception:  # It raises what comes where an operator is not ONNX's.
+        return ""
+    ranks = [value.rank for value in inputs if isinstance(value, Value)]
+    if not all(_is_tame(attribute, min(ranks, default=0)) for attribute in proto.attribute):
+        return "an attribute lies out of range"
+    types = {name: type_proto(value) for name, value in zip(proto.input, inputs) if isinstance(value, Value)}
+    try:
+        schema = onnx.defs.get_schema(proto.op_type, opset, domain)
+        imports = [onnx.helper.make_opsetid(domain, opset)]
+        onnx.shape_inference.infer_node_outputs(schema, proto, types, opset_imports=imports)
+    except onnx.shape_inference.InferenceError as error:
+        return str(error).partition("\n")[0]
+    except Exception:
+        return ""
+    return ""
+
+
 def _is_tame(attribute: onnx.AttributeProto, rank: int) -> bool:
     """Whether ONNX's inference, which reads memory that is not its own at an axis out of range, can be let near it."""
     integers = [attribute.i, *attribute.ints]

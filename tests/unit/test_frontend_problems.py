@@ -250,3 +250,26 @@ def test_ceil_mode_along_an_axis_of_unknown_size(operator: str, attributes: dict
         fixed = lamina.compile(model_of([pool], inputs, ["y"], opset=19), shapes={"L": length})
         x = np.random.default_rng(length).standard_normal((1, 1, length)).astype(np.float32)
         np.testing.assert_allclose(free.run({"x": x})["y"], fixed.run({"x": x})["y"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("is_valid", [True, False])
+def test_a_fault_of_the_compiler_is_no_fault_of_the_model(is_valid: bool, monkeypatch) -> None:
+    """A converter that trips over a valid node is to blame itself; over one that breaks ONNX's rules, the model is."""
+    from lamina.errors import InternalError
+    from lamina.frontend import registry
+
+    def trips(_node):
+        raise TypeError("unexpected")
+
+    monkeypatch.setitem(registry._CONVERTERS, ("", "MatMul"), {1: trips})
+    made = node("MatMul", ["x", "w"], ["y"], name="the_node")
+    w = info("w", [4 if is_valid else 3, 2])
+    x = info("x", ["N", 4])
+    y = info("y", None)
+    graph = helper.make_graph([made], "g", [x, w], [y])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    kind, text = (InternalError, "a fault of the compiler's own.*TypeError: unexpected; please report")
+    if not is_valid:
+        kind, text = (InvalidModelError, "the node is not valid")
+    with pytest.raises(kind, match=f"the_node.*{text}"):
+        import_model(model, context=CompilerContext())
