@@ -156,6 +156,6 @@ HELPERS = {
     function.__name__: function
     for function in (
         _check_time, tile_places, _load, _load_row, _load_masked, _store, _store_masked, _store_row, _element,
-        _typed_memory, _mask, _turned, _broadcast, _inserted, _fused, _contracted, _words_multiplied,
+        _gathered, _typed_memory, _mask, _turned, _broadcast, _inserted, _fused, _contracted, _words_multiplied,
     )
 } | {"np": np}  # fmt: skip

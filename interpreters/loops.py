@@ -429,7 +429,7 @@ def _vector_load(t: _Translation, op: vector.LoadOp) -> None:
 
 def _gather(t: _Translation, op: vectorx.GatherOp) -> None:
     view = t.views[op.base]
-    t.write(f"{t.name(op.result)} = _gathered({view.memory}, {t.address(view, [])}, {t.name(op.places)})", op)
+    t.write(f"{t.name(op.result)} = _gathered({view.memory}, {view.offset}, {t.name(op.places)})", op)
 
 
 def _vector_store(t: _Translation, op: vector.StoreOp) -> None:

@@ -48,16 +48,16 @@ def _models() -> Iterator[tuple[str, bytes]]:
     from sklearn.datasets import make_classification, make_regression
     from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
 
-    classes = make_classification(_TRAINED_ON, FEATURES, n_informative=12, n_classes=3, random_state=0)
-    numbers = make_regression(_TRAINED_ON, FEATURES, noise=1.0, random_state=0)
-    kinds = [(f"forest of depth {depth}", RandomForestRegressor, numbers, depth) for depth in (6, 8, 10)]
+    classes: Any = make_classification(_TRAINED_ON, FEATURES, n_informative=12, n_classes=3, random_state=0)
+    numbers: Any = make_regression(_TRAINED_ON, FEATURES, noise=1.0, random_state=0)
+    kinds: list[Any] = [(f"forest of depth {depth}", RandomForestRegressor, numbers, depth) for depth in (6, 8, 10)]
     kinds.append(("forest of depth 8, 3 classes", RandomForestClassifier, classes, 8))
     kinds.append(("boosted, depth 6, 2 classes", GradientBoostingClassifier, (classes[0], classes[1] > 0), 6))
     for name, kind, (x, y), depth in kinds:
         x = x.astype(np.float32)
         trained = kind(n_estimators=TREES, max_depth=depth, random_state=0).fit(x, y)
         options = {"zipmap": False} if hasattr(trained, "classes_") else None
-        model = to_onnx(trained, x[:1], options=options, target_opset={"": 20, "ai.onnx.ml": 3})
+        model: Any = to_onnx(trained, x[:1], options=options, target_opset={"": 20, "ai.onnx.ml": 3})
         yield name, model.SerializeToString()
 
 

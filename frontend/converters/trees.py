@@ -26,6 +26,7 @@ from .class_scores import (
     transformed,
 )
 
+_MOST_TARGETS = 1 << 16
 _AGGREGATES = {"AVERAGE": "sum", "SUM": "sum", "MIN": "min", "MAX": "max"}
 
 
@@ -147,22 +148,30 @@ def _listed_leaves(node: Node, numbering: _Numbering, kind: str, ids: str, dtype
 
 def _evaluated(node: Node, x: Value, forest: Forest, leaves: Leaves, targets: int, aggregate: str) -> Value:
     """What the trees give for each target [N, targets]."""
-    columns = _evaluated_columns(node, x, forest, leaves, targets, aggregate)
-    return columns[0] if len(columns) == 1 else stacked(node.b, *columns)
+    if targets > _MOST_TARGETS:
+        node.unsupported(f"{targets} targets are more than {_MOST_TARGETS}", "split the model")
+    scores, used = _evaluated_for_some(node, x, forest, leaves, targets, aggregate)
+    if len(used) == targets:
+        return scores
+    places = np.full(targets, len(used))
+    places[used] = np.arange(len(used))
+    return node.b.gather(stacked(node.b, scores, _zeros(node, scores)), node.b.constant(places), 1)
 
 
-def _evaluated_columns(
+def _zeros(node: Node, scores: Value) -> Value:
+    """A column of them."""
+    return node.b.broadcast_to(node.b.constant(np.zeros((1, 1), scores.type.dtype)), [scores.dims[0], 1])
+
+
+def _evaluated_for_some(
     node: Node, x: Value, forest: Forest, leaves: Leaves, targets: int, aggregate: str
-) -> list[Value]:
-    """As _evaluated, in columns of [N, 1] where no leaf speaks of some of the targets: zeros stand for these."""
+) -> tuple[Value, np.ndarray]:
+    """What the trees give for those targets that some leaf speaks of, and which these are."""
     used = np.unique(leaves.targets)
-    if len(used) in (0, targets):
-        return [_of_all(node, x, forest, leaves, targets, aggregate)]
-    b, own = node.b, replace(leaves, targets=np.searchsorted(used, leaves.targets))
-    scores = _of_all(node, x, forest, own, len(used), aggregate)
-    nothing = b.broadcast_to(b.constant(np.zeros((1, 1), scores.type.dtype)), [scores.dims[0], 1])
-    places = {int(target): place for place, target in enumerate(used)}
-    return [column(b, scores, places[target]) if target in places else nothing for target in range(targets)]
+    if not len(used):
+        return _of_all(node, x, forest, leaves, targets, aggregate), np.arange(targets)
+    own = replace(leaves, targets=np.searchsorted(used, leaves.targets))
+    return _of_all(node, x, forest, own, len(used), aggregate), used
 
 
 def _of_all(node: Node, x: Value, forest: Forest, leaves: Leaves, targets: int, aggregate: str) -> Value:
@@ -304,13 +313,16 @@ def convert_tree_classifier(node: Node) -> list[Value]:
     except ForestError as error:
         node.invalid(str(error))
     leaves = _listed_leaves(node, numbering, "class", "class_ids", dtype, len(labels))
-    columns = _evaluated_columns(node, x, forest, leaves, len(labels), "SUM")
     base = _numbers(node, "base_values", dtype)
     if len(labels) > 2:
-        scores = columns[0] if len(columns) == 1 else stacked(node.b, *columns)
+        scores = _evaluated(node, x, forest, leaves, len(labels), "SUM")
         label, scores = _of_several(node, scores, leaves, base, labels)
         scores = transformed(node.b, scores, transform)
     else:
+        some, used = _evaluated_for_some(node, x, forest, leaves, len(labels), "SUM")
+        columns = [_zeros(node, some) for _ in labels]
+        for place, number in enumerate(used):
+            columns[number] = column(node.b, some, place)
         label, scores = _of_two(node, columns, leaves, base, labels, transform)
     return [label, node.b.cast(scores, f32)]
 
@@ -337,8 +349,6 @@ def _of_two(
     never negative, else of 0.
     """
     b = node.b
-    if len(columns) < len(labels):
-        columns = [column(b, columns[0], number) for number in range(len(labels))]
     first, second = columns[0], columns[1] if len(labels) == 2 else None
     if second is not None and not np.isin(1, leaves.targets):
         second = None
@@ -348,7 +358,7 @@ def _of_two(
     def plus(value: Value, number: float) -> Value:
         return b.op(graph.AddOp, value, b.constant(np.array(number, dtype)))
 
-    nothing = b.broadcast_to(b.constant(np.zeros((1, 1), dtype)), first.dims)
+    nothing = _zeros(node, first)
     decisive, shown = first, [first]
     if len(base) == 2 and len(labels) == 2:
         if second is not None:

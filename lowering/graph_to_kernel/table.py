@@ -63,6 +63,10 @@ _WITHOUT_RULE = {
     **dict.fromkeys((operation.name for operation in TEXT_OPERATIONS), _OF_TEXT),
     "graph.random": Obstacle("random numbers are drawn on the host", "nothing, where they are meant"),
     "graph.decode_image": Obstacle("pictures are decoded on the host", "pass pixels to the model"),
+    "graph.look_up": Obstacle(
+        "its keys are text, or so many that they are searched", "nothing, where that is meant: it costs little"
+    ),
+    **dict.fromkeys(("graph.zip_map", "graph.unzip_map"), _OF_CONTAINERS),
     "graph.if": Obstacle("which branch runs is decided on the host; what it computes is compiled", "nothing"),
     "graph.loop": Obstacle("how often its body runs is decided on the host; what it computes is compiled", "nothing"),
 }

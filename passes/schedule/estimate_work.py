@@ -17,7 +17,17 @@ from ...dialects import shape as dims
 from ...dialects.batches import BatchesOp
 from ...dialects.calling_convention import WORK_ATTRIBUTE
 from ...dialects.dimension_attribute import DimensionAttr
-from ...dialects.kernel import AttentionOp, BlockGemmOp, ConvOp, GemmOp, KernelOp, PoolOp, RecurrenceOp, SoftmaxOp
+from ...dialects.kernel import (
+    AttentionOp,
+    BlockGemmOp,
+    ConvOp,
+    GemmOp,
+    KernelOp,
+    PoolOp,
+    RecurrenceOp,
+    SoftmaxOp,
+    TreeEnsembleOp,
+)
 from ...dialects.layout import TensorType
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
@@ -33,6 +43,8 @@ _BYTE = 40.0
 _STAGE = 200_000.0
 # Cycles for a vector: an operation of arithmetic; a function such as exp; an element's way through a softmax.
 _CHEAP, _FUNCTION, _SOFTMAX = 0.5, 10.0, 20.0
+# Cycles for a row's way down one level of a tree: three gathers.
+_LEVEL = 2.5
 # The share of the peak that products of matrices reach.
 _GEMM_SHARE = 0.9
 
@@ -123,6 +135,9 @@ def _products(kernel: KernelOp, target: Target) -> list[Part]:
             return [(multiply_add, [*kernel.type.dims, depth])]
         case BlockGemmOp():
             return [(multiply_add, [*kernel.type.dims, kernel.in_type(0).dims[-1]])]
+        case TreeEnsembleOp():
+            level = 1000.0 * _LEVEL / target.costs.gigahertz
+            return [(level * kernel.get("depth"), [kernel.type.dims[0], *kernel.in_type(4).dims])]
         case AttentionOp():
             keys, depth = kernel.in_type(1).dims[-2:]
             scores = _vector_picoseconds(_SOFTMAX, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import lamina
@@ -12,6 +13,7 @@ import pytest
 from lamina.errors import InvalidModelError
 from lamina.frontend.forests import EQ, LEQ, MEMBER, NEQ, Forest, Leaves, pack
 from lamina.reference.trees import reached_leaves
+from lamina.verification import VerifyOptions, verify_model
 from onnx import TensorProto, helper
 from random_trees import ALL_MODES, ORDERED, ensemble, leaf_lists, random_trees, rows_with_ties
 
@@ -104,6 +106,20 @@ def test_other_types_of_features(kind: type) -> None:
     other.graph.input[0].type.tensor_type.elem_type = helper.np_dtype_to_tensor_dtype(np.dtype(kind))
     x = (rows_with_ties(trees.rng, ROWS, trees.features) * 2).astype(kind)
     compare(other, x, None if kind is np.float64 else model)
+
+
+def test_every_phase_means_the_same(tmp_path: Path) -> None:
+    trees = random_trees(5, 5, 3, modes=ALL_MODES, tracks_missing=True)
+    model = ensemble(
+        trees, "TreeEnsembleRegressor", [("y", TensorProto.FLOAT)],
+        n_targets=2, **leaf_lists(trees, "target", [0, 1], True, positive=False),
+    )  # fmt: skip
+    onnx.save(model, tmp_path / "model.onnx")
+    x = rows_with_ties(trees.rng, ROWS, trees.features, missing=True)
+    options = VerifyOptions(loops_seconds=60.0)
+    report = verify_model(tmp_path / "model.onnx", lambda executable: {"x": x}, options)
+    assert report.ok, report.first_wrong
+    assert [check for check in report.checks if check.status == "skipped"] == []
 
 
 def test_trees_that_fill_no_short_word() -> None:
