@@ -30,6 +30,7 @@ from .sections import (
     products,
     quantised,
     recurrent,
+    sampling,
     selections,
     speed,
     start,
@@ -39,7 +40,8 @@ from .sections import (
 from .zoo import ZOO
 
 SECTIONS = (
-    "overhead", "compile", "start", "widths", "products", "narrow", "few-bits", "decoders", "recurrent", "selections",
+    "overhead", "compile", "start", "widths", "products", "narrow", "few-bits", "decoders", "recurrent", "sampling",
+    "selections",
     "classical", "speed", "quantised", "precision", "threads", "batches",
 )  # fmt: skip
 _COMPILED = ("resnet50", "mobilenet_v2")
@@ -100,6 +102,12 @@ def race(
                 seconds / 4, lambda row: status.update(f"walking: {row['name']} done")
             )
         console.print(recurrent.table(report["recurrent"]))
+    if "sampling" in wanted:
+        with console.status("sampling") as status:
+            report["sampling"] = sampling.measure(
+                seconds / 8, lambda row: status.update(f"sampling: {row['name']} done")
+            )
+        console.print(sampling.table(report["sampling"]))
     if "selections" in wanted:
         with console.status("selecting") as status:
             report["selections"] = selections.measure(

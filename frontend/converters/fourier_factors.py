@@ -104,7 +104,7 @@ def _by_factors(b: GraphBuilder, x: Value, length: int, inverse: bool) -> Value:
 
 
 def _by_matrix(b: GraphBuilder, x: Value, length: int, inverse: bool) -> Value:
-    parts, columns = x.dims[0], x.dims[2]
+    parts, columns = _parts(x), x.dims[2]
     matrix = fourier_matrix(length, parts, length, inverse=inverse).transpose(3, 2, 1, 0)
     left = b.constant(np.ascontiguousarray(matrix.reshape(2 * length, parts * length), x.type.dtype))
     return b.reshape(b.matmul(left, b.reshape(x, (multiply(parts, length), columns))), (2, length, columns))
@@ -128,8 +128,10 @@ def _by_chirp(b: GraphBuilder, x: Value, length: int, inverse: bool) -> Value:
 
 def _multiplied(b: GraphBuilder, x: Value, factors: np.ndarray) -> Value:
     """Complex numbers, or real ones, times complex constants that broadcast to them."""
-    cosines, sines = (b.constant(np.ascontiguousarray(part, x.type.dtype)) for part in (factors.real, factors.imag))
-    parts = [b.reshape(part, part.dims[1:]) for part in b.split(x, 0, [1] * x.dims[0])]
+    cosines, sines = (
+        b.constant(np.ascontiguousarray(part, x.type.dtype)) for part in (np.real(factors), np.imag(factors))
+    )
+    parts = [b.reshape(part, part.dims[1:]) for part in b.split(x, 0, [1] * _parts(x))]
     if len(parts) == 1:
         results = [b.mul(parts[0], cosines), b.mul(parts[0], sines)]
     else:
@@ -139,3 +141,9 @@ def _multiplied(b: GraphBuilder, x: Value, factors: np.ndarray) -> Value:
             b.add(b.mul(real, sines), b.mul(imaginary, cosines)),
         ]
     return b.concat([b.unsqueeze(part, [0]) for part in results], 0)
+
+
+def _parts(x: Value) -> int:
+    parts = x.dims[0]
+    assert isinstance(parts, int)
+    return parts

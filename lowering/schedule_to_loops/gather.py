@@ -87,7 +87,7 @@ def lower_gather_nd(stage: StageOp, nest: LoopNest) -> None:
         view_shape=(*places, *[1] * rest),
         view_strides=(*axis_strides(indices)[:-1], *[0] * rest),
     )
-    _gather(stage, nest, kernel, source, where, picked, range(batch, len(places)))
+    _gather(stage, nest, kernel, source, where, picked, range(len(places)))
 
 
 def _inputs(stage: StageOp, nest: LoopNest) -> tuple[Tensor, Tensor]:

@@ -26,7 +26,7 @@ from xdsl.dialects.builtin import ModuleOp
 REFUSED = {
     "Adagrad", "Adam", "ImageDecoder", "Momentum", "Gradient", "RegexFullMatch", "StringConcat",
     "StringNormalizer", "StringSplit", "TfIdfVectorizer", "OptionalHasElement", "OptionalGetElement", "SequenceMap",
-    "Bernoulli", "RandomUniformLike", "DeformConv", "MelWeightMatrix", "CumProd", "BitCast",
+    "Bernoulli", "RandomUniformLike", "MelWeightMatrix", "CumProd", "BitCast",
     "SequenceInsert", "SequenceLength", "SplitToSequence",
 }  # fmt: skip
 

@@ -131,7 +131,14 @@ def test_index_out_of_range(operator: str, wrong: int) -> None:
 @pytest.mark.parametrize("free", [False, True], ids=["static", "free"])
 @pytest.mark.parametrize(
     ("batch", "shape", "index_shape"),
-    [(0, (5, 6, 7), (4, 2)), (1, (3, 6, 7), (3, 4, 1)), (1, (3, 6, 7), (3, 4, 2)), (2, (3, 2, 7, 5), (3, 2, 6, 1))],
+    [
+        (0, (5, 6, 7), (4, 2)),
+        (1, (3, 6, 7), (3, 4, 1)),
+        (1, (3, 6, 7), (3, 4, 2)),
+        (2, (3, 2, 7, 5), (3, 2, 6, 1)),
+        (1, (2, 2, 2), (2, 1)),
+        (2, (3, 2, 7), (3, 2, 1)),
+    ],
 )
 def test_gather_nd(batch: int, shape: tuple[int, ...], index_shape: tuple[int, ...], free: bool) -> None:
     sizes = shape[batch : batch + index_shape[-1]]
