@@ -60,9 +60,8 @@ def _layer(
     if has_lengths:
         feeds["lengths"] = np.linspace(steps // 2, steps, sequences).astype(np.int32)
         names.append("lengths")
-    model = model_of(
-        helper.make_node(cell, names, ["y"], hidden_size=hidden, **options), feeds, weights, TensorProto.FLOAT
-    )
+    node = helper.make_node(cell, names, ["y"], hidden_size=hidden, **options)
+    model = model_of([node], feeds, weights, TensorProto.FLOAT)
     said = [*(f"{name} {value}" for name, value in options.items()), *(["lengths"] if has_lengths else [])]
     name = ", ".join([f"{cell}, {steps} x {sequences} x {inputs} -> {hidden}", *said])
     return Case(name, model, feeds, steps * sequences * directions)
