@@ -224,10 +224,6 @@ class BlockGemmOp(KernelOp):
     DEFAULTS: ClassVar = {"bits": 4, "block": 32}
 
     @property
-    def has_signed_numbers(self) -> bool:
-        return not (self.get("int8") or self.get("zeros"))
-
-    @property
     def words_of_block(self) -> int:
         return self.get("block") * self.get("bits") // 32
 

@@ -177,7 +177,7 @@ def _gemm(run: KernelInterpreter, op: k.GemmOp, operands: _Arrays) -> _Arrays:
 def _block_gemm(run: KernelInterpreter, op: k.BlockGemmOp, operands: _Arrays) -> _Arrays:
     a, rows = operands
     bits, block = op.get("bits"), op.get("block")
-    weights, scales = of_panel_rows(rows, bits, block, has_zeros=op.get("zeros"), signed=op.has_signed_numbers)
+    weights, scales = of_panel_rows(rows, bits, block, has_zeros=op.get("zeros"))
     return [multiplied(a, weights, scales, block, int8=op.get("int8"))]
 
 

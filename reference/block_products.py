@@ -61,17 +61,14 @@ def _block_matmul(inputs: Arrays, attributes: Attributes) -> Arrays:
 # --- as kernels read them ---------------------------------------------------------------------------------
 
 
-def panel_rows(b: np.ndarray, scales: np.ndarray, zeros: np.ndarray | None, bits: int, *, signed: bool) -> np.ndarray:
+def panel_rows(b: np.ndarray, scales: np.ndarray, zeros: np.ndarray | None, bits: int) -> np.ndarray:
     """One matrix of 32-bit words, a column of it for each of the product's.
 
     For each block a row of scales, one of zero points where there are any, both f32 by their bits, then rows of words.
-    Byte j of a word holds the numbers j, 4 + j, 8 + j ... of those in it, the first in the lowest bits. ``signed``:
-    numbers are held less half of their range, in two's complement.
+    Byte j of a word holds the numbers j, 4 + j, 8 + j ... of those in it, the first in the lowest bits.
     """
     columns, blocks, _ = b.shape
     words = _in_byte_order(np.ascontiguousarray(b).view(np.uint16), bits)
-    if signed:
-        words ^= np.uint32(sum(1 << (place + bits - 1) for place in range(0, 32, bits)))
     parts = [part.astype(np.float32).view(np.uint32)[..., None] for part in (scales, zeros) if part is not None]
     rows = np.concatenate([*parts, words.reshape(columns, blocks, -1)], axis=-1)
     return np.ascontiguousarray(rows.reshape(columns, -1).T).view(np.int32)
@@ -89,9 +86,7 @@ def _in_byte_order(halves: np.ndarray, bits: int) -> np.ndarray:
     return table[halves[..., 0::2]] | table[halves[..., 1::2]] << np.uint32(4)
 
 
-def of_panel_rows(
-    rows: np.ndarray, bits: int, block: int, *, has_zeros: bool, signed: bool
-) -> tuple[np.ndarray, np.ndarray]:
+def of_panel_rows(rows: np.ndarray, bits: int, block: int, *, has_zeros: bool) -> tuple[np.ndarray, np.ndarray]:
     """The inverse of ``panel_rows``: numbers less their zero points [N, blocks, block], and scales [N, blocks]."""
     columns, a_block = rows.shape[1], 1 + has_zeros + block * bits // 32
     by_block = np.ascontiguousarray(rows.T).reshape(columns, -1, a_block)
@@ -99,10 +94,8 @@ def of_panel_rows(
     words = np.ascontiguousarray(by_block[..., 1 + has_zeros :])
     numbers = unpacked(words.view(np.uint8).reshape(*words.shape, 4, 1), bits)
     numbers = np.swapaxes(numbers, -1, -2).reshape(columns, -1, block)
-    half = 1 << (bits - 1)
-    if signed:
-        numbers = numbers ^ np.uint8(half)
-    zeros = np.ascontiguousarray(by_block[..., 1]).view(np.float32)[..., None] if has_zeros else np.float32(half)
+    half = np.float32(1 << (bits - 1))
+    zeros = np.ascontiguousarray(by_block[..., 1]).view(np.float32)[..., None] if has_zeros else half
     return numbers.astype(np.float32) - zeros, scales
 
 

@@ -19,8 +19,7 @@ def lower_block_matmul(lowering: FunctionLowering, op: graph.BlockMatmulOp) -> S
     b, scales = lowering.array(op.b), lowering.array(op.scales)
     zeros = None if op.zeros is None else lowering.array(op.zeros)
     assert b is not None and scales is not None, "weights in blocks are constants"
-    is_signed = not op.int8 and zeros is None
-    rows = lowering.constant(panel_rows(b, scales, zeros, op.bits, signed=is_signed), f"{op.b.owner.handle}_rows")  # pyright: ignore[reportAttributeAccessIssue]
+    rows = lowering.constant(panel_rows(b, scales, zeros, op.bits), f"{op.b.owner.handle}_rows")  # pyright: ignore[reportAttributeAccessIssue]
     a, type_ = _in_whole_blocks(lowering, lowering.plain(lowering.value(op.a)), op.block), result_type(op)
     shape = type_of(a).dims
     if len(shape) == 1:

@@ -16,8 +16,8 @@ With more than a few rows, not rounded, each number is scaled instead, and total
 many a panel is unpacked to scratch first, block of depth by block, and multiplied as any other matrix.
 
 Four numbers of a word are a mask and a shift away from the bytes that an atom multiplies (``int8``). Otherwise each is
-converted to f32, less its zero point, and multiplied by a's element as it is; or, where ``int8`` meets a machine
-without an atom, by a's integer held as f32, in which sums of a block are exact too.
+made an f32 where it lies, less its zero point, and multiplied by a's element as it is; or, where ``int8`` meets a
+machine without an atom, by a's integer held as f32, in which sums of a block are exact too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from xdsl.dialects import arith
 from xdsl.dialects import math as functions
 from xdsl.dialects.builtin import f32, i8, i32
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import SSAValue
 
 from ...dialects.block_decisions import BlockGemm
 from ...dialects.decisions import MATRIX_BLOCK
@@ -51,6 +51,8 @@ FEW_ROWS = 3
 WORD_BITS = 32
 BYTES_OF_WORD = 4
 LARGEST_INT8 = 127
+MANTISSA_BITS, EXPONENT_BIAS = 23, 127
+"""Of an f32."""
 ABSOLUTE = 0x7FFFFFFF
 """Of the bits of an f32, those but its sign."""
 
@@ -330,26 +332,37 @@ class _BlockProduct:
 
     def _values(self, numbers: SSAValue, zeros: SSAValue | None, scales: SSAValue | None) -> Iterator[SSAValue]:
         """The numbers of a word as f32, each less its zero point and, with ``scales``, scaled."""
-        nest, words = self.nest, vector_type(i32, [self.decisions.columns])
-        lowest = nest.constant((1 << self.bits) - 1, words)
-        if zeros is None and not self.kernel.has_signed_numbers:
-            zeros = nest.constant(float(self._half), vector_type(f32, [self.decisions.columns]))
-
-        def shifted(operation: type[Operation], value: SSAValue, count: int) -> SSAValue:
-            return nest.insert(operation(value, nest.constant(count, words))) if count else value  # pyright: ignore[reportCallIssue]
-
-        for number in range(WORD_BITS // self.bits):
-            byte, part = number % BYTES_OF_WORD, number // BYTES_OF_WORD
-            bit = 8 * byte + self.bits * part
-            if self.kernel.has_signed_numbers:
-                high = shifted(arith.ShLIOp, numbers, WORD_BITS - self.bits - bit)
-                integer = shifted(arith.ShRSIOp, high, WORD_BITS - self.bits)
-            else:
-                integer = nest.insert(arith.AndIOp(shifted(arith.ShRUIOp, numbers, bit), lowest))
-            value = convert(nest, integer, f32)
+        nest = self.nest
+        for value in self._floats_of(numbers, zeros):
             if zeros is not None:
                 value = nest.insert(arith.SubfOp(value, zeros))
             yield value if scales is None else nest.insert(arith.MulfOp(value, scales))
+
+    def _bits(self) -> Iterator[int]:
+        """Where each number of a word begins."""
+        for number in range(WORD_BITS // self.bits):
+            byte, part = number % BYTES_OF_WORD, number // BYTES_OF_WORD
+            yield 8 * byte + self.bits * part
+
+    def _floats_of(self, numbers: SSAValue, zeros: SSAValue | None) -> Iterator[SSAValue]:
+        """Without ``zeros`` each less half of the numbers' range.
+
+        A number n at bit p of a mantissa is n + 2^(23 - p) under the exponent of that power, and both it and what is
+        left without the power are exact: no number is shifted or converted, but that those beyond the mantissa are
+        brought into it, together.
+        """
+        nest, words = self.nest, vector_type(i32, [self.decisions.columns])
+        floats = vector_type(f32, [self.decisions.columns])
+        lower = -(-(WORD_BITS - MANTISSA_BITS) // self.bits) * self.bits
+        brought = nest.insert(arith.ShRUIOp(numbers, nest.constant(lower, words)))
+        for bit in self._bits():
+            source, place = (numbers, bit) if bit + self.bits <= MANTISSA_BITS else (brought, bit - lower)
+            power = MANTISSA_BITS - place
+            mantissa = nest.insert(arith.AndIOp(source, nest.constant(((1 << self.bits) - 1) << place, words)))
+            exponent = nest.constant((EXPONENT_BIAS + power) << MANTISSA_BITS, words)
+            value = nest.insert(arith.BitcastOp(nest.insert(arith.OrIOp(mantissa, exponent)), floats))
+            less = float((1 << power) + (self._half if zeros is None else 0))
+            yield nest.insert(arith.SubfOp(value, nest.constant(less, floats)))
 
     def _sum(self, block: _Block, start: SSAValue, add: Callable[[Index, SSAValue, SSAValue], SSAValue]) -> SSAValue:
         """``add(word, its numbers, sums)`` for each word of a block."""

@@ -44,9 +44,18 @@ func.func @row(%x: !layout.tensor<1 x 64 x f32>, %w: !layout.tensor<10 x 64 x i3
   func.return
 }
 
-// Of floats each number is converted, less its block's zero point.
+// Of floats each number becomes one where it lies in its word, as part of a mantissa, less what that adds and its block's
+// zero point; those beyond the mantissa are brought into it by one shift.
 // CHECK-LABEL: func.func @block_gemm_
-// CHECK: arith.subf
+// CHECK: arith.shrui
+// CHECK: arith.andi
+// CHECK-NEXT: arith.ori
+// CHECK-NEXT: arith.bitcast
+// CHECK-NEXT: arith.subf
+// CHECK-NEXT: arith.subf
+// CHECK-NOT: arith.shrui
+// AVX512-LABEL: block_gemm_
+// AVX512: vpternlogd
 // CHECK: vector.fma {{.*}} : vector<4x32xf32>
 func.func @floats(%x: !layout.tensor<4 x 64 x f32>, %w: !layout.tensor<12 x 64 x i32, Ba32b>) {
   %o = schedule.buffer output 0 : !layout.tensor<4 x 64 x f32>
