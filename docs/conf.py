@@ -34,6 +34,7 @@ navigation = {
     "Guides": [
         "guides/deploy_a_model",
         "guides/quantize_a_model",
+        "guides/run_a_decoder",
         "guides/read_what_the_compiler_did",
         "guides/change_a_schedule",
         "guides/debug_a_wrong_result",

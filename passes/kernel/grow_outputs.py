@@ -15,7 +15,7 @@ from xdsl.rewriter import Rewriter
 from ...dialects import shape as dims
 from ...dialects.growth import GrowingOutput, state_growths
 from ...dialects.kernel import AttentionOp, BroadcastOp, ConcatOp, GemmOp
-from ...dialects.layout import ConvertOp, TensorType, TransposeOp, transposed_type
+from ...dialects.layout import ConvertOp, ReshapeOp, TensorType, TransposeOp, reshaped_type, transposed_type
 from ...dialects.shape import Dim
 
 _READERS = (AttentionOp, GemmOp, BroadcastOp, ConvertOp)
@@ -145,8 +145,9 @@ class _Grower:
             user = use.operation
             if isinstance(user, func.ReturnOp) or (isinstance(user, _READERS) and _reads(user, use.index)):
                 continue
-            if isinstance(user, TransposeOp):
-                self.retype(user.result, transposed_type(type_, [int(a) for a in user.permutation.get_values()]))
+            seen = _seen(user, type_)
+            if seen is not None:
+                self.retype(user.results[0], seen)
                 continue
             if copy is None:
                 convert = ConvertOp(value, plain.layout)
@@ -154,6 +155,15 @@ class _Grower:
                 self.block.insert_op_after(convert, value.owner)
                 copy = convert.result
             user.operands[use.index] = copy
+
+
+def _seen(view: Operation, type_: TensorType) -> TensorType | None:
+    """What a view shows of memory with room; None where that is no layout, or for no view."""
+    if isinstance(view, TransposeOp):
+        return transposed_type(type_, [int(axis) for axis in view.permutation.get_values()])
+    if isinstance(view, ReshapeOp) and isinstance(view.result.type, TensorType):
+        return reshaped_type(type_, view.result.type.dims)
+    return None
 
 
 def _reads(user: Operation, index: int) -> bool:

@@ -13,6 +13,7 @@ from types import ModuleType
 
 import onnx
 import pytest
+from lamina.benchmarks.decoders import MINIATURE, decoder
 from lamina.context import CompilerContext
 from xdsl.parser import Parser
 
@@ -57,6 +58,7 @@ def folder(tmp_path: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("LAMINA_CACHE_DIR", str(cache_folder))
     onnx.save(sys.modules["example_model"].linear_model(), tmp_path / "linear.onnx")
     onnx.save(sys.modules["example_model"].small_model(), tmp_path / "small.onnx")
+    onnx.save(decoder(MINIATURE, "plain"), tmp_path / "decoder.onnx")
     return tmp_path
 
 
