@@ -54,8 +54,6 @@ func.func @row(%x: !layout.tensor<1 x 64 x f32>, %w: !layout.tensor<10 x 64 x i3
 // CHECK-NEXT: arith.subf
 // CHECK-NEXT: arith.subf
 // CHECK-NOT: arith.shrui
-// AVX512-LABEL: block_gemm_
-// AVX512: vpternlogd
 // CHECK: vector.fma {{.*}} : vector<4x32xf32>
 func.func @floats(%x: !layout.tensor<4 x 64 x f32>, %w: !layout.tensor<12 x 64 x i32, Ba32b>) {
   %o = schedule.buffer output 0 : !layout.tensor<4 x 64 x f32>
