@@ -13,6 +13,10 @@ from xdsl.passes import ModulePass
 from ...dialects.graph import (
     BindSizesOp,
     CountNonzeroOp,
+    DynamicReduceOp,
+    DynamicReshapeOp,
+    DynamicSqueezeOp,
+    DynamicUnsqueezeOp,
     FindDistinctOp,
     GatherOp,
     ListBoxesOp,
@@ -28,7 +32,17 @@ from ...dialects.graph import (
 )
 from ...dialects.graph.types import GraphTensorType, string
 from ...dialects.shape import Dim, minimum, product
+from .computed_shapes import (
+    SizeWriter,
+    reduced,
+    reduced_sizes,
+    reshaped_sizes,
+    squeezed_sizes,
+    unsqueezed_sizes,
+)
 from .rewriting import Rewriter, graph_blocks, type_of
+
+_Reshaping = DynamicReshapeOp | DynamicSqueezeOp | DynamicUnsqueezeOp
 
 
 @dataclass(frozen=True)
@@ -125,7 +139,42 @@ def _unique(rewriter: Rewriter, op: UniqueOp) -> Operation | None:
     return bind
 
 
+def _reduce(rewriter: Rewriter, op: DynamicReduceOp) -> Operation | None:
+    if not type_of(op.x).rank:
+        return None
+    writer = SizeWriter(rewriter, op)
+    named, sizes = reduced_sizes(writer, op)
+    bind = _bind(rewriter, op, sizes, type_of(op.result).dims)
+    rewriter.replace(op, [reduced(writer, op, named)])
+    return bind
+
+
+def _reshape(rewriter: Rewriter, op: _Reshaping) -> Operation | None:
+    """Sizes whose product is another are told of when they are bound."""
+    x, result = type_of(op.operands[0]), type_of(op.results[0])
+    given = type_of(op.operands[1])
+    if not all(isinstance(size, int) for size in given.dims) or x.element_type == string:
+        return None
+    writer = SizeWriter(rewriter, op)
+    match op:
+        case DynamicSqueezeOp():
+            sizes = squeezed_sizes(writer, x, op.axes, result.rank)
+        case DynamicUnsqueezeOp():
+            sizes = unsqueezed_sizes(writer, x, op.axes, result.rank)
+        case _:
+            sizes = reshaped_sizes(writer, x, op.shape, op.allow_zero)
+    count = writer.total(sizes, kind="prod") if result.rank else writer.constant(1)
+    bind = _bind(rewriter, op, sizes, result.dims)
+    _bind(rewriter, op, count, [product(x.dims)])
+    rewriter.replace_with(op, ReshapeOp([op.operands[0]], [result]))
+    return bind
+
+
 _RULES: dict[type[Operation], Callable] = {
+    DynamicReduceOp: _reduce,
+    DynamicReshapeOp: _reshape,
+    DynamicSqueezeOp: _reshape,
+    DynamicUnsqueezeOp: _reshape,
     NonzeroOp: _nonzero,
     TopKOp: _topk,
     NonMaxSuppressionOp: _non_max_suppression,

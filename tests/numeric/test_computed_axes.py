@@ -7,6 +7,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from lamina.runtime.errors import ExecutionError
+from lamina.runtime.program import Host
 from onnx import TensorProto, helper
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
@@ -84,3 +86,30 @@ def test_how_many_axes_there_are_is_known() -> None:
     model = helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
     with pytest.raises(lamina.LaminaError, match=r"'sums'.*the number of axes"):
         lamina.compile(model)
+
+
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_computed_axes_of_free_sizes_need_no_host(keepdims: int) -> None:
+    names = "A, B, C" if keepdims else "A, B"
+    text = f"""<ir_version: 9, opset_import: ["" : 18]> g (float[N, M, 4] x, int64[1] a) => (float[{names}] y) {{
+        y = ReduceSum <keepdims = {keepdims}> (x, a)
+    }}"""
+    executable = lamina.compile(onnx.parser.parse_model(text).SerializeToString())
+    assert [step for step in executable.program.body.steps if isinstance(step, Host)] == []
+    for shape in ((2, 3, 4), (1, 1, 4), (0, 3, 4), (2, 0, 4)):
+        x = np.random.default_rng(0).random(shape, dtype=np.float32)
+        for axis in (0, 1, 2, -1, -3):
+            y = executable.run({"x": x, "a": np.array([axis])})["y"]
+            expected = x.sum(axis, keepdims=bool(keepdims))
+            assert y.shape == expected.shape
+            np.testing.assert_allclose(y, expected, rtol=1e-6)
+
+
+def test_axes_that_are_no_single_elements_are_not_squeezed() -> None:
+    text = """<ir_version: 9, opset_import: ["" : 18]> g (float[N, M, 4] x, int64[2] a) => (float[B] y) {
+        y = Squeeze (x, a)
+    }"""
+    executable = lamina.compile(onnx.parser.parse_model(text).SerializeToString())
+    assert executable.run({"x": np.ones((1, 1, 4), np.float32), "a": np.array([0, -2])})["y"].shape == (4,)
+    with pytest.raises(ExecutionError, match="expected shape"):
+        executable.run({"x": np.ones((1, 3, 4), np.float32), "a": np.array([0, 1])})

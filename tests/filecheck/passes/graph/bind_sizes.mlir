@@ -57,3 +57,32 @@ func.func @main(%x: !graph.tensor<4 x N x f32>) -> (!graph.tensor<4 x U x f32>, 
 // CHECK-NEXT: %8 = graph.slice %4 axes [0] starts [0] ends [U] : (!graph.tensor<N x i64>) -> !graph.tensor<U x i64>
 // CHECK-NEXT: %9 = graph.gather %x, %7 axis 1
 // CHECK-NEXT: func.return %9, %3, %8
+
+// -----
+
+// Axes that a run gives say which sizes are left: of these the product must be that of the sizes of x.
+
+func.func @main(%x: !graph.tensor<1 x N x f32>, %axes: !graph.tensor<1 x i64>) -> !graph.tensor<left x f32> {
+  %0 = graph.dynamic_squeeze %x, %axes : (!graph.tensor<1 x N x f32>, !graph.tensor<1 x i64>) -> !graph.tensor<left x f32>
+  func.return %0 : !graph.tensor<left x f32>
+}
+
+// CHECK:      graph.bind_sizes %{{.*}} : (!graph.tensor<1 x i64>) -> !graph.tensor<left x i1>
+// CHECK:      graph.bind_sizes %{{.*}} : (!graph.tensor<1 x i64>) -> !graph.tensor<N x i1>
+// CHECK-NEXT: %[[Y:.*]] = graph.reshape %x : (!graph.tensor<1 x N x f32>) -> !graph.tensor<left x f32>
+// CHECK-NEXT: func.return %[[Y]]
+
+// -----
+
+func.func @main(%x: !graph.tensor<4 x N x f32>, %axes: !graph.tensor<1 x i64>) -> !graph.tensor<a x b x f32> {
+  %0 = graph.dynamic_reduce sum %x, %axes keepdims : (!graph.tensor<4 x N x f32>, !graph.tensor<1 x i64>) -> !graph.tensor<a x b x f32>
+  func.return %0 : !graph.tensor<a x b x f32>
+}
+
+// CHECK:      graph.bind_sizes %{{.*}} : (!graph.tensor<2 x i64>) -> !graph.tensor<a x b x i1>
+// CHECK-NEXT: graph.reduce sum %x axes [0] keepdims
+// CHECK:      graph.where
+// CHECK-NEXT: graph.reduce sum %{{.*}} axes [1] keepdims
+// CHECK:      graph.where
+// CHECK-NEXT: graph.concat
+// CHECK-NEXT: graph.slice %{{.*}} axes [0, 1] starts [0, 0] ends [a, b]
