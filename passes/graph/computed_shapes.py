@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from xdsl.dialects.builtin import i64
@@ -50,7 +51,7 @@ class SizeWriter:
     def add(self, operation: GraphOperation) -> SSAValue:
         return self.rewriter.insert(self.place, operation)
 
-    def constant(self, numbers: Sequence[int] | int) -> SSAValue:
+    def constant(self, numbers: Any) -> SSAValue:
         return self.rewriter.constant(self.place, np.array(numbers, np.int64))
 
     def dims(self, sizes: Sequence[Dim]) -> SSAValue:
