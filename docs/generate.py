@@ -437,6 +437,14 @@ def _few_bits_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]
     return heads, [*rows, ["reading memory alone", "", "", "", "", f"{measured['bandwidth'] / 1e9:.1f}"]]
 
 
+def _classical_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    rows = []
+    for row in report["classical"]:
+        ours, theirs = row["lamina"], row["onnxruntime"]
+        rows.append([row["name"], f"{row['rows']:,}", f"{ours:.1f}", f"{theirs:.1f}", f"{theirs / ours:.2f}"])
+    return ["100 trees, us on one thread", "rows", "lamina", "onnxruntime", "ratio"], rows
+
+
 def _quantised_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     heads = ["8-bit network, ms"]
     for threads in (1, 2):
@@ -471,6 +479,7 @@ FIGURES = {
     "products": _products_figures,
     "narrow": _narrow_figures,
     "few_bits": _few_bits_figures,
+    "classical": _classical_figures,
     "quantised": _quantised_figures,
     "precision": _precision_figures,
 }
