@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ExecutionError, InputError, LaminaError, ProgramError
-from .expressions import evaluate, is_symbol, symbols_of
+from .expressions import compile_dimensions, evaluate, is_symbol, symbols_of
 from .program import ArrayType, Bind, Block, Call, Check, Conditional, Host, Repeat, Step
 from .segment import SegmentRunner
 from .shapes import Binder, describe_shape
@@ -33,6 +33,20 @@ class Frame:
 
     def inner(self) -> Frame:
         return Frame(dict(self.values), dict(self.symbols))
+
+
+@dataclass(slots=True)
+class _BlockCheck:
+    """A check, and its two sides as a function of its symbols."""
+
+    check: Check
+    symbols: list[str]
+    sides: Callable[..., tuple[int, ...]]
+
+    @staticmethod
+    def of(check: Check) -> _BlockCheck:
+        symbols = sorted(symbols_of(check.left, check.right))
+        return _BlockCheck(check, symbols, compile_dimensions([check.left, check.right], symbols))
 
 
 @dataclass(slots=True)
@@ -61,6 +75,8 @@ class PlanRunner:
         self._constants = constants
         self._last_uses: dict[int, list[list[str]]] = {}
         self._host_steps: dict[int, _HostStep] = {}
+        self._checks: dict[int, list[_BlockCheck]] = {}
+        """By block that has any."""
         self._find_last_uses(body)
         called = {name for step in body.steps if isinstance(step, Call) for name in step.outputs}
         # Those of calls are: nobody else holds one.
@@ -76,6 +92,8 @@ class PlanRunner:
 
     def _find_last_uses(self, block: Block) -> None:
         """For each step the values of this block that nothing reads after it, so that memory goes early."""
+        if block.checks:
+            self._checks[id(block)] = [_BlockCheck.of(check) for check in block.checks]
         pending = set(block.results)
         ending: list[list[str]] = []
         defined = {name for step in block.steps for name in step.outputs}
@@ -89,7 +107,7 @@ class PlanRunner:
 
     def _run_block(self, block: Block, frame: Frame) -> list[np.ndarray]:
         values = frame.values
-        pending = block.checks
+        pending = self._checks.get(id(block), ())
         for step, ending in zip(block.steps, self._last_uses[id(block)], strict=True):
             if pending:
                 pending = _checks_left(pending, frame.symbols)
@@ -217,16 +235,19 @@ class PlanRunner:
         return stacked
 
 
-def _checks_left(checks: list[Check], symbols: dict[str, int]) -> list[Check]:
+def _checks_left(checks: Sequence[_BlockCheck], symbols: dict[str, int]) -> list[_BlockCheck]:
     """Makes the checks whose symbols are bound; the others are given. Raises ExecutionError where one fails."""
     waiting = []
-    for check in checks:
-        if not symbols_of(check.left, check.right) <= symbols.keys():
-            waiting.append(check)
+    for each in checks:
+        try:
+            left, right = each.sides(*[symbols[name] for name in each.symbols])
+        except KeyError:
+            waiting.append(each)
             continue
-        failure = check.failure(symbols)
-        if failure is not None:
-            raise ExecutionError(failure)
+        if left != right or not each.symbols:
+            failure = each.check.failure(symbols)
+            if failure is not None:
+                raise ExecutionError(failure)
     return waiting
 
 
@@ -272,8 +293,7 @@ def _fit(
                 continue
             if isinstance(dimension, int) or not is_symbol(dimension):
                 return False
-            known: int = symbols.get(dimension, size)
-            if new.setdefault(dimension, known) != size:
+            if new.setdefault(dimension, size) != size or symbols.get(dimension, size) != size:
                 return False
     symbols |= new
     return True
