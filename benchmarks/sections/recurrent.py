@@ -56,10 +56,13 @@ def _layer(
         "b": rng.standard_normal((directions, 2 * rows), dtype=np.float32),
     }
     feeds: dict[str, Any] = {"x": rng.standard_normal((steps, sequences, inputs), dtype=np.float32)}
-    names = ["x", *weights]
+    names = ["x", *weights, "lengths" if has_lengths else ""]
     if has_lengths:
         feeds["lengths"] = np.linspace(steps // 2, steps, sequences).astype(np.int32)
-        names.append("lengths")
+    # A step goes on from a state.
+    for state in ("h", "c") if cell == "LSTM" else ("h",):
+        feeds[state] = rng.standard_normal((directions, sequences, hidden), dtype=np.float32)
+        names.append(state)
     node = helper.make_node(cell, names, ["y"], hidden_size=hidden, **options)
     model = model_of([node], feeds, weights, TensorProto.FLOAT)
     said = [*(f"{name} {value}" for name, value in options.items()), *(["lengths"] if has_lengths else [])]
