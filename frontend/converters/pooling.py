@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ import numpy as np
 
 from ...dialects import graph
 from ...dialects.graph.types import is_float
-from ...dialects.shape import product
+from ...dialects.shape import add, multiply, product, subtract
 from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
 from ..values import Value
@@ -83,6 +85,8 @@ def _ceil_padding(end: int, stride: int, reach: int) -> int:
 def convert_max_pool(node: Node) -> list[Value | None]:
     x, b = node.input(0), node.b
     window = _window(node, x)
+    if node.wants(1) and is_float(x.element_type) and not window.moves and min(window.pads) >= 0:  # pyright: ignore[reportOperatorIssue]
+        return _pooled_with_places(node, x, window)
     padded, pads = with_explicit_padding(node, x, window.pads, _lowest(node, x))
     if not node.wants(1):
         return [b.op(graph.MaxPoolOp, padded, pads=pads, **window.fields)]
@@ -90,6 +94,46 @@ def convert_max_pool(node: Node) -> list[Value | None]:
     fields = {**window.fields, "pads": pads, "column_major": column_major}
     largest, places = b.emit(graph.MaxPoolWithIndicesOp, [padded], **fields)
     return [largest, _places_before(node, places, x, padded, window.pads, column_major) if window.moves else places]
+
+
+def _pooled_with_places(node: Node, x: Value, window: _Window) -> list[Value | None]:
+    """The largest element of each window, and where in the flattened x the first one that equals it lies.
+
+    Each tap of the windows is a strided slice of x; what is padded equals nothing.
+    """
+    b, rank, fields = node.b, x.rank - 2, window.fields
+    largest = b.op(graph.MaxPoolOp, x, pads=window.pads, **fields)
+    outputs, strides = largest.dims[2:], fields["strides"]
+    begin, end = window.pads[:rank], window.pads[rank:]
+    padded = b.pad(x, [0, 0, *begin, 0, 0, *end], b.scalar_like(math.nan, x))
+    steps: list[Dim] = [1] * rank
+    order = range(rank) if node.attribute("storage_order", 0) else range(rank - 1, -1, -1)
+    for axis, before in itertools.pairwise(order):
+        steps[before] = multiply(steps[axis], x.dims[2 + axis])
+    found: Value | None = None
+    for tap in reversed(list(itertools.product(*map(range, fields["kernel"])))):
+        starts = [place * dilation for place, dilation in zip(tap, fields["dilations"])]
+        ends = [add(start, add(multiply(subtract(size, 1), stride), 1))
+                for start, size, stride in zip(starts, outputs, strides)]  # fmt: skip
+        distance = functools.reduce(
+            add, (multiply(subtract(start, pad), step) for start, pad, step in zip(starts, begin, steps))
+        )
+        here = b.dim_values([distance], shape=())
+        if found is None:
+            found = here
+            continue
+        element = b.slice(padded, range(2, 2 + rank), starts, ends, strides)
+        found = b.where(b.op(graph.EqualOp, element, largest), here, found)
+    assert found is not None
+    size = product(x.dims[2:])
+    planes = b.mul(b.iota(product(x.dims[:2])), b.dim_values([size], shape=()))
+    places = b.add(b.reshape(planes, (*x.dims[:2], *[1] * rank)), found)
+    for axis in range(rank):
+        along = b.mul(b.iota(outputs[axis]), b.dim_values([multiply(steps[axis], strides[axis])], shape=()))
+        shape: list[Dim] = [1] * rank
+        shape[axis] = outputs[axis]
+        places = b.add(places, b.reshape(along, shape))
+    return [largest, places]
 
 
 def _lowest(node: Node, x: Value) -> Value:

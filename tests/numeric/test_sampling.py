@@ -108,3 +108,28 @@ def test_resize_by_weights(mode: str, coordinates: str) -> None:
         )  # fmt: skip
         del model.graph.initializer[0]
         check(model, {"x": random(2, 3, 10, 12)}, by_reference=True)
+
+
+@pytest.mark.parametrize("form", ["known", "free"])
+@pytest.mark.parametrize(
+    ("rank", "width", "stride", "pad", "fields"),
+    [
+        (2, 2, 2, 0, {}),
+        (2, 3, 2, 1, {"storage_order": 1, "ceil_mode": 1}),
+        (2, 3, 1, 0, {"dilations": [2, 2]}),
+        (3, 3, 2, 1, {"storage_order": 1}),
+    ],
+)
+def test_places_of_the_largest(rank: int, width: int, stride: int, pad: int, fields: dict, form: str) -> None:
+    """One plane is minus infinity everywhere: what is padded is none of its places."""
+    x = random(2, 3, *[9, 8, 7][:rank])
+    x[0, 0] = -np.inf
+    dims: list[int | str] = ["N", 3, *"HWD"[:rank]] if form == "free" else list(x.shape)
+    model = model_of(
+        "MaxPool", {"x": dims}, outputs=2, kernel_shape=[width] * rank, strides=[stride] * rank,
+        pads=[pad] * 2 * rank, **fields,
+    )  # fmt: skip
+    found = lamina.compile(model, threads=2).run({"x": x})
+    expected = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})
+    for name, array in zip(found, expected):
+        np.testing.assert_array_equal(found[name], array)
