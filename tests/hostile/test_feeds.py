@@ -158,7 +158,7 @@ def test_a_session_refuses_by_name_too(session: lamina.InferenceSession) -> None
             session.run(names, given)
 
 
-@pytest.mark.parametrize("kind", ["STRING", "COMPLEX64", "FLOAT8E4M3FN"])
+@pytest.mark.parametrize("kind", ["COMPLEX64", "COMPLEX128"])
 def test_a_model_with_inputs_of_other_kinds_is_refused_when_compiled(kind: str) -> None:
     x = helper.make_tensor_value_info("x", getattr(TensorProto, kind), [2])
     graph = helper.make_graph(
