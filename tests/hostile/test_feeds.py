@@ -8,6 +8,7 @@ import lamina
 import numpy as np
 import onnx
 import pytest
+from lamina.errors import UnsupportedOperatorError
 from lamina.runtime.errors import InputError
 from onnx import TensorProto, helper
 
@@ -165,7 +166,7 @@ def test_a_model_with_inputs_of_other_kinds_is_refused_when_compiled(kind: str) 
         [helper.make_node("Identity", ["x"], ["y"])], "g", [x], [helper.make_empty_tensor_value_info("y")]
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-    with pytest.raises(lamina.errors.UnsupportedOperatorError, match=f"input 'x'.* has elements of {kind}"):
+    with pytest.raises(UnsupportedOperatorError, match=f"input 'x'.* has elements of {kind}"):
         lamina.compile(model)
 
 
