@@ -16,6 +16,7 @@ import onnx
 import pytest
 from lamina import onnx_backend
 from lamina.errors import UnsupportedOperatorError
+from lamina.runtime.program import Block, Conditional, Host, Repeat
 from onnx.backend.test import loader
 from onnx.backend.test.runner import Runner, _normalize_tensor
 
@@ -33,6 +34,27 @@ REFUSED: dict[str, list[str]] = {
     ],
 }  # fmt: skip
 """By reason the names of cases, as patterns, without `test_`."""
+
+ON_THE_HOST: list[str] = [
+    "affine_grid_2d(_.*)?", "affine_grid_3d", "affine_grid_3d_expanded", "ai_onnx_ml_label(_.*)?",
+    "attention_local_window_gqa(_.*)?", "bernoulli(_.*)?", "blackmanwindow(_.*)?", "center(_.*)?",
+    "constant_pad(_.*)?", "constantofshape(_.*)?", "edge(_.*)?", "einsum_batch_matmul", "einsum_inner(_.*)?",
+    "equal_string(_.*)?", "expand(_.*)?", "flexattention_double(_.*)?", "hammingwindow(_.*)?", "hannwindow(_.*)?",
+    "if(_.*)?", "image(_.*)?", "loop11", "loop13(_.*)?", "loop16(_.*)?", "maxpool_with(_.*)?", "melweightmatrix",
+    "mod_float64(_.*)?", "mod_float_edge_cases_fmod_0_float64", "mod_mixed_sign_float64", "onehot(_.*)?",
+    "optional_get_element_optional(_.*)?", "optional_has_element_empty_optional(_.*)?",
+    "optional_has_element_optional(_.*)?", "optional_has_element_tensor(_.*)?", "pow_types_int32(_.*)?",
+    "pow_types_int64(_.*)?", "range(_.*)?", "reduce_log_sum_exp_do_not_keepdims_example",
+    "reduce_log_sum_exp_do_not_keepdims_random", "reduce_log_sum_exp_keepdims_example",
+    "reduce_log_sum_exp_keepdims_random", "reduce_log_sum_exp_negative_axes_keepdims_example",
+    "reduce_log_sum_exp_negative_axes_keepdims_random", "reduce_max_bool(_.*)?", "reduce_max_empty_set_bool",
+    "reduce_min_bool(_.*)?", "reflect(_.*)?", "regex_full_match_basic", "regex_full_match_email(_.*)?",
+    "resize_downsample(_.*)?", "resize_upsample(_.*)?", "sequence_insert(_.*)?", "sequence_map(_.*)?",
+    "sequence_model8", "slice(_.*)?", "split_to(_.*)?", "split_variable(_.*)?", "split_zero(_.*)?", "string(_.*)?",
+    "strnorm(_.*)?", "strnormalizer(_.*)?", "tfidfvectorizer(_.*)?", "tile(_.*)?", "training(_.*)?",
+    "upsample(_.*)?", "wrap(_.*)?"
+]  # fmt: skip
+"""Names of cases of which a step runs on the host, as patterns: there is no kernel, or only a run gives the sizes."""
 
 RANDOM = "bernoulli(_.*)?"
 """Cases of random numbers, of a generator that ONNX does not name: only their shapes and types are compared."""
@@ -53,6 +75,15 @@ def reason(name: str) -> str | None:
     """Why a case is refused; None where it passes."""
     name = name.removeprefix("test_")
     return next((why for why, patterns in REFUSED.items() if any(re.fullmatch(p, name) for p in patterns)), None)
+
+
+def is_hosted(name: str) -> bool:
+    return any(re.fullmatch(pattern, name.removeprefix("test_")) for pattern in ON_THE_HOST)
+
+
+def has_host_step(block: Block) -> bool:
+    """Whether the plan has a step, or a body that is chosen or repeated, that Python runs."""
+    return any(isinstance(step, Host | Conditional | Repeat) for step in block.steps)
 
 
 def model_and_runs(case: Any) -> tuple[onnx.ModelProto, list[tuple[list[Any], list[Any]]]]:
@@ -87,6 +118,8 @@ def problem(case: Any) -> str | None:
     model, runs = model_and_runs(case)
     try:
         prepared = onnx_backend.prepare(model)
+        if not is_hosted(case.name) and has_host_step(prepared.executable.program.body):
+            return "a step runs on the host, and it is not listed as such"
         for inputs, expected in runs:
             found = prepared.run([_normalize_tensor(value) for value in inputs])
             for wanted, value in zip(expected, found, strict=True):
@@ -108,10 +141,19 @@ def test_official_cases(group: int) -> None:
 
 def test_each_reason_is_one_of_some_cases() -> None:
     names = [case.name.removeprefix("test_") for case in cases()]
-    patterns = [pattern for patterns in REFUSED.values() for pattern in patterns] + [*BEYOND_TOLERANCE]
+    patterns = [pattern for patterns in REFUSED.values() for pattern in patterns]
+    patterns += [*BEYOND_TOLERANCE, *ON_THE_HOST, RANDOM]
     assert [pattern for pattern in patterns if not any(re.fullmatch(pattern, name) for name in names)] == []
 
 
-def test_few_are_refused() -> None:
-    passing = [case for case in cases() if reason(case.name) is None]
-    assert len(cases()) >= 2000 and len(passing) >= 1750
+def test_few_are_refused_and_few_need_the_host() -> None:
+    """Of the 2,024 cases of onnx 1.23.2: what is listed above is what is left."""
+    not_passing = [*BEYOND_TOLERANCE, RANDOM]
+    passing = [
+        case
+        for case in cases()
+        if reason(case.name) is None
+        and not any(re.fullmatch(pattern, case.name.removeprefix("test_")) for pattern in not_passing)
+    ]
+    assert len(passing) >= len(cases()) - 29
+    assert len([case for case in passing if not is_hosted(case.name)]) >= 1700
