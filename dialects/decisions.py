@@ -376,6 +376,7 @@ class Winograd(Nest):
     channel_blocks: int = decision("blocks of output channels in a register tile", REGISTERS, says="oc blocks")
     rows: int = decision("tiles of the image in a register tile", REGISTERS, says="t tile")
     tiles: int = decision("tiles of the image in a block that stays in L2", MANY, says="t block")
+    prefetch: bool = decision("whether the weights of the next point are fetched meanwhile", FLAG, False)
 
     def shared(self, kernel: Operation) -> Axes:
         return self.threads or self.OUTER[:1]

@@ -39,21 +39,39 @@ def even_tile(extent: Dim, largest: int) -> int:
     return -(-extent // -(-extent // largest)) if extent else 1
 
 
-def row_tile(extent: Dim, largest: int, vectors: int, target: Target) -> int:
-    """Rows of a tile whose row of B, ``vectors`` registers, comes from L2: those that take the fewest cycles in all.
+def row_tile(extent: Dim, largest: int, vectors: int, panel_bytes: int, target: Target) -> int:
+    """Rows of a tile that is ``vectors`` registers wide, those that take the fewest cycles in all.
 
-    As ``even_tile`` where that costs no more.
+    As ``even_tile`` where that costs no more. All tiles read a panel of so many bytes.
     """
     even = even_tile(extent, largest)
     if not isinstance(extent, int):
         return even
+    sizes = range(even, min(largest, max(extent, 1)) + 1)
+    best = min(sizes, key=lambda rows: rows_cycles(extent, rows, vectors, panel_bytes, target))
+    costs = [rows_cycles(extent, rows, vectors, panel_bytes, target) for rows in (best, even)]
+    return best if costs[0] < 0.95 * costs[1] else even
 
-    def cycles(rows: int) -> float:
-        loaded = vectors * target.vector_bytes / target.costs.bytes_a_cycle_from_l2
-        return -(-extent // rows) * max(_step_cycles(rows, vectors, target), loaded)
 
-    best = min(range(even, min(largest, max(extent, 1)) + 1), key=cycles)
-    return best if cycles(best) < 0.95 * cycles(even) else even
+def rows_cycles(extent: int, rows: int, vectors: int, panel_bytes: int, target: Target) -> float:
+    """Of a step of all sums of ``extent`` rows in tiles, whose row of the panel comes from where that lies."""
+    step = _step_cycles(rows, vectors, target)
+    if panel_bytes > target.l1_bytes // 2:
+        costs = target.costs
+        is_near = panel_bytes <= target.l2_bytes
+        bandwidth = costs.bytes_a_cycle_from_l2 if is_near else costs.bytes_a_cycle_beyond_l2
+        step = max(step, vectors * target.vector_bytes / bandwidth)
+    return -(-extent // rows) * step
+
+
+def row_length(kernel: ConvOp) -> Dim:
+    """Pixels in what the kernel sees as one row: the whole image of a 1x1 convolution."""
+    window = kernel.in_type(1).dims[2:]
+    if any(size != 1 for size in (*window, *kernel.get("strides"))) or any(kernel.get("pads")):
+        return kernel.type.dims[-1]
+    if kernel.in_type(0).layout.has_margins or kernel.type.layout.has_margins:
+        return kernel.type.dims[-1]
+    return dims.product(kernel.type.dims[2:])
 
 
 def product_atom(kernel: GemmOp | ConvOp, target: Target) -> Atom | None:

@@ -35,7 +35,7 @@ from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
 from ...dialects.winograd import TAPS, tile_of, transforms, weight_planes, winograd_scratch
 from .arithmetic import any_lane, compare, select
-from .contraction import Contraction, Reach, RowTiles, RowWalk, Sum, WholeTiles
+from .contraction import Contraction, Fetch, Fetching, Reach, RowTiles, RowWalk, Sum, WholeTiles
 from .halo import fill_halo, require_halo
 from .loop_nest import Index, LoopNest
 from .register_tile import ResultTile, store_result_tile, strides_by_axis
@@ -63,7 +63,7 @@ class _Winograd:
         self.transforms = transforms(tile_of(kernel.get("algorithm")))
         self.tile, self.points = self.transforms.tile, self.transforms.points
         decisions = stage.decided(Winograd)
-        self.rows, self.block_tiles = decisions.rows, decisions.tiles
+        self.rows, self.block_tiles, self.fetches = decisions.rows, decisions.tiles, decisions.prefetch
         self.split_channels = decisions.shared(kernel) == ("oc",)
         self.lanes = self.y.type.layout.block_of(1)
         self.in_channels, self.out_channels = int(self.x.dims[1]), int(self.y.dims[1])
@@ -175,12 +175,18 @@ class _Winograd:
             point = loop.index
             u = nest.add(first, nest.mul(point, channels * columns))
             v = nest.mul(point, tiles * padded)
+            following = (nest.add(u, channels * columns), channels * columns)
+
+            def left(row: Index, rows: int) -> Reach | Fetching:
+                reach = Reach(self.v_memory, nest.add(v, nest.mul(row, padded)), [1], [rows, 1], [padded, 1])
+                if not self.fetches:
+                    return reach
+                return Fetching(reach, Fetch.share(nest, self.u.memory, following, (row, rows, tiles), channels))
+
             Contraction(
                 rows=self.rows_of(existing),
                 summed=Sum([channels]),
-                left=lambda row, rows: Reach(
-                    self.v_memory, nest.add(v, nest.mul(row, padded)), [1], [rows, 1], [padded, 1]
-                ),
+                left=left,
                 right=lambda *_: Reach(self.u.memory, u, [columns], [1, columns], [0, 1]),
                 start=lambda _, rows: nest.constant(0.0, self.vector([rows, columns])),
                 finish=lambda row, rows, sums: nest.store_vector(sums, self.m, [point, row, 0]),

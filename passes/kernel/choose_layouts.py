@@ -56,14 +56,16 @@ from ..gemm_walks import depth_tile
 from ..recurrence_tiles import recurrence_tile
 from ..tiling import (
     block_columns,
-    even_tile,
     gemm_atom,
     gemm_columns,
     im2col_atom,
     im2col_tile,
     indirect_columns,
     product_atom,
+    row_length,
+    row_tile,
     rows_atom,
+    rows_cycles,
     rows_in_registers,
     tiles_along_height,
 )
@@ -321,18 +323,21 @@ class _FunctionLayouts:
         if atom is not None and atom.is_tile:
             return math.gcd(per_group, TILE_BAND // self.block_size)
         vectors = max(1, self.block_size // self.target.lanes)
-        best, best_sums = 1, 0
+        depth_bytes = int(dims.product(op.in_type(1).dims[1:])) * 4 * self.block_size
+        best, fewest_cycles = 1, math.inf
         for blocks in (2, 3, 4, 1):
             if per_group % blocks:
                 continue
-            largest = rows_in_registers(self.target, blocks * vectors)
+            largest, panel = rows_in_registers(self.target, blocks * vectors), blocks * depth_bytes
             height, width = op.type.dims[2:]
-            extent = height if tiles_along_height(height, width, largest) else width
-            if blocks == 1 and best_sums and not isinstance(extent, int):
+            extent = height if tiles_along_height(height, width, largest) else row_length(op)
+            if blocks == 1 and best > 1 and not isinstance(extent, int):
                 break  # Rows of unknown length take short tiles better.
-            sums = blocks * even_tile(extent, largest)
-            if sums > best_sums:
-                best, best_sums = blocks, sums
+            length = extent if isinstance(extent, int) else largest
+            rows = row_tile(length, largest, blocks * vectors, panel, self.target)
+            cycles = rows_cycles(length, rows, blocks * vectors, panel, self.target) / (length * blocks)
+            if cycles < 0.98 * fewest_cycles:
+                best, fewest_cycles = blocks, cycles
         return best
 
     # --- matrix products ------------------------------------------------------------------------------------

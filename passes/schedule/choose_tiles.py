@@ -60,6 +60,7 @@ from ..tiling import (
     im2col_tile,
     lane_atom,
     product_atom,
+    row_length,
     row_tile,
     rows_atom,
     rows_in_registers,
@@ -209,12 +210,12 @@ def _conv_direct(kernel: Operation, target: Target) -> Decisions:
         strip, chunks = _conv_tiles(kernel, tiles, target)
         return Direct(channel_blocks=blocks, columns=TILE_PIXELS, strip=strip, panel_chunks=chunks, atom=tiles.name)
     largest = rows_in_registers(target, blocks * vectors)
-    length = _row_length(kernel)
+    length = row_length(kernel)
     height, width = kernel.type.dims[2:]
     atom = _packed_atom(kernel, target)
     if length == width and tiles_along_height(height, width, largest):
         return Direct(channel_blocks=blocks, columns=even_tile(height, largest), along="height", atom=atom)
-    columns = even_tile(length, largest)
+    columns = row_tile(length, largest, blocks * vectors, _panel_bytes(kernel), target)
     strip = _strip(kernel, length, columns, target)
     fetches = not strip and _fetches_weights(kernel, columns, target)
     return Direct(channel_blocks=blocks, columns=columns, strip=strip, prefetch=fetches, atom=atom)
@@ -224,7 +225,14 @@ def _fetches_weights(kernel: ConvOp, tile: int, target: Target) -> bool:
     """As ``_fetches_ahead``, of a direct convolution's blocks of output channels."""
     w, pixels = kernel.in_type(1), dims.product(kernel.type.dims[2:])
     is_far = int(dims.product(w.dims)) * element_bytes(w.element_type) > target.l2_bytes // 4
-    return is_far and (not isinstance(pixels, int) or pixels >= TILES_TO_FETCH * tile)
+    has_room = 2 * _panel_bytes(kernel) <= target.l2_bytes * 3 // 4
+    return is_far and has_room and (not isinstance(pixels, int) or pixels >= TILES_TO_FETCH * tile)
+
+
+def _panel_bytes(kernel: ConvOp) -> int:
+    """Of the weights of a block of output channels of a direct convolution."""
+    w = kernel.in_type(1)
+    return int(dims.product(w.dims[1:])) * w.layout.block_of(0) * element_bytes(w.element_type)
 
 
 def _tiles_packed_for(kernel: ConvOp, target: Target) -> Atom | None:
@@ -237,7 +245,7 @@ def _tiles_packed_for(kernel: ConvOp, target: Target) -> Atom | None:
 
 def _conv_tiles(kernel: ConvOp, atom: Atom, target: Target) -> tuple[int, int]:
     """Pixels of a strip, which fill registers well; pieces of the panels, where threads have too few strips."""
-    length, (height, width), columns = int(_row_length(kernel)), kernel.type.dims[2:], panel_width(kernel)
+    length, (height, width), columns = int(row_length(kernel)), kernel.type.dims[2:], panel_width(kernel)
     rows = int(height) if length == width else 1
     row_bytes = element_bytes(kernel.in_type(0).element_type) * WindowRows.of(kernel, atom, 1, columns).stride
     strip = tile_strip(rows, length, target.l2_bytes // 4 // row_bytes)
@@ -282,16 +290,6 @@ def _divisor(extent: int, most: int, tile: int) -> int:
     return largest
 
 
-def _row_length(kernel: ConvOp) -> Dim:
-    """Pixels in what the kernel sees as one row: the whole image of a 1x1 convolution."""
-    window = kernel.in_type(1).dims[2:]
-    if any(size != 1 for size in (*window, *kernel.get("strides"))) or any(kernel.get("pads")):
-        return kernel.type.dims[-1]
-    if kernel.in_type(0).layout.has_margins or kernel.type.layout.has_margins:
-        return kernel.type.dims[-1]
-    return dims.product(kernel.type.dims[2:])
-
-
 def _gemm(kernel: Operation, target: Target) -> Decisions:
     assert isinstance(kernel, GemmOp)
     b, atom, packed = kernel.in_type(1), gemm_atom(kernel, target), panel_width(kernel)
@@ -306,7 +304,8 @@ def _gemm(kernel: Operation, target: Target) -> Decisions:
     if isinstance(depth, int) and depth * element_bytes(kernel.in_type(0).element_type) % 4096 == 0:
         largest = min(largest, 6)
     rows = gemm_rows(kernel)
-    tile = row_tile(rows, largest, vectors, target)
+    width = element_bytes(kernel.sums_type if widens(kernel) else b.element_type) * columns
+    tile = row_tile(rows, largest, vectors, width * _at_most(depth, MATRIX_BLOCK), target)
     is_used_again = (not isinstance(rows, int) or rows > tile) and not (atom and atom.is_tile)
     element = kernel.sums_type if widens(kernel) else b.element_type
     fetches, row_bytes = _fetches_ahead(kernel, tile, target), columns * element_bytes(element)
@@ -435,7 +434,9 @@ def _conv_winograd(kernel: Operation, target: Target) -> Decisions:
         tiles = max(tiles, largest // rows * rows)
     blocks = -(-count // tiles) if isinstance(count, int) else MANY_BLOCKS
     threads = ("oc",) if blocks < MANY_BLOCKS and _idle_part(panels) <= _idle_part(blocks) else ()
-    return Winograd(channel_blocks=columns // lanes, rows=rows, tiles=tiles, threads=threads)
+    is_far = 4 * points * channels * int(kernel.type.dims[1]) > target.l2_bytes // 4
+    fetches = is_far and tiles >= 2 * rows
+    return Winograd(channel_blocks=columns // lanes, rows=rows, tiles=tiles, prefetch=fetches, threads=threads)
 
 
 def _idle_part(pieces: int) -> tuple[float, ...]:
@@ -523,6 +524,10 @@ def _conv_indirect(kernel: Operation, target: Target) -> Decisions:
     return Indirect(
         rows=rows, columns=columns, block=block, lanes=target.lanes, table=table, panel_chunks=chunks, atom=atom
     )
+
+
+def _at_most(size: Dim, most: int) -> int:
+    return min(size, most) if isinstance(size, int) else most
 
 
 def _at_least(size: Dim) -> int:
