@@ -91,7 +91,7 @@ func.func @one_panel(%x: !layout.tensor<4096 x 256 x f32>, %w: !layout.tensor<25
 // CHECK-LABEL: @narrow_winograd
 func.func @narrow_winograd(%x: !layout.tensor<1 x 64 x 28 x 28 x f32, NCHW16c halo [0, 0, 1, 1, 0, 0, 1, 1]>, %u: !layout.tensor<45 x 64 x 64 x f32, Cab64c>) {
   %0 = schedule.buffer output 0 : !layout.tensor<1 x 64 x 28 x 28 x f32, NCHW16c>
-  // AVX512: schedule.stage @w {{.*}} plan {t tile {{[0-9]+}} block {{[0-9]|1[0-9]}}}
+  // AVX512: schedule.stage @w {{.*}} plan {t tile {{[0-9]+}} block {{[0-9]|1[0-9]}}, prefetch true}
   schedule.stage @w %0 = kernel.conv winograd4(%x, %u) pads [1, 1, 1, 1]
   func.return
 }
