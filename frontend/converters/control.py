@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xdsl.ir import Block, Region
 
-from ...dialects.graph import IfOp, LoopOp, YieldOp
+from ...dialects.graph import IfOp, LessOp, LoopOp, YieldOp
 from ...dialects.graph.types import GraphTensorType, i1, i64, joined_element
 from ...dialects.shape import same_dimension, subtract, symbols_of
 from ..containers import Maybe, as_value, as_values, element_of_optional, is_optional, nothing
@@ -349,9 +349,7 @@ def convert_scan(node: Node) -> list[Value]:
 def convert_batched_scan(node: Node) -> list[Value]:
     """As opset 8 has it: each element of the first axis, the batch, is scanned by itself, along the second."""
     body: onnx.GraphProto = node.attribute("body")
-    count = node.attribute("num_scan_inputs")
-    if node.inputs[0] is not None:
-        node.unsupported("scans of sequences of several lengths", "export the model for opset 9 or later")
+    count, lengths = node.attribute("num_scan_inputs"), node.optional(0)
     values = [node.input(index) for index in range(1, len(node.inputs))]
     batch, backwards = values[0].dims[0], node.attribute("directions", [0] * count)
     if not isinstance(batch, int):
@@ -360,30 +358,48 @@ def convert_batched_scan(node: Node) -> list[Value]:
     for place in range(batch):
         own = [node.b.squeeze(node.b.slice(value, [0], [place], [place + 1]), [0]) for value in values]
         states, scanned = own[: len(own) - count], own[len(own) - count :]
-        results = _scan(node, body, states, [_Scanned(x, 0, bool(back)) for x, back in zip(scanned, backwards)])
+        used = None if lengths is None else node.b.gather(lengths, node.b.dim_values([place], shape=()))
+        results = _scan(node, body, states, [_Scanned(x, 0, bool(back)) for x, back in zip(scanned, backwards)], used)
         rounds.append([node.b.unsqueeze(result, [0]) for result in results])
     return [node.b.concat(parts, 0) for parts in zip(*rounds)]
 
 
-def _scan(node: Node, body: onnx.GraphProto, states: list[Value], scanned: list[_Scanned]) -> list[Value]:
+def _scan(
+    node: Node, body: onnx.GraphProto, states: list[Value], scanned: list[_Scanned], used: Value | None = None
+) -> list[Value]:
+    """``used``: how many elements are scanned where not all are; zeros stand for what the rest would give."""
     state_count = len(states)
     length = scanned[0].length
     for other in scanned[1:]:
         node.relate(other.length, length, "the length of each scanned input")
-    if isinstance(length, int) and 0 < length * len(body.node) <= MAX_UNROLLED_NODES:
+    if used is None and isinstance(length, int) and 0 < length * len(body.node) <= MAX_UNROLLED_NODES:
         return _unrolled_scan(node, body, length, states, scanned)
 
     def one_round(number: Value, *states: Value) -> list[Value]:
-        last = node.b.dim_values([subtract(length, 1)], shape=())
-        from_end = node.b.sub(last, number) if any(each.backwards for each in scanned) else number
+        from_end = _from_end(node, number, length, used) if any(each.backwards for each in scanned) else number
         slices = [_slice(node, each, from_end if each.backwards else number) for each in scanned]
         scope = node.body_scope("body")
         scope.values.update(zip((info.name for info in body.input), [*states, *slices]))
         scope.add_graph(body)
-        return as_values(scope, body)
+        results = as_values(scope, body)
+        return results if used is None else _up_to(node, number, used, states, results)
 
     results = counted_loop(node, one_round, length, states)
     return [*results[:state_count], *_placed(node, results[state_count:], length)]
+
+
+def _from_end(node: Node, number: Value, length: Dim, used: Value | None) -> Value:
+    """The place of a round's elements where they are scanned backwards; 0 for those that are not used."""
+    if used is None:
+        return node.b.sub(node.b.dim_values([subtract(length, 1)], shape=()), number)
+    return node.b.maximum(node.b.add_scalar(node.b.sub(used, number), -1), node.b.dim_values([0], shape=()))
+
+
+def _up_to(node: Node, number: Value, used: Value, states: Sequence[Value], results: list[Value]) -> list[Value]:
+    """A round's results where its elements are used, else the states as they were and zeros."""
+    is_used = node.b.op(LessOp, number, used)
+    zeros = [node.b.scalar_like(0, value) for value in results[len(states) :]]
+    return [node.b.where(is_used, new, old) for new, old in zip(results, [*states, *zeros])]
 
 
 def _slice(node: Node, scanned: _Scanned, place: Value) -> Value:

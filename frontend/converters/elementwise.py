@@ -248,7 +248,7 @@ def convert_identity(node: Node) -> Value:
 
 @converter("Dropout")
 def convert_dropout(node: Node) -> list[Value | None]:
-    """At inference the identity; the mask is all true."""
+    """At inference the identity; the mask is all true, before opset 12 false, as onnxruntime has it."""
     x = node.input(0)
     training = node.optional(2)
     if training is not None and (training.constant is None or bool(training.constant)):
@@ -256,7 +256,7 @@ def convert_dropout(node: Node) -> list[Value | None]:
     mask = None
     if node.wants(1):
         element = x.element_type if node.opset < 10 else element_type_of(np.bool_)
-        mask = node.b.broadcast_to(node.b.scalar(1, element), x.dims)
+        mask = node.b.broadcast_to(node.b.scalar(int(node.opset >= 12), element), x.dims)
     return [x, mask]
 
 

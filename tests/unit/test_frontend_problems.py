@@ -10,7 +10,7 @@ import onnx
 import pytest
 from lamina.context import CompilerContext
 from lamina.errors import InvalidModelError, ModelError, Problem, UnsupportedOperatorError, problem_error
-from lamina.frontend import import_model
+from lamina.frontend import import_model, registry
 from lamina.frontend.known_operators import unknown_operator
 from lamina.runtime.errors import ExecutionError
 from onnx import helper, numpy_helper
@@ -77,6 +77,13 @@ def test_import_goes_on_with_the_type_that_the_model_declares() -> None:
     assert found["product"].inputs == ("f32[2, 5]", "f32[3, 3]")
 
 
+@pytest.fixture
+def without_max_roi_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if there were no converter of it."""
+    monkeypatch.delitem(registry._CONVERTERS, ("", "MaxRoiPool"))
+
+
+@pytest.mark.usefixtures("without_max_roi_pool")
 def test_import_goes_on_with_the_type_that_onnx_infers() -> None:
     nodes = [
         node("MaxRoiPool", ["x", "r"], ["a"], name="regions", pooled_shape=[2, 2]),
@@ -159,6 +166,7 @@ def test_inputs_of_no_use_are_named_too_and_the_rest_is_looked_at() -> None:
 # --- why an operator is not known ---------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("without_max_roi_pool")
 @pytest.mark.parametrize(
     ("domain", "operator", "opset", "reason", "advice"),
     [
