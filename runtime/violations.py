@@ -37,10 +37,14 @@ def _describe_index(stage: Stage, size: int, index: int) -> str:
     return f"{where} picks index {index} of an axis of {size}: expected {-size} to {size - 1}"
 
 
-def _describe_access(segment: Segment, stage: Stage, sizes: Mapping[str, int], word: int) -> str:
-    number = (word >> OFFSET_BITS) - 1
+def place_of_access(word: int) -> tuple[int, int]:
+    """What the word of an access tells: the number of the buffer, or STACK, and the byte offset in it."""
     offset = word & ((1 << OFFSET_BITS) - 1)
-    offset -= (offset >> (OFFSET_BITS - 1)) << OFFSET_BITS
+    return (word >> OFFSET_BITS) - 1, offset - ((offset >> (OFFSET_BITS - 1)) << OFFSET_BITS)
+
+
+def _describe_access(segment: Segment, stage: Stage, sizes: Mapping[str, int], word: int) -> str:
+    number, offset = place_of_access(word)
     place = "its stack"
     if number != STACK:
         name = [argument[1] for argument in stage.arguments if argument[0] == "buffer"][number]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from xdsl.dialects import func
 
-from ..dialects.calling_convention import function_name
+from ..dialects.calling_convention import CHECKED_ATTRIBUTE, function_name
 from ..interpreters.loop_operations import OutOfTimeError
 from ..interpreters.loops import LoopsError, translate
 from ..interpreters.scalar import NoMeaningError
@@ -56,27 +56,27 @@ class StageFiles:
 
 
 def bisect_stage(
-    schedule: Snapshot, run: StageRun, tolerance: Tolerance, seconds: float, progress: _Progress
+    schedule: Snapshot, run: StageRun, tolerance: Tolerance, seconds: float, progress: _Progress, *, checked: bool
 ) -> tuple[PhaseCheck, StageFiles]:
     """The first pass below the schedule that makes this stage wrong.
 
     After each pass of the loops phase its function is interpreted, after each of the llvm phase compiled and run. Where
-    the code is wrong with LLVM's optimisation only, that is named.
+    the code is wrong with LLVM's optimisation only, that is named. ``checked``: after the checks of the build, too.
     """
-    search = _StageSearch(schedule.copy(), run, tolerance, time.monotonic() + seconds)
+    search = _StageSearch(schedule.copy(), run, tolerance, time.monotonic() + seconds, checked)
     return search.find(progress), search.files
 
 
 class _StageSearch:
-    def __init__(self, schedule: Snapshot, run: StageRun, tolerance: Tolerance, deadline: float):
+    def __init__(self, schedule: Snapshot, run: StageRun, tolerance: Tolerance, deadline: float, checked: bool):
         self.module, self.context = schedule.module, schedule.context
-        self.run, self.tolerance, self.deadline = run, tolerance, deadline
+        self.run, self.tolerance, self.deadline, self.checked = run, tolerance, deadline, checked
         self.name = function_name(run.stage)
         self.files = StageFiles()
 
     def find(self, progress: _Progress) -> PhaseCheck:
         for phase in phase_range("schedule", None):
-            for number, module_pass in enumerate(phase_passes(phase)):
+            for number, module_pass in enumerate(phase_passes(phase, self.checked)):
                 progress(f"stage @{self.run.stage.stage_name.data} after {module_pass}")
                 module_pass.apply(self.context, self.module)
                 self.keep_one_function()
@@ -138,4 +138,5 @@ class _StageSearch:
         return next((check for check in map(self.compared, found) if check.status == "wrong"), self.compared(found[0]))
 
     def run_twice(self, image: MappedImage) -> list:
-        return [run_machine_code(image, self.run, threads) for threads in (1, 2)]
+        checked = CHECKED_ATTRIBUTE in self.module.attributes
+        return [run_machine_code(image, self.run, threads, checked=checked) for threads in (1, 2)]

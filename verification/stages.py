@@ -22,9 +22,11 @@ from ..interpreters.kernel import KernelInterpreter
 from ..interpreters.loops import LoopsFunction
 from ..interpreters.scalar import scalar_dtype
 from ..interpreters.schedule import LOOP_THREADS, StageRun, tensor_type, unpack_tensor
+from ..runtime.errors import MemoryAccessError
 from ..runtime.image import MappedImage
 from ..runtime.inspection import run_kernel
-from ..runtime.program import INDEX_REPORT_BYTES
+from ..runtime.program import ACCESS_REPORT_BYTES, INDEX_REPORT_BYTES
+from ..runtime.violations import STACK, place_of_access
 from .comparison import Deviation, Tolerance, compare_arrays
 
 RunStage = Callable[[StageRun], list[np.ndarray]]
@@ -70,6 +72,20 @@ class StageCall:
         )
         return StageCall(function, scratch_bytes, arguments, results)
 
+    def checked_arguments(self, access: np.ndarray) -> list[np.ndarray | int]:
+        """As checked machine code takes them: with the sizes of all memory, and the bytes of the word that tells of an
+        access outside of it."""
+        sizes = [memory.size for memory in self.arguments.buffers]
+        if self.scratch_bytes is not None:
+            sizes[len(self.arguments.memory)] = -self.scratch_bytes
+        return [*self.arguments.in_order(), *sizes, access]
+
+    def place(self, number: int) -> str:
+        """Which memory it is that checked code tells of by that number."""
+        return (
+            "its stack" if number == STACK else f"its argument {number} of {self.arguments.buffers[number].size} bytes"
+        )
+
 
 def run_loops(loops: LoopsFunction, run: StageRun, deadline: float = math.inf) -> list[np.ndarray]:
     """Outputs by the loops interpreter. Raises LoopsError or OutOfTimeError."""
@@ -78,10 +94,22 @@ def run_loops(loops: LoopsFunction, run: StageRun, deadline: float = math.inf) -
     return call.outputs
 
 
-def run_machine_code(image: MappedImage, run: StageRun, threads: int = 1) -> list[np.ndarray]:
-    """Outputs by the machine code. Raises ExecutionError where it leaves its memory a little; far, the process ends."""
+def run_machine_code(image: MappedImage, run: StageRun, threads: int = 1, *, checked: bool) -> list[np.ndarray]:
+    """Outputs by the machine code. ``checked``: of a module that went through llvm-check-bounds.
+
+    Raises ExecutionError where it leaves its memory a little; far, the process ends. Checked code raises
+    MemoryAccessError wherever it was to leave it.
+    """
     call = StageCall.of(run, threads)
-    run_kernel(image, call.function, call.arguments.in_order(), threads)
+    if not checked:
+        run_kernel(image, call.function, call.arguments.in_order(), threads)
+        return call.outputs
+    access = np.zeros(ACCESS_REPORT_BYTES, np.uint8)
+    run_kernel(image, call.function, call.checked_arguments(access), threads)
+    (word,) = access.view(np.int64).tolist()
+    if word:
+        number, offset = place_of_access(word)
+        raise MemoryAccessError(f"{call.function} accesses byte {offset} of {call.place(number)}")
     return call.outputs
 
 

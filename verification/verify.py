@@ -17,7 +17,7 @@ from xdsl.dialects.builtin import ModuleOp
 
 from ..compiler import compile_module, import_for
 from ..context import CompilerContext
-from ..dialects.calling_convention import function_name
+from ..dialects.calling_convention import CHECKED_ATTRIBUTE, function_name
 from ..interpreters.loop_operations import OutOfTimeError
 from ..interpreters.loops import LoopsError, LoopsFunction, translate
 from ..interpreters.module import interpret_module
@@ -26,7 +26,7 @@ from ..interpreters.schedule import MemoryHazard, ScheduleRules, StageRun
 from ..lowering.loops_to_llvm.lower import code_functions
 from ..machines import Target
 from ..pipeline import PipelineOptions, build_program, emit_code, phase_range, run_phase
-from ..runtime.errors import LaminaError
+from ..runtime.errors import LaminaError, MemoryAccessError
 from ..runtime.executable import Executable
 from .bisect import bisect_phase, bisect_stage
 from .comparison import Deviation, Tolerance, compare_arrays, worst_output
@@ -132,6 +132,7 @@ class _Verification:
         run_phase(module, context, loops_phase, self.pipeline)
         self.translate_loops(module)
         run_phase(module, context, llvm_phase, self.pipeline)
+        self.checked_code = CHECKED_ATTRIBUTE in module.attributes
         program, constants = build_program(module, context, self.pipeline)
         image = emit_code(module, context, self.pipeline)
         # A schedule that contradicts itself is found below, and the pass that made it.
@@ -302,8 +303,9 @@ class _Verification:
         if wrong is None:
             wrong = self.check_code()
         if wrong is not None and self.options.bisect:
+            seconds = self.options.loops_seconds * 20
             check, files = bisect_stage(
-                self.taken[-1], wrong, self.tolerance, self.options.loops_seconds * 20, self.progress
+                self.taken[-1], wrong, self.tolerance, seconds, self.progress, checked=self.checked_code
             )
             self.report.checks.append(check)
             if self.options.reproduce is not None:
@@ -386,7 +388,7 @@ class _Verification:
             announce(str(position))
             for threads in (1, 2):
                 try:
-                    found = run_machine_code(self.executable.image, run, threads)
+                    found = run_machine_code(self.executable.image, run, threads, checked=self.checked_code)
                 except LaminaError as error:
                     return position, "", None, str(error)
                 value, deviation = compare_stage(run, found, self.tolerance)
@@ -402,8 +404,12 @@ class _Verification:
         """The compiled model as users run it, and what must not change a bit of its results."""
         begin = time.perf_counter()
         self.progress("run the model")
-        result = run_isolated(self.run_whole)
         check = PhaseCheck("run", "the compiled model against schedule", "wrong")
+        try:
+            result = run_isolated(self.run_whole)
+        except MemoryAccessError as error:
+            self.add(replace(check, note=str(error)), begin)
+            return
         if isinstance(result, Crash):
             self.add(replace(check, note=f"it ended with {result.signal} while {result.during}"), begin)
             return

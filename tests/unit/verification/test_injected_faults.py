@@ -230,25 +230,45 @@ def test_a_wrong_instruction_is_not_blamed_on_loops_without_a_search(network: Pa
     assert (found.phase, found.operation, found.pass_name) == ("llvm", "kernel.reduce", "")
 
 
-def test_code_that_crashes(network: Path, inject: Any) -> None:
-    def jump_far(module: ModuleOp) -> None:
-        functions = [op for op in module.ops if isinstance(op, llvm.FuncOp) and op.sym_name.data.startswith("conv")]
-        store = next(op for function in functions for op in function.walk() if isinstance(op, llvm.StoreOp))
-        # 128 GiB away, where no memory of this process lies.
-        properties = {"elem_type": i8, "rawConstantIndices": DenseArrayBase.from_list(i32, [(1 << 31) - 1])}
-        pointer: Any = store.operands[1]
-        for _ in range(1 << 6):
-            step = llvm.GEPOp.create(operands=[pointer], properties=properties, result_types=[pointer.type])
-            store.parent.insert_op_before(step, store)
-            pointer = step.results[0]
-        store.operands[1] = pointer
+def jump_far(module: ModuleOp) -> None:
+    functions = [op for op in module.ops if isinstance(op, llvm.FuncOp) and op.sym_name.data.startswith("conv")]
+    store = next(op for function in functions for op in function.walk() if isinstance(op, llvm.StoreOp))
+    # 128 GiB away, where no memory of this process lies.
+    properties = {"elem_type": i8, "rawConstantIndices": DenseArrayBase.from_list(i32, [(1 << 31) - 1])}
+    pointer: Any = store.operands[1]
+    for _ in range(1 << 6):
+        step = llvm.GEPOp.create(operands=[pointer], properties=properties, result_types=[pointer.type])
+        store.parent.insert_op_before(step, store)
+        pointer = step.results[0]
+    store.operands[1] = pointer
 
+
+def test_code_that_crashes(network: Path, inject: Any) -> None:
     name = inject("llvm", jump_far)
     found = checked(network).first_wrong
     assert found is not None
     assert (found.phase, found.pass_name) == ("llvm", name)
     assert found.stage.startswith("conv")
     assert "SIGSEGV" in found.note
+
+
+def test_a_checked_build_is_right_stage_by_stage(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAMINA_CHECKED", "1")
+    report = checked(network)
+    assert report.ok, report.first_wrong
+
+
+def test_a_checked_build_tells_of_an_access_and_goes_on(
+    network: Path, inject: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAMINA_CHECKED", "1")
+    inject("llvm", jump_far)
+    found = checked(network, bisect=False).first_wrong
+    assert found is not None
+    assert found.phase == "llvm"
+    assert found.stage.startswith("conv")
+    assert f"{found.function} accesses byte" in found.note
+    assert " of its argument " in found.note
 
 
 def test_a_wrong_program_is_told_from_wrong_kernels(network: Path, monkeypatch: pytest.MonkeyPatch) -> None:
