@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, overload
 import numpy as np
 import onnx
 
-from ..dialects.graph.types import GraphTensorType
-from ..dialects.shape import ceildiv, multiply
+from ..dialects.graph import BindSizesOp
+from ..dialects.graph.types import GraphTensorType, i1, i64
+from ..dialects.shape import ceildiv, multiply, product
 from ..errors import Problem, problem_error
 from .element_types import stored_array
 from .operator_sets import STANDARD_DOMAINS
@@ -192,6 +193,20 @@ class Node:
         if elements is None:
             self.unsupported(f"{what} (input #{index}) must be known when the model is compiled", MAKE_CONSTANT)
         return np.array(elements, value.type.dtype).reshape([int(d) for d in value.dims])  # pyright: ignore[reportArgumentType]
+
+    def sizes_input(self, index: int, what: str) -> list[Dim]:
+        """The sizes in an input of integers, symbols for those that only a run gives.
+
+        Raises UnsupportedOperatorError where their number is not known.
+        """
+        value = self.b.reshape(self.input(index), [product(self.input(index).dims)])
+        known = value.dimensions()
+        if known is not None:
+            return list(known)
+        if not isinstance(value.dims[0], int):
+            self.unsupported(f"the number of elements of {what} (input #{index}) must be known", MAKE_CONSTANT)
+        sizes = self.fresh_type(i1, [None] * value.dims[0])
+        return list(self.b.emit(BindSizesOp, [self.b.cast(value, i64)], [sizes])[0].dims)
 
     def scalar_input(self, index: int, default: float | int) -> float | int | None:
         """The number in an optional input of one element; None where it is not known."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,18 +16,15 @@ from ...dialects.shape import (
     canonical,
     ceildiv,
     divide_towards_zero,
-    floordiv,
     is_bounded,
     maximum,
     minimum,
     multiply,
-    product,
     subtract,
 )
 from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
 from ..values import Value
-from .conv_transpose import with_zeros_between
 
 if TYPE_CHECKING:
     from ...dialects.shape import Dim
@@ -389,33 +385,3 @@ def _center_dynamically(node: Node, x: Value, wanted: Value, axes: list[int]) ->
     pads = _dynamic_pads_for_all_axes(node, pads, axes, x.rank)
     dims = [None if axis in axes else size for axis, size in enumerate(x.dims)]
     return node.dynamic(graph.DynamicPadOp, [x, b.scalar_like(0, x), pads], dims, mode="constant")
-
-
-@converter("Col2Im", several_steps=True)
-def convert_col2im(node: Node) -> Value:
-    """Each window element is added at its place: padded slices summed, one a kernel position."""
-    x, b = node.input(0), node.b
-    image = node.constant_input(1, "the image's shape").tolist()
-    kernel = node.constant_input(2, "the block's shape").tolist()
-    rank = len(image)
-    strides = node.attribute("strides", [1] * rank)
-    dilations = node.attribute("dilations", [1] * rank)
-    pads = node.attribute("pads", [0] * 2 * rank)
-    counts = [
-        (image[i] + pads[i] + pads[rank + i] - (kernel[i] - 1) * dilations[i] - 1) // strides[i] + 1
-        for i in range(rank)
-    ]
-    channels = floordiv(x.dims[1], product(kernel))
-    columns = b.reshape(x, (x.dims[0], channels, *kernel, *counts))
-    total: Value | None = None
-    for position in itertools.product(*map(range, kernel)):
-        axes = list(range(2, 2 + rank))
-        part = b.slice(columns, axes, list(position), [p + 1 for p in position])
-        part = b.reshape(part, (x.dims[0], channels, *counts))
-        part = with_zeros_between(node, part, strides)
-        before = [p * d - pad for p, d, pad in zip(position, dilations, pads)]
-        after = [size - lead - have for size, lead, have in zip(image, before, part.dims[2:])]
-        part = b.pad(part, [0, 0, *before, 0, 0, *after])
-        total = part if total is None else b.add(total, part)
-    assert total is not None
-    return total

@@ -14,7 +14,7 @@ import numpy as np
 from ...dialects import graph
 from ...dialects.graph.types import is_float
 from ...dialects.shape import add, multiply, product, subtract
-from ..node import MAKE_CONSTANT, Node
+from ..node import Node
 from ..registry import converter
 from ..values import Value
 from .linear import explicit_pads, with_explicit_padding
@@ -225,11 +225,8 @@ def convert_max_unpool(node: Node) -> Value:
     for size, other in zip(x.dims, indices.dims):
         complaint = f"the indices {indices.type} do not have the shape of x {x.type}"
         node.relate(size, other, "an index for each element", complaint)
-    shape = node.optional(2)
-    if shape is not None:
-        dims = shape.dimensions()
-        if dims is None:
-            node.unsupported("output_shape (input #2) must be known when the model is compiled", MAKE_CONSTANT)
+    if node.optional(2) is not None:
+        dims = node.sizes_input(2, "the output's shape")
     else:
         dims = list(x.dims[:2]) + [_unpooled(node, x, axis) for axis in range(x.rank - 2)]
     zeros = b.broadcast_to(b.scalar_like(0, x), [product(dims)])

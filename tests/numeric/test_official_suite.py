@@ -24,12 +24,11 @@ KINDS = ("node", "simple", "pytorch-converted", "pytorch-operator")
 GROUPS = 40
 
 REFUSED: dict[str, list[str]] = {
-    "operators that are not there yet": [
+    "branches whose ranks differ": [
         "affine_grid_3d_align(_.*)?",
     ],
     "axes, sizes or regions that only a run gives": [
-        "col2im(_.*)?", "dft", "dft_axis", "dft_inverse", "dft_irfft", "dft_rfft",
-        "maxunpool_export_with_output_shape", "resize_tf(_.*)?",
+        "dft", "dft_axis", "dft_inverse", "dft_irfft", "dft_rfft", "resize_tf(_.*)?",
         "stft(_.*)?",
     ],
 }  # fmt: skip
@@ -59,7 +58,8 @@ ON_THE_HOST: list[str] = [
 RANDOM = "bernoulli(_.*)?"
 """Cases of random numbers, of a generator that ONNX does not name: only their shapes and types are compared."""
 
-BEYOND_TOLERANCE = {
+OTHERWISE = {
+    "maxunpool_export_with_output_shape": "indices count in the shape that is given, as onnxruntime has it",
     "attention_4d_causal_fp16_expanded": "two of 192 numbers differ in the last digit of f16: more than allowed",
     "dft_inverse_opset19": "zeros are 1.9e-7 in what is expected, and 3e-15 here; 1e-7 is allowed",
 }
@@ -127,7 +127,7 @@ def problem(case: Any) -> str | None:
     except UnsupportedOperatorError as error:
         return None if reason(case.name) else f"refused: {error}"
     except AssertionError as error:
-        return None if case.name.removeprefix("test_") in BEYOND_TOLERANCE else str(error)
+        return None if case.name.removeprefix("test_") in OTHERWISE else str(error)
     except Exception as error:  # A case that fails in any way is one of those to be listed.
         return f"{type(error).__name__}: {error}"
     return "passes, and is listed as refused" if reason(case.name) else None
@@ -142,18 +142,18 @@ def test_official_cases(group: int) -> None:
 def test_each_reason_is_one_of_some_cases() -> None:
     names = [case.name.removeprefix("test_") for case in cases()]
     patterns = [pattern for patterns in REFUSED.values() for pattern in patterns]
-    patterns += [*BEYOND_TOLERANCE, *ON_THE_HOST, RANDOM]
+    patterns += [*OTHERWISE, *ON_THE_HOST, RANDOM]
     assert [pattern for pattern in patterns if not any(re.fullmatch(pattern, name) for name in names)] == []
 
 
 def test_few_are_refused_and_few_need_the_host() -> None:
     """Of the 2,024 cases of onnx 1.23.2: what is listed above is what is left."""
-    not_passing = [*BEYOND_TOLERANCE, RANDOM]
+    not_passing = [*OTHERWISE, RANDOM]
     passing = [
         case
         for case in cases()
         if reason(case.name) is None
         and not any(re.fullmatch(pattern, case.name.removeprefix("test_")) for pattern in not_passing)
     ]
-    assert len(passing) >= len(cases()) - 29
+    assert len(passing) >= len(cases()) - 24
     assert len([case for case in passing if not is_hosted(case.name)]) >= 1700
