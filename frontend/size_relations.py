@@ -190,8 +190,20 @@ def _repeated(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> It
             yield add(size, add(minimum(before, 0), minimum(after, 0))), minimum(added, 1)
 
 
+def _sampled(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    """An image without elements has none to read at the places of a grid."""
+    yield from _one_where_picked(types[0].dims[2:], types[1].dims)
+
+
+def _pooled_regions(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    images, _, *spatial = types[0].dims
+    yield from _one_where_picked([images, *spatial], types[1].dims)
+
+
 _MINIMUMS: Rules = (
     (ArgReduceOp, _compared),
+    (GridSampleOp, _sampled),
+    (RoiAlignOp, _pooled_regions),
     (GatherOp, _picked),
     (GatherElementsOp, _picked_elements),
     (GatherNdOp, _picked_positions),

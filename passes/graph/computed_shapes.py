@@ -76,7 +76,7 @@ def named_axes(v: SizeWriter, axes: SSAValue, rank: int, none_is_all: bool = Fal
     """For each axis of ``rank`` whether it is among ``axes``, which may count from the end: a vector of i1."""
     count = type_of(axes).dims[0] if type_of(axes).rank else 1
     row = v.shaped(v.cast(axes), [1, count])
-    column = v.constant([[axis] for axis in range(rank)])
+    column = v.constant(np.arange(rank).reshape(rank, 1))
     from_end = v.add(AddOp([row, v.constant(rank)]))
     same = v.add(OrOp([v.add(EqualOp([row, column])), v.add(EqualOp([from_end, column]))]))
     named = v.add(GreaterOp([v.total(v.cast(same), 1), v.constant(0)]))
@@ -99,7 +99,7 @@ def _packed(v: SizeWriter, named: SSAValue, numbers: SSAValue, count: int) -> SS
     """The numbers of the ``count`` axes that are not named, in order."""
     kept, places = _places(v, named)
     rank = type_of(numbers).dims[0]
-    wanted = v.constant([[place] for place in range(count)])
+    wanted = v.constant(np.arange(count).reshape(count, 1))
     here = v.add(EqualOp([v.shaped(places, [1, rank]), wanted]))
     taken = v.add(AndOp([here, v.shaped(v.add(EqualOp([kept, v.constant(1)])), [1, rank])]))
     return v.total(_where(v, taken, v.shaped(numbers, [1, rank]), v.constant(0)), 1)

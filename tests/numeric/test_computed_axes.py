@@ -39,6 +39,10 @@ def test_reductions(kind: str, axes: list[int], keepdims: int) -> None:
     compared(f"Reduce{kind}", {"x": X, "axes": np.array(axes)}, rank, rtol=1e-5, keepdims=keepdims)
 
 
+def test_a_result_without_axes() -> None:
+    compared("ReduceProd", {"x": X, "axes": np.array([2, 0, 1])}, 0, rtol=1e-5, keepdims=0)
+
+
 @pytest.mark.parametrize("noop", [0, 1])
 def test_no_axes_are_all_of_them_or_none(noop: int) -> None:
     compared("ReduceSum", {"x": X, "axes": np.zeros(0, np.int64)}, 3, rtol=1e-5, keepdims=1, noop_with_empty_axes=noop)

@@ -10,7 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 from lamina.compiler import compile_module, import_for
-from lamina.pipeline import HOST_OPERATIONS
+from lamina.pipeline import HOST_OPERATIONS, PipelineOptions
 from one_node import model_of
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
@@ -95,6 +95,25 @@ def test_image_of_a_region_out_of_range(wrong: int) -> None:
     feeds = {"x": random(2, 3, 16, 20), "r": np.ones((2, 4), np.float32), "b": np.array([0, wrong])}
     with pytest.raises(lamina.IndexOutOfRangeError, match=f"index {wrong} "):
         executable.run(feeds)
+
+
+@pytest.mark.parametrize("sizes", [(2, 3, 0, 20), (0, 3, 16, 20)])
+def test_images_without_elements_have_no_regions(sizes: tuple[int, ...]) -> None:
+    executable = lamina.compile(roi_model(3), options=PipelineOptions(checked=True))
+    feeds = {"x": random(*sizes), "r": np.ones((2, 4), np.float32), "b": np.zeros(2, np.int64)}
+    with pytest.raises(lamina.InputError, match="at least"):
+        executable.run(feeds)
+    none = executable.run(feeds | {"r": np.zeros((0, 4), np.float32), "b": np.zeros(0, np.int64)})["y0"]
+    assert none.shape == (0, 3, 3, 4)
+
+
+def test_nothing_is_sampled_of_images_without_elements() -> None:
+    model = model_of("GridSample", {"x": [1, 3, "H", 4], "g": [1, "A", 6, 2]}, opset=20)
+    executable = lamina.compile(model, options=PipelineOptions(checked=True))
+    x = np.zeros((1, 3, 0, 4), np.float32)
+    with pytest.raises(lamina.InputError, match="at least"):
+        executable.run({"x": x, "g": np.zeros((1, 5, 6, 2), np.float32)})
+    assert executable.run({"x": x, "g": np.zeros((1, 0, 6, 2), np.float32)})["y0"].shape == (1, 3, 0, 6)
 
 
 @pytest.mark.parametrize("coordinates", ["half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"])
