@@ -66,8 +66,12 @@ _PLAN = _legal("builtin", "func", "graph")
 # Graph operations that the host runs, whatever their types.
 HOST_OPERATIONS = _operations(
     "graph",
-    "bind_sizes dynamic_expand dynamic_pad dynamic_reduce dynamic_reshape dynamic_resize dynamic_slice dynamic_squeeze "
-    "dynamic_tile dynamic_unsqueeze if loop max_pool_with_indices non_max_suppression range unique yield",
+    "bind_sizes concat_from_sequence couple_probabilities decode_image determinant dynamic_expand dynamic_pad "
+    "dynamic_reduce dynamic_reshape dynamic_resize dynamic_slice dynamic_squeeze dynamic_tile dynamic_unsqueeze if "
+    "look_up loop max_pool_with_indices mel_weights non_max_suppression optional optional_get_element "
+    "optional_has_element random range regex_full_match sequence sequence_at sequence_erase sequence_insert "
+    "sequence_length split_to_sequence string_concat string_normalize string_split tf_idf unique unzip_map yield "
+    "zip_map",
 )
 # What graph-expand-quantization writes out.
 QUANTIZATION_OPERATIONS = _operations("graph", "dequantize quantize")
