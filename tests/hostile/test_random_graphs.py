@@ -25,11 +25,12 @@ from other_engines import Arrays, assert_same, evaluated, evaluated_by_node, fee
 from random_model import RandomModel
 from random_types import ALL_STEPS
 
-GRAPHS = int(os.environ.get("LAMINA_FUZZ", "150"))
+SUITE = 100
+GRAPHS = int(os.environ.get("LAMINA_FUZZ", str(SUITE)))
 FIRST = int(os.environ.get("LAMINA_FUZZ_SEED", "1"))
 BLOCKS = 6
 RIGHT, UNKNOWN = "right", "unknown"
-FIXED_EVERY = 2
+FIXED_EVERY = 4
 """Of so many graphs one is compiled for fixed sizes too in the tests; all are where there are more graphs."""
 
 
@@ -125,16 +126,16 @@ def fault_of(seed: int, asks_others: bool = True) -> str:
     """What is wrong with a graph's results: RIGHT, or UNKNOWN where no other engine has any."""
     try:
         with np.errstate(all="ignore"):
-            return RIGHT if compared(seed, GRAPHS > 150 or seed % FIXED_EVERY == 0, asks_others) else UNKNOWN
+            return RIGHT if compared(seed, GRAPHS > SUITE or seed % FIXED_EVERY == 0, asks_others) else UNKNOWN
     except Exception:
         return traceback.format_exc(limit=-2)
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_random_graphs(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LAMINA_CACHE", "objects" if GRAPHS <= 150 else "off")
+    monkeypatch.setenv("LAMINA_CACHE", "objects" if GRAPHS <= SUITE else "off")
     seeds = range(FIRST + block, FIRST + GRAPHS, BLOCKS)
-    found = dict(((seed, fault_of(seed)) for seed in seeds) if GRAPHS <= 150 else faults_of(seeds))
+    found = dict(((seed, fault_of(seed)) for seed in seeds) if GRAPHS <= SUITE else faults_of(seeds))
     wrong = {seed: fault for seed, fault in found.items() if fault not in (RIGHT, UNKNOWN)}
     faults = [f"LAMINA_FUZZ_SEED={seed} LAMINA_FUZZ=1\n{fault}" for seed, fault in wrong.items()]
     assert not faults, f"{len(faults)} faults\n" + "\n".join(faults)

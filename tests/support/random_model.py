@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 Step = Callable[["RandomModel"], None]
 HALF_FLOAT, FLOAT = np.float16, np.float32
@@ -31,6 +32,20 @@ def evaluate(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> dict[str, 
     return dict(zip(names, session.run(names, fed, run_options), strict=True))
 
 
+def results(model: onnx.ModelProto, feeds: dict[str, np.ndarray], evaluator: bool) -> dict[str, np.ndarray] | None:
+    """As onnxruntime has them, or where ``evaluator`` says so ONNX's own; None where neither runs the model."""
+    try:
+        return evaluate(model, feeds)
+    except Exception:
+        if not evaluator:
+            return None
+    try:
+        names = [output.name for output in model.graph.output]
+        return dict(zip(names, map(np.asarray, ReferenceEvaluator(model).run(names, feeds)), strict=True))
+    except Exception:
+        return None
+
+
 class RandomModel:
     """Draws nodes one after another; each reads inputs, weights or what is there already.
 
@@ -40,7 +55,7 @@ class RandomModel:
     def __init__(self, seed: int, count: int, steps: Sequence[Step]):
         self.rng = random.Random(seed)
         self.numbers = np.random.default_rng(seed)
-        self.opset = self.rng.choice([9, 10, 11, 12, 13, 13, 16, 17, 18, 18, 18, 19, 20, 21, 22])
+        self.opset = self.rng.choice([9, 10, 11, 12, 13, 13, 16, 17, 18, 18, 18, 19, 20, 21, 22, 23, 24, 26])
         self.values: dict[str, np.ndarray] = {}
         self.infos: list[onnx.ValueInfoProto] = []
         self.weights: dict[str, np.ndarray] = {}
@@ -69,28 +84,45 @@ class RandomModel:
     ) -> onnx.ModelProto:
         tensors = [numpy_helper.from_array(array, name) for name, array in weights.items()]
         graph = helper.make_graph(nodes, "random", inputs, outputs, tensors)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=9)
+        opsets = [helper.make_opsetid("", self.opset)]
+        if any(node.domain == "ai.onnx.ml" for node in nodes):
+            opsets.append(helper.make_opsetid("ai.onnx.ml", 3))
+        return helper.make_model(graph, opset_imports=opsets, ir_version=9)
 
-    def add(self, operator: str, inputs: Sequence[str], outputs: int = 1, **attributes: Any) -> None:
-        """Adds a node where onnxruntime can run it."""
+    def add(
+        self, operator: str, inputs: Sequence[str], outputs: int = 1, evaluator: bool = False, **attributes: Any
+    ) -> None:
+        """Adds a node where onnxruntime can run it; ``evaluator``: or where ONNX's own can."""
         attributes = {name: value for name, value in attributes.items() if value is not None}
         names = [f"v{len(self.nodes)}_{index}" for index in range(outputs)]
-        node = helper.make_node(operator, inputs, names, **attributes)
+        self._add([helper.make_node(operator, inputs, names, **attributes)], inputs, names, evaluator)
+
+    def cast_twice(self, x: str, to: int, **attributes: Any) -> None:
+        """To a type that NumPy does not have, and back."""
+        attributes = {name: value for name, value in attributes.items() if value is not None}
+        names = [f"v{len(self.nodes) + index}_0" for index in range(2)]
+        there = helper.make_node("Cast", [x], names[:1], to=to, **attributes)
+        back = helper.make_node("Cast", names[:1], names[1:], to=TensorProto.FLOAT)
+        self._add([there, back], [x], names[1:])
+        self.used.add(names[0])
+
+    def _add(
+        self, nodes: Sequence[onnx.NodeProto], inputs: Sequence[str], names: Sequence[str], evaluator: bool = False
+    ) -> None:
         weights = {name: self.weights[name] for name in inputs if name in self.weights}
         feeds = {name: self.values[name] for name in inputs if name and name not in weights}
         infos = [
             helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
             for name, array in feeds.items()
         ]
-        single = self._model([node], infos, [helper.make_empty_tensor_value_info(name) for name in names], weights)
-        try:
-            found = evaluate(single, feeds)
-        except Exception:
-            self.refused.append(single)
+        small = self._model(nodes, infos, [helper.make_empty_tensor_value_info(name) for name in names], weights)
+        found = results(small, feeds, evaluator)
+        if found is None:
+            self.refused.append(small)
             return
         if sum(array.size for array in found.values()) > 20000:
             return
-        self.nodes.append(node)
+        self.nodes += nodes
         self.used.update(inputs)
         self.values |= found
 
@@ -114,11 +146,11 @@ class RandomModel:
     def whole(self, *numbers: int) -> str:
         return self.weight(np.array(numbers, np.int64), may_be_input=False)
 
-    def input(self, array: np.ndarray) -> str:
+    def input(self, array: np.ndarray, *, free: bool = True) -> str:
         name = f"x{len(self.infos)}"
         dims: list[int | str] = []
         for axis, size in enumerate(array.shape):
-            if self.rng.random() < 0.35:
+            if free and self.rng.random() < 0.35:
                 same = [symbol for symbol, known in self.free.items() if known == size]
                 symbol = self.rng.choice(same) if same and self.rng.random() < 0.5 else f"{name}_{axis}"
                 self.free[symbol] = size

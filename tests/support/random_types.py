@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 from onnx import TensorProto
+from random_layers import LAYER_STEPS
 from random_model import FLOAT, HALF_FLOAT, RandomModel, Step
+from random_selections import SELECTION_STEPS
 from random_steps import STEPS, other_operand
 
 INTEGERS = (np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64)
@@ -72,10 +74,7 @@ def typed_cast(m: RandomModel) -> None:
 
 def short_float(m: RandomModel) -> None:
     """There and back: onnxruntime rounds to bfloat16, but computes nothing in it."""
-    count = len(m.nodes)
-    m.add("Cast", [m.value()], to=m.rng.choice([TensorProto.FLOAT16, TensorProto.BFLOAT16]))
-    if len(m.nodes) > count:
-        m.add("Cast", [m.nodes[-1].output[0]], to=TensorProto.FLOAT)
+    m.cast_twice(m.value(), m.rng.choice([TensorProto.FLOAT16, TensorProto.BFLOAT16]))
 
 
 def quantize(m: RandomModel) -> None:
@@ -157,7 +156,8 @@ def typed_movement(m: RandomModel) -> None:
 
 
 ALL_STEPS: tuple[Step, ...] = (
-    *STEPS, typed_unary, typed_unary, typed_binary, typed_binary, typed_binary, bits, typed_reduce, typed_reduce,
+    *STEPS, *SELECTION_STEPS, *LAYER_STEPS,
+    typed_unary, typed_unary, typed_binary, typed_binary, typed_binary, bits, typed_reduce, typed_reduce,
     typed_cast, typed_cast, short_float, quantize, quantize, einsum, einsum, scatter_nd, typed_norm, typed_norm,
     typed_product, typed_movement, typed_movement,
 )  # fmt: skip
