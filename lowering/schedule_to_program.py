@@ -110,6 +110,9 @@ class _SegmentBuilder:
         self._number_lives(self._walk(block))
         terminator = block.last_op
         assert isinstance(terminator, func.ReturnOp)
+        for value in terminator.operands:
+            # A view of a buffer may have sizes that no buffer has.
+            self.symbols |= dims.symbols_of(*value.type.dims)  # pyright: ignore[reportAttributeAccessIssue]
         work = self._work()
         return manifest.Segment(
             name=self.function.sym_name.data,

@@ -24,7 +24,7 @@ def convert_col2im(node: Node) -> Value:
     x, b = node.input(0), node.b
     image = node.sizes_input(1, "the image's shape")
     kernel = node.sizes_input(2, "the block's shape")
-    if not is_static([*image, *kernel]):
+    if not is_static(image) or not is_static(kernel):
         return _scattered(node, x, image, kernel)
     rank = len(image)
     strides = node.attribute("strides", [1] * rank)
@@ -37,7 +37,7 @@ def convert_col2im(node: Node) -> Value:
     channels = floordiv(x.dims[1], product(kernel))
     columns = b.reshape(x, (x.dims[0], channels, *kernel, *counts))
     total: Value | None = None
-    for position in itertools.product(*map(range, kernel)):
+    for position in itertools.product(*(range(int(size)) for size in kernel)):
         axes = list(range(2, 2 + rank))
         part = b.slice(columns, axes, list(position), [p + 1 for p in position])
         part = b.reshape(part, (x.dims[0], channels, *counts))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...dialects import graph
-from ...dialects.graph.types import f64
+from ...dialects.graph.types import f64, i1, i64
 from ...dialects.shape import add, floordiv, multiply, product, subtract
 from ..node import MAKE_CONSTANT, Node
 from ..registry import converter
@@ -42,11 +42,41 @@ def half_spectrum_matrix(length: int, components: int) -> np.ndarray:
 
 @converter("DFT", since=17, several_steps=True)
 def convert_dft(node: Node) -> Value:
-    x, b = node.input(0), node.b
-    axis = node.axis(_dft_axis(node), x.rank)
+    x, components = _with_components(node, node.input(0))
+    axis = _dft_axis(node)
+    if axis is None:
+        return _dft_along_computed_axis(node, x, components)
+    axis = node.axis(axis, x.rank)
     if axis == x.rank - 1:
         node.invalid(f"axis {axis} holds the real and imaginary parts, which cannot be transformed")
-    x, components = _with_components(node, x)
+    return _dft_along(node, x, axis, components)
+
+
+def _dft_along_computed_axis(node: Node, x: Value, components: int) -> Value:
+    """The axes before it and those after it are taken as one each: [before, size, after, components]."""
+    b, rank = node.b, x.rank - 1
+    shape, places, one = b.dim_values(x.dims[:-1]), b.iota(rank), b.dim_values([1])
+    axis = b.cast(b.reshape(node.input(2), (1,)), i64)
+    axis = b.where(b.op(graph.LessOp, axis, b.dim_values([0])), b.add_scalar(axis, x.rank), axis)
+    before = b.reduce("prod", b.where(b.op(graph.LessOp, places, axis), shape, one), [0])
+    after = b.reduce("prod", b.where(b.op(graph.GreaterOp, places, axis), shape, one), [0])
+    rows = _reshaped(node, x, b.concat([before, b.gather(shape, axis), after], 0))
+    result = _dft_along(node, rows, 1, components)
+    is_transformed = b.op(graph.EqualOp, places, axis)
+    others = b.where(is_transformed, b.dim_values([result.dims[1]]), shape)
+    return _reshaped(node, result, others)
+
+
+def _reshaped(node: Node, x: Value, shape: Value) -> Value:
+    """The axes but the last one in a shape that only a run gives."""
+    sizes = node.fresh_type(i1, [None] * int(shape.dims[0]))  # pyright: ignore[reportArgumentType]
+    dims = node.b.emit(graph.BindSizesOp, [shape], [sizes])[0].dims
+    node.relate(product(dims), product(x.dims[:-1]), "the number of elements")
+    return node.b.reshape(x, (*dims, x.dims[-1]))
+
+
+def _dft_along(node: Node, x: Value, axis: int, components: int) -> Value:
+    b = node.b
     length = _dft_length(node, x.dims[axis], _gives_real(node))
     if isinstance(length, int) and is_worth_factors(length):
         return _dft_by_factors(node, x, axis, length)
@@ -158,11 +188,12 @@ def _half_spectrum_counts(node: Node, rows: Value, length: Dim) -> Value:
     return b.where(is_single, b.scalar(1.0, f64), b.scalar(2.0, f64))
 
 
-def _dft_axis(node: Node) -> int:
-    """An attribute before opset 20, an input since."""
+def _dft_axis(node: Node) -> int | None:
+    """An attribute before opset 20, an input since; None where only a run gives it."""
     if node.opset < 20:
         return node.attribute("axis", 1)
-    return -2 if node.optional(2) is None else int(node.constant_input(2, "the axis").reshape(()))
+    given = node.scalar_input(2, -2)
+    return None if given is None else int(given)
 
 
 def _with_components(node: Node, x: Value) -> tuple[Value, int]:

@@ -28,13 +28,14 @@ REFUSED: dict[str, list[str]] = {
         "affine_grid_3d_align(_.*)?",
     ],
     "axes, sizes or regions that only a run gives": [
-        "dft", "dft_axis", "dft_inverse", "dft_irfft", "dft_rfft", "resize_tf(_.*)?",
+        "resize_tf(_.*)?",
         "stft(_.*)?",
     ],
 }  # fmt: skip
 """By reason the names of cases, as patterns, without `test_`."""
 
 ON_THE_HOST: list[str] = [
+    "dft(_axis|_inverse|_irfft|_rfft)?",
     "affine_grid_2d(_.*)?", "affine_grid_3d", "affine_grid_3d_expanded", "ai_onnx_ml_label(_.*)?",
     "attention_local_window_gqa(_.*)?", "bernoulli(_.*)?", "blackmanwindow(_.*)?", "center(_.*)?",
     "constant_pad(_.*)?", "constantofshape(_.*)?", "edge(_.*)?", "einsum_batch_matmul", "einsum_inner(_.*)?",
@@ -61,7 +62,7 @@ RANDOM = "bernoulli(_.*)?"
 OTHERWISE = {
     "maxunpool_export_with_output_shape": "indices count in the shape that is given, as onnxruntime has it",
     "attention_4d_causal_fp16_expanded": "two of 192 numbers differ in the last digit of f16: more than allowed",
-    "dft_inverse_opset19": "zeros are 1.9e-7 in what is expected, and 3e-15 here; 1e-7 is allowed",
+    "dft_inverse(_opset19)?": "zeros are 1.9e-7 in what is expected, by sums in f32, and 3e-15 here; 1e-7 is allowed",
 }
 
 
@@ -75,6 +76,10 @@ def reason(name: str) -> str | None:
     """Why a case is refused; None where it passes."""
     name = name.removeprefix("test_")
     return next((why for why, patterns in REFUSED.items() if any(re.fullmatch(p, name) for p in patterns)), None)
+
+
+def is_otherwise(name: str) -> bool:
+    return any(re.fullmatch(pattern, name.removeprefix("test_")) for pattern in OTHERWISE)
 
 
 def is_hosted(name: str) -> bool:
@@ -127,7 +132,7 @@ def problem(case: Any) -> str | None:
     except UnsupportedOperatorError as error:
         return None if reason(case.name) else f"refused: {error}"
     except AssertionError as error:
-        return None if case.name.removeprefix("test_") in OTHERWISE else str(error)
+        return None if is_otherwise(case.name) else str(error)
     except Exception as error:  # A case that fails in any way is one of those to be listed.
         return f"{type(error).__name__}: {error}"
     return "passes, and is listed as refused" if reason(case.name) else None
@@ -155,5 +160,5 @@ def test_few_are_refused_and_few_need_the_host() -> None:
         if reason(case.name) is None
         and not any(re.fullmatch(pattern, case.name.removeprefix("test_")) for pattern in not_passing)
     ]
-    assert len(passing) >= len(cases()) - 24
+    assert len(passing) >= len(cases()) - 20
     assert len([case for case in passing if not is_hosted(case.name)]) >= 1700
