@@ -8,7 +8,10 @@ from __future__ import annotations
 import json
 import platform
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import onnxruntime
@@ -39,12 +42,53 @@ from .sections import (
 )
 from .zoo import ZOO
 
-SECTIONS = (
-    "overhead", "compile", "start", "widths", "products", "narrow", "few-bits", "decoders", "recurrent", "sampling",
-    "selections",
-    "classical", "speed", "quantised", "precision", "threads", "batches",
-)  # fmt: skip
 _COMPILED = ("resnet50", "mobilenet_v2")
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table of figures: what measures it and what shows it.
+
+    ``networks`` are those that it runs unless others are asked for; of kernels alone there are none. A row is measured
+    for ``share`` of the seconds of a network. ``doing`` is said meanwhile, of sections that tell of each row.
+    """
+
+    module: ModuleType
+    doing: str = ""
+    networks: Sequence[str] | None = None
+    share: float = 1.0
+
+    def measure(self, names: Sequence[str], seconds: float, console: Console) -> Any:
+        raced = [] if self.networks is None else [networks(names or self.networks)]
+        if not self.doing:
+            return self.module.measure(*raced)
+        with console.status(self.doing) as status:
+
+            def progress(row: Mapping[str, Any]) -> None:
+                status.update(f"{self.doing}: {row.get('name') or row['network']} done")
+
+            return self.module.measure(*raced, seconds * self.share, progress)
+
+
+SECTIONS = {
+    "overhead": Section(overhead),
+    "compile": Section(compile_time, networks=_COMPILED),
+    "start": Section(start, networks=_COMPILED),
+    "widths": Section(widths),
+    "products": Section(products, "multiplying", share=1 / 4),
+    "narrow": Section(narrow, "multiplying", share=1 / 4),
+    "few-bits": Section(few_bits, "multiplying", share=1 / 4),
+    "decoders": Section(decoders, "decoding"),
+    "recurrent": Section(recurrent, "walking", share=1 / 4),
+    "sampling": Section(sampling, "sampling", share=1 / 8),
+    "selections": Section(selections, "selecting", share=1 / 4),
+    "classical": Section(classical, "asking trees", share=1 / 8),
+    "speed": Section(speed, "racing", ()),
+    "quantised": Section(quantised, "racing 8-bit networks", ()),
+    "precision": Section(precision, "rounding", ZOO),
+    "threads": Section(threads, "counting threads", ZOO),
+    "batches": Section(batches, "racing batches", ZOO),
+}
 
 
 def race(
@@ -62,94 +106,10 @@ def race(
     wanted = only or SECTIONS
     report: dict[str, Any] = {"machine": _machine()}
     console.print(", ".join(f"{key} {value}" for key, value in report["machine"].items()))
-    if "overhead" in wanted:
-        report["overhead"] = overhead.measure()
-        console.print(overhead.table(report["overhead"]))
-    if "compile" in wanted:
-        report["compile"] = compile_time.measure(networks(names or _COMPILED))
-        console.print(compile_time.table(report["compile"]))
-    if "start" in wanted:
-        report["start"] = start.measure(networks(names or _COMPILED))
-        console.print(start.table(report["start"]))
-    if "widths" in wanted:
-        report["widths"] = widths.measure()
-        console.print(widths.table(report["widths"]))
-    if "products" in wanted:
-        with console.status("multiplying") as status:
-            report["products"] = products.measure(
-                seconds / 4, lambda row: status.update(f"multiplying: {row['name']} done")
-            )
-        console.print(products.table(report["products"]))
-    if "narrow" in wanted:
-        with console.status("multiplying") as status:
-            report["narrow"] = narrow.measure(
-                seconds / 4, lambda row: status.update(f"multiplying: {row['name']} done")
-            )
-        console.print(narrow.table(report["narrow"]))
-    if "few-bits" in wanted:
-        with console.status("multiplying") as status:
-            report["few-bits"] = few_bits.measure(
-                seconds / 4, lambda row: status.update(f"multiplying: {row['name']} done")
-            )
-        console.print(few_bits.table(report["few-bits"]))
-    if "decoders" in wanted:
-        with console.status("decoding") as status:
-            report["decoders"] = decoders.measure(seconds, lambda row: status.update(f"decoding: {row['name']} done"))
-        console.print(decoders.table(report["decoders"]))
-    if "recurrent" in wanted:
-        with console.status("walking") as status:
-            report["recurrent"] = recurrent.measure(
-                seconds / 4, lambda row: status.update(f"walking: {row['name']} done")
-            )
-        console.print(recurrent.table(report["recurrent"]))
-    if "sampling" in wanted:
-        with console.status("sampling") as status:
-            report["sampling"] = sampling.measure(
-                seconds / 8, lambda row: status.update(f"sampling: {row['name']} done")
-            )
-        console.print(sampling.table(report["sampling"]))
-    if "selections" in wanted:
-        with console.status("selecting") as status:
-            report["selections"] = selections.measure(
-                seconds / 4, lambda row: status.update(f"selecting: {row['name']} done")
-            )
-        console.print(selections.table(report["selections"]))
-    if "classical" in wanted:
-        with console.status("asking trees") as status:
-            report["classical"] = classical.measure(
-                seconds / 8, lambda row: status.update(f"asking trees: {row['name']} done")
-            )
-        console.print(classical.table(report["classical"]))
-    if "speed" in wanted:
-        with console.status("racing") as status:
-            report["speed"] = speed.measure(
-                networks(names or ()), seconds, lambda row: status.update(f"racing: {row['network']} done")
-            )
-        console.print(speed.table(report["speed"]))
-    if "quantised" in wanted:
-        with console.status("racing 8-bit networks") as status:
-            report["quantised"] = quantised.measure(
-                networks(names or ()), seconds, lambda row: status.update(f"racing: {row['network']} done")
-            )
-        console.print(quantised.table(report["quantised"]))
-    if "precision" in wanted:
-        with console.status("rounding") as status:
-            report["precision"] = precision.measure(
-                networks(names or ZOO), seconds, lambda row: status.update(f"rounding: {row['network']} done")
-            )
-        console.print(precision.table(report["precision"]))
-    if "threads" in wanted:
-        with console.status("counting threads") as status:
-            report["threads"] = threads.measure(
-                networks(names or ZOO), seconds, lambda row: status.update(f"counting threads: {row['network']} done")
-            )
-        console.print(threads.table(report["threads"]))
-    if "batches" in wanted:
-        with console.status("racing batches") as status:
-            report["batches"] = batches.measure(
-                networks(names or ZOO), seconds, lambda row: status.update(f"racing batches: {row['network']} done")
-            )
-        console.print(batches.table(report["batches"]))
+    for name, section in SECTIONS.items():
+        if name in wanted:
+            report[name] = section.measure(names or (), seconds, console)
+            console.print(section.module.table(report[name]))
     if json_file is not None:
         json_file.write_text(json.dumps(report, indent=2))
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ...cli.timing import measure_in_turn
 from ...compiler import compile
-from .speed import open_session
+from .speed import in_turn, open_session
 
 ROWS = (1, 100, 10_000)
 TREES = 100
@@ -25,11 +25,8 @@ def measure(seconds: float, progress: Callable[[dict[str, Any]], None]) -> list[
         executable, session = compile(model, threads=1), open_session(model, 1)
         for rows in ROWS:
             feeds = {"X": np.random.default_rng(rows).standard_normal((rows, FEATURES), dtype=np.float32)}
-            runners = {
-                "lamina": lambda run=executable.run, feeds=feeds: run(feeds),
-                "onnxruntime": lambda run=session.run, feeds=feeds: run(None, feeds),
-            }
-            _require_equal(name, list(runners["lamina"]().values())[-1], runners["onnxruntime"]()[-1])
+            runners = in_turn(executable, session, feeds)
+            _require_equal(name, list(executable.run(feeds).values())[-1], np.asarray(session.run(None, feeds)[-1]))
             times = measure_in_turn(runners, seconds).statistics
             row = {"name": name, "rows": rows, **{engine: times[engine]["p50_ms"] * 1e3 for engine in runners}}
             found.append(row)

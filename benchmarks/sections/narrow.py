@@ -22,7 +22,7 @@ from ...pipeline import PipelineOptions, compile_through, phase_named, run_phase
 from ...runtime.executable import Executable
 from ..one_kernel import model_of
 from ..peak import peak
-from .speed import open_session
+from .speed import in_turn, open_session
 
 PRODUCTS = ((512, 512, 512), (64, 4096, 4096), (196, 768, 3072), (128, 770, 1001), (33, 65, 67))
 """Rows, depth and columns."""
@@ -54,10 +54,7 @@ def measure(seconds: float, progress: Callable[[dict[str, Any]], None]) -> dict[
         row: dict[str, Any] = {"name": case.name}
         for threads in THREADS:
             executable, session = compiled(case, threads), open_session(case.beside.SerializeToString(), threads)
-            runners = {
-                "lamina": lambda run=executable.run, feeds=case.feeds: run(feeds),
-                "onnxruntime": lambda run=session.run, feeds=case.feeds: run(None, feeds),
-            }
+            runners = in_turn(executable, session, case.feeds)
             times = measure_in_turn(runners, seconds).statistics
             row |= {f"{name} {threads}": case.operations / times[name]["p50_ms"] / 1e6 for name in runners}
         result["rows"].append(row)

@@ -19,7 +19,7 @@ from ...cli.timing import Measurement, measure_in_turn
 from ...compiler import compile
 from ..one_kernel import model_of
 from ..peak import Chains
-from .speed import open_session
+from .speed import in_turn, open_session
 
 PRODUCTS = (
     (64, 25088, 4096), (64, 4096, 4096), (1024, 4096, 1000), (1024, 2048, 512), (196, 3072, 768), (196, 768, 3072),
@@ -53,11 +53,8 @@ def measure(seconds: float, progress: Callable[[dict[str, Any]], None]) -> dict[
     chains = Chains()
     for case in cases():
         executable, session = compile(case.model, threads=1), open_session(case.model.SerializeToString(), 1)
-        runners = {
-            "lamina": lambda run=executable.run, feeds=case.feeds: run(feeds),
-            "onnxruntime": lambda run=session.run, feeds=case.feeds: run(None, feeds),
-        }
-        measured = measure_in_turn(runners | {"peak": chains.run}, seconds)
+        runners = in_turn(executable, session, case.feeds)
+        measured = measure_in_turn({**runners, "peak": chains.run}, seconds)
         rates = {name: case.operations / measured.statistics[name]["p50_ms"] / 1e6 for name in runners}
         shares = {name: _share(measured, name, case, chains) for name in runners}
         row = {

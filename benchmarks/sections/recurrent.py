@@ -14,7 +14,7 @@ from rich.table import Table
 from ...cli.timing import measure_in_turn
 from ...compiler import compile
 from ..one_kernel import model_of
-from .speed import open_session
+from .speed import in_turn, open_session
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 SIZES = (
@@ -75,10 +75,7 @@ def measure(seconds: float, progress: Callable[[dict[str, Any]], None]) -> dict[
     rows = []
     for case in cases():
         executable, session = compile(case.model, threads=1), open_session(case.model.SerializeToString(), 1)
-        runners = {
-            "lamina": lambda run=executable.run, feeds=case.feeds: run(feeds),
-            "onnxruntime": lambda run=session.run, feeds=case.feeds: run(None, feeds),
-        }
+        runners = in_turn(executable, session, case.feeds)
         times = measure_in_turn(runners, seconds).statistics
         row = {
             "name": case.name,

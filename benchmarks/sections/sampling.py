@@ -13,7 +13,7 @@ from rich.table import Table
 
 from ...cli.timing import measure_in_turn
 from ...compiler import compile
-from .speed import open_session
+from .speed import in_turn, open_session
 
 
 @dataclass(frozen=True)
@@ -134,10 +134,7 @@ def measure(seconds: float, progress: Callable[[dict[str, Any]], None]) -> dict[
     rows = []
     for case in cases():
         executable, session = compile(case.model, threads=1), open_session(case.model.SerializeToString(), 1)
-        runners = {
-            "lamina": lambda run=executable.run, feeds=case.feeds: run(feeds),
-            "onnxruntime": lambda run=session.run, feeds=case.feeds: run(None, feeds),
-        }
+        runners = in_turn(executable, session, case.feeds)
         times = measure_in_turn(runners, seconds).statistics
         row = {"name": case.name, **{name: times[name]["p50_ms"] for name in runners}}
         rows.append(row)

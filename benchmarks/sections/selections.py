@@ -14,7 +14,7 @@ from rich.table import Table
 from ...cli.timing import measure_in_turn
 from ...compiler import compile
 from ..one_kernel import model_of
-from .speed import open_session
+from .speed import in_turn, open_session
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _measure(case: Case, seconds: float) -> dict[str, Any]:
     executable, session = compile(model, threads=1), open_session(model, 1)
     if not np.array_equal(executable.run(feeds)["y"], np.asarray(session.run(None, feeds)[0])):
         raise ValueError(f"{case.name}: the engines differ in what they select")
-    runners = {"lamina": lambda: executable.run(feeds), "onnxruntime": lambda: session.run(None, feeds)}
+    runners = in_turn(executable, session, feeds)
     times = measure_in_turn(runners, seconds).statistics
     return {"name": case.name, **{engine: times[engine]["p50_ms"] * 1e3 for engine in runners}}
 

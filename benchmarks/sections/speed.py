@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 from rich.table import Table
 
-from ...cli.timing import measure_in_turn
+from ...cli.timing import Runners, measure_in_turn
 from ...compiler import compile
 from ...runtime.executable import Executable
 from ..networks import Feeds, Network
@@ -37,10 +37,9 @@ def _measure_network(network: Network, seconds: float) -> Row:
         session = open_session(path, threads)
         if threads == 1:
             row["error"] = relative_error(executable, session, feeds)
-        runners = {"lamina": lambda: executable.run(feeds), "onnxruntime": lambda s=session: s.run(None, feeds)}
-        times = measure_in_turn(runners, seconds).statistics
-        row["threads"][str(threads)] = {engine: times[engine]["p50_ms"] for engine in runners}
-        del session, runners
+        times = measure_in_turn(in_turn(executable, session, feeds), seconds).statistics
+        row["threads"][str(threads)] = {engine: figures["p50_ms"] for engine, figures in times.items()}
+        del session
     return row
 
 
@@ -52,6 +51,11 @@ def open_session(model: Path | str | bytes, threads: int) -> onnxruntime.Inferen
     return onnxruntime.InferenceSession(
         model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
     )
+
+
+def in_turn(executable: Executable, session: onnxruntime.InferenceSession, feeds: Feeds) -> Runners:
+    """Both engines on the same inputs, to be measured in turns."""
+    return {"lamina": lambda: executable.run(feeds), "onnxruntime": lambda: session.run(None, feeds)}
 
 
 def relative_error(executable: Executable, session: onnxruntime.InferenceSession, feeds: Feeds) -> float:
