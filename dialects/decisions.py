@@ -34,7 +34,7 @@ from .decision_fields import (
 )
 from .kernel import ConvOp, GemmOp
 from .layout_algebra import print_order
-from .operand_layouts import depth_axes, lies_along, panel_depth, panel_width
+from .operand_layouts import depth_axes, is_long_row, lies_along, panel_depth, panel_width
 from .recurrence_decisions import Recurrence
 from .selection_decisions import SELECTION_KINDS
 from .shape import Dim
@@ -303,6 +303,7 @@ class Direct(Multiplying):
         1,
         says="oc chunks",
     )
+    pack: bool = decision("whether a strip's pixels are copied before they go through the channels", FLAG, False)
     prefetch: bool = decision("whether the next block of weights is fetched meanwhile", FLAG, False)
     atom: str = decision("the instruction that multiplies and adds", ATOM_NAMES, GENERAL_ATOM)
 
@@ -317,6 +318,8 @@ class Direct(Multiplying):
             return f"{self.phrase('channel_blocks')} of {lanes} channels, and w is packed in blocks of {packed}"
         if self.strip and (self.order or self.threads):
             return f"{self.phrase('strip')} says the order, and what threads share"
+        if self.pack and not (self.strip and is_long_row(kernel) and kernel.in_type(0).layout.block_of(1)):
+            return f"{self.phrase('pack')} needs a strip of a 1x1 convolution of x in blocks of channels"
         if self.prefetch and (self.strip or self.has_tiles or self.ordered(kernel)[0] != "oc"):
             return f"{self.phrase('prefetch')} needs blocks of output channels outermost, in vectors"
         if conflict := super().conflict(kernel) or _atom_conflict(self.atom, kernel):
@@ -333,7 +336,13 @@ class Direct(Multiplying):
 
     def scratch(self, kernel: Operation) -> Dim | None:
         assert isinstance(kernel, ConvOp)
-        return self.window_rows(kernel).scratch if self.has_tiles else None
+        if self.has_tiles:
+            return self.window_rows(kernel).scratch
+        if not self.pack:
+            return None
+        x = kernel.in_type(0)
+        block = x.layout.block_of(1)
+        return -(-int(x.dims[1]) // block) * block * self.strip * element_bytes(x.element_type)
 
 
 def _block_of_result(kernel: Operation) -> int:

@@ -313,3 +313,11 @@ _CONVOLUTIONS: dict[str, Callable[[ConvOp], str | None]] = {
     "winograd2": _winograd,
     "winograd4": _winograd,
 }
+
+
+def is_long_row(kernel: ConvOp) -> bool:
+    """Whether each image is one row of pixels that become those of the result one to one."""
+    window, types = kernel.in_type(1).dims[2:], [kernel.type, *(operand.type for operand in kernel.operands)]
+    if any(size != 1 for size in (*window, *kernel.get("strides"))) or any(kernel.get("pads")):
+        return False
+    return not any(isinstance(type_, TensorType) and type_.layout.has_margins for type_ in types)

@@ -9,6 +9,7 @@ from ..dialects import shape as dims
 from ..dialects.block_decisions import takes_numbers
 from ..dialects.decisions import product_types, window_words
 from ..dialects.kernel import BlockGemmOp, ConvOp, GemmOp
+from ..dialects.operand_layouts import is_long_row
 from ..dialects.shape import Dim
 from ..machines.atoms import ATOMS, TILE_BAND, TILE_ROWS
 
@@ -66,12 +67,7 @@ def rows_cycles(extent: int, rows: int, vectors: int, panel_bytes: int, target: 
 
 def row_length(kernel: ConvOp) -> Dim:
     """Pixels in what the kernel sees as one row: the whole image of a 1x1 convolution."""
-    window = kernel.in_type(1).dims[2:]
-    if any(size != 1 for size in (*window, *kernel.get("strides"))) or any(kernel.get("pads")):
-        return kernel.type.dims[-1]
-    if kernel.in_type(0).layout.has_margins or kernel.type.layout.has_margins:
-        return kernel.type.dims[-1]
-    return dims.product(kernel.type.dims[2:])
+    return dims.product(kernel.type.dims[2:]) if is_long_row(kernel) else kernel.type.dims[-1]
 
 
 def product_atom(kernel: GemmOp | ConvOp, target: Target) -> Atom | None:

@@ -21,6 +21,7 @@ channels do not fill, no more is read.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -38,6 +39,8 @@ from .outer_axes import outer_loops
 from .register_tile import ResultTile, for_each_tile, store_result_tile, strides_by_axis
 from .word_columns import PartialWords, WordColumn
 
+COPIED_PIXELS = 8
+"""Of a strip that are copied together, in registers."""
 ENOUGH_FOR_THREADS = 16
 """Rows of tiles that a convolution should have, if its image allows it: each thread takes an equal number of them."""
 
@@ -78,6 +81,7 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
     sources = _Sources(nest, kernel, x, w, blocks, lanes, flat, along_height)
     rows, columns_in_row, across = (width, height, ROW) if along_height else (height, width, COLUMN)
     walk = _Walk(kernel, decisions, channel_tiles, batch, rows, columns_in_row)
+    staged = _StagedStrip(nest, x, decisions.strip) if decisions.pack and flat else None
     if flat and decisions.strip:
         walk = replace(walk, rows=nest.ceildiv(width, decisions.strip), columns=decisions.strip, in_strip=1)
     elif flat and isinstance(width, int):
@@ -90,6 +94,12 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
     def compute_row(co: Index, n: Index, row: Index) -> None:
         # Of the one long row of a 1x1 convolution, walked in pieces.
         first = nest.mul(row, walk.columns) if flat and walk.rows != 1 else 0
+        count = walk.columns
+        if flat and decisions.strip and not (isinstance(width, int) and width % decisions.strip == 0):
+            count = nest.minimum(nest.sub(width, first), walk.columns)
+        if staged is not None:
+            with nest.when(nest.is_new(co)):
+                staged.fill(n, first, count)
 
         def compute_tile(column: Index, columns: int) -> None:
             if flat:
@@ -102,16 +112,17 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
             )
             sums = bias_tile(nest, kernel, y, tile)
             for number, run in enumerate(sources.channel_runs):
-                left, right = sources.x_reach(run, co, n, place, columns), sources.w_reach(run, co)
+                right = sources.w_reach(run, co)
+                if staged is None:
+                    left = sources.x_reach(run, co, n, place, columns)
+                else:
+                    left = sources.of(staged).x_reach(run, co, 0, [0, column], columns)
                 if decisions.prefetch and number == 0 and isinstance(left, Reach):
                     left = Fetching(left, sources.fetch(run, co, walk.part(nest, (n, row, column), columns)))
                 summed = Sum([run.blocks, *sources.window, run.count], atom=decisions.atom)
                 sums = summed.of(nest, sums, left, right)
             store_result_tile(nest, kernel, sums, y, tile)
 
-        count = walk.columns
-        if flat and decisions.strip and not (isinstance(width, int) and width % decisions.strip == 0):
-            count = nest.minimum(nest.sub(width, first), walk.columns)
         for_each_tile(nest, count, largest, compute_tile)
 
     walk.share(nest, compute_row)
@@ -145,10 +156,14 @@ class _Walk:
             with outer_loops(nest, self.decisions, self.kernel, bounds) as turn:
                 body(turn.index("oc"), turn.index("n"), turn.index("oh"))
             return
+        if self.in_strip == 1:
+            with nest.forall([self.batch, self.rows, self.channel_tiles]) as (n, strip, co):
+                body(co, n, strip)
+            return
         strips = nest.ceildiv(self.rows, self.in_strip)
         with nest.forall([self.batch, strips, self.channel_tiles, self.in_strip]) as (n, strip, co, number):
             row = nest.add(nest.mul(strip, self.in_strip), number)
-            if self.in_strip == 1 or (isinstance(self.rows, int) and self.rows % self.in_strip == 0):
+            if isinstance(self.rows, int) and self.rows % self.in_strip == 0:
                 body(co, n, row)
                 return
             with nest.when(nest.compare("slt", row, self.rows)):
@@ -167,6 +182,43 @@ def _pieces_of_row(work: int, pixels: int, columns: int) -> int:
         if pixels % candidate == 0:
             pieces = candidate
     return pieces
+
+
+class _StagedStrip:
+    """All channels of a strip of pixels, copied to scratch: [channel block][pixel][lane].
+
+    Where x is large, blocks of a pixel's channels lie so far apart that each is on a page of its own, and of an image
+    of a power of two pixels all in one set of the cache.
+    """
+
+    def __init__(self, nest: LoopNest, x: Tensor, pixels: int):
+        self.nest, self.x, self.pixels = nest, x, pixels
+        self.lanes = x.type.layout.block_of(1)
+        self.blocks = -(-int(x.dims[1]) // self.lanes)
+        self.memory = nest.scratch_memory(x.element_type, 0, self.blocks * pixels * self.lanes)
+
+    def fill(self, n: Index, first: Index, count: Index) -> None:
+        """Copies ``count`` pixels of image ``n`` from the ``first`` on."""
+        nest, strides, lanes = self.nest, strides_by_axis(self.x), self.lanes
+        image = nest.add(self.x.origin, nest.mul(n, strides[0, False]))
+        begin = nest.add(image, nest.mul(first, lanes))
+        with nest.loop(0, self.blocks) as block:
+            source = nest.add(begin, nest.mul(block.index, strides[1, True]))
+            target = nest.mul(block.index, self.pixels * lanes)
+
+            def copy_pixels(pixel: Index, pixels: int) -> None:
+                shape = [pixels, lanes]
+                there = nest.view(self.x.memory, nest.add(source, nest.mul(pixel, lanes)), shape, [lanes, 1])
+                here = nest.view(self.memory, nest.add(target, nest.mul(pixel, lanes)), shape, [lanes, 1])
+                nest.store_vector(nest.load_vector(there, [0, 0], shape), here, [0, 0])
+
+            for_each_tile(nest, count, COPIED_PIXELS, copy_pixels)
+
+    @property
+    def strides(self) -> dict[tuple[int, bool], Index]:
+        return {
+            (0, False): 0, (1, True): self.pixels * self.lanes, (1, False): 1, (2, False): 0, (3, False): self.lanes,
+        }  # fmt: skip
 
 
 class _Sources:
@@ -199,6 +251,12 @@ class _Sources:
         """Channels that lie side by side in w, for an atom to take at once."""
         self.x_strides = strides_by_axis(x)
         self.w_strides = strides_by_axis(w)
+
+    def of(self, strip: _StagedStrip) -> _Sources:
+        """The same of pixels of a strip."""
+        staged = copy.copy(self)
+        staged.x, staged.x_strides = replace(self.x, memory=strip.memory, origin=0), strip.strides
+        return staged
 
     @property
     def channel_runs(self) -> list[ChannelRun]:

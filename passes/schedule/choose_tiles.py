@@ -218,7 +218,9 @@ def _conv_direct(kernel: Operation, target: Target) -> Decisions:
     columns = row_tile(length, largest, blocks * vectors, _panel_bytes(kernel), target)
     strip = _strip(kernel, length, columns, target)
     fetches = not strip and _fetches_weights(kernel, columns, target)
-    return Direct(channel_blocks=blocks, columns=columns, strip=strip, prefetch=fetches, atom=atom)
+    decided = Direct(channel_blocks=blocks, columns=columns, strip=strip, prefetch=fetches, atom=atom)
+    copied = replace(decided, pack=strip > 0)
+    return decided if copied.conflict(kernel) else copied
 
 
 def _fetches_weights(kernel: ConvOp, tile: int, target: Target) -> bool:

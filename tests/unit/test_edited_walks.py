@@ -81,7 +81,8 @@ def test_strips_of_a_direct_convolution(
     text = schedule_of(model_of("Conv", {"x": list(shape)}, {"w": weights}, pads=pads), tmp_path)
     x = RNG.standard_normal([given if isinstance(given, int) else 3 for given in shape]).astype(np.float32)
     expected = output(text, tmp_path, {"x": x})
-    for edit in [*STRIPS, "prefetch true"]:
+    copied = [f"{strip}, pack true" for strip in STRIPS] if size == 1 else []
+    for edit in [*STRIPS, *copied, "prefetch true"]:
         found = output(with_decisions(text, "kernel.conv direct", edit), tmp_path, {"x": x})
         np.testing.assert_array_equal(found, expected, err_msg=edit)
 

@@ -42,3 +42,16 @@ func.func @words(%x: !layout.tensor<1 x 39 x 8 x 14 x i8, NCHW16c>, %w: !layout.
   schedule.stage @words %o = kernel.conv direct(%x, %w) unsigned [0] plan {ow tile 6, atom vpdpbusd}
   func.return
 }
+
+// Pixels of a strip are copied once, before they go through the blocks of output channels.
+// CHECK-LABEL: func.func @conv_
+// CHECK: scf.forall (%{{.*}}, %[[CO:.*]]) in (13, 2)
+// CHECK: %[[FIRST:.*]] = threads.first_turn
+// CHECK: scf.if
+// CHECK:   vector.store {{.*}} "thread">, vector<8x16xf32>
+// CHECK: vector.contract
+func.func @staged(%x: !layout.tensor<1 x 32 x 20 x 20 x f32, NCHW16c>, %w: !layout.tensor<64 x 32 x 1 x 1 x f32, ABcd16b32a>) {
+  %o = schedule.buffer output 0 : !layout.tensor<1 x 64 x 20 x 20 x f32, NCHW16c>
+  schedule.stage @c %o = kernel.conv direct(%x, %w) plan {oc blocks 2, ow tile 8, strip 32, pack true}
+  func.return
+}
