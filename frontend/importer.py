@@ -112,6 +112,8 @@ class GraphImporter(Scope):
             self.vanishing.follow(node, is_main=not self.path)
         except Unreached:
             self._stand_in(proto, inputs)
+        except BudgetSpentError:
+            raise
         except ModelError as error:
             self.problems.add_error(error, replace(node.problem(""), follows=self._assumption(proto)))
             self._stand_in(proto, inputs)

@@ -274,7 +274,8 @@ def attention(dtype: np.dtype) -> onnx.ModelProto:
 def test_narrow_models_have_no_more_stages(make: Callable, dtype: Any, target: str | None) -> None:
     """Where they are stored narrow and where they are not: casts cost no pass over memory."""
     wide, narrow = (schedule_of(make(np.dtype(element)), target) for element in (np.float32, dtype))
-    assert len(narrow) == len(wide)
+    # Scores of attention are rounded between the products, as the model says: they stay in three kernels.
+    assert len(narrow) == len(wide) + (2 if make is attention else 0)
 
 
 @pytest.mark.parametrize("target", TARGETS)
