@@ -264,5 +264,5 @@ ELEMENTWISE: dict[str, Operation] = {
     "shift_right": _binary(lambda a, b: _shift(a, b, np.right_shift)),
     "where": _where,
     "cast": _cast,
-    "bitcast": lambda inputs, attributes: [np.ascontiguousarray(inputs[0]).view(np.dtype(attributes["dtype"]))],
+    "bitcast": lambda inputs, attributes: [np.asarray(inputs[0], order="C").view(np.dtype(attributes["dtype"]))],
 }

@@ -42,7 +42,7 @@ func.func @other_algorithms(%x: !layout.tensor<1 x 32 x 7 x 7 x f32>, %w: !layou
 // CHECK-LABEL: @large
 func.func @large(%x: !layout.tensor<1 x 512 x 96 x 100 x f32, NCHW16c>, %w: !layout.tensor<512 x 512 x 1 x 1 x f32, ABcd16b32a>) {
   %0 = schedule.buffer output 0 : !layout.tensor<1 x 512 x 96 x 100 x f32, NCHW16c>
-  // AVX512: schedule.stage @g {{.*}} plan {ow tile 12, strip {{[0-9]+}}}
+  // AVX512: schedule.stage @g {{.*}} plan {ow tile 12, strip {{[0-9]+}}, pack true}
   schedule.stage @g %0 = kernel.conv direct(%x, %w)
   func.return
 }
