@@ -515,6 +515,7 @@ class RangeOp(KernelOp):
     """start + i * delta for i below the result's length (ONNX Range; operands start and delta are scalars)."""
 
     name = "kernel.range"
+    TAKES_EPILOGUE: ClassVar = False
 
 
 @irdl_op_definition

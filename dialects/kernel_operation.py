@@ -131,6 +131,7 @@ class KernelOp(IRDLOperation):
     SYNTAX: ClassVar[Mapping[str, str]] = {}
     DEFAULTS: ClassVar[Mapping[str, PropertyValue | Callable[[int], PropertyValue]]] = {}
     VARIANT: ClassVar[str] = ""
+    TAKES_EPILOGUE: ClassVar[bool] = True
     # Whether the region's first argument is the kernel's own element, which may be wider than what is stored.
     TAKES_ELEMENT: ClassVar[bool] = True
     REGION: ClassVar[str] = "epilogue"
@@ -325,6 +326,8 @@ class KernelOp(IRDLOperation):
             if self.epilogue_ins:
                 raise VerifyException("C1: epilogue operands without an epilogue")
             return
+        if not self.TAKES_EPILOGUE:
+            raise VerifyException(f"C1: {self.name} takes no epilogue")
         block = self.epilogue.block
         expected = self.region_operands()
         given = tuple(argument.type for argument in block.args)

@@ -9,17 +9,14 @@ from typing import ClassVar
 
 from xdsl.dialects.builtin import UnitAttr
 from xdsl.irdl import irdl_op_definition, opt_prop_def
-from xdsl.utils.exceptions import VerifyException
 
 from .kernel_operation import KernelOp
 
 
 class SelectionOp(KernelOp):
-    """Base. C4: there is no epilogue."""
+    """Base."""
 
-    def verify_operands(self) -> None:
-        if self.has_epilogue:
-            raise VerifyException(f"C4: {self.name} takes no epilogue")
+    TAKES_EPILOGUE: ClassVar = False
 
 
 @irdl_op_definition

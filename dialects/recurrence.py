@@ -56,6 +56,7 @@ class RecurrenceOp(KernelOp):
     }  # fmt: skip
     DEFAULTS: ClassVar = {"direction": "forward", "clip": 0.0}
     VARIANT: ClassVar = "cell"
+    TAKES_EPILOGUE: ClassVar = False
 
     @property
     def kind(self) -> Cell:
@@ -115,6 +116,7 @@ class ReverseSequenceOp(KernelOp):
     time_axis = prop_def(IntegerAttr)
     batch_axis = prop_def(IntegerAttr)
     SYNTAX: ClassVar = {"time_axis": "integer", "batch_axis": "integer"}
+    TAKES_EPILOGUE: ClassVar = False
 
     def verify_operands(self) -> None:
         axes, rank = (self.get("time_axis"), self.get("batch_axis")), self.in_type(0).rank

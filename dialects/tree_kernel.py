@@ -28,6 +28,7 @@ class TreeEnsembleOp(KernelOp):
     both_ways = opt_prop_def(UnitAttr)
     SYNTAX: ClassVar = {"kind": "word", "depth": "integer", "feature_bits": "integer", "both_ways": "flag"}
     VARIANT: ClassVar = "kind"
+    TAKES_EPILOGUE: ClassVar = False
 
     def verify_operands(self) -> None:
         if not 0 <= self.get("feature_bits") < 32:

@@ -239,6 +239,4 @@ def lower_range(stage: StageOp, nest: LoopNest) -> None:
         else:
             product = nest.insert(arith.MuliOp(index, delta))
             value = nest.insert(arith.AddiOp(start, product))
-        if kernel.has_epilogue:
-            raise ValueError("kernel.range takes no epilogue")
         nest.store(value, memory, [place])

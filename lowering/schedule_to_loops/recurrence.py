@@ -46,8 +46,6 @@ FEW_ROWS = (4, 2, 1)
 def lower_recurrence(stage: StageOp, nest: LoopNest) -> None:
     kernel = stage.kernel
     assert isinstance(kernel, RecurrenceOp)
-    if kernel.has_epilogue:
-        raise ValueError("kernel.recurrence takes no epilogue")
     _Recurrence(stage, nest, kernel).lower()
 
 

@@ -28,8 +28,6 @@ from .operand_access import Operand, StridedOperand, axis_strides, iteration_dim
 def lower_reverse_sequence(stage: StageOp, nest: LoopNest) -> None:
     kernel = stage.kernel
     assert isinstance(kernel, ReverseSequenceOp)
-    if kernel.has_epilogue:
-        raise ValueError("kernel.reverse_sequence takes no epilogue")
     x, lengths = (nest.operands[position] for position in operand_positions(stage))
     y, rank = nest.operands[-1], nest.operands[-1].type.rank
     axes = (kernel.get("time_axis"), kernel.get("batch_axis"))

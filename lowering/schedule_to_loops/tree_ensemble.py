@@ -39,8 +39,6 @@ Go = Callable[[SSAValue], SSAValue]
 def lower_tree_ensemble(stage: StageOp, nest: LoopNest) -> None:
     kernel = stage.kernel
     assert isinstance(kernel, TreeEnsembleOp)
-    if kernel.has_epilogue:
-        raise ValueError("kernel.tree_ensemble takes no epilogue")
     _TreeEnsemble(stage, nest, kernel).lower()
 
 
