@@ -14,13 +14,14 @@ from xdsl.dialects.builtin import (
     Signedness,
     VectorType,
     f32,
+    i1,
     i64,
 )
 from xdsl.ir import Attribute, Operation, SSAValue
 
 from ...dialects import vector_extension as vectorx
 from ...dialects.shared_attributes import vector_type
-from .loop_nest import Index, LoopNest
+from .loop_nest import INDEX, Index, LoopNest
 
 _FLOAT_OPS: dict[str, Callable[[SSAValue, SSAValue], Operation]] = {
     "sum": arith.AddfOp,
@@ -176,6 +177,18 @@ def divide(nest: LoopNest, value: SSAValue, count: Index) -> SSAValue:
         divisor = nest.broadcast(divisor, value.type.get_shape())
     op = arith.DivfOp if isinstance(element, AnyFloat) else arith.DivSIOp
     return nest.insert(op(value, divisor))
+
+
+def opposite(nest: LoopNest, condition: SSAValue) -> SSAValue:
+    """Whether a condition does not hold."""
+    return nest.insert(arith.XOrIOp(condition, nest.constant(True, i1)))
+
+
+def to_index(nest: LoopNest, number: SSAValue) -> SSAValue:
+    """A number as an index; of a float the whole part."""
+    if isinstance(number.type, AnyFloat):
+        number = nest.insert(arith.FPToSIOp(number, i64))
+    return nest.insert(arith.IndexCastOp(number, INDEX))
 
 
 def index_as(nest: LoopNest, index: Index, element: Attribute) -> SSAValue:

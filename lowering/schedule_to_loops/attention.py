@@ -34,15 +34,12 @@ from ...dialects.schedule import StageOp
 from .arithmetic import combine, combine_numbers
 from .attention_operands import F32_BYTES, AttentionOperands
 from .attention_rows import FewQueries
-from .contraction import Contraction, Partial, Reach, RowTiles, Sum
+from .contraction import FEW_ELEMENTS, Contraction, Partial, Reach, RowTiles, Sum
 from .long_sums import block_turns, loop_in_blocks
 from .loop_nest import Index, LoopNest, Tensor
 from .outer_axes import outer_loops
 from .panel_copy import copy_panel
 from .tile_access import Span, Tile, load_tile
-
-# A tile of fewer elements than this has too few products a turn to hide the loop's own instructions.
-FEW_ELEMENTS = 128
 
 
 def lower_attention(stage: StageOp, nest: LoopNest) -> None:
@@ -216,14 +213,11 @@ class _Strips(AttentionOperands):
 
     def _weigh(self, strip: _Strip, first: Index, count: Index) -> None:
         """Adds the block's values, each as often as the exponentials say."""
-        nest, v, width, columns = self.nest, self.v, self.width, self.decisions.columns
+        nest, width, columns = self.nest, self.width, self.decisions.columns
         weights = nest.scratch_memory(f32, self.places[1], nest.mul(self.keys_at_once, width))
-        begin = self.of_keys(v, strip.batch, first)
+        begin = self.of_keys(self.v, strip.batch, first)
         with nest.loop(0, self.panels) as panel:
-            column = nest.mul(panel.index, columns)
-            lanes, sums = self.lanes(column), self._sums(panel.index)
-            mask = None if lanes is None else nest.mask([1, columns], [1, lanes])
-            values = Reach(v.tensor.memory, nest.add(begin, column), [v.row_stride], [1, columns], [0, 1], mask)
+            sums, (_, _, values) = self._sums(panel.index), self.values(begin, panel.index)
 
             def finish(row: Index, rows: int, products: SSAValue, sums: Partial = sums) -> None:
                 if self.has_blocks:
@@ -265,8 +259,7 @@ class _Strips(AttentionOperands):
                 nest.add(strip.first, row.index),
             )
             place = nest.add(nest.add(begin, nest.mul(row.index, y.row_stride)), column)
-            mask = None if lanes is None else nest.mask([columns], [lanes])
-            nest.store_vector(value, nest.view(self.y.memory, place, [columns], [1]), [0], mask)
+            self.store(value, place, lanes)
 
     def _row_of(self, sums: Partial, row: Index) -> SSAValue:
         columns = self.decisions.columns

@@ -12,6 +12,7 @@ from xdsl.ir import SSAValue
 from ...dialects.attention_decisions import Attention
 from ...dialects.kernel import AttentionOp
 from .arithmetic import compare, select
+from .contraction import Reach
 from .gemm_product import Matrix, matrix_of
 from .loop_nest import Index, LoopNest, Tensor
 
@@ -60,6 +61,21 @@ class AttentionOperands:
         if isinstance(self.columns, int) and self.columns % self.decisions.columns == 0:
             return None
         return self.nest.minimum(self.nest.sub(self.columns, column), self.decisions.columns)
+
+    def values(self, begin: Index, panel: Index) -> tuple[Index, Index | None, Reach]:
+        """A panel's first column, which of its columns exist, and rows of it from the element ``begin`` of v on."""
+        nest, columns = self.nest, self.decisions.columns
+        column = nest.mul(panel, columns)
+        lanes = self.lanes(column)
+        mask = None if lanes is None else nest.mask([1, columns], [1, lanes])
+        rows = Reach(self.v.tensor.memory, nest.add(begin, column), [self.v.row_stride], [1, columns], [0, 1], mask)
+        return column, lanes, rows
+
+    def store(self, value: SSAValue, place: Index, lanes: Index | None) -> None:
+        """Writes columns of a row of the result from a place on, those that exist."""
+        nest, columns = self.nest, self.decisions.columns
+        mask = None if lanes is None else nest.mask([columns], [lanes])
+        nest.store_vector(value, nest.view(self.y.memory, place, [columns], [1]), [0], mask)
 
     def splat(self, number: float, shape: Sequence[int]) -> SSAValue:
         return self.nest.constant(number, self.nest.vector_type(f32, shape))

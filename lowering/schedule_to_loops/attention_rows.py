@@ -25,7 +25,7 @@ from ...dialects import shape as dims
 from ...dialects.decisions import MATRIX_BLOCK
 from .arithmetic import combine, combine_numbers, reduce_lanes
 from .attention_operands import AttentionOperands
-from .contraction import Contraction, Reach, RowTiles, Sum
+from .contraction import FEW_ELEMENTS, Contraction, Reach, RowTiles, Sum
 from .gemm_depth import LaneSum, Vectors
 from .gemm_product import Matrix
 from .long_sums import block_turns, loop_in_blocks
@@ -34,8 +34,6 @@ from .outer_axes import outer_loops
 from .register_tile import for_each_tile
 from .tile_access import Span, Tile, load_tile
 
-# A tile of fewer elements than this has too few products a turn to hide the loop's own instructions.
-FEW_ELEMENTS = 128
 # Heads of a tile, at most.
 MOST_HEADS = 6
 
@@ -162,22 +160,17 @@ class FewQueries(AttentionOperands):
     # --- values ---------------------------------------------------------------------------------------------
 
     def _weigh(self, query: _Query) -> None:
-        nest, v, columns = self.nest, self.v, self.decisions.columns
-        scores, row_length, begin = self._scores(), self._row(), self.of_keys(v, query.batch, 0)
+        nest, columns = self.nest, self.decisions.columns
+        scores, row_length, begin = self._scores(), self._row(), self.of_keys(self.v, query.batch, 0)
         with nest.loop(0, self.panels) as panel:
-            column = nest.mul(panel.index, columns)
-            lanes = self.lanes(column)
-            mask = None if lanes is None else nest.mask([1, columns], [1, lanes])
-            values = Reach(v.tensor.memory, nest.add(begin, column), [v.row_stride], [1, columns], [0, 1], mask)
+            column, lanes, values = self.values(begin, panel.index)
 
             def finish(head: Index, heads: int, sums: SSAValue, column: Index = column, lanes=lanes) -> None:
                 for place in range(heads):
                     index = nest.add(head, place)
                     total, batch = nest.load(self._totals(), [index]), self._batch(query, index)
                     value = self.divided(nest.part(sums, place), total, batch, query.index)
-                    at = nest.add(self._of_head(self.result, query, index), column)
-                    mask = None if lanes is None else nest.mask([columns], [lanes])
-                    nest.store_vector(value, nest.view(self.y.memory, at, [columns], [1]), [0], mask)
+                    self.store(value, nest.add(self._of_head(self.result, query, index), column), lanes)
 
             Contraction(
                 rows=RowTiles(self.kernel.group, MOST_HEADS),

@@ -27,14 +27,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import VectorType, i1
+from xdsl.dialects.builtin import VectorType
 from xdsl.ir import SSAValue
 
 from ...dialects.decisions import Winograd
 from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
 from ...dialects.winograd import TAPS, tile_of, transforms, weight_planes, winograd_scratch
-from .arithmetic import any_lane, compare, select
+from .arithmetic import any_lane, compare, opposite, select
 from .contraction import Contraction, Fetch, Fetching, Reach, RowTiles, RowWalk, Sum, WholeTiles
 from .halo import fill_halo, require_halo
 from .loop_nest import Index, LoopNest
@@ -216,7 +216,7 @@ class _Winograd:
         value = self.stack_tile(self.add_bias(columns, block))
         is_cut = self.cut(row, column)
         apart = far if is_cut is None else nest.insert(arith.OrIOp(far, is_cut))
-        with nest.when(self.opposite(apart)):
+        with nest.when(opposite(nest, apart)):
             box = ResultTile([n, block, row, column, 0], [(3, self.tile), (2, self.tile), (4, self.lanes)])
             store_result_tile(nest, self.kernel, value, self.y, box)
         with nest.when(apart):
@@ -242,9 +242,6 @@ class _Winograd:
         """Whether tiles surely make up an axis of the image."""
         size = self.y.dims[axis]
         return isinstance(size, int) and size % self.tile == 0
-
-    def opposite(self, condition: SSAValue) -> SSAValue:
-        return self.nest.insert(arith.XOrIOp(condition, self.nest.constant(True, i1)))
 
     def stack_tile(self, columns: list[SSAValue]) -> SSAValue:
         """Columns of pixels as one vector [column][row][lane]."""

@@ -21,9 +21,9 @@ from xdsl.ir import SSAValue
 from ...dialects.kernel_selections import FindDistinctOp
 from ...dialects.schedule import StageOp
 from ...dialects.selection_decisions import Distinct, sort_scratch
-from .arithmetic import compare
+from .arithmetic import compare, index_as, opposite, to_index
 from .elementwise import operand_positions
-from .loop_nest import INDEX, Index, LoopNest
+from .loop_nest import Index, LoopNest
 from .sorted_keys import KeyedPlaces, Keys, as_index, as_place
 
 
@@ -60,7 +60,7 @@ class _Rows:
             ]
             number = self._number(self._sort(), *arrays[:2])
             self._renumber(*arrays)
-        nest.store(nest.insert(arith.IndexCastOp(number, i64)), self.number, [0])
+        nest.store(index_as(nest, number, i64), self.number, [0])
         with nest.loop(number, self.rows) as rest:
             for memory in (self.first, self.counts):
                 nest.store(nest.constant(-1, i64), memory, [rest.index])
@@ -110,8 +110,7 @@ class _Rows:
         other = self.pairs.place(before)
 
         def goes_on(state: list[SSAValue]) -> SSAValue:
-            same = nest.insert(arith.XOrIOp(state[1], nest.constant(True, i1)))
-            return nest.insert(arith.AndIOp(same, nest.compare("slt", state[0], self.columns)))
+            return nest.insert(arith.AndIOp(opposite(nest, state[1]), nest.compare("slt", state[0], self.columns)))
 
         with nest.while_([nest.value(0), nest.constant(False, i1)], goes_on) as loop:
             column = loop.carried[0]
@@ -133,7 +132,7 @@ class _Rows:
             row.yield_(nest.value(nest.add(row.carried[0], as_index(nest, is_first))))
 
     def _load(self, memory: SSAValue, at: Index) -> SSAValue:
-        return self.nest.insert(arith.IndexCastOp(self.nest.load(memory, [at]), INDEX))
+        return to_index(self.nest, self.nest.load(memory, [at]))
 
     def _store(self, number: Index, memory: SSAValue, at: Index) -> None:
-        self.nest.store(self.nest.insert(arith.IndexCastOp(self.nest.value(number), i64)), memory, [at])
+        self.nest.store(index_as(self.nest, number, i64), memory, [at])

@@ -19,13 +19,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import IndexType
 from xdsl.ir import SSAValue
 
 from ...dialects.decisions import Elements
 from ...dialects.kernel import GatherElementsOp, GatherOp, KernelOp
 from ...dialects.kernel_indexing import GatherNdOp
 from ...dialects.schedule import StageOp
+from .arithmetic import to_index
 from .element_loops import Position, walk_origins, walk_space
 from .elementwise import apply_epilogue, operand_positions
 from .halo import fill_halo
@@ -135,7 +135,7 @@ def _gather(
 
 def checked_index(nest: LoopNest, element: SSAValue, size: Index) -> SSAValue:
     """An element of the index tensor as a position in [0, size); one out of range is reported, and 0."""
-    index = nest.insert(arith.IndexCastOp(element, IndexType()))
+    index = to_index(nest, element)
     from_end = nest.value(nest.add(index, size))
     position = nest.insert(arith.SelectOp(nest.compare("slt", index, 0), from_end, index))
 

@@ -30,6 +30,7 @@ from ...dialects import shape as dims
 from ...dialects.decisions import Im2col, window_words
 from ...dialects.kernel import ConvOp
 from ...dialects.shared_attributes import vector_type
+from .arithmetic import opposite
 from .contraction import Reach
 from .conv_images import is_pointwise
 from .loop_nest import Index, LoopNest, Tensor
@@ -208,7 +209,7 @@ class PanelPacker:
         whole = reduce(lambda a, b: nest.insert(arith.AndIOp(a, b)), conditions)
         with nest.when(whole):
             self._copy_whole(chunk)
-        with nest.when(nest.insert(arith.XOrIOp(whole, nest.constant(True, i1)))):
+        with nest.when(opposite(nest, whole)):
             self._copy_edge(chunk)
 
     def _whole_conditions(self, chunk: _Chunk) -> list[SSAValue]:
@@ -251,7 +252,7 @@ class PanelPacker:
             inside = reduce(lambda a, b: nest.insert(arith.AndIOp(a, b)), conditions)
             with nest.when(inside):
                 self._copy_taps(offset, taps, chunk.lane)
-            with nest.when(nest.insert(arith.XOrIOp(inside, nest.constant(True, i1)))):
+            with nest.when(opposite(nest, inside)):
                 zeros = nest.constant(0, vector_type(self.word, [self.lanes]))
                 with nest.loops([self.last.window, nest.ceildiv(self.channels, self.depth)]) as (tap, word):
                     nest.store_vector(zeros, self.panel, [*taps, tap, word, chunk.lane])

@@ -23,9 +23,9 @@ from ...dialects import shape as dims
 from ...dialects.schedule import StageOp
 from ...dialects.selection_decisions import NONZERO_CHUNK, Selection
 from ...dialects.shared_attributes import vector_type
-from .arithmetic import any_lane, compare, element_of, reduce_lanes, select, with_element
+from .arithmetic import any_lane, compare, element_of, index_as, reduce_lanes, select, to_index, with_element
 from .elementwise import operand_positions
-from .loop_nest import INDEX, Index, LoopNest, Tensor
+from .loop_nest import Index, LoopNest, Tensor
 from .sorted_keys import as_index, as_place
 
 
@@ -62,12 +62,11 @@ def lower_nonzero(stage: StageOp, nest: LoopNest) -> None:
         # Never more than there is room for, whoever says how much that is.
         room = nest.sub(columns, chunk.carried[0])
         with nest.loop(0, nest.minimum(count, room)) as found:
-            inside = nest.insert(arith.IndexCastOp(nest.load(noted, [found.index]), INDEX))
+            inside = to_index(nest, nest.load(noted, [found.index]))
             flat = nest.add(chunk.index, inside)
             column = nest.add(chunk.carried[0], found.index)
             for axis, place in enumerate(nest.split_index(flat, sizes)):
-                wide = nest.insert(arith.IndexCastOp(nest.value(place), i64))
-                nest.store(wide, result.memory, [nest.add(nest.mul(columns, axis), column)])
+                nest.store(index_as(nest, place, i64), result.memory, [nest.add(nest.mul(columns, axis), column)])
         chunk.yield_(nest.value(nest.add(chunk.carried[0], count)))
 
 

@@ -26,15 +26,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from xdsl.dialects import arith
 from xdsl.ir import SSAValue
 
 from ...dialects.kernel import RecurrenceOp
 from ...dialects.recurrence import Activation, resets_state
 from ...dialects.recurrence_decisions import Recurrence, is_single_step
 from ...dialects.schedule import StageOp
+from .arithmetic import to_index
 from .elementwise import operand_positions
-from .loop_nest import INDEX, Index, LoopNest
+from .loop_nest import Index, LoopNest
 from .recurrent_tile import CellTurn, GateSums, Operands, RecurrentTile, RowMajor, StateRows, Step, turns_of
 from .register_tile import split_evenly
 from .tile_access import Span
@@ -169,7 +169,7 @@ class _Recurrence:
             return self.steps
         with nest.loop(0, block.count, carried=[nest.value(0)]) as row:
             at = nest.view(lengths.memory, lengths.at(nest.add(block.first, row.index)), [1], [1])
-            length = nest.insert(arith.IndexCastOp(nest.load(at, [0]), INDEX))
+            length = to_index(nest, nest.load(at, [0]))
             row.yield_(nest.value(nest.maximum(row.carried[0], length)))
         return nest.minimum(row.results[0], self.steps)
 

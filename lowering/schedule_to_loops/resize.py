@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import IndexType, f32, f64, i64
+from xdsl.dialects.builtin import f32, f64
 from xdsl.ir import SSAValue
 
 from ...dialects.decisions import Elements
@@ -28,7 +28,7 @@ from ...dialects.kernel import ResizeOp
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim, canonical, maximum
 from ...reference.coordinates import FIRST_IF_SINGLE, IN_FLOAT32, Line, source_line
-from .arithmetic import convert, index_as, select
+from .arithmetic import convert, index_as, select, to_index
 from .element_loops import Position, for_each_span, outer_loops, walk_elements, walk_origins, walk_space
 from .elementwise import apply_epilogue, operand_positions
 from .halo import fill_halo
@@ -137,7 +137,7 @@ class _Resize:
         shift, op = _ROUNDINGS[self.kernel.get("rounding")]
 
         def position(nest: LoopNest, index: Index) -> Index:
-            whole = _to_index(nest, nest.insert(op(self._coordinate(axis, index, shift))))
+            whole = to_index(nest, nest.insert(op(self._coordinate(axis, index, shift))))
             return nest.maximum(nest.minimum(whole, nest.sub(nest.dim(self.x.dims[axis]), 1)), 0)
 
         return position
@@ -225,7 +225,7 @@ class _Resize:
         coordinate = nest.insert(arith.MaximumfOp(self._coordinate(axis, index), zero))
         coordinate = nest.insert(arith.MinimumfOp(coordinate, index_as(nest, last, f64)))
         floor = nest.insert(math.FloorOp(coordinate))
-        first = nest.minimum(_to_index(nest, floor), last)
+        first = nest.minimum(to_index(nest, floor), last)
         second = nest.minimum(nest.add(first, 1), last)
         part = convert(nest, nest.insert(arith.SubfOp(coordinate, floor)), f32)
         return _Neighbours(nest.mul(first, stride), nest.mul(second, stride), part)
@@ -269,10 +269,6 @@ class _Neighbours:
     first: Index
     second: Index
     part: SSAValue
-
-
-def _to_index(nest: LoopNest, value: SSAValue) -> Index:
-    return nest.insert(arith.IndexCastOp(nest.insert(arith.FPToSIOp(value, i64)), IndexType()))
 
 
 # By how many halves a coordinate is moved before it is rounded down or up.

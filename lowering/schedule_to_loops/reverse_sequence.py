@@ -19,9 +19,10 @@ from xdsl.ir import SSAValue
 from ...dialects.decisions import Elements
 from ...dialects.kernel import ReverseSequenceOp
 from ...dialects.schedule import StageOp
+from .arithmetic import to_index
 from .element_loops import Position, walk_origins, walk_space
 from .elementwise import operand_positions
-from .loop_nest import INDEX, Index, LoopNest
+from .loop_nest import Index, LoopNest
 from .operand_access import Operand, StridedOperand, axis_strides, iteration_dimensions
 
 
@@ -53,7 +54,7 @@ def lower_reverse_sequence(stage: StageOp, nest: LoopNest) -> None:
 
     def locate(position: Position) -> Position:
         memory = nest.view(lengths.memory, position.offsets[1], [1], [1])
-        length = nest.minimum(nest.insert(arith.IndexCastOp(nest.load(memory, [0]), INDEX)), nest.dim(size))
+        length = nest.minimum(to_index(nest, nest.load(memory, [0])), nest.dim(size))
         time = position.offsets[2]
         offsets = list(position.offsets)
         offsets[0] = nest.add(offsets[0], nest.mul(_turned(nest, time, length), nest.dim(time_stride)))

@@ -21,13 +21,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from xdsl.dialects import arith, math
-from xdsl.dialects.builtin import IndexType, f32, i64
+from xdsl.dialects.builtin import f32
 from xdsl.ir import Operation, SSAValue
 
 from ...dialects.decisions import Elements
 from ...dialects.kernel_sampling import GridSampleOp, RoiAlignOp
 from ...dialects.schedule import StageOp
-from .arithmetic import combine, index_as, select
+from .arithmetic import combine, index_as, select, to_index
 from .element_loops import Position, for_each_span
 from .elementwise import operand_positions
 from .loop_nest import Index, LoopNest, Tensor
@@ -52,8 +52,7 @@ class Scalars:
         return index_as(self.nest, index, f32)
 
     def to_index(self, value: SSAValue) -> SSAValue:
-        whole = self.nest.insert(arith.FPToSIOp(value, i64))
-        return self.nest.insert(arith.IndexCastOp(whole, IndexType()))
+        return to_index(self.nest, value)
 
     def _apply(self, op: Callable[[SSAValue, SSAValue], Operation], a: SSAValue, b: SSAValue | float) -> SSAValue:
         return self.nest.insert(op(a, self.number(b) if isinstance(b, int | float) else b))
@@ -334,7 +333,7 @@ class _RoiAlign:
     def _image(self, region: Index) -> Index:
         nest = self.nest
         memory = nest.view(self.images.memory, nest.add(self.images.origin, region), [1], [1])
-        image = nest.insert(arith.IndexCastOp(nest.load(memory, [0]), IndexType()))
+        image = to_index(nest, nest.load(memory, [0]))
         count = nest.dim(self.x.dims[0])
 
         def report() -> SSAValue:

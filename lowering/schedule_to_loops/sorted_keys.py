@@ -16,8 +16,8 @@ from xdsl.ir import Attribute, SSAValue
 
 from ...dialects.selection_decisions import SORT_COUNTERS, key_bits
 from ...dialects.shared_attributes import vector_type
-from .arithmetic import compare, select, with_element
-from .loop_nest import INDEX, Index, LoopNest
+from .arithmetic import compare, select, to_index, with_element
+from .loop_nest import Index, LoopNest
 
 _EXPONENTS = {32: 0xFF << 23, 64: 0x7FF << 52}
 _QUIET = {32: 1 << 22, 64: 1 << 51}
@@ -101,7 +101,7 @@ class KeyedPlaces:
     def place(self, at: Index) -> SSAValue:
         """Of a pair, as an index."""
         wide = self.nest.insert(arith.ExtUIOp(self.nest.load(self.places, [at]), i64))
-        return self.nest.insert(arith.IndexCastOp(wide, INDEX))
+        return to_index(self.nest, wide)
 
     def sort(self, lot: Index, count: Index) -> SSAValue:
         """Sorts the first pairs of a lot; gives the lot in which they are then."""
@@ -111,7 +111,7 @@ class KeyedPlaces:
             shift = self._as_key(nest.mul(byte.index, 8))
             self._count(source, count, shift)
             of_first = nest.load(self._counters, [self._digit(nest.load(self.keys, [source]), shift)])
-            same = nest.compare("eq", self._index(of_first), count)
+            same = nest.compare("eq", to_index(nest, of_first), count)
             byte.yield_(nest.choose(same, lambda: source, lambda: self._move(source, count, shift)))
         return byte.results[0]
 
@@ -141,17 +141,14 @@ class KeyedPlaces:
             digit = self._digit(key, shift)
             goes_to = nest.load(self._counters, [digit])
             nest.store(nest.insert(arith.AddiOp(goes_to, one)), self._counters, [digit])
-            self.put(self._index(goes_to), key, place)
+            self.put(to_index(nest, goes_to), key, place)
         return target
 
     def _digit(self, key: SSAValue, shift: SSAValue) -> SSAValue:
         nest = self.nest
         shifted = nest.insert(arith.ShRUIOp(key, shift))
         digit = nest.insert(arith.AndIOp(shifted, nest.constant(SORT_COUNTERS - 1, self.key)))
-        return self._index(digit)
-
-    def _index(self, number: SSAValue) -> SSAValue:
-        return self.nest.insert(arith.IndexCastOp(number, INDEX))
+        return to_index(nest, digit)
 
     def _as_key(self, index: Index) -> SSAValue:
         return self.nest.insert(arith.IndexCastOp(self.nest.value(index), self.key))

@@ -28,10 +28,10 @@ from ...dialects.kernel_selections import SuppressBoxesOp
 from ...dialects.schedule import StageOp
 from ...dialects.selection_decisions import Suppression, sort_scratch
 from ...dialects.shared_attributes import vector_type
-from .arithmetic import any_lane, compare, select
+from .arithmetic import any_lane, compare, index_as, opposite, select, to_index
 from .elementwise import operand_positions
 from .first_keys import Bounds, FirstKeys
-from .loop_nest import INDEX, Index, LoopNest
+from .loop_nest import Index, LoopNest
 from .sorted_keys import KeyedPlaces, Keys
 
 FEWEST_CANDIDATES = 128
@@ -67,14 +67,14 @@ class _Suppression:
 
     def lower(self) -> None:
         nest = self.nest
-        given = nest.insert(arith.IndexCastOp(nest.load(self.limit, [0]), INDEX))
+        given = to_index(nest, nest.load(self.limit, [0]))
         self.wanted = nest.value(nest.maximum(nest.minimum(given, self.most), 0))
         with nest.forall([self.batches, self.classes]) as (batch, category):
             row = nest.add(nest.mul(batch, self.classes), category)
             first_kept = nest.mul(row, self.most)
             self._forget_boxes()
             kept = self._rounds(nest.mul(row, self.count), nest.mul(nest.mul(batch, self.count), 4), first_kept)
-            nest.store(nest.insert(arith.IndexCastOp(kept, i64)), self.counts, [row])
+            nest.store(index_as(nest, kept, i64), self.counts, [row])
             with nest.loop(kept, self.most) as rest:
                 nest.store(nest.constant(-1, i64), self.kept, [nest.add(first_kept, rest.index)])
 
@@ -130,7 +130,7 @@ class _Suppression:
             zero = nest.constant(0, f32)
             for array, number in zip(self.arrays, (*box[:4], select(nest, dropped, zero, box[4])), strict=True):
                 nest.store(number, array, [kept])
-            nest.store(nest.insert(arith.IndexCastOp(place, i64)), self.kept, [nest.add(first_kept, kept)])
+            nest.store(index_as(nest, place, i64), self.kept, [nest.add(first_kept, kept)])
             more = nest.insert(arith.SelectOp(dropped, nest.constant(0), nest.constant(1)))
             loop.yield_(nest.value(nest.add(rank, 1)), nest.value(nest.add(kept, more)))
         return loop.results[1]
@@ -158,8 +158,7 @@ class _Suppression:
 
         def goes_on(state: list[SSAValue]) -> SSAValue:
             is_left = nest.compare("slt", state[0], kept)
-            undecided = nest.insert(arith.XOrIOp(state[1], nest.constant(True, i1)))
-            return nest.insert(arith.AndIOp(is_left, undecided))
+            return nest.insert(arith.AndIOp(is_left, opposite(nest, state[1])))
 
         with nest.while_([nest.value(0), nest.constant(False, i1)], goes_on) as loop:
             at = loop.carried[0]
@@ -209,15 +208,14 @@ def lower_list_boxes(stage: StageOp, nest: LoopNest) -> None:
     with nest.forall([1]), nest.loop(0, nest.dim(kept.dims[0]), carried=[nest.value(0)]) as batch:
         with nest.loop(0, classes, carried=list(batch.carried)) as category:
             number = nest.add(nest.mul(batch.index, classes), category.index)
-            count = nest.insert(arith.IndexCastOp(nest.load(counts.memory, [number]), INDEX))
+            count = to_index(nest, nest.load(counts.memory, [number]))
             # Never more than there is room for, whoever says how much that is.
             room = nest.sub(rows, category.carried[0])
             with nest.loop(0, nest.minimum(nest.minimum(count, room), most)) as box:
                 at = nest.mul(nest.add(category.carried[0], box.index), 3)
                 found = nest.load(kept.memory, [nest.add(nest.mul(number, most), box.index)])
                 for column, index in enumerate((batch.index, category.index)):
-                    wide = nest.insert(arith.IndexCastOp(nest.value(index), i64))
-                    nest.store(wide, result.memory, [nest.add(at, column)])
+                    nest.store(index_as(nest, index, i64), result.memory, [nest.add(at, column)])
                 nest.store(found, result.memory, [nest.add(at, 2)])
             category.yield_(nest.value(nest.add(category.carried[0], count)))
         batch.yield_(*category.results)

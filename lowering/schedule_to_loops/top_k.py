@@ -11,13 +11,13 @@ Decisions: ``lanes`` of a vector; ``room``, in which to gather.
 
 from __future__ import annotations
 
-from xdsl.dialects import arith
 from xdsl.dialects.builtin import i1, i64
 
 from ...dialects import shape as dims
 from ...dialects.kernel_selections import TopKOp
 from ...dialects.schedule import StageOp
 from ...dialects.selection_decisions import TopK
+from .arithmetic import index_as
 from .elementwise import operand_positions
 from .first_keys import Bounds, FirstKeys
 from .loop_nest import LoopNest
@@ -41,4 +41,4 @@ def lower_top_k(stage: StageOp, nest: LoopNest) -> None:
             found = pairs.place(nest.add(lot, rank.index))
             at = [nest.add(nest.mul(row, wanted), rank.index)]
             nest.store(nest.load(x.memory, [nest.add(start, found)]), values.memory, at)
-            nest.store(nest.insert(arith.IndexCastOp(found, i64)), places.memory, at)
+            nest.store(index_as(nest, found, i64), places.memory, at)

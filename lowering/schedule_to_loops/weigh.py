@@ -11,13 +11,13 @@ Decisions: ``lanes`` of a vector; ``unroll`` vectors in a tile.
 
 from __future__ import annotations
 
-from xdsl.dialects import arith
-from xdsl.dialects.builtin import IndexType, f32
+from xdsl.dialects.builtin import f32
 
 from ...dialects import shape as dims
 from ...dialects.decisions import Elements
 from ...dialects.kernel_sampling import WeighOp
 from ...dialects.schedule import StageOp
+from .arithmetic import to_index
 from .element_loops import Position, for_each_span
 from .elementwise import operand_positions
 from .loop_nest import Index, LoopNest
@@ -39,7 +39,7 @@ def lower_weigh(stage: StageOp, nest: LoopNest) -> None:
 
     def write(outer: Index, result: Index) -> None:
         memory = nest.view(first.memory, nest.add(first.origin, result), [1], [1])
-        begin = nest.insert(arith.IndexCastOp(nest.load(memory, [0]), IndexType()))
+        begin = to_index(nest, nest.load(memory, [0]))
         source = nest.add(x.origin, nest.mul(nest.add(nest.mul(outer, length), begin), column_count))
         target = nest.add(y.origin, nest.mul(nest.add(nest.mul(outer, results), result), column_count))
         own = nest.view(weights.memory, nest.add(weights.origin, nest.mul(result, count)), [count], [1])
