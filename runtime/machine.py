@@ -78,7 +78,7 @@ def target_obstacle(target: RequiredMachine) -> TargetMismatchError | None:
             f"{architecture()} {platform.system()}: compile it with a target for this machine"
         )
     needed = [*_features_of_level(target.cpu), *target.features]
-    missing = [feature.lstrip("+") for feature in needed if not _has_feature(feature)]
+    missing = [feature.lstrip("+") for feature in needed if not has_feature(feature)]
     if missing:
         return TargetMismatchError(
             f"the model was compiled for target {target.name}, but this processor lacks {', '.join(missing)}: "
@@ -95,7 +95,8 @@ def _features_of_level(cpu: str) -> list[str]:
     return [feature for level in levels[: levels.index(cpu) + 1] for feature in _X86_LEVELS[level]]
 
 
-def _has_feature(feature: str) -> bool:
+def has_feature(feature: str) -> bool:
+    """Whether this machine has what LLVM calls so, with or without a sign; True where the kernel does not tell."""
     if feature.startswith("-"):
         return True
     name = feature.lstrip("+")

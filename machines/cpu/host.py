@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from ...runtime.machine import may_use_matrix_registers
+from ...runtime.machine import has_feature, may_use_matrix_registers
 from ..atoms import atoms_of
 from ..target import Target
 from .aarch64_neon import AARCH64_NEON
@@ -100,7 +100,8 @@ def host_target() -> Target:
     if features.get("amx-tile") and not may_use_matrix_registers():
         features |= {name: False for name in features if name.startswith("amx")}
     family = family_of(platform.machine(), features)
-    enabled = tuple(f"+{name}" for name, present in sorted(features.items()) if present)
+    # What the kernel has no name for, such as versions of AVX10, a compiled file could not be checked for.
+    enabled = tuple(f"+{name}" for name, present in sorted(features.items()) if present and has_feature(name))
     cpu = llvm.get_host_cpu_name()
     return replace(
         family, cpu=cpu, features=enabled, atoms=worthwhile_atoms(cpu, features), **_cache_sizes(os.cpu_count() or 1)
