@@ -318,8 +318,9 @@ class Direct(Multiplying):
             return f"{self.phrase('channel_blocks')} of {lanes} channels, and w is packed in blocks of {packed}"
         if self.strip and (self.order or self.threads):
             return f"{self.phrase('strip')} says the order, and what threads share"
-        if self.pack and not (self.strip and is_long_row(kernel) and kernel.in_type(0).layout.block_of(1)):
-            return f"{self.phrase('pack')} needs a strip of a 1x1 convolution of x in blocks of channels"
+        is_strip = self.strip and self.along == "width" and not self.has_tiles
+        if self.pack and not (is_strip and is_long_row(kernel) and kernel.in_type(0).layout.block_of(1)):
+            return f"{self.phrase('pack')} needs a strip of a 1x1 convolution of x in blocks of channels, in vectors"
         if self.prefetch and (self.strip or self.has_tiles or self.ordered(kernel)[0] != "oc"):
             return f"{self.phrase('prefetch')} needs blocks of output channels outermost, in vectors"
         if conflict := super().conflict(kernel) or _atom_conflict(self.atom, kernel):

@@ -6,7 +6,7 @@ said here holds whatever the decisions are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from xdsl.ir import Operation
 
@@ -14,6 +14,7 @@ from .kernel import AttentionOp, BlockGemmOp, ConvOp, GemmOp
 from .layout import TensorType
 from .layout_algebra import Layout, print_order
 from .recurrence import RecurrenceOp, resets_state
+from .shape import Dim
 from .winograd import tile_of
 
 WITH_WEIGHTS = (GemmOp, BlockGemmOp, ConvOp, RecurrenceOp)
@@ -317,7 +318,24 @@ _CONVOLUTIONS: dict[str, Callable[[ConvOp], str | None]] = {
 
 def is_long_row(kernel: ConvOp) -> bool:
     """Whether each image is one row of pixels that become those of the result one to one."""
-    window, types = kernel.in_type(1).dims[2:], [kernel.type, *(operand.type for operand in kernel.operands)]
+    beside = (operand.type for operand in kernel.operands[len(kernel.ins) :])
+    return is_pointwise(kernel, [kernel.in_type(0), kernel.type, *(t for t in beside if isinstance(t, TensorType))])
+
+
+def is_pointwise(kernel: ConvOp, types: Iterable[TensorType]) -> bool:
+    """Whether output pixels are input pixels one to one, and the images of every tensor lie contiguous."""
+    window = kernel.in_type(1).dims[2:]
     if any(size != 1 for size in (*window, *kernel.get("strides"))) or any(kernel.get("pads")):
         return False
-    return not any(isinstance(type_, TensorType) and type_.layout.has_margins for type_ in types)
+    return all(images_are_contiguous(type_, kernel.type.dims) for type_ in types)
+
+
+def images_are_contiguous(type_: TensorType, shape: Sequence[Dim]) -> bool:
+    """Whether a tensor, broadcast to ``shape``, has an image's rows one after another, or one number for the image."""
+    spatial = len(shape) - 2
+    axes = range(max(0, type_.rank - spatial), type_.rank)
+    if all(type_.dims[axis] == 1 for axis in axes):
+        return True
+    if tuple(type_.dims[axis] for axis in axes) != tuple(shape[2:]):
+        return False
+    return all(type_.layout.margin(axis) == (0, 0) for axis in axes)

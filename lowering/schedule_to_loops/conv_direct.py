@@ -28,10 +28,10 @@ from dataclasses import dataclass, replace
 
 from ...dialects.decisions import Direct
 from ...dialects.kernel import ConvOp
-from ...dialects.operand_layouts import panel_depth
+from ...dialects.operand_layouts import is_long_row, panel_depth
 from ...dialects.schedule import StageOp
 from .contraction import Fetch, Fetching, Part, Reach, Sum, in_words
-from .conv_images import CHANNEL_BLOCK, COLUMN, LANE, ROW, bias_tile, is_pointwise
+from .conv_images import CHANNEL_BLOCK, COLUMN, LANE, ROW, bias_tile
 from .conv_tiles import lower_conv_tiles
 from .halo import fill_halo, require_halo
 from .loop_nest import Index, LoopNest, Tensor
@@ -75,13 +75,15 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
     channel_tiles = -(-int(y.dims[1]) // (lanes * blocks))
     batch, _, height, width = (nest.dim(size) for size in y.dims)
     along_height = decisions.along == "height"
-    flat = not along_height and is_pointwise(kernel, [x, y, *nest.operands[len(kernel.ins) : -1]])
+    flat = not along_height and is_long_row(kernel)
+    assert flat or not decisions.pack
     if flat:
         height, width = 1, nest.mul(height, width)
     sources = _Sources(nest, kernel, x, w, blocks, lanes, flat, along_height)
     rows, columns_in_row, across = (width, height, ROW) if along_height else (height, width, COLUMN)
     walk = _Walk(kernel, decisions, channel_tiles, batch, rows, columns_in_row)
-    staged = _StagedStrip(nest, x, decisions.strip) if decisions.pack and flat else None
+    staged = _StagedStrip(nest, x, decisions.strip) if decisions.pack else None
+    reads = sources if staged is None else sources.of(staged)
     if flat and decisions.strip:
         walk = replace(walk, rows=nest.ceildiv(width, decisions.strip), columns=decisions.strip, in_strip=1)
     elif flat and isinstance(width, int):
@@ -110,13 +112,9 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
                 starts=[n, nest.mul(co, blocks), *place, 0],
                 spans=[(across, columns), (CHANNEL_BLOCK, blocks), (LANE, lanes)],
             )
-            sums = bias_tile(nest, kernel, y, tile)
+            sums, seen = bias_tile(nest, kernel, y, tile), (n, place) if staged is None else (0, [0, column])
             for number, run in enumerate(sources.channel_runs):
-                right = sources.w_reach(run, co)
-                if staged is None:
-                    left = sources.x_reach(run, co, n, place, columns)
-                else:
-                    left = sources.of(staged).x_reach(run, co, 0, [0, column], columns)
+                left, right = reads.x_reach(run, co, *seen, columns), sources.w_reach(run, co)
                 if decisions.prefetch and number == 0 and isinstance(left, Reach):
                     left = Fetching(left, sources.fetch(run, co, walk.part(nest, (n, row, column), columns)))
                 summed = Sum([run.blocks, *sources.window, run.count], atom=decisions.atom)

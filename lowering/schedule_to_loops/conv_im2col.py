@@ -32,10 +32,10 @@ from ...dialects import shape as dims
 from ...dialects.decisions import Im2col, window_words
 from ...dialects.kernel import ConvOp
 from ...dialects.layout_algebra import Layout
+from ...dialects.operand_layouts import images_are_contiguous, is_pointwise
 from ...dialects.schedule import StageOp
 from ...machines.atoms import ATOMS, TILE_BAND
 from .contraction import Contraction, Reach, RowTiles, RowWalk, Sum, WholeTiles, in_words
-from .conv_images import images_are_contiguous, is_pointwise
 from .gemm_tiles import MatrixTiles
 from .halo import fill_halo
 from .im2col_in_place import ColumnsInPlace
@@ -83,10 +83,10 @@ class _Im2col:
         self.rows = nest.floordiv(nest.dim(self.y.dims[1]), self.groups)
         self.packed_rows = self.w.type.layout.block_of(0)
         self.check()
-        operands = [self.y, *nest.operands[len(kernel.ins) : -1]]
+        written = [tensor.type for tensor in (self.y, *nest.operands[len(kernel.ins) : -1])]
         packs = decisions.pack
-        self.is_image = not packs and is_pointwise(kernel, [self.x, *operands]) and self.x.strides[-1] == 1
-        contiguous = all(images_are_contiguous(tensor, self.y.dims) for tensor in operands)
+        self.is_image = not packs and is_pointwise(kernel, [self.x.type, *written]) and self.x.strides[-1] == 1
+        contiguous = all(images_are_contiguous(type_, self.y.dims) for type_ in written)
         self.is_merged = contiguous and (packs or self.is_image)
         self.pixels = nest.dim(dims.product(self.y.dims[2:]) if self.is_merged else self.y.dims[-1])
         self.is_ragged = not isinstance(self.pixels, int) or self.pixels % self.columns != 0

@@ -32,12 +32,11 @@ from xdsl.ir import SSAValue
 from ...dialects import shape as dims
 from ...dialects.decisions import Indirect
 from ...dialects.kernel import ConvOp
-from ...dialects.operand_layouts import packed_layout, panel_depth
+from ...dialects.operand_layouts import images_are_contiguous, packed_layout, panel_depth
 from ...dialects.schedule import StageOp
 from ...dialects.shared_attributes import vector_type
 from ...dialects.storage import element_bytes
 from .contraction import Contraction, Reach, Reader, RowTiles, Sum, Term, in_words
-from .conv_images import images_are_contiguous
 from .conv_tiles import lower_conv_tiles
 from .halo import fill_halo
 from .im2col_panel import window_axes
@@ -82,11 +81,11 @@ class _Indirect:
         self.axes = window_axes(nest, kernel)
         self.taps = int(dims.product(self.w.dims[2:]))
         self.x_strides = strides_by_axis(self.x)
-        operands = [self.y, *nest.operands[len(kernel.ins) : -1]]
-        contiguous = all(images_are_contiguous(tensor, self.y.dims) for tensor in operands)
+        written = [tensor.type for tensor in (self.y, *nest.operands[len(kernel.ins) : -1])]
+        contiguous = all(images_are_contiguous(type_, self.y.dims) for type_ in written)
         self.table = _Table(self) if decisions.table else None
         is_pointwise = self.taps == 1 and not any(axis.is_padded or axis.stride != 1 for axis in self.axes)
-        x_contiguous = images_are_contiguous(self.x, self.y.dims)
+        x_contiguous = images_are_contiguous(self.x.type, self.y.dims)
         self.is_merged = contiguous and (self.table is not None or (is_pointwise and x_contiguous))
         self.pixels = nest.dim(dims.product(self.y.dims[2:]) if self.is_merged else self.y.dims[3])
 

@@ -25,9 +25,10 @@ from xdsl.ir import SSAValue
 from ...dialects import shape as dims
 from ...dialects.decisions import Direct, Indirect
 from ...dialects.kernel import ConvOp
+from ...dialects.operand_layouts import is_long_row
 from ...machines.atoms import ATOMS, TILE_ROW_BYTES
 from .arithmetic import combine
-from .conv_images import CHANNEL_BLOCK, COLUMN, LANE, bias_tile, is_pointwise
+from .conv_images import CHANNEL_BLOCK, COLUMN, LANE, bias_tile
 from .halo import fill_halo
 from .im2col_panel import window_axes
 from .loop_nest import Index, LoopNest
@@ -56,7 +57,7 @@ class _ConvTiles:
         self.atom = ATOMS[decisions.atom]
         self.axes, self.x_strides = window_axes(nest, kernel), strides_by_axis(self.x)
         self.height, self.width = (nest.dim(size) for size in self.y.dims[2:])
-        if is_pointwise(kernel, [self.x, self.y, *nest.operands[len(kernel.ins) : -1]]):
+        if is_long_row(kernel):
             self.height, self.width = 1, nest.dim(dims.product(self.y.dims[2:]))
         assert isinstance(self.width, int), "strips are of images whose width is known"
         self.in_strip = max(1, self.size.pixels // self.width)

@@ -105,8 +105,10 @@ class _ColumnsInLanes(Product):
             return ResultTile(starts=self.starts(batch, row, column), spans=self._spans(rows), lanes=lanes)
 
         def left(row: Index, count: int) -> Reach | Fetching:
-            copied = left_copy is not None and self._copied_left(left_copy, nest.sub(row, rows.begin), count)
-            reach = copied or self._left(batch, row, count)
+            if left_copy is None:
+                reach = self._left(batch, row, count)
+            else:
+                reach = self._copied_left(left_copy, nest.sub(row, rows.begin), count)
             # The few rows that are left, or all of a run with few, read B once: as it comes.
             if not self.decisions.prefetch or count < self.tile_rows:
                 return reach

@@ -29,10 +29,10 @@ from xdsl.ir import SSAValue
 from ...dialects import shape as dims
 from ...dialects.decisions import Im2col, window_words
 from ...dialects.kernel import ConvOp
+from ...dialects.operand_layouts import is_pointwise
 from ...dialects.shared_attributes import vector_type
 from .arithmetic import opposite
 from .contraction import Reach
-from .conv_images import is_pointwise
 from .loop_nest import Index, LoopNest, Tensor
 from .register_tile import strides_by_axis
 from .tile_access import Span, Tile, load_tile
@@ -126,7 +126,7 @@ class PanelPacker:
         self.columns, self.lanes = decisions.columns, min(decisions.lanes, decisions.columns)
         self.depth, self.rows = decisions.atom_depth, nest.dim(window_words(kernel, decisions.atom_depth))
         self.axes, self.sizes = window_axes(nest, kernel), kernel.type.dims[2:]
-        if is_merged and is_pointwise(kernel, [self.x]) and _is_one_row(self.x):
+        if is_merged and is_pointwise(kernel, [self.x.type]) and _is_one_row(self.x):
             self.axes, self.sizes = [_pixels_of_image(nest, self.axes)], [dims.product(self.sizes)]
         self.is_merged = is_merged and len(self.sizes) > 1
         self.x_strides = strides_by_axis(self.x)

@@ -226,9 +226,8 @@ def _conv_direct(kernel: Operation, target: Target) -> Decisions:
 def _fetches_weights(kernel: ConvOp, tile: int, target: Target) -> bool:
     """As ``_fetches_ahead``, of a direct convolution's blocks of output channels."""
     w, pixels = kernel.in_type(1), dims.product(kernel.type.dims[2:])
-    is_far = int(dims.product(w.dims)) * element_bytes(w.element_type) > target.l2_bytes // 4
     has_room = 2 * _panel_bytes(kernel) <= target.l2_bytes * 3 // 4
-    return is_far and has_room and (not isinstance(pixels, int) or pixels >= TILES_TO_FETCH * tile)
+    return _is_far(_bytes(w), target) and has_room and (not isinstance(pixels, int) or pixels >= TILES_TO_FETCH * tile)
 
 
 def _panel_bytes(kernel: ConvOp) -> int:
@@ -279,7 +278,7 @@ def _strip(kernel: ConvOp, row: Dim, columns: int, target: Target) -> int:
     most = max(columns, target.l2_bytes // 4 * pixels // read)
     is_flat = row == dims.product(y.dims[2:])
     strip = _divisor(row, most, columns) if is_flat else max(1, most // row) * row
-    weights = element_bytes(w.element_type) * int(dims.product(w.dims)) * -(-pixels // strip)
+    weights = _bytes(w) * -(-pixels // strip)
     return strip if weights < read * (blocks - 1) else 0
 
 
@@ -306,11 +305,10 @@ def _gemm(kernel: Operation, target: Target) -> Decisions:
     if isinstance(depth, int) and depth * element_bytes(kernel.in_type(0).element_type) % 4096 == 0:
         largest = min(largest, 6)
     rows = gemm_rows(kernel)
-    width = element_bytes(kernel.sums_type if widens(kernel) else b.element_type) * columns
-    tile = row_tile(rows, largest, vectors, width * _at_most(depth, MATRIX_BLOCK), target)
+    row_bytes = columns * element_bytes(kernel.sums_type if widens(kernel) else b.element_type)
+    tile = row_tile(rows, largest, vectors, row_bytes * _at_most(depth, MATRIX_BLOCK), target)
     is_used_again = (not isinstance(rows, int) or rows > tile) and not (atom and atom.is_tile)
-    element = kernel.sums_type if widens(kernel) else b.element_type
-    fetches, row_bytes = _fetches_ahead(kernel, tile, target), columns * element_bytes(element)
+    fetches = _fetches_ahead(kernel, tile, target)
     decided = Gemm(
         rows=tile,
         columns=columns,
@@ -333,8 +331,7 @@ def _fetches_ahead(kernel: GemmOp, tile: int, target: Target) -> bool:
     b, rows = kernel.in_type(1), gemm_rows(kernel)
     if not panel_width(kernel) or _is_worth_a_copy(kernel, tile) or not dims.is_static(b.dims):
         return False
-    is_far = int(dims.product(b.dims)) * element_bytes(b.element_type) > target.l2_bytes // 4
-    return is_far and (not isinstance(rows, int) or rows >= TILES_TO_FETCH * tile)
+    return _is_far(_bytes(b), target) and (not isinstance(rows, int) or rows >= TILES_TO_FETCH * tile)
 
 
 def _is_worth_a_copy(kernel: GemmOp, tile: int) -> bool:
@@ -436,8 +433,7 @@ def _conv_winograd(kernel: Operation, target: Target) -> Decisions:
         tiles = max(tiles, largest // rows * rows)
     blocks = -(-count // tiles) if isinstance(count, int) else MANY_BLOCKS
     threads = ("oc",) if blocks < MANY_BLOCKS and _idle_part(panels) <= _idle_part(blocks) else ()
-    is_far = 4 * points * channels * int(kernel.type.dims[1]) > target.l2_bytes // 4
-    fetches = is_far and tiles >= 2 * rows
+    fetches = _is_far(4 * points * channels * int(kernel.type.dims[1]), target) and tiles >= 2 * rows
     return Winograd(channel_blocks=columns // lanes, rows=rows, tiles=tiles, prefetch=fetches, threads=threads)
 
 
@@ -526,6 +522,15 @@ def _conv_indirect(kernel: Operation, target: Target) -> Decisions:
     return Indirect(
         rows=rows, columns=columns, block=block, lanes=target.lanes, table=table, panel_chunks=chunks, atom=atom
     )
+
+
+def _is_far(weights_bytes: int, target: Target) -> bool:
+    """Whether a run finds weights of that size in no near cache."""
+    return weights_bytes > target.l2_bytes // 4
+
+
+def _bytes(type_: TensorType) -> int:
+    return int(dims.product(type_.dims)) * element_bytes(type_.element_type)
 
 
 def _at_most(size: Dim, most: int) -> int:
