@@ -21,12 +21,16 @@ _X86_NAMES = {
     "avx512bitalg": "avx512_bitalg",
     "avx512vpopcntdq": "avx512_vpopcntdq",
     "avx512fp16": "avx512_fp16",
+    "avx512vp2intersect": "avx512_vp2intersect",
     "avxvnni": "avx_vnni",
+    "avxifma": "avx_ifma",
     "amx-tile": "amx_tile",
     "amx-int8": "amx_int8",
     "amx-bf16": "amx_bf16",
+    "amx-fp16": "amx_fp16",
     "bmi": "bmi1",
     "lzcnt": "abm",
+    **dict.fromkeys(("egpr", "push2pop2", "ppx", "ndd", "ccmp", "nf", "cf", "zu"), "apx"),
 }
 _AARCH64_NAMES = {
     "neon": "asimd",
@@ -49,9 +53,12 @@ _ARCH_PRCTL, _REQUEST_PERMISSION, _TILE_DATA = 158, 0x1023, 18
 _FLAG_KEYS = {"x86_64": "flags", "aarch64": "Features"}
 # What a wrong guess about would end in SIGILL; other features do not change which instructions are emitted.
 _CHECKED = {
-    "x86_64": ("sse3", "ssse3", "sse4", "avx", "fma", "f16c", "bmi", "lzcnt", "popcnt", "movbe", "amx", "gfni", "vaes"),
+    "x86_64": (
+        "sse3", "ssse3", "sse4", "avx", "fma", "f16c", "bmi", "lzcnt", "popcnt", "movbe", "amx", "gfni", "vaes", "xop",
+        "tbm", "egpr", "push2pop2", "ppx", "ndd", "ccmp", "nf", "cf", "zu",
+    ),
     "aarch64": ("neon", "fullfp16", "dotprod", "bf16", "i8mm", "sve", "lse", "fp16fml"),
-}
+}  # fmt: skip
 
 
 def architecture() -> str:
@@ -78,7 +85,7 @@ def target_obstacle(target: RequiredMachine) -> TargetMismatchError | None:
             f"{architecture()} {platform.system()}: compile it with a target for this machine"
         )
     needed = [*_features_of_level(target.cpu), *target.features]
-    missing = [feature.lstrip("+") for feature in needed if not has_feature(feature)]
+    missing = [feature.lstrip("+") for feature in needed if not feature.startswith("-") and not has_feature(feature)]
     if missing:
         return TargetMismatchError(
             f"the model was compiled for target {target.name}, but this processor lacks {', '.join(missing)}: "
@@ -95,12 +102,15 @@ def _features_of_level(cpu: str) -> list[str]:
     return [feature for level in levels[: levels.index(cpu) + 1] for feature in _X86_LEVELS[level]]
 
 
+def is_checked(feature: str) -> bool:
+    """Whether code for a processor with the feature, by LLVM's name, is refused where the system lists none."""
+    return feature.lstrip("+").startswith(_CHECKED[architecture()])
+
+
 def has_feature(feature: str) -> bool:
-    """Whether this machine has what LLVM calls so, with or without a sign; True where the kernel does not tell."""
-    if feature.startswith("-"):
-        return True
+    """Whether this machine's system lists the feature, by LLVM's name; true of one that is not checked."""
     name = feature.lstrip("+")
-    if not name.startswith(_CHECKED[architecture()]):
+    if not is_checked(name):
         return True
     flags = processor_flags()
     if name.startswith("amx") and not may_use_matrix_registers():

@@ -127,10 +127,10 @@ def _target() -> Facts:
     import llvmlite.binding as llvm
 
     from ...machines import host_target
-    from ...machines.cpu.host import passed_over
+    from ...machines.cpu.host import passed_over, usable_features
 
     target = host_target()
-    better = passed_over(platform.machine(), dict(llvm.get_host_cpu_features()))
+    better = passed_over(platform.machine(), usable_features(llvm.get_host_cpu_features()))
     rows, columns = target.gemm_tile
     caches = " / ".join(f"{size >> 10} KiB" for size in (target.l1_bytes, target.l2_bytes, target.l3_bytes))
     why = "the most capable one for this architecture"

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from ...runtime.machine import has_feature, may_use_matrix_registers
+from ...runtime.machine import has_feature, is_checked
 from ..atoms import atoms_of
 from ..target import Target
 from .aarch64_neon import AARCH64_NEON
@@ -30,11 +30,10 @@ _X86_FAMILIES: tuple[tuple[Target, tuple[str, ...]], ...] = (
     (X86_64, ()),
 )
 
-# Atoms of a CPU, by LLVM's name, that take longer than to widen both factors and multiply those. A core of Sapphire
-# Rapids and its kin does 87 GFLOP/s with vdpbf16ps, 162 with multiply-adds of f32; one of Zen 4 229 and 115.
-_SLOW_ATOMS: Mapping[str, tuple[str, ...]] = dict.fromkeys(
-    ("sapphirerapids", "emeraldrapids", "graniterapids", "graniterapids-d"), ("vdpbf16ps",)
-)
+# Atoms that take longer than to widen both factors and multiply those, on processors that have a feature. A core of
+# Sapphire Rapids and its kin does 87 GFLOP/s with vdpbf16ps, 162 with multiply-adds of f32; one of Zen 4 229 and 115.
+# A virtual machine may give them another name, and their features may be kept from a process.
+_SLOW_BESIDE: Mapping[str, str] = {"vdpbf16ps": "amx-tile"}
 
 _CACHE_FOLDER = Path("/sys/devices/system/cpu/cpu0/cache")
 
@@ -86,9 +85,24 @@ def _cache_sizes(processors: int, folder: Path = _CACHE_FOLDER) -> dict[str, int
     return sizes
 
 
-def worthwhile_atoms(cpu: str, features: Mapping[str, bool]) -> tuple[str, ...]:
-    """A machine's atoms without those that its CPU is slower with than without."""
-    return tuple(name for name in atoms_of(features) if name not in _SLOW_ATOMS.get(cpu, ()))
+def worthwhile_atoms(features: Mapping[str, bool], told: Mapping[str, bool]) -> tuple[str, ...]:
+    """The atoms of usable ``features``, without those that a processor told to have others is slower with."""
+    return tuple(name for name in atoms_of(features) if not told.get(_SLOW_BESIDE.get(name, "")))
+
+
+def usable_features(told: Mapping[str, bool]) -> dict[str, bool]:
+    """LLVM's features, by whether code may use them: those that the processor has and the system lists.
+
+    What the system does not list it may not have enabled, or hide from a virtual machine; and a compiled model is
+    checked against the system's list, without LLVM.
+    """
+    return {name: present and has_feature(name) for name, present in told.items()}
+
+
+def signed_features(features: Mapping[str, bool]) -> tuple[str, ...]:
+    """As LLVM takes them. Some that are missing are said too: the name of a processor stands for all it ever has."""
+    signs = {name: "+" if present else "-" for name, present in features.items() if present or is_checked(name)}
+    return tuple(f"{sign}{name}" for name, sign in sorted(signs.items()))
 
 
 @cache
@@ -96,13 +110,12 @@ def host_target() -> Target:
     """The family that fits this machine, tuned to its CPU name and cache sizes."""
     import llvmlite.binding as llvm
 
-    features = dict(llvm.get_host_cpu_features())
-    if features.get("amx-tile") and not may_use_matrix_registers():
-        features |= {name: False for name in features if name.startswith("amx")}
-    family = family_of(platform.machine(), features)
-    # What the kernel has no name for, such as versions of AVX10, a compiled file could not be checked for.
-    enabled = tuple(f"+{name}" for name, present in sorted(features.items()) if present and has_feature(name))
-    cpu = llvm.get_host_cpu_name()
+    told = dict(llvm.get_host_cpu_features())
+    features = usable_features(told)
     return replace(
-        family, cpu=cpu, features=enabled, atoms=worthwhile_atoms(cpu, features), **_cache_sizes(os.cpu_count() or 1)
+        family_of(platform.machine(), features),
+        cpu=llvm.get_host_cpu_name(),
+        features=signed_features(features),
+        atoms=worthwhile_atoms(features, told),
+        **_cache_sizes(os.cpu_count() or 1),
     )

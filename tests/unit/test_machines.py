@@ -14,6 +14,8 @@ from lamina.machines.cpu.host import _cache_sizes, _parse_size, family_of, worth
 from lamina.runtime import machine
 from lamina.runtime.program import RequiredMachine
 
+_NAMES_OF_AVX2 = ("avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "movbe")
+
 
 @pytest.mark.parametrize("target", [*TARGETS.values(), host_target()], ids=[*TARGETS, "host"])
 def test_a_target_survives_json(target):
@@ -41,7 +43,7 @@ def test_names():
 
 
 def test_families():
-    features = dict.fromkeys(["avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "movbe"], True)
+    features = dict.fromkeys(_NAMES_OF_AVX2, True)
     assert family_of("x86_64", features).name == "avx2"
     assert family_of("AMD64", features | {"fma": False}).name == "x86_64"
     wide = features | dict.fromkeys(["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"], True)
@@ -58,11 +60,41 @@ def test_the_host_is_tuned():
     assert host.l1_bytes >= 8 << 10 and host.l2_bytes > host.l1_bytes
 
 
-@pytest.mark.parametrize("cpu", ["sapphirerapids", "emeraldrapids", "graniterapids", "graniterapids-d"])
-def test_atoms_that_are_slower_than_widening_are_left_out(cpu):
+def test_atoms_that_are_slower_than_widening_are_left_out():
+    """On processors with AMX, which may be kept from the process."""
     features = dict.fromkeys(["sse2", "avx512vl", "avx512vnni", "avx512bf16"], True)
-    assert "vdpbf16ps" in worthwhile_atoms("znver4", features)
-    assert set(worthwhile_atoms("znver4", features)) - set(worthwhile_atoms(cpu, features)) == {"vdpbf16ps"}
+    all_of_them, with_matrices = (worthwhile_atoms(features, features | told) for told in ({}, {"amx-tile": True}))
+    assert set(all_of_them) - set(with_matrices) == {"vdpbf16ps"}
+
+
+@pytest.mark.skipif(machine.architecture() != "x86_64", reason="the features are those of x86-64")
+def test_code_is_for_what_the_system_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Systems do not list all that LLVM finds, and virtual machines hide features of the processor that they name."""
+    flags = ["pni", "ssse3", "sse4_1", "sse4_2", "popcnt", "avx", "avx2", "f16c", "fma", "bmi1", "bmi2", "abm", "movbe"]
+    monkeypatch.setattr(machine, "processor_flags", lambda: frozenset(flags))
+    monkeypatch.setattr(llvm, "get_host_cpu_name", lambda: "graniterapids")
+    names = [
+        *_NAMES_OF_AVX2,
+        "avx512f",
+        "avx512vl",
+        "avx512bw",
+        "avx512dq",
+        "avx512cd",
+        "avx10.1",
+        "avxvnniint8",
+        "egpr",
+    ]
+    monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: dict.fromkeys(names, True))
+    target = host.host_target.__wrapped__()
+    assert target.name == "avx2"
+    assert {"+avx2", "-avx512f", "-avx10.1", "-avxvnniint8", "-egpr"} <= set(target.features)
+    needed = RequiredMachine(target.name, target.triple, target.cpu, list(target.features))
+    assert machine.target_obstacle(needed) is None
+    add = (
+        "define <16 x float> @f(<16 x float> %a, <16 x float> %b) { %s = fadd <16 x float> %a, %b ret <16 x float> %s }"
+    )
+    assembly = emit_assembly(add, target)
+    assert "vaddps" in assembly and "%ymm" in assembly and "%zmm" not in assembly
 
 
 @pytest.mark.parametrize(("text", "size"), [("32K", 32 << 10), ("1M\n", 1 << 20), ("512", 512)])
@@ -92,11 +124,10 @@ def test_features_that_the_kernel_has_no_name_for_are_left_out(monkeypatch: pyte
 
 def test_registers_of_matrices_need_permission(monkeypatch: pytest.MonkeyPatch) -> None:
     """Linux can keep them from a process: then neither code for them is made, nor a file with such code run."""
-    monkeypatch.setattr(host, "may_use_matrix_registers", lambda: False)
+    monkeypatch.setattr(machine, "may_use_matrix_registers", lambda: False)
     target = host.host_target.__wrapped__()
     assert target.name != "avx512_amx"
     assert not any(feature.startswith("+amx") for feature in target.features)
-    monkeypatch.setattr(machine, "may_use_matrix_registers", lambda: False)
     monkeypatch.setattr(machine, "processor_flags", lambda: frozenset({"amx_tile", "amx_int8"}))
     needed = RequiredMachine("avx512_amx", "x86_64-unknown-linux-gnu", features=["+amx-tile"])
     if machine.architecture() == "x86_64":
