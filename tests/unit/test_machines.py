@@ -111,17 +111,6 @@ def test_a_virtual_machine_counts_on_its_part_of_l3(tmp_path: Path):
     assert _cache_sizes(64, tmp_path) == {"l3_bytes": 300 << 20}
 
 
-def test_features_that_the_kernel_has_no_name_for_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """LLVM asks the processor for AVX10, which /proc/cpuinfo does not list: what is compiled here must run here."""
-    if machine.architecture() != "x86_64":
-        pytest.skip("AVX10 is of x86-64")
-    there = llvm.get_host_cpu_features()
-    monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: {**there, "avx10.1": True})
-    target = host.host_target.__wrapped__()
-    assert "+avx10.1" not in target.features
-    assert machine.target_obstacle(target) is None
-
-
 def test_registers_of_matrices_need_permission(monkeypatch: pytest.MonkeyPatch) -> None:
     """Linux can keep them from a process: then neither code for them is made, nor a file with such code run."""
     monkeypatch.setattr(machine, "may_use_matrix_registers", lambda: False)
