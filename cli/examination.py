@@ -246,8 +246,9 @@ def _arithmetic(op: Operation) -> Iterator[str]:
 
 def _products(module: ModuleOp) -> Iterator[Products]:
     """By how they are taken, the most frequent way first."""
-    from ..dialects.decisions import kind_of, product_types
+    from ..dialects.decisions import kind_of
     from ..dialects.kernel import ConvOp, GemmOp
+    from ..dialects.multiplying import product_types
     from ..dialects.schedule import StageOp
     from ..machines.atoms import GENERAL_ATOM
 

@@ -8,8 +8,8 @@ from dataclasses import MISSING
 from xdsl.dialects.builtin import ModuleOp
 
 from ..dialects.axes import axis_sizes, form_of
-from ..dialects.decision_fields import fields_of, text_of, words_of
-from ..dialects.decisions import Nest, kernel_kind, kind_of
+from ..dialects.decision_fields import Nest, fields_of, text_of, words_of
+from ..dialects.decisions import kernel_kind, kind_of
 from ..dialects.schedule import StageOp
 from ..dialects.shape import print_dimension
 

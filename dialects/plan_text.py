@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from xdsl.parser import Parser
 
-from .decision_fields import Choices, Decisions, DecisionValue, fields_of, text_of, words_of
-from .decisions import KINDS, Nest
+from .decision_fields import Choices, Decisions, DecisionValue, Nest, fields_of, text_of, words_of
+from .decisions import KINDS
 
 _Decided = Mapping[str, DecisionValue]
 """Values by decision."""

@@ -37,10 +37,11 @@ from xdsl.utils.exceptions import VerifyException
 
 from . import shape as dims
 from .decision_fields import Decisions, DecisionValue, fields_of, left_open, text_of, words_of
-from .decisions import atom_depth, kernel_kind, kind_name, kind_of
+from .decisions import kernel_kind, kind_name, kind_of
 from .kernel_operation import KernelOp
 from .layout import ConvertOp, TensorType
 from .layout_algebra import Layout
+from .multiplying import atom_depth
 from .operand_layouts import layout_mistake, packed_layout, panel_layout
 from .operand_text import parse_value, refuse_word
 from .plan_text import mistake, parse_plan, plan_text

@@ -23,8 +23,8 @@ from typing import Any
 from example_model import linear_model, small_model
 from lamina.context import CompilerContext
 from lamina.dialects.axes import FORMS, NestForm
-from lamina.dialects.decision_fields import Decisions, fields_of, text_of, words_of
-from lamina.dialects.decisions import KINDS, Nest
+from lamina.dialects.decision_fields import Decisions, Nest, fields_of, text_of, words_of
+from lamina.dialects.decisions import KINDS
 from lamina.dialects.plan_text import listed
 from lamina.frontend import import_model
 from lamina.frontend.checks import limits as frontend_limits

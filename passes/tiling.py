@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from ..dialects import shape as dims
 from ..dialects.block_decisions import takes_numbers
-from ..dialects.decisions import product_types, window_words
+from ..dialects.conv_decisions import window_words
 from ..dialects.kernel import BlockGemmOp, ConvOp, GemmOp
+from ..dialects.multiplying import product_types
 from ..dialects.operand_layouts import is_long_row
 from ..dialects.shape import Dim
 from ..machines.atoms import ATOMS, TILE_BAND, TILE_ROWS

@@ -28,7 +28,7 @@ from xdsl.dialects.builtin import f32
 from xdsl.ir import SSAValue
 
 from ...dialects.attention_decisions import Attention
-from ...dialects.decisions import MATRIX_BLOCK
+from ...dialects.gemm_decisions import MATRIX_BLOCK
 from ...dialects.kernel import AttentionOp
 from ...dialects.schedule import StageOp
 from .arithmetic import combine, combine_numbers

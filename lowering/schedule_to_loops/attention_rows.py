@@ -22,7 +22,7 @@ from xdsl.dialects.builtin import f32
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
-from ...dialects.decisions import MATRIX_BLOCK
+from ...dialects.gemm_decisions import MATRIX_BLOCK
 from .arithmetic import combine, combine_numbers, reduce_lanes
 from .attention_operands import AttentionOperands
 from .contraction import FEW_ELEMENTS, Contraction, Reach, RowTiles, Sum

@@ -31,7 +31,7 @@ from xdsl.dialects.builtin import f32, i8, i32
 from xdsl.ir import SSAValue
 
 from ...dialects.block_decisions import BlockGemm
-from ...dialects.decisions import MATRIX_BLOCK
+from ...dialects.gemm_decisions import MATRIX_BLOCK
 from ...dialects.kernel import BlockGemmOp
 from ...dialects.schedule import StageOp
 from ...dialects.shared_attributes import vector_type

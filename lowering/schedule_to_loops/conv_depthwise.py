@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from xdsl.dialects.builtin import IntegerType, Signedness, bf16, i8, i16
 from xdsl.ir import Attribute, SSAValue
 
-from ...dialects.decisions import Depthwise
+from ...dialects.conv_decisions import Depthwise
 from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
 from ...machines.atoms import ATOMS

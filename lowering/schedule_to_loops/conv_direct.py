@@ -26,7 +26,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from ...dialects.decisions import Direct
+from ...dialects.conv_decisions import Direct
 from ...dialects.kernel import ConvOp
 from ...dialects.operand_layouts import is_long_row, panel_depth
 from ...dialects.schedule import StageOp

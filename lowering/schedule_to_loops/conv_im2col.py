@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
-from ...dialects.decisions import Im2col, window_words
+from ...dialects.conv_decisions import Im2col, window_words
 from ...dialects.kernel import ConvOp
 from ...dialects.layout_algebra import Layout
 from ...dialects.operand_layouts import images_are_contiguous, is_pointwise

@@ -30,7 +30,7 @@ from xdsl.dialects import arith, memref, vector
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
-from ...dialects.decisions import Indirect
+from ...dialects.conv_decisions import Indirect
 from ...dialects.kernel import ConvOp
 from ...dialects.operand_layouts import images_are_contiguous, packed_layout, panel_depth
 from ...dialects.schedule import StageOp

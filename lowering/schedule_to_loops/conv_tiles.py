@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
-from ...dialects.decisions import Direct, Indirect
+from ...dialects.conv_decisions import Direct, Indirect
 from ...dialects.kernel import ConvOp
 from ...dialects.operand_layouts import is_long_row
 from ...machines.atoms import ATOMS, TILE_ROW_BYTES

@@ -30,7 +30,7 @@ from xdsl.dialects import arith
 from xdsl.dialects.builtin import VectorType
 from xdsl.ir import SSAValue
 
-from ...dialects.decisions import Winograd
+from ...dialects.conv_decisions import Winograd
 from ...dialects.kernel import ConvOp
 from ...dialects.schedule import StageOp
 from ...dialects.winograd import TAPS, tile_of, transforms, weight_planes, winograd_scratch

@@ -34,7 +34,7 @@ from dataclasses import replace
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
-from ...dialects.decisions import MATRIX_BLOCK, WORDS_AT_ONCE, Gemm, depth_of, widens
+from ...dialects.gemm_decisions import MATRIX_BLOCK, WORDS_AT_ONCE, Gemm, depth_of, widens
 from ...dialects.kernel import GemmOp
 from ...dialects.schedule import StageOp
 from ...machines.atoms import ATOMS, TILE_BAND

@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 
 from xdsl.ir import Attribute, SSAValue
 
-from ...dialects.decisions import MATRIX_BLOCK
+from ...dialects.gemm_decisions import MATRIX_BLOCK
 from ...dialects.kernel import GemmOp
 from ...dialects.multi_reduction import MultiReductionOp
 from ...dialects.schedule import StageOp

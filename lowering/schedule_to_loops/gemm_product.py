@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
-from ...dialects.decisions import Gemm
+from ...dialects.gemm_decisions import Gemm
 from ...dialects.kernel import BlockGemmOp, GemmOp
 from ...dialects.layout import TensorType
 from ...dialects.schedule import StageOp

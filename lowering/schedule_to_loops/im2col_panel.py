@@ -27,7 +27,7 @@ from xdsl.dialects.builtin import DenseArrayBase, i1, i64
 from xdsl.ir import SSAValue
 
 from ...dialects import shape as dims
-from ...dialects.decisions import Im2col, window_words
+from ...dialects.conv_decisions import Im2col, window_words
 from ...dialects.kernel import ConvOp
 from ...dialects.operand_layouts import is_pointwise
 from ...dialects.shared_attributes import vector_type

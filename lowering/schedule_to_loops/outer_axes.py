@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from xdsl.ir import Operation
 
-from ...dialects.decisions import Nest
+from ...dialects.decision_fields import Nest
 from .loop_nest import Index, LoopNest
 
 Bounds = Mapping[str, Sequence[Index]]

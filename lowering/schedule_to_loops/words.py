@@ -20,7 +20,7 @@ from xdsl.dialects.builtin import IntegerType
 from xdsl.ir import Attribute, SSAValue
 
 from ...dialects import vector_extension as vectorx
-from ...dialects.decisions import WORDS_AT_ONCE
+from ...dialects.gemm_decisions import WORDS_AT_ONCE
 from ...dialects.shared_attributes import vector_type
 from ...dialects.storage import element_bytes
 from .arithmetic import rows_of

@@ -12,7 +12,7 @@ from xdsl.dialects.builtin import ModuleOp, bf16, f16, f32, i8
 from xdsl.ir import Attribute, Block
 from xdsl.passes import ModulePass
 
-from ...dialects.decisions import depth_of
+from ...dialects.gemm_decisions import depth_of
 from ...dialects.graph.types import numpy_dtype
 from ...dialects.kernel import ConstantOp, GemmOp
 from ...dialects.storage import element_bytes

@@ -12,7 +12,7 @@ from xdsl.dialects.builtin import ModuleOp, bf16, f32
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 
-from ...dialects.decisions import depth_of
+from ...dialects.gemm_decisions import depth_of
 from ...dialects.graph.types import numpy_dtype
 from ...dialects.kernel import ConcatOp, ConstantOp, ContractionOp, ConvOp, GemmOp, MapOp, SliceOp, YieldOp
 from ..tiling import gemm_rows

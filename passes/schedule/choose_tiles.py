@@ -15,24 +15,10 @@ from xdsl.passes import ModulePass
 from ...dialects import shape as dims
 from ...dialects.attention_decisions import Attention
 from ...dialects.block_decisions import BlockGemm
-from ...dialects.decisions import (
-    MATRIX_BLOCK,
-    Decisions,
-    Depthwise,
-    Direct,
-    Elements,
-    Gemm,
-    Im2col,
-    Indirect,
-    Lanes,
-    Pool,
-    Reduction,
-    Rows,
-    Softmax,
-    Winograd,
-    kind_of,
-    widens,
-)
+from ...dialects.conv_decisions import Depthwise, Direct, Im2col, Indirect, Winograd
+from ...dialects.decision_fields import Decisions
+from ...dialects.decisions import Elements, Lanes, Pool, Reduction, Rows, Softmax, kind_of
+from ...dialects.gemm_decisions import MATRIX_BLOCK, Gemm, widens
 from ...dialects.kernel import BlockGemmOp, ConvOp, GemmOp, KernelOp, RecurrenceOp, TreeEnsembleOp
 from ...dialects.layout import TensorType
 from ...dialects.layout_algebra import Layout

@@ -10,8 +10,8 @@ from lamina.cli.located_parser import read_text
 from lamina.cli.text_errors import text_errors
 from lamina.context import CompilerContext
 from lamina.dialects.axes import FORMS
-from lamina.dialects.decision_fields import fields_of, words_of
-from lamina.dialects.decisions import KINDS, Nest, kernel_kind
+from lamina.dialects.decision_fields import Nest, fields_of, words_of
+from lamina.dialects.decisions import KINDS, kernel_kind
 from lamina.dialects.schedule import StageOp
 from lamina.lowering.kernel_to_schedule import LowerKernelToSchedulePass
 from lamina.lowering.schedule_to_loops import GENERATORS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from lamina.dialects.decisions import is_tile
+from lamina.dialects.multiplying import is_tile
 from lamina.machines import host_target
 
 TARGET = host_target()
