@@ -3,8 +3,8 @@
 All that is known of a decision stands here once: its name, type, range, default and meaning, what it may not be beside
 a given kernel, and the scratch memory that follows. The text of a stage is read and verified by it, passes make and
 lowerings read the dataclasses, and the table in docs/schedule.md is written from it. A decision without a default is
-made by ``schedule-choose-tiles`` from the numbers of the target, where the text leaves it open. Kernels with many decisions
-have files of their own.
+made by ``schedule-choose-tiles`` from the numbers of the target, where the text leaves it open. Kernels with many
+decisions have files of their own.
 """
 
 from __future__ import annotations
