@@ -123,6 +123,8 @@ _CPU_PHASES = (
             # Before anything is folded that integers stand for.
             "graph-pack-blocks",
             "graph-move-quantization",
+            # While functions have their quantised operands.
+            "graph-tabulate-bytes",
             "graph-narrow-dequantized",
             # Of weights alone that are quantised.
             "graph-move-weight-scales",

@@ -51,6 +51,7 @@ PASSES: dict[str, str] = {
     "graph-pack-blocks": "passes.graph.pack_blocks:GraphPackBlocksPass",
     "graph-bind-sizes": "passes.graph.bind_sizes:GraphBindSizesPass",
     "graph-partition": "passes.graph.partition:GraphPartitionPass",
+    "graph-tabulate-bytes": "passes.graph.tabulate_bytes:GraphTabulateBytesPass",
     "graph-simplify-arithmetic": "passes.graph.simplify_arithmetic:GraphSimplifyArithmeticPass",
     "kernel-choose-algorithms": "passes.kernel.choose_algorithms:KernelChooseAlgorithmsPass",
     "kernel-round-products": "passes.kernel.round_products:KernelRoundProductsPass",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from xdsl.dialects import arith
@@ -16,6 +17,7 @@ from xdsl.dialects.builtin import (
     StringAttr,
     VectorType,
     i1,
+    i8,
     i32,
     i64,
 )
@@ -383,9 +385,42 @@ class TanhGeluOp(FunctionOp):
     assembly_format = "$x attr-dict `:` type($result)"
 
 
+_HEXADECIMAL = re.compile("[0-9a-f]{512}")
+
+
+def _element(type_: Attribute) -> Attribute:
+    return type_.element_type if isinstance(type_, VectorType) else type_
+
+
+@irdl_op_definition
+class ByteTableOp(IRDLOperation):
+    """The byte that a table has for the bits of each byte: `vectorx.byte_table %x, "00ff..." : vector<64xi8>`.
+
+    The table is text of two hexadecimal digits for each of the 256, in order. C1: it has 512 digits.
+    """
+
+    T: ClassVar = VarConstraint("T", base(IntegerType) | _INTEGERS)
+
+    name = "vectorx.byte_table"
+    x = operand_def(T)
+    table = prop_def(StringAttr)
+    result = result_def(T)
+    traits = traits_def(Pure())
+    assembly_format = "$x `,` $table attr-dict `:` type($result)"
+
+    @property
+    def numbers(self) -> bytes:
+        return bytes.fromhex(self.table.data)
+
+    def verify_(self) -> None:
+        if _HEXADECIMAL.fullmatch(self.table.data) is None or _element(self.result.type) != i8:
+            raise VerifyException("C1: expected bytes and the 512 hexadecimal digits of a table of 256")
+
+
 VectorExtension = Dialect(
     "vectorx",
     [
+        ByteTableOp,
         DotOp,
         GatherOp,
         RemfOp,

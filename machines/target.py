@@ -51,6 +51,8 @@ class Target:
     """f16 <-> f32 conversions are single instructions."""
     bf16_conversion: bool = False
     """f32 -> bf16 is a single instruction."""
+    byte_lookup: str = ""
+    """The instruction that looks bytes up in registers: ``vpermi2b`` among 128, ``tbl`` among 64; none where empty."""
     atoms: tuple[str, ...] = ()
     """Instructions that multiply and add narrow numbers: names of rows of `atoms.py`, the best of equal ones first."""
 

@@ -21,4 +21,13 @@ def _dequantize(inputs: Arrays, attributes: Attributes) -> Arrays:
     return [difference.astype(np.float32) * scale]
 
 
-QUANTIZATION: dict[str, Operation] = {"quantize": _quantize, "dequantize": _dequantize}
+def _byte_table(inputs: Arrays, attributes: Attributes) -> Arrays:
+    x, table = inputs
+    return [table[x.view(np.uint8)]]
+
+
+QUANTIZATION: dict[str, Operation] = {
+    "quantize": _quantize,
+    "dequantize": _dequantize,
+    "byte_table": _byte_table,
+}

@@ -109,7 +109,7 @@ from .movement import (
 )
 from .operation import GraphOperation
 from .pooling import AvgPoolOp, MaxPoolOp, MaxPoolWithIndicesOp, ResizeOp
-from .quantization import DequantizeOp, QuantizeOp
+from .quantization import ByteTableOp, DequantizeOp, QuantizeOp
 from .recurrent import GruOp, LstmOp, RnnOp
 from .reductions import ArgMaxOp, ArgMinOp, CumsumOp, LayerNormOp, ReduceOp, SoftmaxOp
 from .selections import SELECTION_OPERATIONS, BindSizesOp, CountNonzeroOp, FindDistinctOp, ListBoxesOp, SuppressBoxesOp
@@ -122,7 +122,7 @@ Graph = Dialect(
     [
         ConstantOp, DimValuesOp, IotaOp, RangeOp,
         *ELEMENTWISE_OPERATIONS,
-        QuantizeOp, DequantizeOp,
+        QuantizeOp, DequantizeOp, ByteTableOp,
         ConvOp, MatmulOp, BlockMatmulOp,
         ReduceOp, ArgMaxOp, ArgMinOp, SoftmaxOp, LayerNormOp, CumsumOp,
         MaxPoolOp, MaxPoolWithIndicesOp, AvgPoolOp, ResizeOp,
@@ -164,6 +164,7 @@ __all__ = [
     "BitcastOp",
     "BlockMatmulOp",
     "BroadcastToOp",
+    "ByteTableOp",
     "CastOp",
     "CeilOp",
     "CompareOp",

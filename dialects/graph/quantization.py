@@ -11,7 +11,7 @@ from xdsl.utils.exceptions import VerifyException
 from .broadcasting import broadcasts_to
 from .elementwise import ElementwiseOp
 from .operation import graph_operation
-from .types import GraphTensorType, f32, is_integer
+from .types import BYTES, GraphTensorType, f32, is_integer
 
 
 class QuantizationOp(ElementwiseOp):
@@ -74,3 +74,26 @@ class QuantizeOp(QuantizationOp):
         cls.check_parameters(types, result_types[0].element_type)
         if not types[0].same_shape(result_types[0]):
             raise VerifyException(f"C4: the result must have the shape of operand #0 {types[0]}, got {result_types[0]}")
+
+
+@graph_operation
+class ByteTableOp(ElementwiseOp):
+    """``table[x]``: the byte that a table of 256 has for the bits of each byte.
+
+    C1: x and table have elements of 8 bits; C2: the table has 256 in one dimension. It is a constant where the
+    operation is compiled.
+    """
+
+    name = "graph.byte_table"
+    x = operand_def(GraphTensorType)
+    table = operand_def(GraphTensorType)
+    result = result_def(GraphTensorType)
+
+    @classmethod
+    def infer(cls, types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Sequence[GraphTensorType]:
+        x, table = types
+        if x.element_type not in BYTES or table.element_type not in BYTES:
+            raise VerifyException(f"C1: expected elements of 8 bits, got {x} and {table}")
+        if table.dims != (256,):
+            raise VerifyException(f"C2: a table of bytes has 256 elements, got {table}")
+        return [x.with_element(table.element_type)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xdsl.dialects import arith
-from xdsl.dialects.builtin import f32, f64
+from xdsl.dialects.builtin import StringAttr, f32, f64
 from xdsl.ir import Attribute, SSAValue
 
 from ...dialects import graph
+from ...dialects import vector_extension as vectorx
 from .elements import SHORT_FLOATS, signless
 from .function import FunctionLowering, result_type
 from .rules import Obstacle, Rule, unfit_element
@@ -40,6 +41,24 @@ def lower_elementwise(lowering: FunctionLowering, op: graph.ElementwiseOp) -> Se
     return [lowering.map(lowering.values(distinct), result_tensor, write)]
 
 
+def lower_byte_table(lowering: FunctionLowering, op: graph.ByteTableOp) -> Sequence[SSAValue]:
+    """``graph.byte_table %x, %table`` -> ``kernel.map(%x)`` with ``vectorx.byte_table`` and the table inside."""
+    table = lowering.array(op.table)
+    assert table is not None
+    digits = {"table": StringAttr(table.tobytes().hex())}
+
+    def write(code: ScalarCode) -> SSAValue:
+        return code.emit(vectorx.ByteTableOp, code.arguments[0], properties=digits)
+
+    return [lowering.map([lowering.value(op.x)], result_type(op), write)]
+
+
+def _byte_table_obstacle(op: graph.ByteTableOp) -> Obstacle | None:
+    if isinstance(op.table.owner, graph.ConstantOp):
+        return None
+    return Obstacle("its table is computed by the run", "export the table as a constant")
+
+
 def _arithmetic_type(element: Attribute) -> Attribute:
     """The type in which elements of this graph type are computed with."""
     return f32 if element in SHORT_FLOATS else signless(element)
@@ -57,3 +76,4 @@ def elementwise_obstacle(op: graph.ElementwiseOp) -> Obstacle | None:
 
 
 RULES = {name: Rule(lower_elementwise, elementwise_obstacle) for name in SCALAR_RULES}
+RULES[graph.ByteTableOp.name] = Rule(lower_byte_table, _byte_table_obstacle)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import FloatAttr, IntegerAttr, IntegerType, f32, i1, i64
@@ -47,13 +47,22 @@ class ScalarCode:
             self._constants[key] = op.result
         return self._constants[key]
 
-    def emit(self, op: type[Operation], *operands: SSAValue, type_: Attribute | None = None) -> SSAValue:
-        """Adds an op whose result has the type of its first operand, or ``type_``."""
-        properties = {}
-        if op in _FLOATING or (op.name.startswith("math.") and op is not math.AbsIOp):
+    def emit(
+        self,
+        op: type[Operation],
+        *operands: SSAValue,
+        type_: Attribute | None = None,
+        properties: Mapping[str, Attribute] | None = None,
+    ) -> SSAValue:
+        """Adds an op. By default its result has the type of its first operand, and it its usual ``properties``."""
+        if properties is not None:
+            properties = {**properties}
+        elif op in _FLOATING or (op.name.startswith("math.") and op is not math.AbsIOp):
             properties = _FAST_MATH
         elif op in _WRAPPING:
             properties = _NO_OVERFLOW
+        else:
+            properties = {}
         created = op.create(
             operands=operands, result_types=[operands[0].type if type_ is None else type_], properties=properties
         )

@@ -16,6 +16,7 @@ from ...dialects.calling_convention import KERNEL_ATTRIBUTE, SHARE_PARAMETERS, S
 from ...machines import Target
 from . import (
     arithmetic,
+    byte_tables,
     contractions,
     control_flow,
     floats,
@@ -43,6 +44,7 @@ HANDLERS: dict[type[Operation], Handler] = {
     **floats.HANDLERS,
     **integers.HANDLERS,
     **arithmetic.HANDLERS,
+    **byte_tables.HANDLERS,
     **control_flow.HANDLERS,
 }
 

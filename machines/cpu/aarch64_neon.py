@@ -13,6 +13,7 @@ AARCH64_NEON = Target(
     vector_registers=32,
     gemm_tile=(8, 12),
     native_maximum=True,
+    byte_lookup="tbl",
     l1_bytes=64 << 10,
     l2_bytes=512 << 10,
     l3_bytes=4 << 20,

@@ -8,7 +8,8 @@ from .costs import CPU_COSTS
 AVX512_AMX = replace(
     AVX512_VNNI_BF16,
     name="avx512_amx",
-    features=(*AVX512_VNNI_BF16.features, "+amx-tile", "+amx-int8", "+amx-bf16"),
+    features=(*AVX512_VNNI_BF16.features, "+avx512vbmi", "+amx-tile", "+amx-int8", "+amx-bf16"),
+    byte_lookup="vpermi2b",
     atoms=("tdpbusd", "tdpbssd", "tdpbsud", "tdpbuud", "tdpbf16ps", *AVX512_VNNI_BF16.atoms),
     l2_bytes=2 << 20,
     fma_per_cycle=2,

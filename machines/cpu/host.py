@@ -23,7 +23,7 @@ from .x86_64 import X86_64
 _AVX2_FEATURES = ("avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "movbe")
 _AVX512_FEATURES = (*_AVX2_FEATURES, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
 _X86_FAMILIES: tuple[tuple[Target, tuple[str, ...]], ...] = (
-    (AVX512_AMX, (*_AVX512_FEATURES, "avx512vnni", "avx512bf16", "amx-tile", "amx-int8", "amx-bf16")),
+    (AVX512_AMX, (*_AVX512_FEATURES, "avx512vnni", "avx512bf16", "avx512vbmi", "amx-tile", "amx-int8", "amx-bf16")),
     (AVX512_VNNI_BF16, (*_AVX512_FEATURES, "avx512vnni", "avx512bf16")),
     (AVX512, _AVX512_FEATURES),
     (AVX2, _AVX2_FEATURES),
@@ -112,10 +112,14 @@ def host_target() -> Target:
 
     told = dict(llvm.get_host_cpu_features())
     features = usable_features(told)
+    family = family_of(platform.machine(), features)
+    # Zen 4 has it, Cooper Lake of the same family has not.
+    has_permutes = family.vector_bytes == 64 and features.get("avx512vbmi", False)
     return replace(
-        family_of(platform.machine(), features),
+        family,
         cpu=llvm.get_host_cpu_name(),
         features=signed_features(features),
         atoms=worthwhile_atoms(features, told),
+        byte_lookup="vpermi2b" if has_permutes else family.byte_lookup,
         **_cache_sizes(os.cpu_count() or 1),
     )

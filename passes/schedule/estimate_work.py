@@ -32,6 +32,7 @@ from ...dialects.layout import TensorType
 from ...dialects.schedule import StageOp
 from ...dialects.shape import Dim
 from ...dialects.storage import element_bytes
+from ...dialects.vector_extension import ByteTableOp
 from ..kernel.conv_costs import estimate_seconds, pixels
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def _cycles(kernel: KernelOp) -> float:
 
 
 def _is_function(op: Operation) -> bool:
-    return op.name.startswith(("math.", "vectorx."))
+    return op.name.startswith(("math.", "vectorx.")) and not isinstance(op, ByteTableOp)
 
 
 def _vector_picoseconds(cycles: float, target: Target) -> float:

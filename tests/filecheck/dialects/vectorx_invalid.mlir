@@ -33,3 +33,9 @@
 %a, %b = "test.op"() : () -> (memref<?xf32>, vector<16xi8>)
 // CHECK: C1: memref<?xf32> at vector<16xi8>, expected one dimension, and i32 or i64
 %0 = vectorx.gather %a, %b : memref<?xf32>, vector<16xi8>
+
+// -----
+
+%a = "test.op"() : () -> vector<16xi8>
+// CHECK: C1: expected bytes and the 512 hexadecimal digits of a table of 256
+%0 = vectorx.byte_table %a, "00ff" : vector<16xi8>

@@ -9,6 +9,7 @@ import math
 import ml_dtypes
 import numpy as np
 import pytest
+from lamina.machines import target_by_name
 from loops_kernels import elementwise, interesting, kernel, random
 
 
@@ -275,3 +276,24 @@ def test_powers(compile_kernel, target):
     b = random(21, 2).reshape(2, 21)
     result = elementwise(compile_kernel, target, "f32", "f32", "  %r = math.powf %a, %b : vector<2x21xf32>", a, b)
     np.testing.assert_allclose(result, np.power(a.astype(np.float64), b), rtol=1e-6)
+
+
+def check_byte_tables(compile_kernel, target):
+    """Pieces of all widths, looked up together or one by one."""
+    rng = np.random.default_rng(3)
+    table = rng.integers(0, 256, 256).astype(np.uint8)
+    for shape in ("2x21", "3x64", "1x1"):
+        x = rng.integers(-128, 128, tuple(map(int, shape.split("x")))).astype(np.int8)
+        body = f'  %r = vectorx.byte_table %a, "{table.tobytes().hex()}" : vector<{shape}xi8>'
+        result = elementwise(compile_kernel, target, "i8", "i8", body, x, shape=shape)
+        np.testing.assert_array_equal(result.view(np.uint8), table[x.view(np.uint8)])
+
+
+def test_byte_tables(compile_kernel, target):
+    check_byte_tables(compile_kernel, target)
+
+
+def test_byte_tables_in_registers(compile_kernel, can_run):
+    if not can_run("avx512_amx"):
+        pytest.skip("this CPU does not look bytes up in registers")
+    check_byte_tables(compile_kernel, target_by_name("avx512_amx"))

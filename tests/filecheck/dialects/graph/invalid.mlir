@@ -378,6 +378,24 @@ func.func @scales_of_another_length(%x: !graph.tensor<4 x f32>, %s: !graph.tenso
 
 // -----
 
+func.func @short_table(%x: !graph.tensor<4 x i8>, %table: !graph.tensor<128 x i8>) {
+  %0 = graph.byte_table %x, %table : (!graph.tensor<4 x i8>, !graph.tensor<128 x i8>) -> !graph.tensor<4 x i8>
+  func.return
+}
+
+// CHECK: C2: a table of bytes has 256 elements, got !graph.tensor<128 x i8>
+
+// -----
+
+func.func @table_of_floats(%x: !graph.tensor<4 x f32>, %table: !graph.tensor<256 x i8>) {
+  %0 = graph.byte_table %x, %table : (!graph.tensor<4 x f32>, !graph.tensor<256 x i8>) -> !graph.tensor<4 x i8>
+  func.return
+}
+
+// CHECK: C1: expected elements of 8 bits, got !graph.tensor<4 x f32> and !graph.tensor<256 x i8>
+
+// -----
+
 func.func @bits(%a: !graph.tensor<4 x 40 x f32>, %b: !graph.tensor<8 x 2 x 12 x ui8>, %s: !graph.tensor<8 x 2 x f32>) {
   %0 = graph.block_matmul %a, %b, %s bits 3 : (!graph.tensor<4 x 40 x f32>, !graph.tensor<8 x 2 x 12 x ui8>, !graph.tensor<8 x 2 x f32>) -> !graph.tensor<4 x 8 x f32>
   func.return
