@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .models import REAL_MODELS, real_model
-from .zoo import ZOO, zoo_model
+from .zoo import MODERN, ZOO, zoo_model
 
 Feeds = dict[str, np.ndarray]
 Shape = tuple[int, ...]
@@ -60,6 +60,14 @@ def _tokens(rng: np.random.Generator, shape: Shape) -> Feeds:
     return {"input_ids": rng.integers(0, 30522, shape), "attention_mask": mask}
 
 
+def _sentences(rng: np.random.Generator, shape: Shape) -> Feeds:
+    return {**_tokens(rng, shape), "token_type_ids": np.zeros(shape, np.int64)}
+
+
+def _picture(name: str, rng: np.random.Generator, shape: Shape) -> Feeds:
+    return {name: rng.random(shape, np.float32)}
+
+
 def _bytes(rng: np.random.Generator, shape: Shape) -> Feeds:
     return {"bytes": rng.integers(0, 257, shape, dtype=np.int32)}
 
@@ -102,10 +110,25 @@ NETWORKS: dict[str, Network] = {
 }
 
 
+_MODERN_INPUTS: dict[str, tuple[tuple[Shape, ...], Callable[[np.random.Generator, Shape], Feeds]]] = {
+    "minilm_l6": (((1, 128), (2, 37)), _sentences),
+    "yolov8n": (((1, 3, 640, 640),), partial(_picture, "images")),
+}
+
+
+def _modern_network(name: str) -> Network:
+    shapes, make_feeds = _MODERN_INPUTS[name]
+    return Network(name, partial(zoo_model, name), shapes, make_feeds)
+
+
+MODERN_NETWORKS: dict[str, Network] = {network.name: network for network in map(_modern_network, MODERN)}
+"""Networks that single tables have besides."""
+
+
 def networks(names: Iterable[str]) -> list[Network]:
-    """The networks of those names, all where there are none. Raises ValueError for an unknown one."""
-    names = list(names)
+    """The networks of those names, of ``NETWORKS`` all where there are none. Raises ValueError for an unknown one."""
+    names, known = list(names), NETWORKS | MODERN_NETWORKS
     for name in names:
-        if name not in NETWORKS:
-            raise ValueError(f"no network is called '{name}': expected one of {', '.join(NETWORKS)}")
-    return [NETWORKS[name] for name in names or NETWORKS]
+        if name not in known:
+            raise ValueError(f"no network is called '{name}': expected one of {', '.join(known)}")
+    return [known[name] for name in names or NETWORKS]

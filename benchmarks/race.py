@@ -20,7 +20,7 @@ from rich.console import Console
 
 from .. import __version__
 from ..machines import host_target
-from .networks import NETWORKS, networks
+from .networks import MODERN_NETWORKS, NETWORKS, networks
 from .sections import (
     batches,
     classical,
@@ -84,7 +84,7 @@ SECTIONS = {
     "selections": Section(selections, "selecting", share=1 / 4),
     "classical": Section(classical, "asking trees", share=1 / 8),
     "speed": Section(speed, "racing", ()),
-    "quantised": Section(quantised, "racing 8-bit networks", ()),
+    "quantised": Section(quantised, "racing 8-bit networks", quantised.NETWORKS),
     "precision": Section(precision, "rounding", ZOO),
     "threads": Section(threads, "counting threads", ZOO),
     "batches": Section(batches, "racing batches", ZOO),
@@ -98,9 +98,10 @@ def race(
     json_file: Annotated[Path | None, typer.Option("--json", help="Keep all figures in a file.")] = None,
 ) -> None:
     """Measure speed, compile time, overhead and memory."""
-    unknown = sorted({*(names or ())} - NETWORKS.keys()) + sorted({*(only or ())} - {*SECTIONS})
+    known = {**NETWORKS, **MODERN_NETWORKS}
+    unknown = sorted({*(names or ())} - known.keys()) + sorted({*(only or ())} - {*SECTIONS})
     if unknown:
-        raise typer.BadParameter(f"'{unknown[0]}': expected a network ({', '.join(NETWORKS)}) or a section")
+        raise typer.BadParameter(f"'{unknown[0]}': expected a network ({', '.join(known)}) or a section")
     # Where the output is no terminal rich takes 80 columns, in which no table fits.
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=140)
     wanted = only or SECTIONS

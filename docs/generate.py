@@ -446,26 +446,34 @@ def _classical_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str
 
 
 def _quantised_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    every = [times for row in report["quantised"] for times in row["threads"].values()]
+    others = [name for name in ("onnxruntime", "openvino") if all(name in times for times in every)]
     heads = ["8-bit network, ms"]
     for threads in (1, 2):
-        heads += [f"lamina {threads}t", f"onnxruntime {threads}t", "ratio", "over own f32"]
+        peers = [head for other in others for head in (f"{other} {threads}t", "ratio")]
+        heads += [f"lamina {threads}t", *peers, "over own f32"]
     rows = []
     for row in report["quantised"]:
         cells = []
-        for threads in ("1", "2"):
-            ours, theirs, floats = (row["threads"][threads][name] for name in ("lamina", "onnxruntime", "f32"))
-            cells += [f"{ours:.2f}", f"{theirs:.2f}", f"{theirs / ours:.2f}", f"{floats / ours:.2f}"]
+        for times in row["threads"].values():
+            ours = times["lamina"]
+            cells.append(f"{ours:.2f}")
+            for other in others:
+                cells += [f"{times[other]:.2f}", f"{times[other] / ours:.2f}"]
+            cells.append(f"{times['f32'] / ours:.2f}")
         rows.append([row["network"], *cells])
     return heads, rows
 
 
 def _precision_figures(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    others = [name for name in ("f32", "openvino") if all(name in row["ms"] for row in report["precision"])]
     rows = []
     for row in report["precision"]:
-        exact, rounded = row["ms"]["f32"], row["ms"]["bf16"]
-        cells = [f"{exact:.2f}", f"{rounded:.2f}", f"{exact / rounded:.2f}", f"{row['error']:.0e}"]
-        rows.append([row["network"], *cells])
-    return ["ms on one thread", "f32", "bf16", "ratio", "error, r.m.s."], rows
+        ours = row["ms"]["bf16"]
+        beside = [cell for name in others for cell in (f"{row['ms'][name]:.2f}", f"{row['ms'][name] / ours:.2f}")]
+        rows.append([row["network"], f"{ours:.2f}", *beside, f"{row['error']:.0e}"])
+    heads = [head for name in others for head in (name if name == "f32" else f"{name} bf16", "ratio")]
+    return ["ms on one thread", "bf16", *heads, "error, r.m.s."], rows
 
 
 WELL_KNOWN = ("resnet50", "vgg16", "mobilenet_v2", "vit_b_16", "bert_base", "ppocr_v4_rec")

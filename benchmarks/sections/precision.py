@@ -1,15 +1,17 @@
-"""Networks with products of bf16 beside themselves in f32."""
+"""Networks with products of bf16 beside themselves in f32, and beside OpenVINO with such products."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from rich.table import Table
 
 from ...cli.timing import measure_in_turn
 from ...compiler import compile
+from .. import openvino
 from ..networks import Network
 from .each_network import Row, rows_of_each
 
@@ -23,9 +25,12 @@ def _measure(network: Network, seconds: float) -> Row:
     path, feeds = network.locate(), network.feeds()
     runs = {precision: compile(path, threads=1, precision=precision) for precision in ("f32", "bf16")}
     exact, rounded = (run.run(feeds) for run in runs.values())
-    times = measure_in_turn({name: lambda run=run: run.run(feeds) for name, run in runs.items()}, seconds).statistics
+    runners: dict[str, Callable[[], Any]] = {name: lambda run=run: run.run(feeds) for name, run in runs.items()}
+    if openvino.is_installed():
+        runners[openvino.NAME] = openvino.runner(path, feeds, 1, "bf16")
+    times = measure_in_turn(runners, seconds).statistics
     errors = [_root_mean_square(rounded[name], exact[name]) for name in exact]
-    ms = {name: times[name]["p50_ms"] for name in runs}
+    ms = {name: times[name]["p50_ms"] for name in runners}
     return {"network": network.name, "failure": None, "ms": ms, "error": max(errors)}
 
 
@@ -35,23 +40,30 @@ def _root_mean_square(found: np.ndarray, expected: np.ndarray) -> float:
     return float(difference / (np.sqrt(np.mean(np.square(expected, dtype=np.float64))) or 1.0))
 
 
-def ratio(row: Row) -> float:
-    return row["ms"]["f32"] / row["ms"]["bf16"]
+def ratio(row: Row, over: str = "f32") -> float:
+    return row["ms"][over] / row["ms"]["bf16"]
 
 
 def table(rows: list[Row]) -> Table:
-    result = Table("network", title="products of bf16, one thread, ms, medians in one run")
-    for column in ("f32", "bf16", "ratio", "error, r.m.s."):
-        result.add_column(column, justify="right")
+    title = f"products of bf16, one thread, ms, medians in one run; {openvino.remark()}"
+    result = Table("network", title=title)
+    completed = [row for row in rows if not row["failure"]]
+    others = ["f32"]
+    if completed and all(openvino.NAME in row["ms"] for row in completed):
+        others.append(openvino.NAME)
+    result.add_column("bf16", justify="right")
+    for other in others:
+        for column in (other if other == "f32" else f"{other} bf16", "ratio"):
+            result.add_column(column, justify="right")
+    result.add_column("error, r.m.s.", justify="right")
     for row in rows:
         if row["failure"]:
             result.add_row(row["network"], f"[red]{row['failure'].splitlines()[0]}[/]")
             continue
-        times = [f"{row['ms'][name]:.2f}" for name in ("f32", "bf16")]
-        result.add_row(row["network"], *times, f"{ratio(row):.2f}", f"{row['error']:.0e}")
-    completed = [row for row in rows if not row["failure"]]
+        cells = [cell for other in others for cell in (f"{row['ms'][other]:.2f}", f"{ratio(row, other):.2f}")]
+        result.add_row(row["network"], f"{row['ms']['bf16']:.2f}", *cells, f"{row['error']:.0e}")
     if completed:
+        means = [statistics.geometric_mean(ratio(row, other) for row in completed) for other in others]
         result.add_section()
-        mean = statistics.geometric_mean(map(ratio, completed))
-        result.add_row("geometric mean", "", "", f"{mean:.2f}", "")
+        result.add_row("geometric mean", "", *(cell for mean in means for cell in ("", f"{mean:.2f}")), "")
     return result

@@ -1,4 +1,4 @@
-"""Quantised networks beside onnxruntime, and beside themselves in f32."""
+"""Quantised networks beside onnxruntime and OpenVINO, and beside themselves in f32."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ...cli.timing import measure_in_turn
 from ...compiler import compile
+from .. import openvino
 from ..networks import Network
 from ..quantised_networks import quantised
 from .each_network import Row, rows_of_each
@@ -22,7 +23,11 @@ CASES = (
     ("bert_base", "QDQ"),
     ("bert_base", "dynamic"),
     ("vit_b_16", "dynamic"),
+    ("yolov8n", "QDQ"),
+    ("minilm_l6", "QDQ"),
+    ("minilm_l6", "dynamic"),
 )
+NETWORKS = tuple(dict.fromkeys(name for name, _ in CASES))
 
 
 def measure(networks: Iterable[Network], seconds: float, progress: Callable[[Row], None]) -> list[Row]:
@@ -46,11 +51,13 @@ def _measure(network: Network, form: str, seconds: float) -> Row:
             runner.set_threads(threads)
         if threads == 1:
             row["error"] = relative_error(executable, session, feeds)
-        runners = {
+        runners: dict[str, Callable[[], Any]] = {
             "lamina": lambda: executable.run(feeds),
             "onnxruntime": lambda s=session: s.run(None, feeds),
             "f32": lambda: floats.run(feeds),
         }
+        if openvino.is_installed():
+            runners[openvino.NAME] = openvino.runner(path, feeds, threads)
         times = measure_in_turn(runners, seconds).statistics
         row["threads"][str(threads)] = {engine: times[engine]["p50_ms"] for engine in runners}
     return row
@@ -61,11 +68,23 @@ def ratio(row: Row, threads: int, over: str = "onnxruntime") -> float:
     return times[over] / times["lamina"]
 
 
+def peers(rows: list[Row]) -> list[str]:
+    """The engines beside Lamina that were measured."""
+    completed = [row for row in rows if not row["failure"]]
+    has_both = completed and all(openvino.NAME in times for row in completed for times in row["threads"].values())
+    return ["onnxruntime", *([openvino.NAME] if has_both else [])]
+
+
 def table(rows: list[Row]) -> Table:
-    result = Table("network", title="8-bit networks, ms, medians in one run; ratio above 1: faster than onnxruntime")
+    title = f"8-bit networks, ms, medians in one run; ratios above 1: Lamina is faster; {openvino.remark()}"
+    result = Table("network", title=title)
+    others = peers(rows)
     for threads in THREADS:
-        for column in (f"Lamina {threads}t", f"onnxruntime {threads}t", "ratio", "over own f32"):
-            result.add_column(column, justify="right")
+        result.add_column(f"Lamina {threads}t", justify="right")
+        for other in others:
+            for column in (f"{other} {threads}t", "ratio"):
+                result.add_column(column, justify="right")
+        result.add_column("over own f32", justify="right")
     result.add_column("differs by", justify="right")
     for row in rows:
         if row["failure"]:
@@ -74,12 +93,19 @@ def table(rows: list[Row]) -> Table:
         cells: list[Any] = []
         for threads in THREADS:
             times = row["threads"][str(threads)]
-            cells += [f"{times['lamina']:.2f}", f"{times['onnxruntime']:.2f}"]
-            cells += [f"{ratio(row, threads):.2f}", f"{ratio(row, threads, 'f32'):.2f}"]
+            cells.append(f"{times['lamina']:.2f}")
+            for other in others:
+                cells += [f"{times[other]:.2f}", f"{ratio(row, threads, other):.2f}"]
+            cells.append(f"{ratio(row, threads, 'f32'):.2f}")
         result.add_row(row["network"], *cells, f"{row['error']:.0e}")
     completed = [row for row in rows if not row["failure"]]
     if completed:
-        means = [statistics.geometric_mean(ratio(row, threads) for row in completed) for threads in THREADS]
+        cells = []
+        for threads in THREADS:
+            cells.append("")
+            for other in others:
+                cells += ["", f"{statistics.geometric_mean(ratio(row, threads, other) for row in completed):.2f}"]
+            cells.append("")
         result.add_section()
-        result.add_row("geometric mean", "", "", f"{means[0]:.2f}", "", "", "", f"{means[1]:.2f}")
+        result.add_row("geometric mean", *cells)
     return result

@@ -9,9 +9,9 @@ import onnx
 import onnxruntime
 import pytest
 from lamina.benchmarks.batched import model_of_batch, shape_of_batch
-from lamina.benchmarks.networks import NETWORKS, networks
+from lamina.benchmarks.networks import MODERN_NETWORKS, NETWORKS, networks
 from lamina.benchmarks.ocr import decode, find_boxes
-from lamina.benchmarks.zoo import ZOO, zoo_model
+from lamina.benchmarks.zoo import MODERN, ZOO, zoo_model
 
 
 def test_zoo_model_is_the_same_every_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,7 +26,7 @@ def test_zoo_model_is_the_same_every_time(tmp_path: Path, monkeypatch: pytest.Mo
 def test_unknown_network_lists_those_known() -> None:
     with pytest.raises(ValueError, match=r"'alexnet': expected one of .*resnet50"):
         zoo_model("alexnet")
-    with pytest.raises(ValueError, match=r"'alexnet': expected one of .*magika"):
+    with pytest.raises(ValueError, match=r"'alexnet': expected one of .*magika.*yolov8n"):
         networks(["alexnet"])
 
 
@@ -35,10 +35,11 @@ def test_there_are_twelve_networks_in_the_zoo() -> None:
     assert [network.name for network in networks([])] == list(NETWORKS)
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", [*ZOO, *MODERN])
 def test_feeds_fit_the_model(name: str) -> None:
-    graph = onnx.load(Path(__file__).parents[2] / "benchmarks" / "zoo" / f"{name}.onnx").graph
-    network = NETWORKS[name]
+    folder = Path(__file__).parents[2] / "benchmarks" / "zoo"
+    graph = onnx.load(next(folder.rglob(f"{name}.onnx"))).graph
+    network = {**NETWORKS, **MODERN_NETWORKS}[name]
     for shape in network.shapes:
         feeds = network.feeds(shape)
         assert list(feeds) == [value.name for value in graph.input]
