@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from .binding import Binding
 from .errors import ExecutionError, InputError, LaminaError, ProgramError
 from .expressions import compile_dimensions, evaluate, is_symbol, symbols_of
 from .program import ArrayType, Bind, Block, Call, Check, Conditional, Host, Repeat, Step
-from .segment import SegmentRunner
+from .rounds import Rounds, Walk
+from .segment import OBSERVER, SegmentRunner
 from .shapes import Binder, describe_shape
 
 Values = dict[str, np.ndarray]
@@ -66,6 +68,10 @@ class _HostStep:
         return _HostStep(host_operation(step.operation), has_sizes, dtypes)
 
 
+_PreparedStep = tuple[Callable[[Any, Frame], Sequence[np.ndarray]], Step, list[str], list[str]]
+"""What runs a step, the step, the names of its results, and those of the values that end with it."""
+
+
 class PlanRunner:
     """Runs blocks of one program. Holds no state between runs, so that any number of threads may use it."""
 
@@ -73,46 +79,55 @@ class PlanRunner:
         self._body = body
         self._segments = segments
         self._constants = constants
-        self._last_uses: dict[int, list[list[str]]] = {}
+        self._steps: dict[int, list[_PreparedStep]] = {}
+        """By block."""
         self._host_steps: dict[int, _HostStep] = {}
+        self._rounds: dict[int, Rounds] = {}
+        """By loop whose rounds native code can run one after another."""
         self._checks: dict[int, list[_BlockCheck]] = {}
         """By block that has any."""
-        self._find_last_uses(body)
+        self._prepare(body)
         called = {name for step in body.steps if isinstance(step, Call) for name in step.outputs}
         # Those of calls are: nobody else holds one.
         self._gives_new_arrays = set(body.results) <= called and len(set(body.results)) == len(body.results)
 
     def run(self, inputs: Values, symbols: dict[str, int]) -> list[np.ndarray]:
-        """The results of the body, each an array that nobody else holds."""
-        frame = Frame(dict(inputs), symbols)
-        results = self._run_block(self._body, frame)
-        return results if self._gives_new_arrays else own_arrays(results, list(inputs.values()))
+        """The results of the body, each an array that nobody else holds. Both dictionaries are used up."""
+        if self._gives_new_arrays:
+            return self._run_block(self._body, Frame(inputs, symbols))
+        return own_arrays(self._run_block(self._body, Frame(dict(inputs), symbols)), list(inputs.values()))
 
     # --- blocks -----------------------------------------------------------------------------------
 
-    def _find_last_uses(self, block: Block) -> None:
-        """For each step the values of this block that nothing reads after it, so that memory goes early."""
+    def _prepare(self, block: Block) -> None:
+        """For each step what runs it, and the values of this block that nothing reads after it: memory goes early."""
         if block.checks:
             self._checks[id(block)] = [_BlockCheck.of(check) for check in block.checks]
         pending = set(block.results)
-        ending: list[list[str]] = []
+        prepared: list[_PreparedStep] = []
+        runs: dict[type, Callable[[Any, Frame], Sequence[np.ndarray]]] = {
+            Call: self._run_call, Host: self._run_host, Bind: self._run_bind, Conditional: self._run_conditional,
+            Repeat: self._run_repeat,
+        }  # fmt: skip
         defined = {name for step in block.steps for name in step.outputs}
         for step in reversed(block.steps):
             used = _names_read(step) | set(step.outputs)
-            ending.append(sorted((used - pending) & defined))
+            prepared.append((runs[type(step)], step, step.outputs, sorted((used - pending) & defined)))
             pending |= used
+            rounds = Rounds.of(step) if isinstance(step, Repeat) else None
+            if rounds is not None:
+                self._rounds[id(step)] = rounds
             for inner in _inner_blocks(step):
-                self._find_last_uses(inner)
-        self._last_uses[id(block)] = ending[::-1]
+                self._prepare(inner)
+        self._steps[id(block)] = prepared[::-1]
 
     def _run_block(self, block: Block, frame: Frame) -> list[np.ndarray]:
         values = frame.values
         pending = self._checks.get(id(block), ())
-        for step, ending in zip(block.steps, self._last_uses[id(block)], strict=True):
+        for run, step, names, ending in self._steps[id(block)]:
             if pending:
                 pending = _checks_left(pending, frame.symbols)
-            results = self._run_step(step, frame)
-            for name, result in zip(step.outputs, results, strict=True):
+            for name, result in zip(names, run(step, frame), strict=True):
                 values[name] = result
             for name in ending:
                 values.pop(name, None)
@@ -128,35 +143,31 @@ class PlanRunner:
             return self._constants[name[1:]]
         raise ProgramError(f"the value '{name}' is not defined here")
 
-    def _run_step(self, step: Step, frame: Frame) -> Sequence[np.ndarray]:
-        if isinstance(step, Call):
-            return self._run_call(step, frame)
-        if isinstance(step, Host):
-            return self._run_host(step, frame)
-        if isinstance(step, Bind):
-            return self._run_bind(step, frame)
-        if isinstance(step, Conditional):
-            return self._run_conditional(step, frame)
-        return self._run_repeat(step, frame)
-
     # --- steps ------------------------------------------------------------------------------------
 
     def _run_call(self, step: Call, frame: Frame) -> Sequence[np.ndarray]:
+        runner, binding = self._bound(step, frame)
+        return runner.run(binding, self._arrays(step, runner, binding, frame))
+
+    def _bound(self, step: Call, frame: Frame) -> tuple[SegmentRunner, Binding]:
         runner = self._segments[step.segment]
         try:
-            binding = runner.binding(frame.symbols)
+            return runner, runner.binding(frame.symbols)
         except KeyError as error:
             raise ProgramError(f"segment '{step.segment}' needs the symbol {error}, which nothing has bound") from None
+
+    def _arrays(self, step: Call, runner: SegmentRunner, binding: Binding, frame: Frame) -> list[np.ndarray]:
+        """What a call reads, as it must lie."""
         arrays = []
         for name, shape, dtype in zip(step.inputs, binding.input_shapes, runner.input_dtypes, strict=True):
             array = self._value(name, frame)
-            if array.shape != shape or array.dtype != dtype:
+            if array.shape != shape or (array.dtype is not dtype and array.dtype != dtype):
                 raise ExecutionError(
                     f"segment '{step.segment}' expects '{name}' to be {dtype} {describe_shape(shape)}, "
                     f"got {array.dtype} {describe_shape(array.shape)}"
                 )
             arrays.append(array if array.flags.c_contiguous else array.copy(order="C"))
-        return runner.run(binding, arrays)
+        return arrays
 
     def _run_host(self, step: Host, frame: Frame) -> Sequence[np.ndarray]:
         prepared = self._host_steps.get(id(step))
@@ -179,8 +190,8 @@ class PlanRunner:
         return results
 
     def _run_bind(self, step: Bind, frame: Frame) -> Sequence[np.ndarray]:
-        sizes = self._value(step.inputs[0], frame).reshape(-1).tolist()
-        symbols = frame.symbols
+        found, symbols = self._value(step.inputs[0], frame), frame.symbols
+        sizes = [found.item()] if found.size == 1 else found.reshape(-1).tolist()
         if len(step.sizes) == len(sizes) == 1 and step.sizes[0] not in symbols and is_symbol(step.sizes[0]):
             symbols[str(step.sizes[0])] = sizes[0]  # By far the most frequent one.
         else:
@@ -190,7 +201,7 @@ class PlanRunner:
                 binder.finish()
             except InputError as error:
                 raise ExecutionError(str(error)) from None
-        if any(size < 0 for size in sizes):
+        if min(sizes, default=0) < 0:
             raise ExecutionError(f"the sizes {step.sizes} are {sizes}: they cannot be negative")
         return ()
 
@@ -206,14 +217,14 @@ class PlanRunner:
             limit = int(self._value(step.trip_count, frame).reshape(-1)[0])
         going = step.condition is None or _truth(self._value(step.condition, frame))
         carried = [self._value(name, frame) for name in step.initial]
+        if going and limit > 0:
+            results = self._run_rounds(step, carried, limit, frame)
+            if results is not None:
+                return results
         scans: list[list[np.ndarray]] = [[] for _ in step.outputs[len(carried) :]]
         iteration = 0
         while going and iteration < limit:
-            inner = frame.inner()
-            arguments = [np.array(iteration, np.int64), np.array(going), *carried]
-            inner.values.update(zip(step.body_inputs, arguments, strict=True))
-            if step.body_input_types:
-                _bind_results("a loop", step.body_inputs, arguments, step.body_input_types, inner.symbols)
+            inner = self._round_frame(step, iteration, going, carried, frame)
             condition, *results = self._run_block(step.body, inner)
             going = _truth(condition)
             carried = results[: len(carried)]
@@ -223,6 +234,38 @@ class PlanRunner:
         results = [*carried, *self._stack_scans(step, scans, frame)]
         _bind_results("a loop", step.outputs, results, step.output_types, frame.symbols)
         return results
+
+    def _run_rounds(
+        self, step: Repeat, carried: list[np.ndarray], limit: int, frame: Frame
+    ) -> Sequence[np.ndarray] | None:
+        """The results of a loop that goes on for one round at least; None where each round must come back here."""
+        rounds = self._rounds.get(id(step))
+        if rounds is None or OBSERVER.get() is not None:
+            return None
+        inner = self._round_frame(step, 0, True, carried, frame)
+        _checks_left(self._checks.get(id(step.body), ()), inner.symbols)
+        runner, binding = self._bound(rounds.call, inner)
+        if isinstance(rounds.condition, str) and not _truth(self._value(rounds.condition, frame)):
+            limit = 1
+        arrays = self._arrays(rounds.call, runner, binding, inner)
+        walk = Walk(rounds, runner, binding, arrays, carried, limit)
+        if not walk.fits():
+            return None
+        carried, stacked = walk.run()
+        results = [*carried, *stacked]
+        _bind_results("a loop", step.outputs, results, step.output_types, frame.symbols)
+        return results
+
+    def _round_frame(
+        self, step: Repeat, iteration: int, going: bool, carried: Sequence[np.ndarray], frame: Frame
+    ) -> Frame:
+        """What a round begins with."""
+        inner = frame.inner()
+        arguments = [np.array(iteration, np.int64), np.array(going), *carried]
+        inner.values.update(zip(step.body_inputs, arguments, strict=True))
+        if step.body_input_types:
+            _bind_results("a loop", step.body_inputs, arguments, step.body_input_types, inner.symbols)
+        return inner
 
     def _stack_scans(self, step: Repeat, scans: list[list[np.ndarray]], frame: Frame) -> list[np.ndarray]:
         first = len(step.outputs) - len(scans)

@@ -175,12 +175,7 @@ class SegmentRunner:
         placed: Mapping[int, np.ndarray] | None = None,
     ) -> list[np.ndarray]:
         """As ``run``; ``execute`` runs the stages of an instance that has all its memory."""
-        try:
-            instance = binding.instances.pop()
-        except IndexError:
-            instance = Instance(binding)
-        if instance.template is not binding.template:
-            instance.take(binding)
+        instance = instance_of(binding)
         slots = instance.slots
         for position, slot, offset in binding.input_patches:
             slots[slot] = address_of(arrays[position]) + offset
@@ -203,21 +198,45 @@ class SegmentRunner:
             instance.move_to(binding, arena.address)
             execute(binding, instance)
             self.arenas.give(arena)
-        if instance.report is not None and instance.report.tobytes() != instance.empty_report:
-            sizes = self.evaluator.evaluate(binding.key).sizes
-            raise_violation(self.segment, sizes, instance.report.tolist())
-        if len(binding.instances) < MAXIMUM_IDLE:
-            binding.instances.append(instance)
+        self.check_report(binding, instance)
+        give_back(binding, instance)
         return outputs
 
     def execute(self, binding: Binding, instance: Instance) -> None:
         """Runs all stages of an instance, on as many threads as pay."""
         if binding.participants == 1:
             self.image.run(None, instance.records_address, len(binding.record_stages), 1)
-        else:
-            self._execute_together(binding, instance)
+            return
+        records, count = instance.records_address, len(binding.record_stages)
 
-    def _execute_together(self, binding: Binding, instance: Instance) -> None:
+        def run(team: int | None, participants: int) -> int:
+            self.image.run(team, records, count, participants)
+            return 1
+
+        self._execute_together(binding, run)
+
+    def execute_rounds(
+        self, binding: Binding, instance: Instance, changes: np.ndarray, rounds: int, condition: int | None
+    ) -> int:
+        """Runs all stages so many times, or until the byte at ``condition`` is zero; gives how many times it was.
+
+        ``changes`` (rows of three words) are made between two rounds: see @lamina_repeat in backend/support/threads.ll.
+        """
+        records, count, first_change = instance.records_address, len(binding.record_stages), address_of(changes)
+
+        def repeat(team: int | None, participants: int) -> int:
+            return self.image.repeat(team, records, count, participants, first_change, len(changes), rounds, condition)
+
+        return repeat(None, 1) if binding.participants == 1 else self._execute_together(binding, repeat)
+
+    def check_report(self, binding: Binding, instance: Instance) -> None:
+        """Raises what the stages of a run have reported."""
+        if instance.report is not None and instance.report.tobytes() != instance.empty_report:
+            sizes = self.evaluator.evaluate(binding.key).sizes
+            raise_violation(self.segment, sizes, instance.report.tolist())
+
+    def _execute_together(self, binding: Binding, run: Callable[[int | None, int], int]) -> int:
+        """``run`` takes the address of a team and a number of participants, and gives how many rounds it was."""
         pace = binding.pace
         wanted = pace.threads()
         grant = POOL.acquire(self.image, wanted, binding.eager, self.asked)
@@ -225,15 +244,31 @@ class SegmentRunner:
             team, participants = grant.team, grant.participants
             woke = team is not None and team.parked
             begin = perf_counter_ns()
-            address = None if team is None else team.address
-            self.image.run(address, instance.records_address, len(binding.record_stages), participants)
-            elapsed = perf_counter_ns() - begin
+            rounds = run(None if team is None else team.address, participants)
+            elapsed = (perf_counter_ns() - begin) / rounds
             if team is not None:
                 pace.report(participants, elapsed, team.waiting_share(), woke)
             elif wanted == 1:
                 pace.report(1, elapsed, 0.0)
+            return rounds
         finally:
             POOL.release(grant)
+
+
+def instance_of(binding: Binding) -> Instance:
+    """One that is idle, or a new one."""
+    try:
+        instance = binding.instances.pop()
+    except IndexError:
+        instance = Instance(binding)
+    if instance.template is not binding.template:
+        instance.take(binding)
+    return instance
+
+
+def give_back(binding: Binding, instance: Instance) -> None:
+    if len(binding.instances) < MAXIMUM_IDLE:
+        binding.instances.append(instance)
 
 
 def _new_array(shape: tuple[int, ...], dtype: np.dtype, size: int) -> np.ndarray:

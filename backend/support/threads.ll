@@ -34,12 +34,13 @@
 %Team = type { i64, ptr, i64, i64, i64, i32, [84 x i8], i32, i32, [120 x i8], i64, i64, [112 x i8] }
 %Stage = type { ptr, ptr, i64, i64 }
 %Worker = type { ptr, i64, i32 }
+%Change = type { ptr, i64, i64 }
 
 declare i64 @llvm.readcyclecounter()
 
 ; The version of the layouts above; the runtime refuses an image that has another one.
 define i64 @lamina_support_version() nounwind {
-  ret i64 2
+  ret i64 3
 }
 
 ; Pauses `count` times, so that the runtime can measure how long a pause takes.
@@ -107,6 +108,52 @@ work:
 leave:
   call void @machine_restore_mode(i64 %mode)
   ret void
+}
+
+; The rounds of a loop: `rounds` times @lamina_run, but none after a round that leaves zero in the byte at `condition`, which
+; may be null. Between two rounds words are changed, those of argument tables and others: a change (24 bytes) is
+; {ptr word, i64 flips, i64 step}, and its word becomes (word ^ flips) + step. Returns how many rounds were run.
+define i64 @lamina_repeat(ptr %team, ptr %stages, i64 %stage_count, i64 %threads, ptr %changes, i64 %change_count, i64 %rounds, ptr %condition) nounwind {
+entry:
+  %asks = icmp ne ptr %condition, null
+  br label %head
+head:
+  %round = phi i64 [ 0, %entry ], [ %done, %tail ]
+  %more = icmp ult i64 %round, %rounds
+  br i1 %more, label %body, label %leave
+body:
+  %is_first = icmp eq i64 %round, 0
+  br i1 %is_first, label %run, label %change
+change:
+  %index = phi i64 [ 0, %body ], [ %next, %write ]
+  %any_left = icmp ult i64 %index, %change_count
+  br i1 %any_left, label %write, label %run
+write:
+  %word_field = getelementptr inbounds %Change, ptr %changes, i64 %index, i32 0
+  %word = load ptr, ptr %word_field, align 8
+  %flips_field = getelementptr inbounds %Change, ptr %changes, i64 %index, i32 1
+  %flips = load i64, ptr %flips_field, align 8
+  %step_field = getelementptr inbounds %Change, ptr %changes, i64 %index, i32 2
+  %step = load i64, ptr %step_field, align 8
+  %old = load i64, ptr %word, align 8
+  %flipped = xor i64 %old, %flips
+  %new = add i64 %flipped, %step
+  store i64 %new, ptr %word, align 8
+  %next = add i64 %index, 1
+  br label %change
+run:
+  call void @lamina_run(ptr %team, ptr %stages, i64 %stage_count, i64 %threads)
+  %done = add i64 %round, 1
+  br i1 %asks, label %ask, label %tail
+ask:
+  %answer = load i8, ptr %condition, align 1
+  %ends = icmp eq i8 %answer, 0
+  br i1 %ends, label %leave, label %tail
+tail:
+  br label %head
+leave:
+  %count = phi i64 [ %round, %head ], [ %done, %ask ]
+  ret i64 %count
 }
 
 ; Start routine of a worker thread: joins the jobs of its team until one with no participants tells it to end.
