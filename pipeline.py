@@ -67,9 +67,9 @@ _PLAN = _legal("builtin", "func", "graph")
 HOST_OPERATIONS = _operations(
     "graph",
     "bind_sizes concat_from_sequence couple_probabilities decode_image determinant dynamic_expand dynamic_pad "
-    "dynamic_reduce dynamic_reshape dynamic_resize dynamic_slice dynamic_squeeze dynamic_tile dynamic_unsqueeze if "
+    "dynamic_reduce dynamic_reshape dynamic_resize dynamic_slice dynamic_squeeze dynamic_unsqueeze entropy if "
     "look_up loop max_pool_with_indices mel_weights non_max_suppression optional optional_get_element "
-    "optional_has_element random range regex_full_match sequence sequence_at sequence_erase sequence_insert "
+    "optional_has_element range regex_full_match sequence sequence_at sequence_erase sequence_insert "
     "sequence_length split_to_sequence string_concat string_normalize string_split tf_idf unique unzip_map yield "
     "zip_map",
 )

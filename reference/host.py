@@ -1,4 +1,4 @@
-"""Random numbers, pictures in files, and what is computed once."""
+"""Pictures in files, and what is computed once."""
 
 from __future__ import annotations
 
@@ -9,19 +9,6 @@ from typing import Any
 import numpy as np
 
 from .elementwise import Arrays, Attributes, Operation, widened
-
-
-def _random(inputs: Arrays, attributes: Attributes) -> Arrays:
-    """Seeded numbers are those of ONNX's reference, others of a generator that counts, begun anew at each run."""
-    shape, dtype = tuple(attributes["shape"]), np.dtype(attributes["dtype"])
-    is_normal = attributes.get("distribution") == "normal"
-    if attributes.get("seeded"):
-        legacy = np.random.RandomState(attributes["seed"])
-        numbers = legacy.standard_normal(shape) if is_normal else legacy.uniform(0.0, 1.0, shape)
-    else:
-        generator = np.random.Generator(np.random.Philox())
-        numbers = generator.standard_normal(shape) if is_normal else generator.random(shape)
-    return [np.asarray(numbers).astype(dtype)]
 
 
 def _decode_image(inputs: Arrays, attributes: Attributes) -> Arrays:
@@ -57,7 +44,6 @@ def _determinant(inputs: Arrays, attributes: Attributes) -> Arrays:
 
 
 HOST: dict[str, Operation] = {
-    "random": _random,
     "decode_image": _decode_image,
     "mel_weights": _mel_weights,
     "determinant": _determinant,

@@ -104,10 +104,6 @@ def _dynamic_expand(inputs: Arrays, attributes: Attributes) -> Arrays:
     return [np.ascontiguousarray(np.broadcast_to(x, wanted))]
 
 
-def _dynamic_tile(inputs: Arrays, attributes: Attributes) -> Arrays:
-    return [np.tile(inputs[0], [int(r) for r in inputs[1]])]
-
-
 def _dynamic_squeeze(inputs: Arrays, attributes: Attributes) -> Arrays:
     return [np.squeeze(inputs[0], tuple(inputs[1].tolist()))]
 
@@ -155,7 +151,6 @@ MOVEMENT: dict[str, Operation] = {
     "iota": _iota,
     "dynamic_reshape": _dynamic_reshape,
     "dynamic_expand": _dynamic_expand,
-    "dynamic_tile": _dynamic_tile,
     "dynamic_squeeze": _dynamic_squeeze,
     "dynamic_unsqueeze": _dynamic_unsqueeze,
     "dynamic_slice": _dynamic_slice,

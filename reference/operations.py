@@ -25,6 +25,7 @@ from .indexing import INDEXING
 from .linear import LINEAR
 from .movement import MOVEMENT
 from .quantization import QUANTIZATION
+from .random_numbers import RANDOM_NUMBERS
 from .recurrent import RECURRENT
 from .reductions import REDUCTIONS
 from .sampling import SAMPLING
@@ -49,6 +50,7 @@ REFERENCE: dict[str, Operation] = {
     **CONTAINERS,
     **ENCODERS,
     **HOST,
+    **RANDOM_NUMBERS,
 }
 
 # Operations that read the attributes 'shape' and 'dtype' of their (only) result.
@@ -71,7 +73,7 @@ SHAPED_BY_RESULT = frozenset(
 )
 
 # Operations that are not the same at each run, and must not be done once for all.
-NEVER_FOLDED = frozenset({"random"})
+NEVER_FOLDED = frozenset({"entropy"})
 
 
 def evaluate(name: str, inputs: Sequence[np.ndarray], attributes: Mapping[str, Any]) -> list[np.ndarray]:

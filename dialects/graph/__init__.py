@@ -16,7 +16,6 @@ from .dynamic import (
     DynamicResizeOp,
     DynamicSliceOp,
     DynamicSqueezeOp,
-    DynamicTileOp,
     DynamicUnsqueezeOp,
 )
 from .elementwise import (
@@ -81,7 +80,7 @@ from .elementwise import (
     XorOp,
 )
 from .encoders import ENCODERS, CoupleProbabilitiesOp, LookUpOp
-from .host import HOST_OPERATIONS, DecodeImageOp, DeterminantOp, MelWeightsOp, RandomOp
+from .host import HOST_OPERATIONS, DecodeImageOp, DeterminantOp, MelWeightsOp
 from .indexing import (
     GatherElementsOp,
     GatherNdOp,
@@ -110,6 +109,7 @@ from .movement import (
 from .operation import GraphOperation
 from .pooling import AvgPoolOp, MaxPoolOp, MaxPoolWithIndicesOp, ResizeOp
 from .quantization import ByteTableOp, DequantizeOp, QuantizeOp
+from .random_numbers import EntropyOp, RandomOp
 from .recurrent import GruOp, LstmOp, RnnOp
 from .reductions import ArgMaxOp, ArgMinOp, CumsumOp, LayerNormOp, ReduceOp, SoftmaxOp
 from .selections import SELECTION_OPERATIONS, BindSizesOp, CountNonzeroOp, FindDistinctOp, ListBoxesOp, SuppressBoxesOp
@@ -133,10 +133,11 @@ Graph = Dialect(
         LstmOp, GruOp, RnnOp,
         *TEXT_OPERATIONS,
         TreeEnsembleOp, *ENCODERS,
-        DynamicReshapeOp, DynamicExpandOp, DynamicTileOp, DynamicSliceOp, DynamicPadOp, DynamicResizeOp,
+        DynamicReshapeOp, DynamicExpandOp, DynamicSliceOp, DynamicPadOp, DynamicResizeOp,
         DynamicReduceOp, DynamicSqueezeOp, DynamicUnsqueezeOp,
         *CONTAINER_OPERATIONS,
         *HOST_OPERATIONS,
+        EntropyOp, RandomOp,
         IfOp, LoopOp, YieldOp,
         CustomOp,
     ],
@@ -190,9 +191,9 @@ __all__ = [
     "DynamicResizeOp",
     "DynamicSliceOp",
     "DynamicSqueezeOp",
-    "DynamicTileOp",
     "DynamicUnsqueezeOp",
     "ElementwiseOp",
+    "EntropyOp",
     "EqualOp",
     "ErfOp",
     "ExpOp",

@@ -53,16 +53,6 @@ class DynamicExpandOp(DynamicOp):
 
 
 @graph_operation
-class DynamicTileOp(DynamicOp):
-    """x repeated along each axis as often as ``repeats`` says."""
-
-    name = "graph.dynamic_tile"
-    x = operand_def(GraphTensorType)
-    repeats = operand_def(GraphTensorType)
-    result = result_def(GraphTensorType)
-
-
-@graph_operation
 class DynamicReduceOp(DynamicOp):
     """As reduce along the axes that ``axes`` says; along all where it says none, unless ``none_is_none``."""
 

@@ -1,4 +1,4 @@
-"""Operations that machine code has no use for: random numbers, pictures in files, and what is computed once."""
+"""Operations that machine code has no use for: pictures in files, and what is computed once."""
 
 from __future__ import annotations
 
@@ -8,36 +8,10 @@ from typing import Any
 from xdsl.irdl import operand_def, result_def
 from xdsl.utils.exceptions import VerifyException
 
-from .operation import GraphOperation, flag, graph_operation, integer, word
+from .operation import GraphOperation, graph_operation, word
 from .types import GraphTensorType, is_float, ui8
 
-DISTRIBUTIONS = ("uniform", "normal")
 PIXEL_FORMATS = ("rgb", "bgr", "grayscale")
-
-
-@graph_operation
-class RandomOp(GraphOperation):
-    """Random numbers, between 0 and 1 (``uniform``) or of mean 0 and deviation 1 (``normal``).
-
-    ``seeded``: the same at every run, of ``seed``. Else ``stream`` tells the operations of a model apart, which must
-    not be taken for one another. C1: the result has floats; C2: the distribution is uniform or normal.
-    """
-
-    name = "graph.random"
-    result = result_def(GraphTensorType)
-    distribution: str = word("uniform")
-    seeded: bool = flag()
-    seed: int = integer(0)
-    stream: int = integer(0)
-
-    @classmethod
-    def check(
-        cls, types: Sequence[GraphTensorType], values: Mapping[str, Any], result_types: Sequence[GraphTensorType]
-    ) -> None:
-        if not is_float(result_types[0].element_type):
-            raise VerifyException(f"C1: random numbers are floats, got {result_types[0]}")
-        if values["distribution"] not in DISTRIBUTIONS:
-            raise VerifyException(f"C2: expected one of {', '.join(DISTRIBUTIONS)}, got {values['distribution']}")
 
 
 @graph_operation
@@ -104,4 +78,4 @@ class DeterminantOp(GraphOperation):
         return [x.with_dims(x.dims[:-2])]
 
 
-HOST_OPERATIONS: tuple[type[GraphOperation], ...] = (RandomOp, DecodeImageOp, MelWeightsOp, DeterminantOp)
+HOST_OPERATIONS: tuple[type[GraphOperation], ...] = (DecodeImageOp, MelWeightsOp, DeterminantOp)

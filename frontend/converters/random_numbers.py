@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...dialects import graph
 from ...dialects.graph.types import GraphTensorType, f32, is_float
 from ..element_types import element_of
@@ -20,14 +22,14 @@ _FLOAT = 1
 
 
 def random_numbers(node: Node, dims: Any, element: Attribute = f32, distribution: str = "uniform") -> Value:
-    """Numbers of a distribution; each node has a stream of its own."""
-    fields: dict[str, Any] = {"distribution": distribution}
-    seed = node.attribute("seed", None)
+    """Numbers of a distribution, by the node's seed, or by what the system gives to a run and a stream of its own."""
+    b, seed, stream = node.b, node.attribute("seed", None), 0
     if seed is None:
-        fields["stream"] = node.b.next_stream()
+        key, stream = b.op(graph.EntropyOp), b.next_stream()
     else:
-        fields |= {"seeded": True, "seed": int(seed) % (1 << 32)}
-    return node.b.emit(graph.RandomOp, [], [GraphTensorType.of(dims, element)], **fields)[0]
+        key = b.constant(np.array([np.float32(seed).view(np.uint32), 0], np.int64))
+    type_ = GraphTensorType.of(dims, element)
+    return b.emit(graph.RandomOp, [key], [type_], distribution=distribution, stream=stream)[0]
 
 
 @converter("RandomUniform", "RandomNormal")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...dialects import graph
-from ...dialects.graph.types import GraphTensorType
+from ...dialects.graph.types import GraphTensorType, i64
 from ...dialects.shape import canonical, ceildiv, floordiv, multiply, product, same_dimension, subtract
 from ..element_types import element_of
 from ..node import MAKE_CONSTANT, Node
@@ -176,8 +176,19 @@ def convert_tile(node: Node) -> Value:
     x, repeats = node.input(0), node.input(1)
     counts = elements(repeats)
     if counts is None or any(count is None for count in counts):
-        return node.dynamic(graph.DynamicTileOp, [x, repeats], [None] * x.rank)
+        return _tile_as_computed(node, x, repeats, counts or [None] * x.rank)
     return tile(node, x, counts)
+
+
+def _tile_as_computed(node: Node, x: Value, repeats: Value, counts: list[Any]) -> Value:
+    """As ``tile``, all axes with one before them; None for what only a run gives."""
+    b = node.b
+    node.relate(repeats.dims[0], x.rank, "the number of repeats")
+    pairs = b.concat([b.reshape(b.cast(repeats, i64), [x.rank, 1]), b.reshape(b.dim_values(x.dims), [x.rank, 1])], 1)
+    spread: list[Dim] = [size for axis in x.dims for size in (1, axis)]
+    target = [size for count, axis in zip(counts, x.dims, strict=True) for size in (count, axis)]
+    repeated = node.dynamic(graph.DynamicExpandOp, [b.reshape(x, spread), b.reshape(pairs, [2 * x.rank])], target)
+    return b.reshape(repeated, [multiply(*pair) for pair in zip(repeated.dims[::2], repeated.dims[1::2])])
 
 
 def tile(node: Node, x: Value, counts: list[Dim]) -> Value:

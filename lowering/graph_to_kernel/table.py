@@ -16,6 +16,7 @@ from . import (
     linear,
     movement,
     pooling,
+    random_numbers,
     recurrent,
     reductions,
     sampling,
@@ -34,6 +35,7 @@ RULES: dict[str, Rule] = {
     **movement.RULES,
     **indexing.RULES,
     **sampling.RULES,
+    **random_numbers.RULES,
     **recurrent.RULES,
     **selections.RULES,
     **trees.RULES,
@@ -53,7 +55,7 @@ _OF_TEXT = Obstacle("its elements are text, which machine code does not handle",
 _WITHOUT_RULE = {
     **dict.fromkeys(("graph.unique", "graph.non_max_suppression", "graph.range"), _OF_DATA),
     **dict.fromkeys(
-        (f"graph.dynamic_{name}" for name in ("reshape", "expand", "tile", "slice", "pad", "resize")),
+        (f"graph.dynamic_{name}" for name in ("reshape", "expand", "slice", "pad", "resize")),
         Obstacle(
             "the shape of its result is computed from values that are not known when the model is compiled",
             "fix the inputs' shapes (--shape, --dim), or export that shape as a constant",
@@ -61,7 +63,7 @@ _WITHOUT_RULE = {
     ),
     **dict.fromkeys((operation.name for operation in CONTAINER_OPERATIONS), _OF_CONTAINERS),
     **dict.fromkeys((operation.name for operation in TEXT_OPERATIONS), _OF_TEXT),
-    "graph.random": Obstacle("random numbers are drawn on the host", "nothing, where they are meant"),
+    "graph.entropy": Obstacle("what random numbers begin with is asked of the system", "nothing, or give seeds"),
     "graph.decode_image": Obstacle("pictures are decoded on the host", "pass pixels to the model"),
     "graph.look_up": Obstacle(
         "its keys are text, or so many that they are searched", "nothing, where that is meant: it costs little"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -11,36 +12,55 @@ from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from ...dialects.graph import (
+    AndOp,
     BindSizesOp,
+    BroadcastToOp,
     CountNonzeroOp,
+    DynamicExpandOp,
+    DynamicPadOp,
     DynamicReduceOp,
     DynamicReshapeOp,
+    DynamicResizeOp,
+    DynamicSliceOp,
     DynamicSqueezeOp,
     DynamicUnsqueezeOp,
+    EqualOp,
     FindDistinctOp,
     GatherOp,
+    GreaterOp,
     ListBoxesOp,
     NonMaxSuppressionOp,
     NonzeroOp,
+    PadOp,
+    RangeOp,
     ReduceOp,
     ReshapeOp,
+    ResizeOp,
     SliceOp,
     SuppressBoxesOp,
     TopKOp,
     TransposeOp,
     UniqueOp,
+    WhereOp,
 )
-from ...dialects.graph.types import GraphTensorType, string
-from ...dialects.shape import Dim, minimum, product
+from ...dialects.graph.types import GraphTensorType, is_integer, string
+from ...dialects.shape import Dim, add, minimum, product, subtract, symbol, symbols_of
+from ...lowering.graph_to_kernel import is_compiled
 from .computed_shapes import (
     SizeWriter,
+    expanded_sizes,
+    padded_sizes,
+    range_size,
+    ranged,
     reduced,
     reduced_sizes,
     reshaped_sizes,
+    sliced,
+    slices,
     squeezed_sizes,
     unsqueezed_sizes,
 )
-from .rewriting import Rewriter, graph_blocks, type_of
+from .rewriting import Rewriter, fields_of, graph_blocks, type_of
 
 _Reshaping = DynamicReshapeOp | DynamicSqueezeOp | DynamicUnsqueezeOp
 
@@ -170,12 +190,100 @@ def _reshape(rewriter: Rewriter, op: _Reshaping) -> Operation | None:
     return bind
 
 
+def _expand(rewriter: Rewriter, op: DynamicExpandOp) -> Operation | None:
+    x, result = type_of(op.x), type_of(op.result)
+    if not all(isinstance(size, int) for size in type_of(op.shape).dims) or x.element_type == string:
+        return None
+    sizes = expanded_sizes(SizeWriter(rewriter, op), x, op.shape, result.rank)
+    bind = _bind(rewriter, op, sizes, result.dims)
+    rewriter.replace_with(op, BroadcastToOp([op.x], [result]))
+    return bind
+
+
+def _slice(rewriter: Rewriter, op: DynamicSliceOp) -> Operation | None:
+    x, result = type_of(op.x), type_of(op.result)
+    if x.element_type == string or not all(isinstance(size, int) for size in type_of(op.starts).dims):
+        return None
+    writer = SizeWriter(rewriter, op)
+    found = slices(writer, op)
+    if not found.axes:
+        return None
+    bind = _bind(rewriter, op, found.counts, [result.dims[axis] for axis in found.axes])
+    rewriter.replace(op, [sliced(writer, op, found)])
+    return bind
+
+
+def _pad(rewriter: Rewriter, op: DynamicPadOp) -> Operation | None:
+    """How much is cut before each axis, how much is kept and how much added before that are sizes, too."""
+    x, result = type_of(op.x), type_of(op.result)
+    if x.element_type == string or not x.rank or type_of(op.pads).dims != (2 * x.rank,):
+        return None
+    cut, kept, before = (_fresh_sizes(op, name, x.rank) for name in ("cut_before", "kept", "pad_before"))
+    writer = SizeWriter(rewriter, op)
+    bind = _bind(rewriter, op, padded_sizes(writer, x, op.pads), [*cut, *kept, *before, *result.dims])
+    ends = [add(start, size) for start, size in zip(cut, kept)]
+    inside = writer.add(SliceOp([op.x], axes=range(x.rank), starts=cut, ends=ends))
+    after = [subtract(subtract(size, inner), first) for size, inner, first in zip(result.dims, kept, before)]
+    rewriter.replace_with(op, PadOp([inside, op.value], [result], mode=op.mode, pads=[*before, *after]))
+    return bind
+
+
+def _fresh_sizes(op: Operation, hint: str, count: int) -> list[Dim]:
+    """Symbols that nothing in the module of the operation has."""
+    module = op
+    while (parent := module.parent_op()) is not None:
+        module = parent
+    tensors = [value.type for each in module.walk() for value in (*each.results, *_arguments(each))]
+    known = symbols_of(*(size for type_ in tensors if isinstance(type_, GraphTensorType) for size in type_.dims))
+    names = (name for number in itertools.count() if (name := f"{hint}_{number}") not in known)
+    return [symbol(name) for name in itertools.islice(names, count)]
+
+
+def _arguments(op: Operation) -> list[SSAValue]:
+    return [argument for region in op.regions for block in region.blocks for argument in block.args]
+
+
+def _resize(rewriter: Rewriter, op: DynamicResizeOp) -> Operation | None:
+    """To sizes. An axis without elements has none to make others of, so that it counts -1 of them."""
+    x, result = type_of(op.x), type_of(op.result)
+    axes = list(op.axes or range(x.rank))
+    if not is_integer(type_of(op.sizes).element_type) or op.policy != "stretch":
+        return None
+    writer = SizeWriter(rewriter, op)
+    fields = {name: value for name, value in fields_of(op).items() if name not in ("axes", "policy")}
+    resized = ResizeOp([op.x], [result], **fields)
+    if not is_compiled(resized) or type_of(op.sizes).dims != (len(axes),):
+        resized.erase()
+        return None
+    sizes, own = writer.cast(op.sizes), writer.dims([x.dims[axis] for axis in axes])
+    is_empty = writer.add(EqualOp([own, writer.constant(0)]))
+    wanted = writer.add(AndOp([is_empty, writer.add(GreaterOp([sizes, writer.constant(0)]))]))
+    bind = _bind(
+        rewriter, op, writer.add(WhereOp([wanted, writer.constant(-1), sizes])), [result.dims[axis] for axis in axes]
+    )
+    rewriter.replace_with(op, resized)
+    return bind
+
+
+def _range(rewriter: Rewriter, op: RangeOp) -> Operation | None:
+    (size,) = type_of(op.result).dims
+    writer = SizeWriter(rewriter, op)
+    bind = _bind(rewriter, op, range_size(writer, op), [size])
+    rewriter.replace(op, [ranged(writer, op)])
+    return bind
+
+
 _RULES: dict[type[Operation], Callable] = {
+    DynamicExpandOp: _expand,
+    DynamicPadOp: _pad,
     DynamicReduceOp: _reduce,
     DynamicReshapeOp: _reshape,
+    DynamicResizeOp: _resize,
+    DynamicSliceOp: _slice,
     DynamicSqueezeOp: _reshape,
     DynamicUnsqueezeOp: _reshape,
     NonzeroOp: _nonzero,
+    RangeOp: _range,
     TopKOp: _topk,
     NonMaxSuppressionOp: _non_max_suppression,
     UniqueOp: _unique,

@@ -11,7 +11,7 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Block, Operation
 from xdsl.passes import ModulePass
 
-from ...dialects.graph import GraphOperation
+from ...dialects.graph import EntropyOp, GraphOperation
 
 _Known = dict[Hashable, Operation]
 
@@ -54,6 +54,8 @@ def merge_equal(block: Block, outer: _Known) -> None:
             tuple(operation.operands),
             tuple(sorted(operation.properties.items())),
             tuple(result.type for result in operation.results),
+            # Each round of a loop asks anew.
+            block if isinstance(operation, EntropyOp) else None,
         )
         earlier = known.setdefault(key, operation)
         if earlier is operation:

@@ -10,34 +10,40 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from xdsl.dialects.builtin import i64
-from xdsl.ir import Operation, SSAValue
+from xdsl.dialects.builtin import f64, i64
+from xdsl.ir import Attribute, Operation, SSAValue
 
 from ...dialects.graph import (
     AddOp,
     AndOp,
     CastOp,
+    CeilOp,
     ConcatOp,
     CumsumOp,
     DimValuesOp,
     DivOp,
     DynamicReduceOp,
+    DynamicSliceOp,
     EqualOp,
     GatherOp,
     GraphOperation,
     GreaterOp,
     IotaOp,
+    LessOp,
     MaximumOp,
+    MinimumOp,
     MulOp,
     OrOp,
+    RangeOp,
     ReduceOp,
     ReshapeOp,
+    ScatterElementsOp,
     SliceOp,
     SubOp,
     WhereOp,
 )
-from ...dialects.graph.types import GraphTensorType
-from ...dialects.shape import Dim, product
+from ...dialects.graph.types import GraphTensorType, is_float
+from ...dialects.shape import Dim, is_static, product
 from .rewriting import Rewriter, type_of
 
 
@@ -61,6 +67,15 @@ class SizeWriter:
     def shaped(self, value: SSAValue, dims: Sequence[Dim]) -> SSAValue:
         return self.add(ReshapeOp([value], [type_of(value).with_dims(dims)]))
 
+    def integers(self, value: SSAValue) -> list[int] | None:
+        """The elements of a vector, where they are known."""
+        owner = value.owner
+        if isinstance(owner, DimValuesOp):
+            sizes = owner.dimensions
+            return [size for size in sizes if isinstance(size, int)] if is_static(sizes) else None
+        array = self.rewriter.array(value)
+        return None if array is None else [int(number) for number in array.reshape(-1)]
+
     def element(self, vector: SSAValue, place: int) -> SSAValue:
         """One element, as a scalar."""
         return self.shaped(self.add(SliceOp([vector], axes=(0,), starts=(place,), ends=(place + 1,))), ())
@@ -68,8 +83,17 @@ class SizeWriter:
     def total(self, vector: SSAValue, axis: int = 0, kind: str = "sum") -> SSAValue:
         return self.add(ReduceOp([vector], kind=kind, axes=(axis,), keepdims=False))
 
-    def cast(self, value: SSAValue) -> SSAValue:
-        return self.add(CastOp([value], [type_of(value).with_element(i64)]))
+    def cast(self, value: SSAValue, element: Attribute = i64) -> SSAValue:
+        if type_of(value).element_type == element:
+            return value
+        return self.add(CastOp([value], [type_of(value).with_element(element)]))
+
+    def clamped(self, value: SSAValue, least: SSAValue, most: SSAValue) -> SSAValue:
+        return self.add(MinimumOp([self.add(MaximumOp([value, least])), most]))
+
+    def count_up(self, size: Dim, element: Attribute = i64) -> SSAValue:
+        """0, 1, 2 ... as many as that."""
+        return self.add(IotaOp([], [GraphTensorType.of([size], element)]))
 
 
 def named_axes(v: SizeWriter, axes: SSAValue, rank: int, none_is_all: bool = False) -> SSAValue:
@@ -137,7 +161,7 @@ def reduced(v: SizeWriter, op: DynamicReduceOp, named: SSAValue) -> SSAValue:
     packed = _packed(v, named, strides, result.rank) if result.rank else strides
     places: SSAValue = v.constant(0)
     for axis, size in enumerate(result.dims):
-        along = v.add(IotaOp([], [GraphTensorType.of([size], i64)]))
+        along = v.count_up(size)
         offsets = v.add(MulOp([along, v.element(packed, axis)]))
         shape = [size if other == axis else 1 for other in range(result.rank)]
         places = v.add(AddOp([places, v.shaped(offsets, shape)]))
@@ -169,3 +193,118 @@ def reshaped_sizes(v: SizeWriter, x: GraphTensorType, shape: SSAValue, allow_zer
     divisor = v.add(MaximumOp([others, v.constant(1)]))
     rest = v.add(DivOp([v.shaped(v.dims([product(x.dims)]), ()), divisor]))
     return _where(v, is_rest, rest, sizes)
+
+
+def expanded_sizes(v: SizeWriter, x: GraphTensorType, shape: SSAValue, rank: int) -> SSAValue:
+    """Those of the shape, but for its ones."""
+    count = type_of(shape).dims[0] if type_of(shape).rank else 1
+    assert isinstance(count, int)
+    wanted = v.shaped(v.cast(shape), [count])
+    if count < rank:
+        wanted = v.add(ConcatOp([v.constant([1] * (rank - count)), wanted], axis=0))
+    own = v.dims([*[1] * (rank - x.rank), *x.dims])
+    return _where(v, v.add(EqualOp([wanted, v.constant(1)])), own, wanted)
+
+
+def padded_sizes(v: SizeWriter, x: GraphTensorType, pads: SSAValue) -> SSAValue:
+    """How much is cut before each axis, how much is kept, how much is added before that, and how long it is then."""
+    amounts, zero, size = v.cast(pads), v.constant(0), v.dims(x.dims)
+    first, last = (v.add(SliceOp([amounts], axes=(0,), starts=(n * x.rank,), ends=((n + 1) * x.rank,))) for n in (0, 1))
+    cut = v.add(MaximumOp([v.add(SubOp([zero, first])), zero]))
+    kept = v.add(AddOp([v.add(SubOp([size, cut])), v.add(MinimumOp([last, zero]))]))
+    added, after = (v.add(MaximumOp([side, zero])) for side in (first, last))
+    total = v.add(AddOp([v.add(AddOp([kept, added])), after]))
+    return v.add(ConcatOp([cut, kept, added, total], axis=0))
+
+
+# --- slices -------------------------------------------------------------------------------------------------
+
+
+def _steps_within(v: SizeWriter, distance: SSAValue, step: SSAValue) -> SSAValue:
+    """How many places there are from 0 to before a distance, a step from one to the next; -1 for a step of 0."""
+    zero, one = v.constant(0), v.constant(1)
+    is_back = v.add(LessOp([step, zero]))
+    length, pace = (_where(v, is_back, v.add(SubOp([zero, value])), value) for value in (distance, step))
+    last = v.add(SubOp([v.add(MaximumOp([length, one])), one]))
+    further = v.add(DivOp([last, v.add(MaximumOp([pace, one]))]))
+    count = v.add(AddOp([further, v.clamped(length, zero, one)]))
+    return _where(v, v.add(EqualOp([step, zero])), v.constant(-1), count)
+
+
+@dataclass
+class Slices:
+    """How each axis is sliced, as vectors of i64: the first place, the distance to the next one, how many there are."""
+
+    axes: list[int]
+    first: SSAValue
+    steps: SSAValue
+    counts: SSAValue
+
+
+def slices(v: SizeWriter, op: DynamicSliceOp) -> Slices:
+    """By ONNX's rule: negative bounds count from the end, then both are clamped to the axis. A step of 0 counts -1.
+
+    Axes that a run gives are written into the bounds of all axes, of which the others stay whole.
+    """
+    x = type_of(op.x)
+    starts, ends, steps = (v.cast(value) for value in (op.starts, op.ends, op.steps))
+    axes = v.integers(op.axes)
+    if axes is None:
+        axes = list(range(x.rank))
+        given = v.cast(op.axes)
+        last = np.full(x.rank, np.iinfo(np.int64).max)
+        starts, ends, steps = (
+            v.add(ScatterElementsOp([v.constant(whole), given, value], axis=0))
+            for whole, value in ((np.zeros(x.rank), starts), (last, ends), (np.ones(x.rank), steps))
+        )
+    axes = [axis % x.rank for axis in axes]
+    sizes, zero, one = v.dims([x.dims[axis] for axis in axes]), v.constant(0), v.constant(1)
+    # What a longer step passes is beyond the axis anyway.
+    beyond = v.add(AddOp([sizes, one]))
+    steps = v.clamped(steps, v.add(SubOp([zero, beyond])), beyond)
+    is_back = v.add(LessOp([steps, zero]))
+    start, end = (
+        _where(v, v.add(LessOp([bound, zero])), v.add(AddOp([bound, sizes])), bound) for bound in (starts, ends)
+    )
+    before, last = _where(v, is_back, v.constant(-1), zero), v.add(SubOp([sizes, one]))
+    most = _where(v, is_back, last, sizes)
+    # Of an axis without elements the first place is none of it, but there are none to take.
+    first, end = v.clamped(start, zero, most), v.clamped(end, before, most)
+    distance = v.add(SubOp([end, first]))
+    return Slices(axes, first, steps, _steps_within(v, distance, steps))
+
+
+def sliced(v: SizeWriter, op: DynamicSliceOp, found: Slices) -> SSAValue:
+    """The slices, once their sizes are bound: along one axis after another what lies at its places is gathered."""
+    value, result = op.x, type_of(op.result)
+    for number, axis in enumerate(found.axes):
+        along = v.count_up(result.dims[axis])
+        step, first = v.element(found.steps, number), v.element(found.first, number)
+        places = v.add(AddOp([v.add(MulOp([along, step])), first]))
+        value = v.add(GatherOp([value, places], axis=axis))
+    return value
+
+
+# --- ranges -------------------------------------------------------------------------------------------------
+
+
+def range_size(v: SizeWriter, op: RangeOp) -> SSAValue:
+    """How many numbers there are before the limit. With a step of 0 it is -1."""
+    start, limit, step = op.operands
+    if is_float(type_of(step).element_type):
+        start, limit, step = (v.cast(value, f64) for value in (start, limit, step))
+        zero = v.add(CastOp([v.constant(0)], [type_of(step)]))
+        quotient = v.add(DivOp([v.add(SubOp([limit, start])), step]))
+        count = v.cast(v.add(MaximumOp([v.add(CeilOp([quotient])), zero])))
+        return _where(v, v.add(EqualOp([step, zero])), v.constant(-1), count)
+    start, limit, step = (v.cast(value) for value in (start, limit, step))
+    return _steps_within(v, v.add(SubOp([limit, start])), step)
+
+
+def ranged(v: SizeWriter, op: RangeOp) -> SSAValue:
+    """The numbers, once it is known how many; floats are computed in f64 and rounded once."""
+    result = type_of(op.result)
+    element = f64 if is_float(result.element_type) else result.element_type
+    start, _, step = (v.cast(value, element) for value in op.operands)
+    numbers = v.add(AddOp([v.add(MulOp([v.count_up(result.dims[0], element), step])), start]))
+    return v.cast(numbers, result.element_type)

@@ -79,6 +79,13 @@ func.func @lstm(%x: !graph.tensor<T x 1 x 3 x f32>, %h: !graph.tensor<1 x 1 x 2 
   func.return %0 : !graph.tensor<T x 1 x 1 x 2 x f32>
 }
 
+// Random numbers are a function of the key and of their places, those of rows and of columns together.
+
+func.func @random(%k: !graph.tensor<2 x i64>) -> !graph.tensor<N x 64 x f32> {
+  %0 = graph.random %k stream 3 : (!graph.tensor<2 x i64>) -> !graph.tensor<N x 64 x f32>
+  func.return %0 : !graph.tensor<N x 64 x f32>
+}
+
 // CHECK:      func.func @main(%x: !graph.tensor<N x 4 x f32>) -> !graph.tensor<N x 4 x f32> {
 // CHECK-NEXT:   %0 = builtin.unrealized_conversion_cast %x : !graph.tensor<N x 4 x f32> to !layout.tensor<N x 4 x f32>
 // CHECK-NEXT:   %1 = func.call @elementwise(%0) : (!layout.tensor<N x 4 x f32>) -> !layout.tensor<N x 4 x f32>
@@ -143,3 +150,12 @@ func.func @lstm(%x: !graph.tensor<T x 1 x 3 x f32>, %h: !graph.tensor<1 x 1 x 2 
 // CHECK-NEXT:   %5, %6, %7 = kernel.recurrence lstm(%2, %4, %h, %h) : !layout.tensor<T x 1 x 1 x 2 x f32>, !layout.tensor<1 x 1 x 2 x f32>, !layout.tensor<1 x 1 x 2 x f32>
 // CHECK-NEXT:   func.return %5 : !layout.tensor<T x 1 x 1 x 2 x f32>
 // CHECK-NEXT: }
+
+// CHECK:      func.func @random
+// CHECK:        %[[COLUMNS:.*]] = kernel.range(%{{.*}}) : !layout.tensor<64 x i64>
+// CHECK:        %[[ROWS:.*]] = layout.reshape %{{.*}} : !layout.tensor<N x 1 x i64>
+// CHECK:        kernel.map(%{{.*}}, %{{.*}}, %[[ROWS]], %[[COLUMNS]]) : !layout.tensor<N x 64 x f32> each(%a, %b, %c, %d) {
+// CHECK-NEXT:     %[[PLACE:.*]] = arith.addi %c, %d : i64
+// CHECK-NEXT:     %{{.*}} = arith.trunci %[[PLACE]] : i64 to i32
+// CHECK:          %{{.*}} = arith.constant 466688986 : i32
+// CHECK:          %{{.*}} = arith.sitofp %{{.*}} : i32 to f32

@@ -26,13 +26,12 @@ func.func @constants() {
 func.func @dynamic(%x: !graph.tensor<N x 8 x f32>, %s: !graph.tensor<f32>, %i: !graph.tensor<2 x i64>, %p: !graph.tensor<4 x i64>) {
   %0 = graph.dynamic_reshape %x, %i allow_zero : (!graph.tensor<N x 8 x f32>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
   %1 = graph.dynamic_expand %s, %i : (!graph.tensor<f32>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
-  %2 = graph.dynamic_tile %x, %i : (!graph.tensor<N x 8 x f32>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
-  %3 = graph.dynamic_slice %x, %i, %i, %i, %i : (!graph.tensor<N x 8 x f32>, !graph.tensor<2 x i64>, !graph.tensor<2 x i64>, !graph.tensor<2 x i64>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
-  %4 = graph.dynamic_pad %x, %s, %p mode edge : (!graph.tensor<N x 8 x f32>, !graph.tensor<f32>, !graph.tensor<4 x i64>) -> !graph.tensor<rows x columns x f32>
-  %5 = graph.dynamic_resize linear %x, %i coordinates align_corners : (!graph.tensor<N x 8 x f32>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
-  %6 = graph.dynamic_reduce sum %x, %i keepdims none_is_none : (!graph.tensor<N x 8 x f32>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
-  %7 = graph.dynamic_squeeze %x, %i : (!graph.tensor<N x 8 x f32>, !graph.tensor<2 x i64>) -> !graph.tensor<f32>
-  %8 = graph.dynamic_unsqueeze %s, %i : (!graph.tensor<f32>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
+  %2 = graph.dynamic_slice %x, %i, %i, %i, %i : (!graph.tensor<N x 8 x f32>, !graph.tensor<2 x i64>, !graph.tensor<2 x i64>, !graph.tensor<2 x i64>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
+  %3 = graph.dynamic_pad %x, %s, %p mode edge : (!graph.tensor<N x 8 x f32>, !graph.tensor<f32>, !graph.tensor<4 x i64>) -> !graph.tensor<rows x columns x f32>
+  %4 = graph.dynamic_resize linear %x, %i coordinates align_corners : (!graph.tensor<N x 8 x f32>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
+  %5 = graph.dynamic_reduce sum %x, %i keepdims none_is_none : (!graph.tensor<N x 8 x f32>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
+  %6 = graph.dynamic_squeeze %x, %i : (!graph.tensor<N x 8 x f32>, !graph.tensor<2 x i64>) -> !graph.tensor<f32>
+  %7 = graph.dynamic_unsqueeze %s, %i : (!graph.tensor<f32>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
   func.return
 }
 
@@ -60,12 +59,11 @@ func.func @dynamic(%x: !graph.tensor<N x 8 x f32>, %s: !graph.tensor<f32>, %i: !
 // CHECK:      func.func @dynamic(%x: !graph.tensor<N x 8 x f32>, %s: !graph.tensor<f32>, %i: !graph.tensor<2 x i64>, %p: !graph.tensor<4 x i64>) {
 // CHECK-NEXT:   %0 = graph.dynamic_reshape %x, %i allow_zero : (!graph.tensor<N x 8 x f32>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
 // CHECK-NEXT:   %1 = graph.dynamic_expand %s, %i : (!graph.tensor<f32>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
-// CHECK-NEXT:   %2 = graph.dynamic_tile %x, %i : (!graph.tensor<N x 8 x f32>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
-// CHECK-NEXT:   %3 = graph.dynamic_slice %x, %i, %i, %i, %i : (!graph.tensor<N x 8 x f32>, !graph.tensor<2 x i64>, !graph.tensor<2 x i64>, !graph.tensor<2 x i64>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
-// CHECK-NEXT:   %4 = graph.dynamic_pad %x, %s, %p mode edge : (!graph.tensor<N x 8 x f32>, !graph.tensor<f32>, !graph.tensor<4 x i64>) -> !graph.tensor<rows x columns x f32>
-// CHECK-NEXT:   %5 = graph.dynamic_resize linear %x, %i coordinates align_corners : (!graph.tensor<N x 8 x f32>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
-// CHECK-NEXT:   %6 = graph.dynamic_reduce sum %x, %i keepdims none_is_none : (!graph.tensor<N x 8 x f32>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
-// CHECK-NEXT:   %7 = graph.dynamic_squeeze %x, %i : (!graph.tensor<N x 8 x f32>, !graph.tensor<2 x i64>) -> !graph.tensor<f32>
-// CHECK-NEXT:   %8 = graph.dynamic_unsqueeze %s, %i : (!graph.tensor<f32>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
+// CHECK-NEXT:   %2 = graph.dynamic_slice %x, %i, %i, %i, %i : (!graph.tensor<N x 8 x f32>, !graph.tensor<2 x i64>, !graph.tensor<2 x i64>, !graph.tensor<2 x i64>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
+// CHECK-NEXT:   %3 = graph.dynamic_pad %x, %s, %p mode edge : (!graph.tensor<N x 8 x f32>, !graph.tensor<f32>, !graph.tensor<4 x i64>) -> !graph.tensor<rows x columns x f32>
+// CHECK-NEXT:   %4 = graph.dynamic_resize linear %x, %i coordinates align_corners : (!graph.tensor<N x 8 x f32>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
+// CHECK-NEXT:   %5 = graph.dynamic_reduce sum %x, %i keepdims none_is_none : (!graph.tensor<N x 8 x f32>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
+// CHECK-NEXT:   %6 = graph.dynamic_squeeze %x, %i : (!graph.tensor<N x 8 x f32>, !graph.tensor<2 x i64>) -> !graph.tensor<f32>
+// CHECK-NEXT:   %7 = graph.dynamic_unsqueeze %s, %i : (!graph.tensor<f32>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x columns x f32>
 // CHECK-NEXT:   func.return
 // CHECK-NEXT: }

@@ -86,3 +86,72 @@ func.func @main(%x: !graph.tensor<4 x N x f32>, %axes: !graph.tensor<1 x i64>) -
 // CHECK:      graph.where
 // CHECK-NEXT: graph.concat
 // CHECK-NEXT: graph.slice %{{.*}} axes [0, 1] starts [0, 0] ends [a, b]
+
+// -----
+
+// Places along an axis follow from bounds that a run gives; what lies there is gathered. Axes are known.
+
+func.func @main(%x: !graph.tensor<4 x N x f32>, %s: !graph.tensor<1 x i64>, %e: !graph.tensor<1 x i64>) -> !graph.tensor<4 x length x f32> {
+  %axes = graph.dim_values [-1] : !graph.tensor<1 x i64>
+  %0 = graph.dynamic_slice %x, %s, %e, %axes, %s : (!graph.tensor<4 x N x f32>, !graph.tensor<1 x i64>, !graph.tensor<1 x i64>, !graph.tensor<1 x i64>, !graph.tensor<1 x i64>) -> !graph.tensor<4 x length x f32>
+  func.return %0 : !graph.tensor<4 x length x f32>
+}
+
+// CHECK:      graph.dim_values [N]
+// CHECK:      graph.bind_sizes %{{.*}} : (!graph.tensor<1 x i64>) -> !graph.tensor<length x i1>
+// CHECK-NEXT: graph.iota : !graph.tensor<length x i64>
+// CHECK:      %[[PLACES:.*]] = graph.add
+// CHECK-NEXT: graph.gather %x, %[[PLACES]] axis 1 : {{.*}} -> !graph.tensor<4 x length x f32>
+
+// -----
+
+func.func @main(%a: !graph.tensor<i32>, %b: !graph.tensor<i32>) -> !graph.tensor<count x i32> {
+  %0 = graph.range %a, %b, %a : (!graph.tensor<i32>, !graph.tensor<i32>, !graph.tensor<i32>) -> !graph.tensor<count x i32>
+  func.return %0 : !graph.tensor<count x i32>
+}
+
+// CHECK:      graph.bind_sizes %{{.*}} : (!graph.tensor<1 x i64>) -> !graph.tensor<count x i1>
+// CHECK-NEXT: %[[PLACES:.*]] = graph.iota : !graph.tensor<count x i32>
+// CHECK-NEXT: %[[STEPS:.*]] = graph.mul %[[PLACES]], %a
+// CHECK-NEXT: graph.add %[[STEPS]], %a
+
+// -----
+
+// A size of 1 in a shape is that of x.
+
+func.func @main(%x: !graph.tensor<1 x N x f32>, %s: !graph.tensor<2 x i64>) -> !graph.tensor<rows x N x f32> {
+  %0 = graph.dynamic_expand %x, %s : (!graph.tensor<1 x N x f32>, !graph.tensor<2 x i64>) -> !graph.tensor<rows x N x f32>
+  func.return %0 : !graph.tensor<rows x N x f32>
+}
+
+// CHECK:      graph.dim_values [1, N]
+// CHECK:      %[[SIZES:.*]] = graph.where
+// CHECK-NEXT: graph.bind_sizes %[[SIZES]] : (!graph.tensor<2 x i64>) -> !graph.tensor<rows x N x i1>
+// CHECK-NEXT: graph.broadcast_to %x
+
+// -----
+
+// What pads cut away is sliced, and what they add is padded, by as much as only a run gives.
+
+func.func @main(%x: !graph.tensor<N x f32>, %v: !graph.tensor<f32>, %p: !graph.tensor<2 x i64>) -> !graph.tensor<length x f32> {
+  %0 = graph.dynamic_pad %x, %v, %p mode edge : (!graph.tensor<N x f32>, !graph.tensor<f32>, !graph.tensor<2 x i64>) -> !graph.tensor<length x f32>
+  func.return %0 : !graph.tensor<length x f32>
+}
+
+// CHECK:      graph.bind_sizes %{{.*}} : (!graph.tensor<4 x i64>) -> !graph.tensor<cut_before_0 x kept_0 x pad_before_0 x length x i1>
+// CHECK-NEXT: %[[KEPT:.*]] = graph.slice %x axes [0] starts [cut_before_0] ends [cut_before_0 + kept_0]
+// CHECK-NEXT: graph.pad %[[KEPT]], %v mode edge pads [pad_before_0, length - kept_0 - pad_before_0] : {{.*}} -> !graph.tensor<length x f32>
+
+// -----
+
+// No element can be made of an axis without elements.
+
+func.func @main(%x: !graph.tensor<1 x 3 x H x W x f32>, %s: !graph.tensor<2 x i64>) -> !graph.tensor<1 x 3 x h x w x f32> {
+  %0 = graph.dynamic_resize linear %x, %s axes [2, 3] : (!graph.tensor<1 x 3 x H x W x f32>, !graph.tensor<2 x i64>) -> !graph.tensor<1 x 3 x h x w x f32>
+  func.return %0 : !graph.tensor<1 x 3 x h x w x f32>
+}
+
+// CHECK:      graph.equal
+// CHECK:      %[[SIZES:.*]] = graph.where
+// CHECK-NEXT: graph.bind_sizes %[[SIZES]] : (!graph.tensor<2 x i64>) -> !graph.tensor<h x w x i1>
+// CHECK-NEXT: graph.resize linear %x : {{.*}} -> !graph.tensor<1 x 3 x h x w x f32>

@@ -32,6 +32,19 @@ func.func @branches(%c: !graph.tensor<i1>, %x: !graph.tensor<8 x f32>) -> !graph
   func.return %1 : !graph.tensor<8 x f32>
 }
 
+// Each round of a loop asks the system anew, for all its nodes at once.
+
+func.func @rounds(%n: !graph.tensor<i64>, %c: !graph.tensor<i1>) -> (!graph.tensor<2 x i64>, !graph.tensor<T x 2 x i64>, !graph.tensor<T x 2 x i64>) {
+  %0 = graph.entropy : !graph.tensor<2 x i64>
+  %1, %2 = graph.loop %n, %c {
+  ^bb0(%i: !graph.tensor<i64>, %go: !graph.tensor<i1>):
+    %3 = graph.entropy : !graph.tensor<2 x i64>
+    %4 = graph.entropy : !graph.tensor<2 x i64>
+    graph.yield %go, %3, %4 : !graph.tensor<i1>, !graph.tensor<2 x i64>, !graph.tensor<2 x i64>
+  } : (!graph.tensor<i64>, !graph.tensor<i1>) -> (!graph.tensor<T x 2 x i64>, !graph.tensor<T x 2 x i64>)
+  func.return %0, %1, %2 : !graph.tensor<2 x i64>, !graph.tensor<T x 2 x i64>, !graph.tensor<T x 2 x i64>
+}
+
 // CHECK:      func.func @equal(%x: !graph.tensor<8 x f32>) -> !graph.tensor<8 x f32> {
 // CHECK-NEXT:   %0 = graph.sigmoid %x : !graph.tensor<8 x f32>
 // CHECK-NEXT:   %1 = graph.add %0, %0 : !graph.tensor<8 x f32>
@@ -55,3 +68,7 @@ func.func @branches(%c: !graph.tensor<i1>, %x: !graph.tensor<8 x f32>) -> !graph
 // CHECK-NEXT:   } : (!graph.tensor<i1>) -> !graph.tensor<8 x f32>
 // CHECK-NEXT:   func.return %1 : !graph.tensor<8 x f32>
 // CHECK-NEXT: }
+// CHECK:      func.func @rounds
+// CHECK:        ^bb0(%i: !graph.tensor<i64>, %go: !graph.tensor<i1>):
+// CHECK-NEXT:     %[[KEY:.*]] = graph.entropy
+// CHECK-NEXT:     graph.yield %go, %[[KEY]], %[[KEY]]
