@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from xdsl.dialects import arith, math
 from xdsl.dialects.builtin import f32, i64
 from xdsl.ir import Attribute, SSAValue
 
@@ -14,6 +15,10 @@ from ...dialects.graph.types import is_bool, is_float
 from .elements import is_unsigned
 from .function import FunctionLowering, result_type, type_of
 from .rules import Obstacle, Rule, no_obstacle, only_floats, ordered_obstacle, unfit_element
+from .scalar_code import ScalarCode
+
+# Elements along an axis that is walked, and beside it, for a softmax of columns.
+_SHORT, _WIDE = 64, 64
 
 
 def _kept(type_: layout.TensorType, axes: Sequence[int], element: Attribute) -> layout.TensorType:
@@ -53,16 +58,47 @@ def lower_arg_reduce(lowering: FunctionLowering, op: graph.ArgMaxOp | graph.ArgM
 
 
 def lower_softmax(lowering: FunctionLowering, op: graph.SoftmaxOp) -> Sequence[SSAValue]:
-    """Rows must lie along memory: another axis than the last is brought there and back."""
+    """Rows must lie along memory: another axis than the last is brought there and back, unless it is short."""
     x = lowering.value(op.x)
     last = type_of(x).rank - 1
     if op.axis == last:
         rows = lowering.plain(x)
         return [lowering.add(kernel.SoftmaxOp([rows], result_type(op)))]
+    if _has_short_columns(type_of(x), op.axis):
+        return [_softmax_of_columns(lowering, x, op.axis)]
     swap = list(range(last + 1))
     swap[op.axis], swap[last] = last, op.axis
     rows = lowering.plain(lowering.transpose(x, swap))
     return [lowering.transpose(lowering.add(kernel.SoftmaxOp([rows], type_of(rows))), swap)]
+
+
+def _has_short_columns(x: layout.TensorType, axis: int) -> bool:
+    """Whether to find a column's largest element and sum, many columns at once, takes less than to bring rows there.
+
+    Of rows of so few elements most of the time goes into their lanes' largest and sum.
+    """
+    beside = dims.product(x.dims[axis + 1 :])
+    length = x.dims[axis]
+    return isinstance(length, int) and 0 < length <= _SHORT and isinstance(beside, int) and beside >= _WIDE
+
+
+def _softmax_of_columns(lowering: FunctionLowering, x: SSAValue, axis: int) -> SSAValue:
+    """``exp(x - max(x)) * (1 / sum)``, each of them a kernel of its own."""
+    type_ = type_of(x)
+    column = _kept(type_, [axis], type_.element_type)
+
+    def of_column(kind: str, values: SSAValue) -> SSAValue:
+        return lowering.add(kernel.ReduceOp([values], column, kind=kind, axes=[axis]))
+
+    def power(code: ScalarCode) -> SSAValue:
+        return code.emit(math.ExpOp, code.emit(arith.SubfOp, *code.arguments))
+
+    def reciprocal(code: ScalarCode) -> SSAValue:
+        return code.emit(arith.DivfOp, code.constant(1, type_.element_type), code.arguments[0])
+
+    powers = lowering.map([x, of_column("max", x)], type_, power)
+    factors = lowering.map([of_column("sum", powers)], column, reciprocal)
+    return lowering.map([powers, factors], type_, lambda code: code.emit(arith.MulfOp, *code.arguments))
 
 
 def lower_layer_norm(lowering: FunctionLowering, op: graph.LayerNormOp) -> Sequence[SSAValue]:

@@ -37,6 +37,11 @@ def test_softmax(axis: int) -> None:
     check(lambda m, x: m.add(graph.SoftmaxOp([x], axis=axis)), random(3, 4, 5), symbolic=[0])
 
 
+def test_softmax_of_short_columns() -> None:
+    module = check(lambda m, x: m.add(graph.SoftmaxOp([x], axis=1)), random(2, 4, 3, 33), symbolic=[0])
+    assert "kernel.softmax" not in kernels_in(module)
+
+
 @pytest.mark.parametrize("has_bias", [False, True])
 @pytest.mark.parametrize("axis", [1, 2])
 def test_layer_norm(axis: int, has_bias: bool) -> None:

@@ -62,6 +62,13 @@ func.func @reduce(%x: !graph.tensor<N x 4 x 6 x f32>) -> !graph.tensor<N x 4 x f
   func.return %0 : !graph.tensor<N x 4 x f32>
 }
 
+// Short columns are walked where they lie, many at once.
+
+func.func @softmax_of_columns(%x: !graph.tensor<N x 4 x 100 x f32>) -> !graph.tensor<N x 4 x 100 x f32> {
+  %0 = graph.softmax %x axis 1 : !graph.tensor<N x 4 x 100 x f32>
+  func.return %0 : !graph.tensor<N x 4 x 100 x f32>
+}
+
 // Padding that comes from rounding up never counts: the rest of it is made of real zeros.
 
 func.func @avg_pool(%x: !graph.tensor<1 x 4 x 6 x 6 x f32>) -> !graph.tensor<1 x 4 x 4 x 4 x f32> {
@@ -133,6 +140,14 @@ func.func @random(%k: !graph.tensor<2 x i64>) -> !graph.tensor<N x 64 x f32> {
 // CHECK-NEXT:   %0 = kernel.reduce mean(%x) axes [2] : !layout.tensor<N x 4 x 1 x f32>
 // CHECK-NEXT:   %1 = layout.reshape %0 : !layout.tensor<N x 4 x f32>
 // CHECK-NEXT:   func.return %1 : !layout.tensor<N x 4 x f32>
+// CHECK-NEXT: }
+// CHECK-NEXT: func.func @softmax_of_columns(%x: !layout.tensor<N x 4 x 100 x f32>) -> !layout.tensor<N x 4 x 100 x f32> {
+// CHECK-NEXT:   %0 = kernel.reduce max(%x) axes [1] : !layout.tensor<N x 1 x 100 x f32>
+// CHECK-NEXT:   %1 = kernel.map(%x, %0) : !layout.tensor<N x 4 x 100 x f32> each(%a, %b) {%2 = arith.subf %a, %b : f32, %3 = math.exp %2 : f32}
+// CHECK-NEXT:   %2 = kernel.reduce sum(%1) axes [1] : !layout.tensor<N x 1 x 100 x f32>
+// CHECK-NEXT:   %3 = kernel.map(%2) : !layout.tensor<N x 1 x 100 x f32> each(%a) {%4 = arith.constant 1.000000e+00 : f32, %5 = arith.divf %4, %a : f32}
+// CHECK-NEXT:   %4 = kernel.map(%1, %3) : !layout.tensor<N x 4 x 100 x f32> each(%a, %b) {%5 = arith.mulf %a, %b : f32}
+// CHECK-NEXT:   func.return %4 : !layout.tensor<N x 4 x 100 x f32>
 // CHECK-NEXT: }
 // CHECK-NEXT: func.func @avg_pool(%x: !layout.tensor<1 x 4 x 6 x 6 x f32>) -> !layout.tensor<1 x 4 x 4 x 4 x f32> {
 // CHECK-NEXT:   %0 = kernel.pad(%x) lower [0, 0, 1, 1] upper [0, 0, 0, 0] : !layout.tensor<1 x 4 x 7 x 7 x f32>
