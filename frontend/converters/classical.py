@@ -123,7 +123,7 @@ def convert_normalizer(node: Node) -> Value:
 @converter("Binarizer", domain=CLASSICAL)
 def convert_binarizer(node: Node) -> Value:
     b, x, threshold = node.b, node.input(0), node.attribute("threshold", 0.0)
-    compared = x if is_float(x.element_type) or threshold == int(threshold) else b.cast(x, f64)
+    compared = x if is_float(x.element_type) or float(threshold).is_integer() else b.cast(x, f64)
     return b.cast(b.op(graph.GreaterOp, compared, b.scalar_like(threshold, compared)), x.element_type)
 
 

@@ -114,6 +114,7 @@ PREPARATIONS = [
     ("Normalizer", X, (), {"norm": "MAX"}),
     ("Normalizer", X, (), {"norm": "L1"}),
     ("Binarizer", X, (), {"threshold": 0.2}),
+    ("Binarizer", X, (), {"threshold": float("inf")}),
     ("Imputer", FLOATS, (), {"imputed_value_floats": [7.0, 8.0], "replaced_value_float": float("nan")}),
     ("Imputer", FLOATS, (), {"imputed_value_floats": [7.0], "replaced_value_float": 2.0}),
     ("Imputer", INTEGERS, INTEGER, {"imputed_value_int64s": [7], "replaced_value_int64": 3}),
@@ -199,3 +200,12 @@ def test_features_side_by_side() -> None:
 def test_what_does_not_fit_is_refused(operator: str, x: np.ndarray, attributes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InvalidModelError, match=complaint):
         lamina.compile(model_of(operator, x, 3, **attributes))
+
+
+def test_whole_numbers_are_compared_with_an_infinity() -> None:
+    """onnxruntime binarizes floats only."""
+    node = helper.make_node("Binarizer", ["x"], ["y"], domain="ai.onnx.ml", threshold=float("inf"))
+    infos = [helper.make_tensor_value_info(name, TensorProto.INT64, [2]) for name in ("x", "y")]
+    imports = [helper.make_opsetid("ai.onnx.ml", 1), helper.make_opsetid("", 13)]
+    model = helper.make_model(helper.make_graph([node], "g", infos[:1], infos[1:]), opset_imports=imports)
+    assert lamina.compile(model, threads=1).run({"x": np.array([1, -1])})["y"].tolist() == [0, 0]
