@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from .binding import Binding
 from .errors import ExecutionError, InputError, LaminaError, ProgramError
-from .expressions import compile_dimensions, evaluate, is_symbol, symbols_of
+from .expressions import Dimension, compile_dimensions, evaluate, is_symbol, symbols_of
 from .program import ArrayType, Bind, Block, Call, Check, Conditional, Host, Repeat, Step
 from .rounds import Rounds, Walk
 from .segment import OBSERVER, SegmentRunner
@@ -84,6 +85,8 @@ class PlanRunner:
         self._host_steps: dict[int, _HostStep] = {}
         self._rounds: dict[int, Rounds] = {}
         """By loop whose rounds native code can run one after another."""
+        self._plain_sizes: dict[int, list[Dimension]] = {}
+        """By step that binds nothing but symbols and numbers."""
         self._checks: dict[int, list[_BlockCheck]] = {}
         """By block that has any."""
         self._prepare(body)
@@ -117,6 +120,8 @@ class PlanRunner:
             rounds = Rounds.of(step) if isinstance(step, Repeat) else None
             if rounds is not None:
                 self._rounds[id(step)] = rounds
+            if isinstance(step, Bind) and all(isinstance(size, int) or is_symbol(size) for size in step.sizes):
+                self._plain_sizes[id(step)] = step.sizes
             for inner in _inner_blocks(step):
                 self._prepare(inner)
         self._steps[id(block)] = prepared[::-1]
@@ -159,8 +164,11 @@ class PlanRunner:
     def _arrays(self, step: Call, runner: SegmentRunner, binding: Binding, frame: Frame) -> list[np.ndarray]:
         """What a call reads, as it must lie."""
         arrays = []
-        for name, shape, dtype in zip(step.inputs, binding.input_shapes, runner.input_dtypes, strict=True):
-            array = self._value(name, frame)
+        values = frame.values
+        for name, shape, dtype in zip(step.inputs, binding.input_shapes, runner.input_dtypes):
+            array = values.get(name)
+            if array is None:
+                array = self._value(name, frame)
             if array.shape != shape or (array.dtype is not dtype and array.dtype != dtype):
                 raise ExecutionError(
                     f"segment '{step.segment}' expects '{name}' to be {dtype} {describe_shape(shape)}, "
@@ -192,9 +200,12 @@ class PlanRunner:
     def _run_bind(self, step: Bind, frame: Frame) -> Sequence[np.ndarray]:
         found, symbols = self._value(step.inputs[0], frame), frame.symbols
         sizes = [found.item()] if found.size == 1 else found.reshape(-1).tolist()
-        if len(step.sizes) == len(sizes) == 1 and step.sizes[0] not in symbols and is_symbol(step.sizes[0]):
-            symbols[str(step.sizes[0])] = sizes[0]  # By far the most frequent one.
-        else:
+        plain = self._plain_sizes.get(id(step), ())
+        if len(plain) != len(sizes) or any(
+            (symbols.setdefault(wanted, size) if type(wanted) is str else wanted) != size
+            for wanted, size in zip(plain, sizes)
+        ):
+            # Expressions of sizes, or a size that is not as it must be.
             binder = Binder(symbols)
             try:
                 binder.match("what was counted", sizes, ArrayType("", step.sizes))
@@ -294,6 +305,9 @@ def _checks_left(checks: Sequence[_BlockCheck], symbols: dict[str, int]) -> list
     return waiting
 
 
+_dtype = functools.cache(np.dtype)
+
+
 def _evaluate_attributes(attributes: dict[str, Any], symbols: dict[str, int]) -> dict[str, Any]:
     """The attributes with dimensions as integers. An expression over a symbol that the result is to bind stays."""
     evaluated = dict(attributes)
@@ -350,7 +364,7 @@ def _bind_results(
     symbols: dict[str, int],
 ) -> None:
     """Checks results against their declared types, where there are any, and binds symbols that are new in them."""
-    if not types:
+    if not types or _fit(results, [_dtype(tensor.dtype) for tensor in types], types, symbols):
         return
     if len(results) != len(types):
         raise ExecutionError(f"{what} gave {len(results)} results: expected {len(types)}")

@@ -19,6 +19,9 @@ from ..small_floats import SMALL_FLOATS, decoded, encoded
 from ..values import Value
 from .random_numbers import random_numbers
 
+MOST_MULTIPLIED = 16
+"""Powers of integers up to this one are written as products."""
+
 _UNARY = {
     "Abs": graph.AbsOp,
     "Neg": graph.NegOp,
@@ -101,7 +104,20 @@ def convert_pow(node: Node) -> Value:
         # The result may have more axes than the base, where the exponent has them.
         if simple is not None and exponent.rank <= base.rank:
             return simple
+    if known is not None and known.size == 1 and known.dtype.kind in "iu" and is_integer(base.element_type):
+        whole = int(known.reshape(()))
+        if 1 <= whole <= MOST_MULTIPLIED and exponent.rank <= base.rank:
+            return _whole_power(node, base, whole)
     return node.b.op(graph.PowOp, base, exponent)
+
+
+def _whole_power(node: Node, base: Value, exponent: int) -> Value:
+    """By squaring; what does not fit the type is cut off in each product, as it is in the power."""
+    if exponent == 1:
+        return base
+    half = _whole_power(node, base, exponent // 2)
+    square = node.b.mul(half, half)
+    return node.b.mul(square, base) if exponent % 2 else square
 
 
 def _simple_power(node: Node, base: Value, exponent: float) -> Value | None:

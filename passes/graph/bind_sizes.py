@@ -249,6 +249,8 @@ def _resize(rewriter: Rewriter, op: DynamicResizeOp) -> Operation | None:
     axes = list(op.axes or range(x.rank))
     if not is_integer(type_of(op.sizes).element_type) or op.policy != "stretch":
         return None
+    if op.mode == "nearest" and sum(x.dims[axis] != result.dims[axis] for axis in axes) > 2:
+        return None  # What is copied is found faster along one axis after another.
     writer = SizeWriter(rewriter, op)
     fields = {name: value for name, value in fields_of(op).items() if name not in ("axes", "policy")}
     resized = ResizeOp([op.x], [result], **fields)

@@ -233,11 +233,14 @@ def _steps_within(v: SizeWriter, distance: SSAValue, step: SSAValue) -> SSAValue
 
 @dataclass
 class Slices:
-    """How each axis is sliced, as vectors of i64: the first place, the distance to the next one, how many there are."""
+    """How each axis is sliced, as vectors of i64: the first place, the distance to the next one, how many there are.
+
+    Without steps it is to the neighbour.
+    """
 
     axes: list[int]
     first: SSAValue
-    steps: SSAValue
+    steps: SSAValue | None
     counts: SSAValue
 
 
@@ -258,6 +261,9 @@ def slices(v: SizeWriter, op: DynamicSliceOp) -> Slices:
             for whole, value in ((np.zeros(x.rank), starts), (last, ends), (np.ones(x.rank), steps))
         )
     axes = [axis % x.rank for axis in axes]
+    known = v.integers(op.steps)
+    if known is not None and all(step == 1 for step in known):
+        return _runs(v, axes, v.dims([x.dims[axis] for axis in axes]), starts, ends)
     sizes, zero, one = v.dims([x.dims[axis] for axis in axes]), v.constant(0), v.constant(1)
     # What a longer step passes is beyond the axis anyway.
     beyond = v.add(AddOp([sizes, one]))
@@ -274,13 +280,24 @@ def slices(v: SizeWriter, op: DynamicSliceOp) -> Slices:
     return Slices(axes, first, steps, _steps_within(v, distance, steps))
 
 
+def _runs(v: SizeWriter, axes: list[int], sizes: SSAValue, starts: SSAValue, ends: SSAValue) -> Slices:
+    """Slices of neighbours."""
+    zero = v.constant(0)
+    first, end = (
+        v.clamped(_where(v, v.add(LessOp([bound, zero])), v.add(AddOp([bound, sizes])), bound), zero, sizes)
+        for bound in (starts, ends)
+    )
+    return Slices(axes, first, None, v.add(MaximumOp([v.add(SubOp([end, first])), zero])))
+
+
 def sliced(v: SizeWriter, op: DynamicSliceOp, found: Slices) -> SSAValue:
     """The slices, once their sizes are bound: along one axis after another what lies at its places is gathered."""
     value, result = op.x, type_of(op.result)
     for number, axis in enumerate(found.axes):
         along = v.count_up(result.dims[axis])
-        step, first = v.element(found.steps, number), v.element(found.first, number)
-        places = v.add(AddOp([v.add(MulOp([along, step])), first]))
+        if found.steps is not None:
+            along = v.add(MulOp([along, v.element(found.steps, number)]))
+        places = v.add(AddOp([along, v.element(found.first, number)]))
         value = v.add(GatherOp([value, places], axis=axis))
     return value
 

@@ -120,17 +120,17 @@ def test_pads(mode: str) -> None:
 def test_sizes_of_images(mode: str, coordinates: str) -> None:
     x = X[None, :3]
     node = helper.make_node(
-        "Resize", ["x", "", "", "sizes"], ["y"], mode=mode, coordinate_transformation_mode=coordinates
+        "Resize", ["x", "", "", "sizes"], ["y"], mode=mode, coordinate_transformation_mode=coordinates, axes=[2, 3]
     )
     infos = [
         helper.make_tensor_value_info("x", 1, [1, 3, "H", "W"]),
-        helper.make_tensor_value_info("sizes", onnx.TensorProto.INT64, [4]),
+        helper.make_tensor_value_info("sizes", onnx.TensorProto.INT64, [2]),
     ]
     graph = helper.make_graph([node], "g", infos, [onnx.ValueInfoProto(name="y")])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
     executable, session = compiled(model), onnxruntime.InferenceSession(model.SerializeToString())
     for height, width in ((6, 7), (12, 15), (3, 2)):
-        feeds = {"x": x, "sizes": np.array([1, 3, height, width])}
+        feeds = {"x": x, "sizes": np.array([height, width])}
         np.testing.assert_allclose(executable.run(feeds)["y"], session.run(None, feeds)[0], rtol=1e-5, atol=1e-6)
     with pytest.raises(ExecutionError, match="cannot be negative"):
-        executable.run({"x": x[:, :, :0], "sizes": np.array([1, 3, 2, 2])})
+        executable.run({"x": x[:, :, :0], "sizes": np.array([2, 2])})

@@ -105,3 +105,17 @@ def test_a_sequence_of_no_steps_ends_in_its_first_state(direction: str, batch: i
         assert found["y"].shape == (0, count, batch, hidden)
         np.testing.assert_array_equal(found["yh"], states["h"])
         np.testing.assert_array_equal(found["yc"], states["c"])
+
+
+@pytest.mark.parametrize("exponent", [1, 2, 7, 16])
+def test_whole_powers_of_integers(exponent: int) -> None:
+    """What does not fit is cut off, as in the products that NumPy's power is made of."""
+    x = np.array([0, 1, -1, 2, -3, 50, 10**6], np.int64)
+    info = helper.make_tensor_value_info("x", TensorProto.INT64, [7])
+    node = helper.make_node("Pow", ["x", "c"], ["y"])
+    weights = [numpy_helper.from_array(np.array(exponent), "c")]
+    graph = helper.make_graph([node], "g", [info], [onnx.ValueInfoProto(name="y")], weights)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    executable = lamina.compile(model, threads=1)
+    assert executable.program.segments or exponent == 1
+    np.testing.assert_array_equal(executable.run({"x": x})["y"], x**exponent)
