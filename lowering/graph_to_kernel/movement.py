@@ -11,6 +11,7 @@ from xdsl.dialects.builtin import i64
 from xdsl.ir import Attribute, SSAValue
 
 from ...dialects import graph, kernel, layout
+from ...dialects import shape as dims
 from ...dialects.graph.types import numpy_dtype
 from .elements import SHORT_FLOATS
 from .function import FunctionLowering, result_type, type_of
@@ -56,19 +57,38 @@ def lower_concat(lowering: FunctionLowering, op: graph.ConcatOp) -> Sequence[SSA
 
 
 def lower_pad(lowering: FunctionLowering, op: graph.PadOp) -> Sequence[SSAValue]:
+    """A value that only a run gives takes the place of zeros wherever the place is not one of x."""
     x, type_ = lowering.value(op.x), result_type(op)
+    lower, upper = op.pads[: type_.rank], op.pads[type_.rank :]
     value = lowering.number(op.value) if op.mode == "constant" else 0.0
-    assert value is not None, "the obstacle of graph.pad asks for a constant value"
-    padded = kernel.PadOp(
-        [x], type_, lower=op.pads[: type_.rank], upper=op.pads[type_.rank :], mode=op.mode, value=float(value)
+    padded = lowering.add(kernel.PadOp([x], type_, lower=lower, upper=upper, mode=op.mode, value=float(value or 0)))
+    if value is not None:
+        return [padded]
+    axes = [axis for axis in range(type_.rank) if lower[axis] != 0 or upper[axis] != 0]
+    sides = [_inside(lowering, type_.dims, axis, lower[axis], type_of(x).dims[axis]) for axis in axes]
+
+    def write(code: ScalarCode) -> SSAValue:
+        element, otherwise, *bounds = code.arguments
+        for place, begin, end in zip(bounds[::3], bounds[1::3], bounds[2::3], strict=True):
+            element = code.select(code.compare("sge", place, begin), element, otherwise)
+            element = code.select(code.compare("slt", place, end), element, otherwise)
+        return element
+
+    return [lowering.map([padded, lowering.value(op.value), *(v for side in sides for v in side)], type_, write)]
+
+
+def _inside(
+    lowering: FunctionLowering, sizes: Sequence[Dim], axis: int, begin: Dim, length: Dim
+) -> tuple[SSAValue, SSAValue, SSAValue]:
+    """Places along an axis, and those between which the tensor lies: all i64."""
+    places = lowering.reshape(
+        count_up(lowering, sizes[axis], i64), [size if at == axis else 1 for at, size in enumerate(sizes)]
     )
-    return [lowering.add(padded)]
-
-
-def pad_obstacle(op: graph.PadOp) -> Obstacle | None:
-    if op.mode == "constant" and not isinstance(op.value.owner, graph.ConstantOp):
-        return Obstacle("the value it pads with is only known at run time", "export that value as a constant")
-    return None
+    first, end = (
+        lowering.add(kernel.DimValuesOp([], layout.TensorType.of([], i64), values=[place]))
+        for place in (begin, dims.add(begin, length))
+    )
+    return places, first, end
 
 
 def lower_trilu(lowering: FunctionLowering, op: graph.TriluOp) -> Sequence[SSAValue]:
@@ -115,7 +135,7 @@ RULES = {
     "graph.broadcast_to": Rule(lower_broadcast_to, no_obstacle),
     "graph.slice": Rule(lower_slice, no_obstacle),
     "graph.concat": Rule(lower_concat, no_obstacle),
-    "graph.pad": Rule(lower_pad, pad_obstacle),
+    "graph.pad": Rule(lower_pad, no_obstacle),
     "graph.trilu": Rule(lower_trilu, no_obstacle),
     "graph.iota": Rule(lower_iota, iota_obstacle),
     "graph.dim_values": Rule(lower_dim_values, no_obstacle),

@@ -116,6 +116,17 @@ def test_pads(mode: str) -> None:
         executable.run({"x": X, "pads": np.array([-3, 0, 0, -3, 0, 0])})
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_a_value_to_pad_with(dtype: Any) -> None:
+    x = (10 * X).astype(dtype)
+    feeds = {"x": x, "pads": np.zeros(6, np.int64), "value": np.array(7, dtype)}
+    executable = compiled(model_of("Pad", feeds))
+    for pads in ([1, 0, 2, 0, 3, 1], [-1, 2, 0, 1, -2, 0]):
+        kept = x[max(-pads[0], 0) :, : -2 if pads[4] < 0 else None]
+        expected = np.pad(kept, [(max(a, 0), max(b, 0)) for a, b in zip(pads[:3], pads[3:])], constant_values=7)
+        np.testing.assert_array_equal(executable.run({**feeds, "pads": np.array(pads)})["y"], expected)
+
+
 @pytest.mark.parametrize(("mode", "coordinates"), [("linear", "half_pixel"), ("nearest", "asymmetric")])
 def test_sizes_of_images(mode: str, coordinates: str) -> None:
     x = X[None, :3]

@@ -36,7 +36,7 @@ REFUSED: dict[str, list[str]] = {
 
 ON_THE_HOST: list[str] = [
     "dft(_axis|_inverse|_irfft|_rfft)?", "ai_onnx_ml_label(_.*)?", "attention_local_window_gqa(_.*)?",
-    "bernoulli(_.*)?", "constant_pad(_.*)?", "einsum_batch_matmul", "einsum_inner(_.*)?", "equal_string(_.*)?",
+    "bernoulli(_.*)?", "einsum_batch_matmul", "einsum_inner(_.*)?", "equal_string(_.*)?",
     "flexattention_double(_.*)?", "if(_.*)?", "image(_.*)?", "loop11", "loop13(_.*)?", "loop16(_.*)?",
     "maxpool_with(_.*)?", "melweightmatrix", "mod_float64(_.*)?", "mod_float_edge_cases_fmod_0_float64",
     "mod_mixed_sign_float64", "optional_get_element_optional(_.*)?", "optional_has_element_empty_optional(_.*)?",

@@ -93,6 +93,13 @@ func.func @random(%k: !graph.tensor<2 x i64>) -> !graph.tensor<N x 64 x f32> {
   func.return %0 : !graph.tensor<N x 64 x f32>
 }
 
+// A value that only a run gives takes the place of zeros outside of what is padded.
+
+func.func @pad(%x: !graph.tensor<N x 4 x f32>, %v: !graph.tensor<f32>) -> !graph.tensor<N x 7 x f32> {
+  %0 = graph.pad %x, %v pads [0, 1, 0, 2] : (!graph.tensor<N x 4 x f32>, !graph.tensor<f32>) -> !graph.tensor<N x 7 x f32>
+  func.return %0 : !graph.tensor<N x 7 x f32>
+}
+
 // CHECK:      func.func @main(%x: !graph.tensor<N x 4 x f32>) -> !graph.tensor<N x 4 x f32> {
 // CHECK-NEXT:   %0 = builtin.unrealized_conversion_cast %x : !graph.tensor<N x 4 x f32> to !layout.tensor<N x 4 x f32>
 // CHECK-NEXT:   %1 = func.call @elementwise(%0) : (!layout.tensor<N x 4 x f32>) -> !layout.tensor<N x 4 x f32>
@@ -174,3 +181,11 @@ func.func @random(%k: !graph.tensor<2 x i64>) -> !graph.tensor<N x 64 x f32> {
 // CHECK-NEXT:     %{{.*}} = arith.trunci %[[PLACE]] : i64 to i32
 // CHECK:          %{{.*}} = arith.constant 466688986 : i32
 // CHECK:          %{{.*}} = arith.sitofp %{{.*}} : i32 to f32
+
+// CHECK:      func.func @pad
+// CHECK-NEXT:   %[[ZEROS:.*]] = kernel.pad(%x) {{.*}} : !layout.tensor<N x 7 x f32>
+// CHECK:        %[[PLACES:.*]] = layout.reshape %{{.*}} : !layout.tensor<1 x 7 x i64>
+// CHECK:        %[[FIRST:.*]] = kernel.dim_values() values [1]
+// CHECK:        %[[END:.*]] = kernel.dim_values() values [5]
+// CHECK:        kernel.map(%[[ZEROS]], %v, %[[PLACES]], %[[FIRST]], %[[END]]) : !layout.tensor<N x 7 x f32> each
+// CHECK:          arith.cmpi sge, %c, %d : i64
