@@ -235,7 +235,8 @@ def _conv_tiles(kernel: ConvOp, atom: Atom, target: Target) -> tuple[int, int]:
     length, (height, width), columns = int(row_length(kernel)), kernel.type.dims[2:], panel_width(kernel)
     rows = int(height) if length == width else 1
     row_bytes = element_bytes(kernel.in_type(0).element_type) * WindowRows.of(kernel, atom, 1, columns).stride
-    strip = tile_strip(rows, length, target.l2_bytes // 4 // row_bytes)
+    # Half of L2: each strip reads all weights again, of which as much need not stay.
+    strip = tile_strip(rows, length, target.l2_bytes // 2 // row_bytes)
     strips = -(-rows // max(1, strip // length)) * -(-length // min(strip, length)) * _at_least(kernel.type.dims[0])
     strips, panels = strips * kernel.get("groups"), -(-int(kernel.type.dims[1]) // kernel.get("groups") // columns)
     return strip, min(panels, -(-PIECES_TO_SHARE // strips)) if strips < PIECES_TO_SHARE else 1
