@@ -30,11 +30,21 @@ def _core() -> Any:
     return importlib.import_module(NAME).Core()
 
 
-def runner(path: Path, feeds: Feeds, threads: int, precision: str = "f32") -> Callable[[], Any]:
-    """Runs a model on inputs, of whose shapes it is compiled; ``precision`` is that of its products of floats.
+def runners(path: Path, feeds: Feeds, threads: int, precision: str = "f32") -> dict[str, Callable[[], Any]]:
+    """By its name what runs a model on inputs; nothing where it is not installed, or does not take the model.
 
-    On some processors it multiplies floats as bf16 by default.
+    It is compiled for the shapes of the inputs; ``precision`` is that of its products of floats, which some processors
+    multiply as bf16 by default.
     """
+    if not is_installed():
+        return {}
+    try:
+        return {NAME: _runner(path, feeds, threads, precision)}
+    except RuntimeError:  # Of its own passes, some of which trip over quantised models.
+        return {}
+
+
+def _runner(path: Path, feeds: Feeds, threads: int, precision: str) -> Callable[[], Any]:
     model = _core().read_model(path)
     model.reshape({name: list(array.shape) for name, array in feeds.items()})
     settings = {

@@ -26,8 +26,7 @@ def _measure(network: Network, seconds: float) -> Row:
     runs = {precision: compile(path, threads=1, precision=precision) for precision in ("f32", "bf16")}
     exact, rounded = (run.run(feeds) for run in runs.values())
     runners: dict[str, Callable[[], Any]] = {name: lambda run=run: run.run(feeds) for name, run in runs.items()}
-    if openvino.is_installed():
-        runners[openvino.NAME] = openvino.runner(path, feeds, 1, "bf16")
+    runners |= openvino.runners(path, feeds, 1, "bf16")
     times = measure_in_turn(runners, seconds).statistics
     errors = [_root_mean_square(rounded[name], exact[name]) for name in exact]
     ms = {name: times[name]["p50_ms"] for name in runners}

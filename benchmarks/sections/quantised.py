@@ -56,8 +56,7 @@ def _measure(network: Network, form: str, seconds: float) -> Row:
             "onnxruntime": lambda s=session: s.run(None, feeds),
             "f32": lambda: floats.run(feeds),
         }
-        if openvino.is_installed():
-            runners[openvino.NAME] = openvino.runner(path, feeds, threads)
+        runners |= openvino.runners(path, feeds, threads)
         times = measure_in_turn(runners, seconds).statistics
         row["threads"][str(threads)] = {engine: times[engine]["p50_ms"] for engine in runners}
     return row
@@ -69,10 +68,20 @@ def ratio(row: Row, threads: int, over: str = "onnxruntime") -> float:
 
 
 def peers(rows: list[Row]) -> list[str]:
-    """The engines beside Lamina that were measured."""
-    completed = [row for row in rows if not row["failure"]]
-    has_both = completed and all(openvino.NAME in times for row in completed for times in row["threads"].values())
-    return ["onnxruntime", *([openvino.NAME] if has_both else [])]
+    """The engines beside Lamina that were measured, on some of the networks at least."""
+    every = [times for row in rows if not row["failure"] for times in row["threads"].values()]
+    return [name for name in ("onnxruntime", openvino.NAME) if any(name in times for times in every)]
+
+
+def _beside(row: Row, threads: int, other: str) -> tuple[str, str]:
+    """What another engine takes, and the ratio; nothing where it does not take the network."""
+    times = row["threads"][str(threads)]
+    return (f"{times[other]:.2f}", f"{ratio(row, threads, other):.2f}") if other in times else ("", "")
+
+
+def _mean_ratio(rows: list[Row], threads: int, other: str) -> str:
+    measured = [row for row in rows if other in row["threads"][str(threads)]]
+    return f"{statistics.geometric_mean(ratio(row, threads, other) for row in measured):.2f}"
 
 
 def table(rows: list[Row]) -> Table:
@@ -95,7 +104,7 @@ def table(rows: list[Row]) -> Table:
             times = row["threads"][str(threads)]
             cells.append(f"{times['lamina']:.2f}")
             for other in others:
-                cells += [f"{times[other]:.2f}", f"{ratio(row, threads, other):.2f}"]
+                cells += _beside(row, threads, other)
             cells.append(f"{ratio(row, threads, 'f32'):.2f}")
         result.add_row(row["network"], *cells, f"{row['error']:.0e}")
     completed = [row for row in rows if not row["failure"]]
@@ -104,7 +113,7 @@ def table(rows: list[Row]) -> Table:
         for threads in THREADS:
             cells.append("")
             for other in others:
-                cells += ["", f"{statistics.geometric_mean(ratio(row, threads, other) for row in completed):.2f}"]
+                cells += ["", _mean_ratio(completed, threads, other)]
             cells.append("")
         result.add_section()
         result.add_row("geometric mean", *cells)
