@@ -86,8 +86,9 @@ class Session:
         self, output_names: Sequence[str] | None, input_feed: Mapping[str, Any], run_options: RunOptions | None = None
     ) -> list[Any]:
         """The outputs named, or all in the model's order where ``output_names`` is None or empty."""
-        if not output_names:
-            return list(self._sess.run_all(input_feed, run_options).values())
+        if not output_names or output_names == self._output_names:
+            results = self._sess.run_directly(input_feed) if run_options is None else None
+            return results if results is not None else list(self._sess.run_all(input_feed, run_options).values())
         return self._sess.run(output_names, input_feed, run_options)
 
     def run_async(

@@ -11,7 +11,7 @@ import numpy as np
 from .consistency import check_bytes
 from .errors import InputError, ProgramError
 from .expressions import compile_dimensions
-from .memory import address_of
+from .memory import DATA_POINTER_OFFSET, address_of
 from .pace import Pace
 from .program import REPORT_BYTES, Segment
 from .segment_arena import SegmentArena
@@ -30,6 +30,9 @@ EAGER_NANOSECONDS = 150_000
 alone, unless the runs follow each other so closely that the workers are still awake."""
 EAGER_BYTES = 512 << 10
 """The same, in bytes of buffers, where the compiler has not estimated the work."""
+
+_CALL_WORDS = 5
+"""Of a call record, before the words for its arrays."""
 
 
 @dataclass(slots=True)
@@ -235,6 +238,7 @@ class Binding:
         "participants",
         "record_stages",
         "template",
+        "work",
     )
 
     def __init__(
@@ -248,6 +252,7 @@ class Binding:
         pace: Pace,
         eager: bool,
         instances: list[Instance],
+        work: int | None,
     ):
         self.layout = layout
         self.key = key
@@ -258,6 +263,7 @@ class Binding:
         self.pace = pace
         self.eager = eager
         self.instances = instances
+        self.work = work
         self.participants = layout.participants
         self.record_stages = layout.record_stages
         self.arena_offsets = template[layout.arena_slots]
@@ -284,7 +290,7 @@ class Binding:
         template[layout.arena_slots] += layout.arena_offsets(arena)
         outputs = list(zip(values.output_shapes, [np.dtype(tensor.dtype) for tensor in segment.outputs], strict=True))
         pace, eager = pace_of(values.work, participants), is_eager(values.work, total)
-        return cls(layout, key, values.input_shapes, outputs, template, arena.total, pace, eager, [])
+        return cls(layout, key, values.input_shapes, outputs, template, arena.total, pace, eager, [], values.work)
 
 
 def _signed(word: int) -> int:
@@ -310,9 +316,25 @@ def is_eager(work: int | None, buffer_bytes: int) -> bool:
 
 
 class Instance:
-    """The tables of one run at a time."""
+    """The tables of one run at a time.
 
-    __slots__ = ("_words", "arena_base", "base", "empty_report", "records_address", "report", "slots", "template")
+    ``objects`` are the words of a call record (backend/support/threads.ll) that name its arrays, inputs before outputs,
+    once ``make_call`` has made one; ``call_address`` is where the record lies.
+    """
+
+    __slots__ = (
+        "_call",
+        "_words",
+        "arena_base",
+        "base",
+        "call_address",
+        "empty_report",
+        "objects",
+        "records_address",
+        "report",
+        "slots",
+        "template",
+    )
 
     def __init__(self, binding: Binding):
         layout = binding.layout
@@ -336,6 +358,31 @@ class Instance:
             self._words[layout.report_slots] += np.uint64(address_of(self.report))
         self.template = binding.template
         self.arena_base = 0
+        self.objects: memoryview | None = None
+        self.call_address = 0
+
+    def make_call(self, binding: Binding) -> memoryview:
+        """A call record for this binding; returns the words for its arrays."""
+        inputs = len(binding.input_shapes)
+        arrays = inputs + len(binding.outputs)
+        patches = [*binding.input_patches, *((inputs + index, *rest) for index, *rest in binding.output_patches)]
+        words = np.zeros(_CALL_WORDS + arrays + 3 * len(patches), np.uint64)
+        begin = address_of(words)
+        patches_at = _CALL_WORDS + arrays
+        words[:_CALL_WORDS] = (
+            self.records_address,
+            len(binding.record_stages),
+            DATA_POINTER_OFFSET,
+            len(patches),
+            begin + patches_at * WORD_BYTES,
+        )
+        for place, (index, slot, distance) in zip(range(patches_at, len(words), 3), patches, strict=True):
+            words[place] = begin + (_CALL_WORDS + index) * WORD_BYTES
+            words[place + 1] = self.base + slot * WORD_BYTES
+            words[place + 2] = distance % (1 << 64)
+        self._call, self.call_address = words, begin
+        self.objects = words.data[_CALL_WORDS:patches_at]
+        return self.objects
 
     def move_to(self, binding: Binding, arena: int) -> None:
         """Points the tables into the arena at this address."""

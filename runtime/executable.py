@@ -14,7 +14,9 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from .binding import Binding
 from .cpus import default_threads, threads_of_environment
+from .direct_call import DirectCall, DirectCalls, never
 from .errors import InputError, LaminaError
 from .expressions import Dimension
 from .feeds import BOXED, convert_feed, describe_value, dtype_of_feed, unboxed
@@ -142,6 +144,9 @@ class Executable:
         for runner in self._segments.values():
             runner.set_threads(threads, asked)
         self._bound_shapes = OrderedDict()
+        self._direct: DirectCalls | None = None
+        self._run_by_name: DirectCall = never
+        self.run_directly: DirectCall = never
         POOL.refresh_limits()
 
     def __repr__(self) -> str:
@@ -171,6 +176,12 @@ class Executable:
         """
         if cache is not None:
             return cache.run(self, feeds, output_names)
+        outputs = self._run_by_name(feeds)
+        if outputs is None:
+            outputs = self._run_in_general(feeds)
+        return outputs if output_names is None else self._select(outputs, output_names)
+
+    def _run_in_general(self, feeds: Mapping[str, Any]) -> dict[str, np.ndarray]:
         arrays = []
         shapes = []
         try:
@@ -192,8 +203,7 @@ class Executable:
             results = list(map(without_vanishing, results, self.program.vanishing))
         for index in self._boxes:
             results[index] = unboxed(results[index])
-        outputs = dict(zip(self._output_names, results, strict=True))
-        return outputs if output_names is None else self._select(outputs, output_names)
+        return dict(zip(self._output_names, results, strict=True))
 
     def _results(
         self, arrays: list[np.ndarray], bound: Any, placed: Mapping[int, np.ndarray] | None = None
@@ -252,6 +262,8 @@ class Executable:
         if bound is not None:
             if len(known) > 1:
                 _mark_used(known, shapes)
+            if self._single is not None:
+                self._call_directly(shapes, bound)
             return bound
         symbols = self._bind_symbols(shapes)
         bound = symbols if self._single is None else self._single.runner.binding(symbols)
@@ -262,6 +274,23 @@ class Executable:
             except KeyError:  # Another thread was here.
                 break
         return bound
+
+    def _call_directly(self, shapes: tuple[tuple[int, ...], ...], binding: Binding) -> None:
+        """From now on, for shapes that were run before."""
+        if self._direct is None:
+            single = self._single
+            if single is None or self.program.vanishing or self._boxes or not DirectCalls.are_possible(single.runner):
+                return
+            inputs, outputs = range(len(self._inputs)), range(len(single.runner.segment.outputs))
+            direct = DirectCalls(
+                single.runner,
+                self._input_dtypes,
+                self._output_names,
+                inputs if single.input_order is None else single.input_order,
+                outputs if single.result_order is None else single.result_order,
+            )
+            self._direct, self._run_by_name, self.run_directly = direct, direct.by_name, direct.in_order
+        self._direct.add(shapes, binding)
 
     def _bind_symbols(self, shapes: tuple[tuple[int, ...], ...]) -> dict[str, int]:
         matched = self._matcher.symbols(shapes)

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from .errors import ProgramError, TargetMismatchError
 from .memory import map_code, unmap_pages
 
-SUPPORT_VERSION = 3
+SUPPORT_VERSION = 4
 """The version of the thread driver's layouts (backend/support/threads.ll) that this runtime speaks."""
 
 _POINTER, _SIZE = ctypes.c_void_p, ctypes.c_size_t
 _RUN = ctypes.CFUNCTYPE(None, _POINTER, _POINTER, _SIZE, _SIZE)
 _REPEAT = ctypes.CFUNCTYPE(_SIZE, _POINTER, _POINTER, _SIZE, _SIZE, _POINTER, _SIZE, _SIZE, _POINTER)
+_RUN_CALL = ctypes.CFUNCTYPE(None, _POINTER)
+_RUN_BRIEF_CALL = ctypes.PYFUNCTYPE(None, _POINTER)
+_DRIVER = ("lamina_repeat", "lamina_run", "lamina_run_call", "lamina_spin", "lamina_support_version", "lamina_worker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,9 @@ class MappedImage:
     """A position-independent image in executable pages, which go when the last reference to this object does.
 
     ``run(team, stages, stage_count, threads)`` is its thread driver, ``repeat`` runs the rounds of a loop; calling them
-    releases the GIL. An image whose code worker threads run is kept for good: see ``keep_forever``.
+    releases the GIL. ``run_call(call)`` runs a call record (backend/support/threads.ll) on this thread alone;
+    ``run_brief_call`` keeps the GIL meanwhile. An image whose code worker threads run is kept for good: see
+    ``keep_forever``.
 
     ``driver_version`` is that of its thread driver where it is known; otherwise the code is asked for it, and runs.
 
@@ -67,6 +72,8 @@ class MappedImage:
             raise ProgramError(f"the code has thread driver version {version}, this runtime has {SUPPORT_VERSION}")
         self.run = _RUN(self.address("lamina_run"))
         self.repeat = _REPEAT(self.address("lamina_repeat"))
+        self.run_call = _RUN_CALL(self.address("lamina_run_call"))
+        self.run_brief_call = _RUN_BRIEF_CALL(self.address("lamina_run_call"))
 
     @property
     def keeps_denormals(self) -> bool:
@@ -82,7 +89,7 @@ class MappedImage:
         for name, offset in self.symbols.items():
             if not 0 <= offset < self._size:
                 raise ProgramError(f"symbol '{name}' lies at {offset}, outside of the {self._size} bytes of code")
-        for name in ("lamina_support_version", "lamina_run", "lamina_repeat", "lamina_worker", "lamina_spin"):
+        for name in _DRIVER:
             if name not in self.symbols:
                 raise ProgramError(f"the code lacks the thread driver: it does not define '{name}'")
 

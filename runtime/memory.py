@@ -87,12 +87,13 @@ def _address_by_interface(array: np.ndarray) -> int:
     return array.__array_interface__["data"][0]
 
 
-_DATA_POINTER_OFFSET = object.__basicsize__
+DATA_POINTER_OFFSET = object.__basicsize__
+"""Where an array object holds the address of its elements, in bytes from ``id(array)``, on CPython."""
 _load_word = ctypes.c_size_t.from_address
 
 
 def _address_by_layout(array: np.ndarray) -> int:
-    return _load_word(id(array) + _DATA_POINTER_OFFSET).value
+    return _load_word(id(array) + DATA_POINTER_OFFSET).value
 
 
 def _layout_is_known() -> bool:
@@ -107,6 +108,11 @@ def _layout_is_known() -> bool:
 address_of: Callable[[np.ndarray], int] = _address_by_layout if _layout_is_known() else _address_by_interface
 """Address of the first element of an array, which the caller keeps alive. Reading the object itself takes a tenth
 of the time of asking NumPy, which builds a dictionary."""
+
+
+def may_read_array_objects() -> bool:
+    """Whether ``id(array) + DATA_POINTER_OFFSET`` holds the address of the first element."""
+    return address_of is _address_by_layout
 
 
 def aligned_bytes(size: int) -> np.ndarray:

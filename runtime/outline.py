@@ -98,8 +98,8 @@ class Outline:
         count = len(self._segment.inputs)
         outputs = list(zip(shapes[count:], self._dtypes[count:], strict=True))
         pace, eager = form.pace_for(work), is_eager(work, total)
-        template = form.template(values, plan)
-        return Binding(form.layout, key, shapes[:count], outputs, template, plan.total, pace, eager, form.instances)
+        template, arena = form.template(values, plan), plan.total
+        return Binding(form.layout, key, shapes[:count], outputs, template, arena, pace, eager, form.instances, work)
 
     def _holds(self, values: np.ndarray, found: list[int]) -> bool:
         """Whether sizes agree and batches take one step each. Who binds from the beginning says what is wrong."""

@@ -32,7 +32,7 @@ MAXIMUM_BINDINGS = 64
 MAXIMUM_IDLE = 16
 """Arenas of a model, and instances of a binding, that are kept for the next run."""
 
-_ALIGNED_OUTPUT_BYTES = 16 << 10
+ALIGNED_OUTPUT_BYTES = 16 << 10
 
 
 class Observer(Protocol):
@@ -186,7 +186,7 @@ class SegmentRunner:
             ]
         else:
             outputs = [
-                np.empty(shape, dtype) if size < _ALIGNED_OUTPUT_BYTES else _aligned_empty(shape, dtype, size)
+                np.empty(shape, dtype) if size < ALIGNED_OUTPUT_BYTES else aligned_empty(shape, dtype, size)
                 for shape, dtype, size in binding.outputs
             ]
         for position, slot, offset in binding.output_patches:
@@ -273,9 +273,9 @@ def give_back(binding: Binding, instance: Instance) -> None:
 
 
 def _new_array(shape: tuple[int, ...], dtype: np.dtype, size: int) -> np.ndarray:
-    return np.empty(shape, dtype) if size < _ALIGNED_OUTPUT_BYTES else _aligned_empty(shape, dtype, size)
+    return np.empty(shape, dtype) if size < ALIGNED_OUTPUT_BYTES else aligned_empty(shape, dtype, size)
 
 
-def _aligned_empty(shape: tuple[int, ...], dtype: np.dtype, size: int) -> np.ndarray:
+def aligned_empty(shape: tuple[int, ...], dtype: np.dtype, size: int) -> np.ndarray:
     """Large outputs begin at a cache line, so that vector stores do not straddle two."""
     return np.ndarray(shape, dtype, aligned_bytes(size))

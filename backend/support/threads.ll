@@ -24,6 +24,10 @@
 ; flag 2: only participant 0 runs it; flag 4: only participant `owner` modulo the participants runs it, as if it were
 ; alone. A stage function is void(ptr arguments, i64 thread, i64 threads).
 ;
+; A call record: {ptr stages, i64 stage_count, i64 data_offset, i64 patch_count, ptr patches}; then a word for each array,
+; the address of its object, which holds that of its elements at data_offset. A patch: {ptr word of an array, ptr target,
+; i64 distance}: the target becomes the address of the array's elements plus the distance.
+;
 ; Barrier number k of a job (from 0) is passed when there are (k + 1) * threads arrivals. The end of the job is one
 ; more barrier, at which only the caller waits; it sets the arrivals to zero before the next job, when nobody can
 ; look at them.
@@ -35,12 +39,14 @@
 %Stage = type { ptr, ptr, i64, i64 }
 %Worker = type { ptr, i64, i32 }
 %Change = type { ptr, i64, i64 }
+%Call = type { ptr, i64, i64, i64, ptr }
+%Patch = type { ptr, ptr, i64 }
 
 declare i64 @llvm.readcyclecounter()
 
 ; The version of the layouts above; the runtime refuses an image that has another one.
 define i64 @lamina_support_version() nounwind {
-  ret i64 3
+  ret i64 4
 }
 
 ; Pauses `count` times, so that the runtime can measure how long a pause takes.
@@ -154,6 +160,44 @@ tail:
 leave:
   %count = phi i64 [ %round, %head ], [ %done, %ask ]
   ret i64 %count
+}
+
+; Runs the stages of a call record on the calling thread, on the arrays that stand in it.
+define void @lamina_run_call(ptr %call) nounwind {
+entry:
+  %mode = call i64 @machine_set_mode()
+  %offset_field = getelementptr inbounds %Call, ptr %call, i64 0, i32 2
+  %offset = load i64, ptr %offset_field, align 8
+  %patch_count_field = getelementptr inbounds %Call, ptr %call, i64 0, i32 3
+  %patch_count = load i64, ptr %patch_count_field, align 8
+  %patches_field = getelementptr inbounds %Call, ptr %call, i64 0, i32 4
+  %patches = load ptr, ptr %patches_field, align 8
+  br label %head
+head:
+  %index = phi i64 [ 0, %entry ], [ %next, %patch ]
+  %more = icmp ult i64 %index, %patch_count
+  br i1 %more, label %patch, label %work
+patch:
+  %array_field = getelementptr inbounds %Patch, ptr %patches, i64 %index, i32 0
+  %array = load ptr, ptr %array_field, align 8
+  %object = load ptr, ptr %array, align 8
+  %data_field = getelementptr inbounds i8, ptr %object, i64 %offset
+  %data = load i64, ptr %data_field, align 8
+  %distance_field = getelementptr inbounds %Patch, ptr %patches, i64 %index, i32 2
+  %distance = load i64, ptr %distance_field, align 8
+  %address = add i64 %data, %distance
+  %target_field = getelementptr inbounds %Patch, ptr %patches, i64 %index, i32 1
+  %target = load ptr, ptr %target_field, align 8
+  store i64 %address, ptr %target, align 8
+  %next = add i64 %index, 1
+  br label %head
+work:
+  %stages = load ptr, ptr %call, align 8
+  %stage_count_field = getelementptr inbounds %Call, ptr %call, i64 0, i32 1
+  %stage_count = load i64, ptr %stage_count_field, align 8
+  call void @run_alone(ptr %stages, i64 %stage_count)
+  call void @machine_restore_mode(i64 %mode)
+  ret void
 }
 
 ; Start routine of a worker thread: joins the jobs of its team until one with no participants tells it to end.

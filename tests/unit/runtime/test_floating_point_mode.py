@@ -202,7 +202,7 @@ def callees(words: list[int], start: int) -> list[int]:
     return [place + (word & 0x1FFFFFF) - (word & 0x2000000) for place, word in places if word >> 26 == 0b100101]
 
 
-@pytest.mark.parametrize("function", ["lamina_run", "lamina_worker"])
+@pytest.mark.parametrize("function", ["lamina_run", "lamina_run_call", "lamina_worker"])
 def test_aarch64_sets_its_mode_first_and_restores_it_last(function: str) -> None:
     image = compile_image("define void @nothing(ptr %a, i64 %t, i64 %n) { ret void }", target_by_name("aarch64_neon"))
     code = image.data[: len(image.data) // 4 * 4]

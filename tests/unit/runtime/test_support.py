@@ -7,7 +7,14 @@ from lamina.backend.compile_image import compile_image
 from lamina.backend.support import ARCHITECTURES, support_text
 from lamina.machines import TARGETS, target_by_name
 
-EXPORTED = {"lamina_repeat", "lamina_run", "lamina_spin", "lamina_support_version", "lamina_worker"}
+EXPORTED = {
+    "lamina_repeat",
+    "lamina_run",
+    "lamina_run_call",
+    "lamina_spin",
+    "lamina_support_version",
+    "lamina_worker",
+}
 SYSTEM_CALL = {
     "x86_64": bytes.fromhex("4889f84889f74889d64889ca4d89c20f05c3"),
     "aarch64": bytes.fromhex("010000d4c0035fd6"),
