@@ -69,7 +69,7 @@ class _HostStep:
         return _HostStep(host_operation(step.operation), has_sizes, dtypes)
 
 
-_PreparedStep = tuple[Callable[[Any, Frame], Sequence[np.ndarray]], Step, list[str], list[str]]
+_PreparedStep = tuple[Callable[["PlanRunner", Any, Frame], Sequence[np.ndarray]], Step, list[str], list[str]]
 """What runs a step, the step, the names of its results, and those of the values that end with it."""
 
 
@@ -108,14 +108,10 @@ class PlanRunner:
             self._checks[id(block)] = [_BlockCheck.of(check) for check in block.checks]
         pending = set(block.results)
         prepared: list[_PreparedStep] = []
-        runs: dict[type, Callable[[Any, Frame], Sequence[np.ndarray]]] = {
-            Call: self._run_call, Host: self._run_host, Bind: self._run_bind, Conditional: self._run_conditional,
-            Repeat: self._run_repeat,
-        }  # fmt: skip
         defined = {name for step in block.steps for name in step.outputs}
         for step in reversed(block.steps):
             used = _names_read(step) | set(step.outputs)
-            prepared.append((runs[type(step)], step, step.outputs, sorted((used - pending) & defined)))
+            prepared.append((_RUNS[type(step)], step, step.outputs, sorted((used - pending) & defined)))
             pending |= used
             rounds = Rounds.of(step) if isinstance(step, Repeat) else None
             if rounds is not None:
@@ -132,7 +128,7 @@ class PlanRunner:
         for run, step, names, ending in self._steps[id(block)]:
             if pending:
                 pending = _checks_left(pending, frame.symbols)
-            for name, result in zip(names, run(step, frame), strict=True):
+            for name, result in zip(names, run(self, step, frame), strict=True):
                 values[name] = result
             for name in ending:
                 values.pop(name, None)
@@ -287,6 +283,16 @@ class PlanRunner:
             else:
                 stacked.append(_empty_scan(step, first + number, frame.symbols))
         return stacked
+
+
+_RUNS = {
+    Call: PlanRunner._run_call,
+    Host: PlanRunner._run_host,
+    Bind: PlanRunner._run_bind,
+    Conditional: PlanRunner._run_conditional,
+    Repeat: PlanRunner._run_repeat,
+}
+"""Not methods of one runner, which would hold itself and stay until it is looked for as garbage."""
 
 
 def _checks_left(checks: Sequence[_BlockCheck], symbols: dict[str, int]) -> list[_BlockCheck]:

@@ -63,14 +63,17 @@ _WITHOUT_RULE = {
     ),
     **dict.fromkeys((operation.name for operation in CONTAINER_OPERATIONS), _OF_CONTAINERS),
     **dict.fromkeys((operation.name for operation in TEXT_OPERATIONS), _OF_TEXT),
-    "graph.entropy": Obstacle("what random numbers begin with is asked of the system", "nothing, or give seeds"),
+    "graph.entropy": Obstacle("what random numbers begin with is asked of the system", "nothing, or give a seed"),
     "graph.decode_image": Obstacle("pictures are decoded on the host", "pass pixels to the model"),
     "graph.look_up": Obstacle(
         "its keys are text, or so many that they are searched", "nothing, where that is meant: it costs little"
     ),
     **dict.fromkeys(("graph.zip_map", "graph.unzip_map"), _OF_CONTAINERS),
     "graph.if": Obstacle("which branch runs is decided on the host; what it computes is compiled", "nothing"),
-    "graph.loop": Obstacle("how often its body runs is decided on the host; what it computes is compiled", "nothing"),
+    "graph.loop": Obstacle(
+        "it is begun on the host; what it computes is compiled, and where that is one segment so are the rounds",
+        "nothing",
+    ),
 }
 _NO_KERNEL = Obstacle("there is no kernel for it yet", "expect NumPy's speed, or express it by other operators")
 
