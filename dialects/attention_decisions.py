@@ -9,6 +9,7 @@ from xdsl.ir import Operation
 from . import shape as dims
 from .decision_fields import COLUMNS, FROM_ZERO, REGISTERS, Nest, decision
 from .kernel import AttentionOp
+from .masked_scores import is_masked
 from .operand_layouts import lies_along
 from .shape import Dim
 
@@ -31,7 +32,13 @@ class Attention(Nest):
         0,
         says="t block",
     )
-
+    skip_lanes: int = decision(
+        "keys that are looked at together for whether a mask leaves them out of a strip, at the beginning and the end; "
+        "0: all are multiplied",
+        range(65),
+        0,
+        says="t skip",
+    )
     few_queries: int = decision(
         "as many at most go one by one, with lanes along the depth; 0: none", FROM_ZERO, 0, says="m few"
     )
@@ -42,6 +49,8 @@ class Attention(Nest):
         if self.strip % self.rows:
             return f"{self.phrase('rows')} does not divide {self.phrase('strip')}"
         assert isinstance(kernel, AttentionOp)
+        if self.skip_lanes and not is_masked(kernel):
+            return f"{self.phrase('skip_lanes')}, but no mask leaves out keys"
         if self.few_queries and not all(lies_along(kernel.in_type(index), -1) for index in (0, 1)):
             return f"{self.phrase('few_queries')} needs queries and keys whose elements lie side by side"
         return super().conflict(kernel)

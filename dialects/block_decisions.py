@@ -30,6 +30,12 @@ class BlockGemm(Nest):
         says="m unpacked",
     )
     depth_block: int = decision("of an unpacked panel the most that is there at a time", MANY, 1024, says="k block")
+    ahead: int = decision(
+        "bytes from what a tile of few rows reads of b to what it brings into the cache meanwhile; 0: nothing",
+        FROM_ZERO,
+        0,
+        says="k ahead",
+    )
     atom: str = decision(
         "the instruction for integers of 8 bits; the general one sums in f32", ATOM_NAMES, GENERAL_ATOM
     )

@@ -40,6 +40,12 @@ class Gemm(Multiplying):
     )
     pack: bool = decision("whether blocks of B are copied before they are used", FLAG, False)
     prefetch: bool = decision("whether the next block of a packed B is fetched meanwhile", FLAG, False)
+    ahead: int = decision(
+        "bytes from what a tile of few rows reads of a packed B to what it fetches meanwhile; 0: nothing",
+        FROM_ZERO,
+        0,
+        says="k ahead",
+    )
     atom: str = decision("the instruction that multiplies and adds", ATOM_NAMES, GENERAL_ATOM)
     depth_lanes: int = decision(
         "lanes along the depth, of which each sum has a vector, horizontally summed at its end; 0: lanes are columns",
@@ -67,6 +73,8 @@ class Gemm(Multiplying):
             return f"{self.phrase('pack')}, but B is packed already"
         if self.prefetch and (not packed or self.copies(kernel)):
             return f"{self.phrase('prefetch')}, but B is not packed"
+        if self.ahead and (not packed or self.copies(kernel)):
+            return f"{self.phrase('ahead')}, but B is not packed"
         if self.depth_block % self.atom_depth:
             return f"{self.phrase('depth_block')} is no multiple of the {self.atom_depth} that {self.atom} takes"
         conflict = super().conflict(kernel) or atom_conflict(self.atom, kernel) or self._tile_conflict(kernel)

@@ -60,6 +60,8 @@ class Target:
     l2_bytes: int = 512 << 10
     l3_bytes: int = 8 << 20
     cache_line: int = 64
+    stream_ahead: int = 0
+    """Bytes from what a loop reads once, in order, to what it had better ask for meanwhile; 0: the machine does so."""
     fma_per_cycle: int = 2
     """Full-width fp32 multiply-adds that can start every cycle."""
     costs: Costs = CPU_COSTS

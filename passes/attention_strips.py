@@ -9,6 +9,7 @@ from xdsl.ir import Operation
 
 from ..dialects.attention_decisions import Attention
 from ..dialects.kernel import AttentionOp
+from ..dialects.masked_scores import is_masked
 from ..dialects.operand_layouts import lies_along
 from ..dialects.shape import Dim
 from .tiling import even_tile, rows_in_registers
@@ -52,9 +53,12 @@ def attention_strips(kernel: Operation, target: Target) -> Attention:
         columns=columns,
         keys=even_tile(k.dims[-2], most_keys),
         key_block=key_block(k.dims[-2], strip, target),
+        skip_lanes=target.lanes if is_masked(kernel) else 0,
     )
     if not few:
         return decided
+    if isinstance(queries, int):
+        decided = replace(decided, skip_lanes=0)
     heads = min(kernel.group, MOST_HEADS)
     room = (target.vector_registers - heads - 1) // heads
     return replace(

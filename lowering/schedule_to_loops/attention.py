@@ -4,7 +4,7 @@
 
     for heads of the batch, strip of queries, shared
       queries[depth][strip] = q^T
-      for block of keys
+      for block of the keys that the strip reads                              (see attention_range.py)
         for tile of keys:  scores[key][strip] = code of (k queries)
         scores = exp(scores - largest);  total = total * kept + sum(scores)        kept = exp(largest before - largest)
         for panel of values, tile of queries:  sums = sums * kept + scores^T v
@@ -15,7 +15,8 @@ softmax goes along no lanes. Where all keys are one block nothing is corrected. 
 empty, and go another way (``attention_rows.py``).
 
 Decisions: ``strip``: queries of a strip; ``keys``: keys of a tile of scores; ``rows`` and ``columns`` of a tile of
-sums; ``key_block``: keys of a block; ``few_queries``: as many at most go the other way.
+sums; ``key_block``: keys of a block; ``skip_lanes``: how many keys are looked at together for whether they count;
+``few_queries``: as many at most go the other way.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from ...dialects.kernel import AttentionOp
 from ...dialects.schedule import StageOp
 from .arithmetic import combine, combine_numbers
 from .attention_operands import F32_BYTES, AttentionOperands
+from .attention_range import KeyRange
 from .attention_rows import FewQueries
 from .contraction import FEW_ELEMENTS, Contraction, Partial, Reach, RowTiles, Sum
 from .long_sums import block_turns, loop_in_blocks
@@ -65,6 +67,8 @@ class _Strip:
     batch: Sequence[Index]
     first: Index
     count: Index
+    keys: tuple[Index, Index]
+    """The first key that they read, and where none follows."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class _Strips(AttentionOperands):
         super().__init__(decisions, nest, kernel)
         self.has_blocks, self.width = decisions.has_blocks(kernel), decisions.strip
         self.keys_at_once = nest.dim(decisions.keys_at_once(kernel))
+        self.range = KeyRange(self, decisions.skip_lanes) if decisions.skip_lanes else None
 
     # --- the walk -------------------------------------------------------------------------------------------
 
@@ -90,19 +95,22 @@ class _Strips(AttentionOperands):
         with outer_loops(nest, self.decisions, self.kernel, bounds) as turn:
             first = nest.mul(turn.index("m"), width)
             count = nest.minimum(nest.sub(self.rows, first), width) if is_ragged else width
-            strip = _Strip(turn.indices["b"], first, count)
+            strip = _Strip(turn.indices["b"], first, count, self._keys(turn.indices["b"], first, count))
             self._copy_queries(strip)
             self._finish(strip, self._blocks(strip))
 
+    def _keys(self, batch: Sequence[Index], first: Index, count: Index) -> tuple[Index, Index]:
+        return (0, self.keys) if self.range is None else self.range.of(batch, first, count)
+
     def _blocks(self, strip: _Strip) -> SSAValue:
         """Adds up weighed values; gives the sum of each query's weights."""
-        nest = self.nest
+        nest, (begin, end) = self.nest, strip.keys
         nothing = _Seen(self.splat(-math.inf, [self.width]), self.splat(0.0, [self.width]))
         if not self.has_blocks:
-            return self._block(strip, 0, self.keys, nothing).total
+            return self._block(strip, begin, nest.sub(end, begin), nothing).total
         self._clear_sums()
-        with nest.loop(0, self.keys, self.decisions.key_block, carried=[nothing.largest, nothing.total]) as block:
-            count = nest.minimum(nest.sub(self.keys, block.index), self.decisions.key_block)
+        with nest.loop(begin, end, self.decisions.key_block, carried=[nothing.largest, nothing.total]) as block:
+            count = nest.minimum(nest.sub(end, block.index), self.decisions.key_block)
             seen = self._block(strip, block.index, count, _Seen(*block.carried))
             block.yield_(seen.largest, seen.total)
         return block.results[1]

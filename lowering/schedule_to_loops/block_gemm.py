@@ -37,7 +37,7 @@ from ...dialects.schedule import StageOp
 from ...dialects.shared_attributes import vector_type
 from ...machines.atoms import GENERAL_ATOM
 from .arithmetic import convert, reduce_lanes, select
-from .contraction import FEW_ELEMENTS, Contraction, Partial, Reach, RowTiles, Sum
+from .contraction import CACHE_LINE, FEW_ELEMENTS, STREAMED_BY, Contraction, Partial, Reach, RowTiles, Sum
 from .gemm_product import matrix_of, merge_batch_into_rows
 from .long_sums import sum_in_blocks
 from .loop_nest import Index, LoopNest
@@ -260,6 +260,8 @@ class _BlockProduct:
 
         def block(number: Index) -> tuple[_Block, SSAValue, SSAValue | None]:
             first = nest.mul(number, self.kernel.rows_of_block)
+            if self.decisions.ahead and count <= STREAMED_BY:
+                self._fetch(words, first)
             zeros = self._floats(words, nest.add(first, 1)) if self.has_zeros else None
             begin = nest.add(first, 1 + int(self.has_zeros))
             return _Block(left, words, begin, row, number, shape), self._floats(words, first), zeros
@@ -279,6 +281,13 @@ class _BlockProduct:
         is_scaled = left.scales is None and count > FEW_ROWS
         at_once = max(1, MATRIX_BLOCK // self.block) if is_scaled else 0
         return sum_in_blocks(nest, 0, self.blocks, zero, at_once, add_scaled if is_scaled else add_part)
+
+    def _fetch(self, words: SSAValue, first: Index) -> None:
+        """Brings into the cache what lies so far behind a block, which begins in row ``first`` of a panel."""
+        nest, width = self.nest, self.decisions.columns
+        row = nest.add(first, -(-self.decisions.ahead // (BYTES_OF_WORD * width)))
+        for place in range(0, self.kernel.rows_of_block * width, CACHE_LINE // BYTES_OF_WORD):
+            nest.prefetch(words, nest.add(row, place // width), place % width)
 
     def _floats(self, words: SSAValue, row: Index) -> SSAValue:
         """A row of b that holds f32."""

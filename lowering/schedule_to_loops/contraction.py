@@ -38,6 +38,9 @@ UNROLL = 4
 CACHE_LINE = 64
 """Bytes that are fetched together, at least."""
 
+STREAMED_BY = 3
+"""Rows of a tile, at most, which multiply a packed right in less time than it takes to come from memory."""
+
 Reader = Callable[[Sequence[Index]], Callable[[Index], SSAValue]]
 """Goes to a place along all axes of the sum but the innermost; what it gives reads columns or rows along that one."""
 

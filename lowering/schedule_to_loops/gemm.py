@@ -37,8 +37,22 @@ from ...dialects import shape as dims
 from ...dialects.gemm_decisions import MATRIX_BLOCK, WORDS_AT_ONCE, Gemm, depth_of, widens
 from ...dialects.kernel import GemmOp
 from ...dialects.schedule import StageOp
+from ...dialects.storage import element_bytes
 from ...machines.atoms import ATOMS, TILE_BAND
-from .contraction import FEW_ELEMENTS, Contraction, Fetch, Fetching, Partial, Reach, Reader, RowTiles, Sum, in_words
+from .contraction import (
+    CACHE_LINE,
+    FEW_ELEMENTS,
+    STREAMED_BY,
+    Contraction,
+    Fetch,
+    Fetching,
+    Partial,
+    Reach,
+    Reader,
+    RowTiles,
+    Sum,
+    in_words,
+)
 from .gemm_depth import DepthInLanes
 from .gemm_product import Matrix, Product, merge_batch_into_rows
 from .gemm_tiles import MatrixTiles
@@ -109,6 +123,8 @@ class _ColumnsInLanes(Product):
                 reach = self._left(batch, row, count)
             else:
                 reach = self._copied_left(left_copy, nest.sub(row, rows.begin), count)
+            if self.decisions.ahead and count <= STREAMED_BY:
+                return Fetching(reach, self._fetch_ahead(panel), self.tile_columns * self.step)
             # The few rows that are left, or all of a run with few, read B once: as it comes.
             if not self.decisions.prefetch or count < self.tile_rows:
                 return reach
@@ -208,6 +224,12 @@ class _ColumnsInLanes(Product):
         begin = nest.add(self._panel_offset(panel, 0), block)
         part, steps = (nest.sub(row, rows.begin), height, rows.count), nest.ceildiv(turns, words)
         return Fetch.share(nest, self.b_tensor.memory, (begin, block), part, steps)
+
+    def _fetch_ahead(self, panel: Index) -> Fetch:
+        """What lies so many bytes behind each row of a panel of B."""
+        width, line = self.tile_columns * self.step, CACHE_LINE // element_bytes(self.b_tensor.element_type)
+        first = self.nest.add(self._panel_offset(panel, 0), self.decisions.ahead // CACHE_LINE * line)
+        return Fetch(self.b_tensor.memory, first, width, -(-width // line), line)
 
     # --- the right --------------------------------------------------------------------------------------
 

@@ -344,9 +344,9 @@ class LoopNest(IndexArithmetic):
             memref.ReinterpretCastOp.create(operands=operands, result_types=[type_], properties=properties)
         )
 
-    def prefetch(self, memory: SSAValue, place: Index) -> None:
-        """Brings the cache line of an element of flat memory nearer; there may be no such element."""
-        self.insert(PrefetchOp(memory, [self.value(place)]))
+    def prefetch(self, memory: SSAValue, *place: Index) -> None:
+        """Brings the cache line of an element nearer; there may be no such element."""
+        self.insert(PrefetchOp(memory, self.values(place)))
 
     def typed(self, tensor: Tensor, element: Attribute) -> Tensor:
         """A tensor of bytes as one of other elements of a byte."""

@@ -302,9 +302,12 @@ def _gemm(kernel: Operation, target: Target) -> Decisions:
         depth_block=_depth_block(depth, row_bytes, fetches, target) if is_used_again else 0,
         pack=_is_worth_a_copy(kernel, tile),
         prefetch=fetches,
+        ahead=target.stream_ahead if packed else 0,
         atom=atom.name if atom else GENERAL_ATOM,
     )
-    if not decided.copies(kernel):
+    if decided.copies(kernel):
+        decided = replace(decided, ahead=0)
+    else:
         decided = replace(decided, row_chunks=_row_chunks(kernel, decided, FEW_PANELS))
     few_rows = None if packed else few_rows_tile(kernel, target)
     if few_rows is None:
@@ -337,7 +340,13 @@ def _block_gemm(kernel: Operation, target: Target) -> Decisions:
     vectors = columns // target.lanes * (2 if kernel.get("int8") else 1)
     tile = even_tile(rows, rows_in_registers(target, vectors))
     chunks = max(1, rows // ROWS_OF_CHUNK) if isinstance(rows, int) else 1
-    decided = BlockGemm(rows=tile, columns=columns, row_chunks=chunks, atom=atom.name if atom else GENERAL_ATOM)
+    decided = BlockGemm(
+        rows=tile,
+        columns=columns,
+        row_chunks=chunks,
+        ahead=target.stream_ahead,
+        atom=atom.name if atom else GENERAL_ATOM,
+    )
     if kernel.get("int8") or (isinstance(rows, int) and rows < ROWS_WORTH_A_COPY):
         return decided
     block = kernel.get("block")

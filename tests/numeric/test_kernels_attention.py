@@ -102,6 +102,23 @@ def test_masked_rows_and_blocks(run_kernel, name: str, block: int, zero_empty: b
     np.testing.assert_allclose(got, expected, rtol=0, atol=3e-6)
 
 
+@pytest.mark.parametrize(("lowest", "block"), [(-np.inf, 16), (-3.4e38, 0)])
+def test_keys_that_no_query_of_a_strip_reads(run_kernel, lowest: float, block: int) -> None:
+    """A window that moves along with the queries, then queries that read nothing, whose weights may all be the same."""
+    case = (["N", 3, "S", 20], ["N", 3, "T", 20], ["N", 3, "T", 24], ["N", 1, "S", "T"], "abcd")
+    ahead = np.arange(SIZES["T"]) - np.arange(SIZES["S"])[:, None]
+    reads = np.broadcast_to((ahead <= 8) & (ahead > 2), concrete(case[3])).copy()
+    plan = {"strip": 4, "rows": 4, "columns": 16, "keys": 4, "key_block": block, "skip_lanes": 8}
+    for empty in (False, True):
+        reads[:, :, :3] &= not empty
+        mask = np.where(reads, 0, lowest).astype(np.float32)
+        got, expected = run(run_kernel, case, mask, plan=plan)
+        np.testing.assert_allclose(got, expected, rtol=0, atol=3e-6)
+    # Nothing is seen of what all queries of a strip leave out.
+    if lowest == -np.inf:
+        assert np.isnan(got[:, :, :3]).all() and np.isfinite(got[:, :, 3:]).all()
+
+
 @pytest.mark.parametrize("queries", [2, 20])
 def test_no_keys(run_kernel, queries: int) -> None:
     """Sums of no products are 0."""

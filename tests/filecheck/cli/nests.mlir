@@ -5,7 +5,7 @@
 // CHECK-NEXT:   b  parallel  1
 // CHECK-NEXT:   m  parallel  N            tile 6, chunks 3
 // CHECK-NEXT:   n  parallel  512          tile 64
-// CHECK-NEXT:   k  reduction 256          block 64, lanes 0, rows 0, columns 0
+// CHECK-NEXT:   k  reduction 256          block 64, ahead 0, lanes 0, rows 0, columns 0
 // CHECK-NEXT:   a[b, m, k], b[b, k, n], y[b, m, n]
 // CHECK-NEXT:   loops [m, b, n], shared by threads [m], then tiles
 // CHECK-NEXT:   pack true, prefetch false, atom multiply_add

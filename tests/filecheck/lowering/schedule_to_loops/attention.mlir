@@ -25,7 +25,7 @@
 // NESTS-NEXT: b  parallel  4
 // NESTS-NEXT: m  parallel  128          strip 64, tile 4, few 0
 // NESTS-NEXT: n  parallel  64           tile 64
-// NESTS-NEXT: t  reduction 96           tile 6, block 0, few 1
+// NESTS-NEXT: t  reduction 96           tile 6, block 0, skip 0, few 1
 // NESTS-NEXT: k  reduction 64           lanes 1
 // NESTS-NEXT: q[b, m, k], k[b, t, k], v[b, t, n], y[b, m, n]
 // NESTS-NEXT: loops [b, m], shared by threads [b, m], then tiles
@@ -56,5 +56,25 @@ func.func @token(%q: !layout.tensor<1 x 9 x 1 x 64 x f32>, %k: !layout.tensor<1 
 func.func @free(%q: !layout.tensor<2 x S x 32 x f32>, %k: !layout.tensor<2 x T x 32 x f32>, %v: !layout.tensor<2 x T x 32 x f32>) {
   %o = schedule.buffer output 0 : !layout.tensor<2 x S x 32 x f32>
   schedule.stage @c %o = kernel.attention(%q, %k, %v)
+  func.return
+}
+
+// The keys that a mask leaves out of all queries of a strip at the beginning and end are looked for, vector by vector,
+// and not multiplied. A query that reads no key has weights all the same where numbers are added: none is left out then.
+// CHECK-LABEL: func.func @attention_
+// CHECK: scf.while
+// CHECK:   scf.for {{.*}} -> (vector<16xi1>)
+// CHECK:     vectorx.cmpf ugt, {{.*}} : vector<16xf32>
+// CHECK:     arith.ori
+// CHECK:   vector.reduction <or>
+// CHECK: scf.while
+// CHECK: scf.for {{.*}} -> (i1)
+// CHECK:   scf.for {{.*}} -> (vector<16xi1>)
+// CHECK: arith.select
+// CHECK: arith.select
+// CHECK: vector.contract
+func.func @masked(%q: !layout.tensor<2 x 128 x 32 x f32>, %k: !layout.tensor<2 x 128 x 32 x f32>, %v: !layout.tensor<2 x 128 x 32 x f32>, %m: !layout.tensor<1 x 128 x 128 x f32>) {
+  %o = schedule.buffer output 0 : !layout.tensor<2 x 128 x 32 x f32>
+  schedule.stage @d %o = kernel.attention(%q, %k, %v) scores(%acc, %s = %m) {%0 = arith.addf %acc, %s : f32}
   func.return
 }

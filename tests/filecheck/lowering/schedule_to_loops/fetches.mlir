@@ -22,3 +22,29 @@ func.func @convolution(%x: !layout.tensor<1 x 32 x 7 x 7 x f32, NCHW16c>, %w: !l
   schedule.stage @c %o = kernel.conv direct(%x, %w) plan {oc blocks 2, ow tile 7, prefetch true}
   func.return
 }
+
+// One row reads a panel once: it fetches what lies 1 KiB behind each row of the panel, four lines of 16 numbers.
+// CHECK-LABEL: func.func @gemm_
+// CHECK: %[[AHEAD:.*]] = arith.constant 256 : index
+// CHECK: %[[FIRST:.*]] = arith.addi %{{.*}}, %[[AHEAD]] : index
+// CHECK: scf.for %{{.*}} -> (vector<1x64xf32>)
+// CHECK:   arith.addi %[[FIRST]], %{{.*}} : index
+// CHECK-COUNT-4: memref.prefetch %{{.*}}[%{{.*}}], read, locality<2>, data
+// CHECK-NOT: memref.prefetch
+// CHECK:   vector.contract
+func.func @one_row(%x: !layout.tensor<1 x 64 x f32>, %w: !layout.tensor<64 x 128 x f32, Ba64b>) {
+  %o = schedule.buffer output 0 : !layout.tensor<1 x 128 x f32>
+  schedule.stage @g %o = kernel.gemm(%x, %w) plan {m tile 6, n tile 64, k ahead 1024}
+  func.return
+}
+
+// Of numbers of 4 bits a block of 32 for 32 columns, the scales and four rows of words, is ten lines.
+// CHECK-LABEL: func.func @block_gemm_
+// CHECK: scf.for %{{.*}} -> (vector<1x32xf32>)
+// CHECK-COUNT-10: memref.prefetch %{{.*}}[%{{.*}}, %{{.*}}], read, locality<2>, data
+// CHECK-NOT: memref.prefetch
+func.func @few_bits(%x: !layout.tensor<1 x 64 x f32>, %w: !layout.tensor<10 x 64 x i32, Ba32b>) {
+  %o = schedule.buffer output 0 : !layout.tensor<1 x 64 x f32>
+  schedule.stage @g %o = kernel.block_gemm(%x, %w) plan {m tile 6, n tile 32, k ahead 1024}
+  func.return
+}
