@@ -13,6 +13,7 @@ from .checks.limits import MAX_FILE_BYTES
 from .checks.validate_model import validate_model
 from .external_data import load_external_data
 from .functions import inline_functions
+from .node_order import with_nodes_in_order
 from .operator_sets import STANDARD_DOMAINS
 
 if TYPE_CHECKING:
@@ -29,12 +30,25 @@ def load_model(source: ModelSource) -> onnx.ModelProto:
     model, path = _read(source)
     if not model.HasField("graph") or not (model.graph.node or model.graph.output):
         raise UnreadableModelError(f"{_described(source)} no ONNX model: it holds no graph")
-    validate_model(model)
+    model = _validated(model)
     if model.functions:
         model = inline_functions(model)
         # Attributes that calls hand to the nodes of functions have their values only now.
         validate_model(model)
     return load_external_data(model, path)
+
+
+def _validated(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model, or a copy of it with its nodes in order. Raises InvalidModelError for what is wrong beside that."""
+    try:
+        validate_model(model)
+    except InvalidModelError:
+        ordered = with_nodes_in_order(model)
+        if ordered is None:
+            raise
+        validate_model(ordered)
+        return ordered
+    return model
 
 
 def _read(source: ModelSource) -> tuple[onnx.ModelProto, Path | None]:

@@ -29,8 +29,8 @@ def versions(ir_version: int, *opsets: tuple[str, int]) -> onnx.ModelProto:
 
 FAULTS: dict[str, tuple[Callable[[], onnx.ModelProto], str]] = {
     "nothing computes it": (lambda: model_of(node("Neg", ["q"], ["y"], "n")), "'n' .*'q', which nothing computes"),
-    "order": (
-        lambda: model_of(node("Neg", ["a"], ["y"], "n"), node("Abs", ["x"], ["a"], "late")),
+    "order, and twice": (
+        lambda: model_of(node("Neg", ["a"], ["y"], "n"), node("Abs", ["x"], ["a"], "late"), node("Exp", ["x"], ["a"])),
         "'n' .*only node 'late' .*in order",
     ),
     "cycle": (lambda: model_of(node("Neg", ["a"], ["y"]), node("Abs", ["y"], ["a"])), "a cycle"),
