@@ -192,6 +192,7 @@ _CPU_PHASES = (
             # Before tiles are chosen, which depend on how many images a stage sees.
             "schedule-choose-batches",
             "schedule-choose-tiles",
+            "schedule-share-rows",
             "schedule-place-barriers",
             "schedule-plan-arena",
             "schedule-estimate-work",

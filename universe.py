@@ -77,6 +77,7 @@ PASSES: dict[str, str] = {
     "schedule-check-memory": "passes.schedule.check_memory:ScheduleCheckMemoryPass",
     "schedule-choose-batches": "passes.schedule.choose_batches:ScheduleChooseBatchesPass",
     "schedule-choose-tiles": "passes.schedule.choose_tiles:ScheduleChooseTilesPass",
+    "schedule-share-rows": "passes.schedule.share_rows:ScheduleShareRowsPass",
     "schedule-estimate-work": "passes.schedule.estimate_work:ScheduleEstimateWorkPass",
     "schedule-place-barriers": "passes.schedule.place_barriers:SchedulePlaceBarriersPass",
     "schedule-pack-constants": "passes.schedule.pack_constants:SchedulePackConstantsPass",

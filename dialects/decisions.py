@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from xdsl.dialects.builtin import StringAttr
 from xdsl.ir import Attribute, Operation
@@ -20,6 +21,7 @@ from .block_decisions import BlockGemm
 from .conv_decisions import Depthwise, Direct, Im2col, Indirect, Winograd
 from .decision_fields import COLUMNS, REGISTERS, Decisions, decision
 from .gemm_decisions import Gemm
+from .kernel import PoolOp
 from .recurrence_decisions import Recurrence
 from .selection_decisions import SELECTION_KINDS
 from .tree_decisions import TreeEnsemble
@@ -66,6 +68,14 @@ class Pool(Lanes):
     """Tiles of neighbouring outputs of a row."""
 
     columns: int = decision("outputs in a tile", COLUMNS, 8, says="ow tile")
+    share: Literal["all", "rows"] = decision(
+        "what threads share: all outer loops, or images and their rows", ("all", "rows"), "all"
+    )
+
+    def conflict(self, kernel: Operation) -> str | None:
+        if self.share == "rows" and (not isinstance(kernel, PoolOp) or kernel.type.rank != 4):
+            return f"{self.phrase('share')} needs a result of images: batch by channels by rows by columns"
+        return super().conflict(kernel)
 
 
 _ELEMENTS = (

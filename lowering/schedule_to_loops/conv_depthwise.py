@@ -47,9 +47,9 @@ def lower_conv_depthwise(stage: StageOp, nest: LoopNest) -> None:
     assert isinstance(kernel, ConvOp)
     require_halo(kernel)
     y = nest.operands[-1]
-    fill_halo(nest, y)
-    lanes = y.type.layout.block_of(1)
     decisions = stage.decided(Depthwise)
+    fill_halo(nest, y, "c" not in decisions.shared(kernel))
+    lanes = y.type.layout.block_of(1)
     rows = decisions.rows
     blocks = -(-int(y.dims[1]) // lanes)
     batch, _, height, width = (nest.dim(size) for size in y.dims)

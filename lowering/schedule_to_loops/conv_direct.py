@@ -27,6 +27,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ...dialects.conv_decisions import Direct
+from ...dialects.image_rows import long_row_pieces
 from ...dialects.kernel import ConvOp
 from ...dialects.operand_layouts import is_long_row, panel_depth
 from ...dialects.schedule import StageOp
@@ -69,7 +70,8 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
         lower_conv_tiles(nest, kernel, decisions)
         return
     x, w, y = nest.operands[0], nest.operands[1], nest.operands[-1]
-    fill_halo(nest, y)
+    by_rows = "oc" not in decisions.shared(kernel)
+    fill_halo(nest, y, by_rows)
     lanes = y.type.layout.block_of(1)
     blocks, largest = decisions.channel_blocks, decisions.columns
     channel_tiles = -(-int(y.dims[1]) // (lanes * blocks))
@@ -87,7 +89,10 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
     if flat and decisions.strip:
         walk = replace(walk, rows=nest.ceildiv(width, decisions.strip), columns=decisions.strip, in_strip=1)
     elif flat and isinstance(width, int):
-        pieces = _pieces_of_row(channel_tiles * (batch if isinstance(batch, int) else 1), width, largest)
+        if by_rows:
+            pieces = long_row_pieces(width, largest) or 1
+        else:
+            pieces = _pieces_of_row(channel_tiles * (batch if isinstance(batch, int) else 1), width, largest)
         walk = replace(walk, rows=pieces, columns=width // pieces)
     elif decisions.strip:
         in_strip = max(1, decisions.strip // columns_in_row) if isinstance(columns_in_row, int) else 1
@@ -171,13 +176,14 @@ class _Walk:
 def _pieces_of_row(work: int, pixels: int, columns: int) -> int:
     """Into how many equal pieces the one long row is cut, so that ``work`` rows are enough for threads to share.
 
-    A piece has at least two tiles of ``columns``.
+    A piece has at least two tiles of ``columns``, or whole ones.
     """
     pieces = 1
-    for candidate in range(2, pixels // (2 * columns) + 1):
+    for candidate in range(2, pixels // columns + 1):
         if work * pieces >= ENOUGH_FOR_THREADS:
             break
-        if pixels % candidate == 0:
+        piece, rest = divmod(pixels, candidate)
+        if rest == 0 and (piece >= 2 * columns or piece % columns == 0):
             pieces = candidate
     return pieces
 

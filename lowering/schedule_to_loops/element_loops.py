@@ -299,18 +299,38 @@ class _Walk:
 
 @contextlib.contextmanager
 def outer_loops(nest: LoopNest, dimensions: Sequence[LoopDimension], origins: Sequence[Index]) -> Iterator[Position]:
-    """Loops over dimensions, as many of the outer ones flattened and split among threads as make enough pieces."""
-    count = _shared_loops(dimensions)
-    flattened = dimensions[:count]
+    """Loops over dimensions, as many of the outer ones flattened and split among threads as make enough pieces.
+
+    Where some are said to be shared, threads share these, which then go inside of the others before them.
+    """
+    alone, shared, rest = _by_share(dimensions)
+    position = Position(origins)
     with contextlib.ExitStack() as stack:
-        indices = stack.enter_context(nest.forall([nest.dim(dimension.size) for dimension in flattened] or [1]))
-        position = Position(origins)
-        for dimension, index in zip(flattened, indices, strict=False):
-            position = position.moved(nest, dimension, index)
-        for dimension in dimensions[count:]:
+
+        def loop_over(dimension: LoopDimension) -> Position:
             index = stack.enter_context(nest.loop(0, position.bound(nest, dimension))).index
+            return position.moved(nest, dimension, index)
+
+        for dimension in alone:
+            position = loop_over(dimension)
+        indices = stack.enter_context(nest.forall([nest.dim(dimension.size) for dimension in shared] or [1]))
+        for dimension, index in zip(shared, indices, strict=False):
             position = position.moved(nest, dimension, index)
+        for dimension in rest:
+            position = loop_over(dimension)
         yield position
+
+
+def _by_share(
+    dimensions: Sequence[LoopDimension],
+) -> tuple[list[LoopDimension], list[LoopDimension], list[LoopDimension]]:
+    """What each thread walks alone outside of what threads share, that, and what each walks inside of it."""
+    shared = [dimension for dimension in dimensions if dimension.is_shared]
+    if not shared:
+        count = _shared_loops(dimensions)
+        return [], list(dimensions[:count]), list(dimensions[count:])
+    end = 1 + max(number for number, dimension in enumerate(dimensions) if dimension.is_shared)
+    return [d for d in dimensions[:end] if not d.is_shared], shared, list(dimensions[end:])
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,7 @@ class LoopDimension:
 
     A dimension with a ``group`` walks ``unit`` elements of the group's axis a turn, which has ``extent`` elements;
     within the group's outer dimensions it may end early. ``offsets`` stand for strides where the axis is irregular.
+    Threads share the turns of those that are said to be shared.
     """
 
     size: Dim
@@ -164,6 +165,7 @@ class LoopDimension:
     unit: int = 1
     extent: Dim = 0
     offsets: tuple[AxisMap | None, ...] = ()
+    is_shared: bool = False
 
     @property
     def is_regular(self) -> bool:

@@ -12,17 +12,19 @@
 Lanes run along the channels where they are innermost (NCHW16c, NHWC), otherwise along output columns.
 Narrow floats are averaged in f32; long sums go in blocks (``long_sums``).
 
-Decisions: ``lanes`` of a vector; ``columns`` of a tile.
+Decisions: ``lanes`` of a vector; ``columns`` of a tile; ``share``: what threads share.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from xdsl.dialects import arith
 from xdsl.ir import SSAValue
 
 from ...dialects.decisions import Pool
+from ...dialects.image_rows import ROWS_AXIS
 from ...dialects.kernel import PoolOp
 from ...dialects.layout_algebra import Layout
 from ...dialects.schedule import StageOp
@@ -68,14 +70,19 @@ class _Pool:
         self.strides = [nest.dim(source.strides_of(axis)[1]) for axis in range(2, x.type.rank)]
         decisions = stage.decided(Pool)
         self.lanes, self.tile_columns = decisions.lanes, decisions.columns
-        fill_halo(nest, y)
+        by_rows = decisions.share == "rows"
+        fill_halo(nest, y, by_rows)
         space = _unmerged_space(y.dims, y.type.layout, self.operands)
         self.origins = walk_origins(nest, y.type.rank, space, self.operands)
         last = len(self.window) + 1
         self.pixels = next((d for d in space if d.axis == last), LoopDimension(1, (0,) * len(self.operands), last))
         self.channels = space[-1] if space and space[-1].axis == 1 else None
         inner = (self.pixels, self.channels)
-        self.outer = merge_dimensions([d for d in space if not any(d is other for other in inner)])
+        outer = [d for d in space if not any(d is other for other in inner)]
+        if by_rows:
+            self.outer = [replace(d, is_shared=d.axis in (0, ROWS_AXIS)) for d in outer]
+        else:
+            self.outer = merge_dimensions(outer)
 
     def lower(self) -> None:
         with outer_loops(self.nest, self.outer, self.origins) as position:

@@ -80,6 +80,8 @@ PIXELS_IN_BLOCK = 96
 # Blocks of tiles that threads share evenly enough, however many they are; and blocks where all channels are one panel.
 MANY_BLOCKS = 6
 FEWEST_BLOCKS = 4
+# Work that is not too much for blocks which threads share evenly.
+WORTH_AN_EVEN_SHARE = 1.02
 # Pixels whose sums in whole matrices go through the epilogue at once.
 TILE_PIXELS = 4
 # Rows of one of Winograd's products that take as long as loading a row of U from L2, measured.
@@ -424,7 +426,8 @@ def _conv_winograd(kernel: Operation, target: Target) -> Decisions:
         largest = min(largest, max(4, -(-count // FEWEST_BLOCKS)))
     # Of a batch whose size is not known, one image alone is tiled well.
     tiled = image if isinstance(image, int) and not isinstance(count, int) else count
-    rows, tiles = winograd_block(tiled, largest, rows_in_registers(target, max(1, columns // target.lanes)))
+    most_rows = rows_in_registers(target, max(1, columns // target.lanes))
+    rows, tiles = winograd_block(tiled, largest, most_rows, is_shared=panels == 1)
     if tiled is not count:
         tiles = max(tiles, largest // rows * rows)
     blocks = -(-count // tiles) if isinstance(count, int) else MANY_BLOCKS
@@ -438,16 +441,24 @@ def _idle_part(pieces: int) -> tuple[float, ...]:
     return tuple(1 - pieces / (threads * -(-pieces // threads)) for threads in (2, 4))
 
 
-def winograd_block(count: Dim, largest: int, most_rows: int) -> tuple[int, int]:
-    """Rows of a register tile and tiles of a block that take least time for so many tiles of the image."""
+def winograd_block(count: Dim, largest: int, most_rows: int, *, is_shared: bool = False) -> tuple[int, int]:
+    """Rows of a register tile and tiles of a block that take least time for so many tiles of the image.
+
+    Where threads share blocks alone, a little more work is done for blocks that these can share evenly.
+    """
     if not isinstance(count, int):
         return most_rows, max(1, largest // most_rows) * most_rows
-    _, negative_tiles, rows = min(
+    found = [
         (_work_with_padding(count, rows, blocks), -rows * blocks, rows)
         for rows in range(1, most_rows + 1)
         for blocks in range(1, max(1, min(largest, count + rows) // rows) + 1)
         if rows * blocks * 2 > min(largest, count)
-    )
+    ]
+    least = min(found)
+    if is_shared:
+        near = [one for one in found if one[0] <= WORTH_AN_EVEN_SHARE * least[0]]
+        least = min(near, key=lambda one: (_idle_part(-(-count // -one[1])), one))
+    _, negative_tiles, rows = least
     return rows, -negative_tiles
 
 

@@ -308,3 +308,12 @@ func.func @tiles_by_a_table(%x: !layout.tensor<1 x 64 x 8 x 8 x i8, NHWC>, %w: !
 }
 
 // CHECK: C5: atom tdpbusd says the order, and finds what lies under windows by strides: no table
+
+// -----
+
+func.func @rows_of_no_image(%x: !layout.tensor<1 x 32 x 8 x f32>, %y: !layout.tensor<1 x 32 x 4 x f32>) {
+  schedule.stage @pool0 %y = kernel.pool max(%x) window [2] strides [2] plan {lanes 16, share rows}
+  func.return
+}
+
+// CHECK: C5: share rows needs a result of images: batch by channels by rows by columns

@@ -55,3 +55,13 @@ func.func @staged(%x: !layout.tensor<1 x 32 x 20 x 20 x f32, NCHW16c>, %w: !layo
   schedule.stage @c %o = kernel.conv direct(%x, %w) plan {oc blocks 2, ow tile 8, strip 32, pack true}
   func.return
 }
+
+// Threads share pieces of the one long row of a 1x1 convolution: an even number of them, of a tile at least.
+// CHECK-LABEL: func.func @conv_direct_
+// CHECK: scf.forall (%{{.*}}) in (14)
+// CHECK: vector.store {{.*}} vector<14x1x16xf32>
+func.func @rows(%x: !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c>, %w: !layout.tensor<32 x 32 x 1 x 1 x f32, ABcd16b16a>) {
+  %o = schedule.buffer output 0 : !layout.tensor<1 x 32 x 14 x 14 x f32, NCHW16c>
+  schedule.stage @c %o = kernel.conv direct(%x, %w) plan {oc blocks 1, ow tile 14, threads [n, oh]}
+  func.return
+}

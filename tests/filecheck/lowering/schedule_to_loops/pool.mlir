@@ -28,3 +28,12 @@ func.func @mean(%x: !layout.tensor<1 x 16 x 8 x 8 x f32, NCHW16c>) {
   schedule.stage @mean %o0 = kernel.pool average(%x) window [2, 2] strides [2, 2] plan {ow tile 4, lanes 16}
   func.return
 }
+
+// Threads share images and their rows.
+// CHECK-LABEL: func.func @pool_
+// CHECK: scf.forall (%{{.*}}, %{{.*}}) in (2, 14)
+func.func @rows(%x: !layout.tensor<2 x 32 x 28 x 28 x f32, NCHW16c>) {
+  %o0 = schedule.buffer output 0 : !layout.tensor<2 x 32 x 14 x 14 x f32, NCHW16c>
+  schedule.stage @rows %o0 = kernel.pool max(%x) window [2, 2] strides [2, 2] plan {ow tile 4, lanes 16, share rows}
+  func.return
+}
