@@ -158,9 +158,13 @@ def compile_module(
 
     This is how an edited text of any level becomes a running model.
     """
+    from .passes.schedule.pack_constants import pack_constants
     from .pipeline import PipelineOptions, compile_through
 
     options = options or PipelineOptions()
+    if start is not None:
+        # A text may say another width of panels than its weights are held in.
+        pack_constants(module, context.constants)
     compile_through(module, context, start=start, options=options)
     return finish_module(module, context, threads=threads, options=options)
 

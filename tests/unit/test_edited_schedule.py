@@ -51,6 +51,13 @@ def run(text: str, context: CompilerContext) -> np.ndarray:
     return compile_module(module, context, start="schedule", threads=1).run({"x": x})["y"]
 
 
+def test_other_panels_are_packed_anew(scheduled: tuple[str, CompilerContext]) -> None:
+    text, context = scheduled
+    edited, count = re.subn(r"oc blocks 2", "oc blocks 1", text)
+    assert count
+    np.testing.assert_array_equal(run(edited, context), run(text, context))
+
+
 def test_unedited_text_runs(scheduled: tuple[str, CompilerContext]) -> None:
     text, context = scheduled
     import onnxruntime
