@@ -137,6 +137,8 @@ _CPU_PHASES = (
             "graph-simplify-arithmetic",
             "graph-fold-padding",
             "graph-fold-batch-norm",
+            # Its weights are as they will be.
+            "graph-convolve-before-resize",
             "graph-merge-transposes",
             # Transposes and zeros around images are out of its way.
             "graph-narrow-products",
@@ -169,6 +171,9 @@ _CPU_PHASES = (
             # Before casts become part of other maps.
             "kernel-narrow-sums",
             "kernel-fuse-maps",
+            # Maps that read one view are one map by now.
+            "kernel-sink-views",
+            "kernel-simplify-layouts",
             "kernel-fold-scales",
             "kernel-fuse-epilogues",
             # Epilogues of the first product are the code of its scores.

@@ -34,6 +34,7 @@ EXTENDED_DIALECTS = {
 # Passes stay on their level; in the order of the levels, alphabetical within one.
 PASSES: dict[str, str] = {
     "graph-common-subexpressions": "passes.graph.common_subexpressions:GraphCommonSubexpressionsPass",
+    "graph-convolve-before-resize": "passes.graph.convolve_before_resize:GraphConvolveBeforeResizePass",
     "graph-dead-code": "passes.graph.dead_code:GraphDeadCodePass",
     "graph-eliminate-identities": "passes.graph.eliminate_identities:GraphEliminateIdentitiesPass",
     "graph-fold-batch-norm": "passes.graph.fold_batch_norm:GraphFoldBatchNormPass",

@@ -413,8 +413,15 @@ class _FunctionLayouts:
         self.follow_input(op)
 
     def resize(self, op: ResizeOp) -> None:
-        same_channels = op.in_type(0).dims[:2] == op.type.dims[:2]
-        (self.follow_input if same_channels else self.row_major)(op)
+        """All channels of a pixel are interpolated by the same weights: in blocks these are found once for many."""
+        type_ = op.in_type(0)
+        if type_.dims[:2] != op.type.dims[:2]:
+            self.row_major(op)
+            return
+        channels = type_.dims[1] if type_.rank == 4 else None
+        if op.get("mode") == "linear" and isinstance(channels, int) and channels >= self.block_size:
+            op.operands[0] = self.want_order(op.operands[0], self.blocked().order, op)
+        self.follow_input(op)
 
     def reduce(self, op: ReduceOp) -> None:
         spatial = set(op.get("axes")) <= {2, 3}

@@ -6,7 +6,6 @@ reaches; it ranks algorithms, and is not a promise of time.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -18,12 +17,11 @@ from ...dialects.shape import Dim
 from ...dialects.storage import element_bytes
 from ...machines.atoms import TILE_ROWS
 from ..tiling import im2col_tile, indirect_columns, product_atom, rows_atom
+from ..typical_sizes import known_size
 
 if TYPE_CHECKING:
     from ...machines import Target
 
-# What stands for each symbol of an extent that is not known: the side of a small picture, at a model's input.
-TYPICAL_SIZE = 320
 TYPICAL_BATCH = 1
 
 # Winograd F(m, 3): the side of an output tile.
@@ -93,7 +91,7 @@ def estimate_seconds(kernel: ConvOp, algorithm: str, target: Target) -> float:
         case "im2col":
             cycles = im2col_tile(kernel, target, depth).cycles
             seconds = _operations(kernel, depth, target) / 2 * cycles / (costs.im2col_share * costs.gigahertz * 1e9)
-            return seconds + _conversion_seconds(kernel, target)
+            return seconds + conversion_seconds(kernel, target)
         case "indirect":
             columns = indirect_columns(kernel, target)
             channels = known_size(kernel.type.dims[1]) // kernel.get("groups")
@@ -104,11 +102,11 @@ def estimate_seconds(kernel: ConvOp, algorithm: str, target: Target) -> float:
             if tiles is not None and tiles.is_tile:
                 operations = _operations(kernel, tiles.depth, target) / costs.tile_speed
             products = operations / (costs.indirect_share * peak) * padded / max(channels, 1) * overhead
-            return products + _conversion_seconds(kernel, target)
+            return products + conversion_seconds(kernel, target)
     return _winograd_seconds(kernel, WINOGRAD_TILES[algorithm], peak, target)
 
 
-def _conversion_seconds(kernel: ConvOp, target: Target) -> float:
+def conversion_seconds(kernel: ConvOp, target: Target) -> float:
     """Time to read and write again what neighbours most likely keep in channel blocks."""
     block = channel_block(target)
     tensors = [type_ for type_ in (kernel.in_type(0), kernel.type) if known_size(type_.dims[1]) >= block]
@@ -152,13 +150,3 @@ def pixels(kernel: ConvOp) -> float:
 def _extents(dims: Sequence[Dim]) -> list[int]:
     """Dimensions of a tensor, unknown ones guessed."""
     return [known_size(size, TYPICAL_BATCH if axis == 0 else None) for axis, size in enumerate(dims)]
-
-
-@functools.lru_cache(maxsize=4096)
-def known_size(size: Dim, otherwise: int | None = None) -> int:
-    """A dimension; an unknown one is what its expression gives for typical sizes."""
-    if isinstance(size, int):
-        return size
-    if otherwise is not None:
-        return otherwise
-    return max(1, int(size.subs(dict.fromkeys(size.free_symbols, TYPICAL_SIZE))))

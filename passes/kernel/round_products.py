@@ -16,8 +16,9 @@ from ...dialects.gemm_decisions import depth_of
 from ...dialects.graph.types import numpy_dtype
 from ...dialects.kernel import ConcatOp, ConstantOp, ContractionOp, ConvOp, GemmOp, MapOp, SliceOp, YieldOp
 from ..tiling import gemm_rows
+from ..typical_sizes import known_size
 from .choose_algorithms import fastest_algorithm
-from .conv_costs import estimate_seconds, known_size
+from .conv_costs import estimate_seconds
 from .dead_code import remove_unread
 from .fold_scales import fold_scales
 from .fuse_epilogues import COMPUTING

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from exact_resize import COORDINATES, exact_resize
 from one_node import model_of
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 from random_model import evaluate
 
 SHAPES = [(1, 2, 20, 7), (2, 2, 9, 13)]
@@ -116,3 +116,44 @@ def test_sizes_by_a_scale_are_those_of_onnxruntime(factor: float) -> None:
         fixed = lamina.compile(model([1, 1, size], given, 18), threads=1)
         for executable in (free, fixed):
             np.testing.assert_array_equal(executable.run(feeds)["y0"], expected)
+
+
+@pytest.mark.parametrize("mode", ["linear", "nearest"])
+def test_a_pointwise_convolution_before_images_grow(mode: str) -> None:
+    """Of a concatenation, of which one part grows by a whole factor, one by any, and one stays."""
+    rng = np.random.default_rng(0)
+    weights = {
+        "w": rng.standard_normal((20, 42, 1, 1), dtype=np.float32),
+        "b": rng.standard_normal(20, dtype=np.float32),
+        "twice": np.array([1, 1, 2, 2], np.float32),
+        "more": np.array([1, 1, 1.75, 1.25], np.float32),
+        "r": np.zeros(0, np.float32),
+    }
+    nodes = [
+        helper.make_node("Resize", ["x", "r", "twice"], ["x2"], mode=mode),
+        helper.make_node("Resize", ["y", "r", "more"], ["y2"], mode=mode),
+        helper.make_node("Concat", ["x2", "z", "y2"], ["c"], axis=1),
+        helper.make_node("Conv", ["c", "w", "b"], ["v"]),
+        helper.make_node("Relu", ["v"], ["out"]),
+    ]
+    dims = {"x": ["N", 16, 7, 5], "y": ["N", 18, 8, 8], "z": ["N", 8, 14, 10]}
+    made = helper.make_model(
+        helper.make_graph(
+            nodes,
+            "grown",
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, sizes) for name, sizes in dims.items()],
+            [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["N", 20, 14, 10])],
+            [numpy_helper.from_array(array, name) for name, array in weights.items()],
+        ),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    )
+    feeds = {name: rng.standard_normal((2, *sizes[1:])).astype(np.float32) for name, sizes in dims.items()}
+    images = [
+        exact_resize(feeds["x"], scales=[1.0, 1.0, 2.0, 2.0], mode=mode), feeds["z"],
+        exact_resize(feeds["y"], scales=[1.0, 1.0, 1.75, 1.25], mode=mode),
+    ]  # fmt: skip
+    sums = np.einsum("nchw,oc->nohw", np.concatenate(images, 1).astype(np.float64), weights["w"][:, :, 0, 0])
+    expected = np.maximum(sums + weights["b"][:, None, None], 0)
+    found = lamina.compile(made, threads=1).run(feeds)["out"]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

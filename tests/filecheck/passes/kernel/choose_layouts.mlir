@@ -22,6 +22,18 @@ func.func @first_layer(%x: !layout.tensor<1 x 3 x 224 x 224 x f32>, %w: !layout.
   func.return
 }
 
+// Images are interpolated in channel blocks, but for those of few channels and elements that are only repeated.
+func.func @resizes(%x: !layout.tensor<1 x 64 x 8 x 8 x f32>, %y: !layout.tensor<1 x 3 x 8 x 8 x f32>) {
+  // CHECK: %[[BLOCKS:.*]] = layout.convert %x : !layout.tensor<1 x 64 x 8 x 8 x f32, NCHW16c>
+  // CHECK: kernel.resize linear(%[[BLOCKS]]) : !layout.tensor<1 x 64 x 16 x 16 x f32, NCHW16c>
+  %0 = kernel.resize linear(%x) : !layout.tensor<1 x 64 x 16 x 16 x f32>
+  // CHECK: kernel.resize linear(%y) : !layout.tensor<1 x 3 x 16 x 16 x f32>
+  %1 = kernel.resize linear(%y) : !layout.tensor<1 x 3 x 16 x 16 x f32>
+  // CHECK: kernel.resize(%x) : !layout.tensor<1 x 64 x 16 x 16 x f32>
+  %2 = kernel.resize(%x) : !layout.tensor<1 x 64 x 16 x 16 x f32>
+  func.return
+}
+
 // Constant matrices are packed in panels; transposed ones too.
 func.func @products(%x: !layout.tensor<N x 768 x f32>) {
   // CHECK: layout.convert {{.*}} : !layout.tensor<768 x 256 x f32, Ba64b>
