@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import ReturnOp
+from xdsl.ir import Block
 from xdsl.passes import ModulePass
 
 from ...dialects.kernel import ConstantOp, ConvOp
 from ...dialects.winograd import tile_of
-from .conv_costs import applicable_algorithms, estimate_seconds
+from .conv_costs import applicable_algorithms, conversion_seconds, estimate_seconds
 from .winograd_error import estimate_error
 
 if TYPE_CHECKING:
     from ...context import CompilerContext
+    from ...machines import Target
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,27 @@ class KernelChooseAlgorithmsPass(ModulePass):
 def fastest_algorithm(kernel: ConvOp, context: CompilerContext, budget: float) -> tuple[str, float | None]:
     """The fastest algorithm within the budget, and its error as far as it has one beyond that of a direct sum."""
     possible = applicable_algorithms(kernel, context.target)
-    for algorithm in sorted(possible, key=lambda each: estimate_seconds(kernel, each, context.target)):
+    for algorithm in sorted(possible, key=lambda each: _seconds(kernel, each, context.target)):
         error = _winograd_error(kernel, algorithm, context)
         if error is None or error <= budget:
             return algorithm, error
     raise AssertionError("im2col can always run, and sums directly")
+
+
+def _seconds(kernel: ConvOp, algorithm: str, target: Target) -> float:
+    """Of the convolution and of the changes of layout around it, which estimates expect among others in blocks."""
+    seconds = estimate_seconds(kernel, algorithm, target)
+    if not _stands_alone(kernel):
+        return seconds
+    changes = conversion_seconds(kernel, target)
+    return seconds + {"im2col": -changes, "indirect": 0.0}.get(algorithm, changes)
+
+
+def _stands_alone(kernel: ConvOp) -> bool:
+    """Whether it reads what a run is given, and what it gives leaves the run: both as rows of pixels."""
+    readers = [use.operation for use in kernel.result.uses]
+    is_returned = bool(readers) and all(isinstance(reader, ReturnOp) for reader in readers)
+    return is_returned and isinstance(kernel.operands[0].owner, Block)
 
 
 def _winograd_error(kernel: ConvOp, algorithm: str, context: CompilerContext) -> float | None:

@@ -29,6 +29,16 @@ func.func @algorithms(%x: !layout.tensor<1 x 64 x 56 x 56 x f32>, %w3: !layout.t
   func.return
 }
 
+// What reads rows of pixels from outside and gives such changes no layout for im2col.
+func.func @alone(%x: !layout.tensor<1 x 64 x 56 x 56 x f32>, %w: !layout.tensor<64 x 64 x 1 x 1 x f32>, %v: !layout.tensor<64 x 64 x 3 x 3 x f32>) -> (!layout.tensor<1 x 64 x 56 x 56 x f32>, !layout.tensor<1 x 64 x 56 x 56 x f32>) {
+  // CHECK-LABEL: func.func @alone
+  // CHECK: kernel.conv im2col(
+  %0 = kernel.conv(%x, %w) : !layout.tensor<1 x 64 x 56 x 56 x f32>
+  // CHECK: kernel.conv winograd4(
+  %1 = kernel.conv(%x, %v) pads [1, 1, 1, 1] : !layout.tensor<1 x 64 x 56 x 56 x f32>
+  func.return %0, %1 : !layout.tensor<1 x 64 x 56 x 56 x f32>, !layout.tensor<1 x 64 x 56 x 56 x f32>
+}
+
 // Unknown sizes count as those of a small picture, and one of them at a time.
 func.func @free_sizes(%x: !layout.tensor<N x 64 x (H floordiv 4) x (W floordiv 4) x f32>, %w: !layout.tensor<64 x 64 x 3 x 3 x f32>) {
   // CHECK-LABEL: func.func @free_sizes
