@@ -39,7 +39,10 @@ class Gemm(Multiplying):
         "products that are added up before the next tile of rows; 0 is all", FROM_ZERO, 0, says="k block"
     )
     pack: bool = decision("whether blocks of B are copied before they are used", FLAG, False)
-    prefetch: bool = decision("whether the next block of a packed B is fetched meanwhile", FLAG, False)
+    pack_along: bool = decision(
+        "whether the first tile of rows copies a block of B while it multiplies by it, rather than before", FLAG, False
+    )
+    prefetch: bool = decision("whether the next block of B is fetched meanwhile", FLAG, False)
     ahead: int = decision(
         "bytes from what a tile of few rows reads of a packed B to what it fetches meanwhile; 0: nothing",
         FROM_ZERO,
@@ -71,14 +74,34 @@ class Gemm(Multiplying):
         packed = kernel.in_type(1).layout.pieces[-1].block
         if self.pack and packed and not widens(kernel):
             return f"{self.phrase('pack')}, but B is packed already"
-        if self.prefetch and (not packed or self.copies(kernel)):
-            return f"{self.phrase('prefetch')}, but B is not packed"
+        if self.prefetch and not self._can_fetch(kernel):
+            return f"{self.phrase('prefetch')}, but B is neither packed nor copied from rows of elements side by side"
+        if self.pack_along and not self._can_pack_along(kernel):
+            return f"{self.phrase('pack_along')}, but the first tile of rows reads no rows of B that others need copied"
         if self.ahead and (not packed or self.copies(kernel)):
             return f"{self.phrase('ahead')}, but B is not packed"
         if self.depth_block % self.atom_depth:
             return f"{self.phrase('depth_block')} is no multiple of the {self.atom_depth} that {self.atom} takes"
         conflict = super().conflict(kernel) or atom_conflict(self.atom, kernel) or self._tile_conflict(kernel)
         return conflict or self._depth_conflict(kernel)
+
+    def _can_fetch(self, kernel: GemmOp) -> bool:
+        if kernel.in_type(1).layout.pieces[-1].block:
+            return not self.copies(kernel)
+        return self._copies_rows(kernel)
+
+    def _can_pack_along(self, kernel: GemmOp) -> bool:
+        """Whether it is known that there are rows beyond those of the first tile."""
+        y = kernel.type
+        rows = dims.product(y.dims[:-1]) if kernel.in_type(1).rank == 2 else y.dims[-2]
+        return self._copies_rows(kernel) and isinstance(rows, int) and rows > self.rows
+
+    def _copies_rows(self, kernel: GemmOp) -> bool:
+        """Whether rows of B are copied whose elements lie side by side."""
+        b = kernel.in_type(1)
+        if not self.pack or self.atom_depth > 1 or self.has_depth_only:
+            return False
+        return bool(b.layout.pieces[-1].block) or lies_along(b, -2 if kernel.get("transpose_b") else -1)
 
     @property
     def atom_depth(self) -> int:

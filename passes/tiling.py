@@ -160,7 +160,10 @@ def gemm_columns(kernel: GemmOp, target: Target) -> int:
         return TILE_ROWS if isinstance(size, int) and size <= TILE_ROWS else TILE_BAND
     if not isinstance(size, int):
         return preferred
-    widest = min(preferred, max(1, -(-size // target.lanes)) * target.lanes)
+    vectors = max(1, -(-size // target.lanes))
+    widest = min(preferred, vectors * target.lanes)
+    if widest < vectors * target.lanes and _fits_one_panel(kernel, vectors, target):
+        widest = vectors * target.lanes
     best, fewest_cycles = widest, float("inf")
     for width in range(widest, 0, -target.lanes):
         vectors = width // target.lanes
@@ -170,6 +173,18 @@ def gemm_columns(kernel: GemmOp, target: Target) -> int:
         if cycles < 0.97 * fewest_cycles:
             best, fewest_cycles = width, cycles
     return best
+
+
+# Vectors in a row of the widest panel: more leave no register for the sums of a second row.
+MOST_PANEL_VECTORS = 7
+
+
+def _fits_one_panel(kernel: GemmOp, vectors: int, target: Target) -> bool:
+    """Whether all columns fit one panel, so wide that a row of it serves few rows of a tile: it must stay in L1."""
+    depth = kernel.in_type(0).dims[-1]
+    if vectors > MOST_PANEL_VECTORS or not isinstance(depth, int):
+        return False
+    return _bytes(vectors * target.lanes * depth) <= target.l1_bytes
 
 
 def block_columns(kernel: BlockGemmOp, target: Target) -> int:

@@ -117,15 +117,58 @@ class Reach:
         return replace(self, offset=nest.add(self.offset, nest.mul(first, self.along[0])))
 
 
+@dataclass(frozen=True)
+class Copying:
+    """A right that the first tile of rows copies to a panel while it multiplies, for the other tiles.
+
+    Both are reached along one axis of the sum.
+    """
+
+    source: Reach
+    panel: Reach
+
+    def reader(self, nest: LoopNest, bounds: Sequence[Index]) -> Reader:
+        panel, read = self.panel, self.source.reader(nest, bounds)
+        view = nest.view(panel.memory, panel.offset, [*bounds, *panel.shape], [*panel.along, *panel.strides])
+        zeros = [0] * len(panel.shape)
+
+        def reads(outer: Sequence[Index]) -> Callable[[Index], SSAValue]:
+            row = read(outer)
+
+            def at(index: Index) -> SSAValue:
+                value = row(index)
+                nest.store_vector(value, view, [*outer, index, *zeros])
+                return value
+
+            return at
+
+        return reads
+
+
 Part = tuple[Index, Index, Index]
 """Rows before a tile, those that it has at most, and all of them."""
+
+
+@dataclass(frozen=True)
+class RowsApart:
+    """Rows of so many elements that do not follow each other: where the first begins, and elements to the next."""
+
+    begin: Index
+    width: int
+    stride: Index
+
+    def offset(self, nest: LoopNest, element: Index) -> Index:
+        """Where an element lies, counted row by row."""
+        row = nest.mul(nest.floordiv(element, self.width), self.stride)
+        return nest.add(self.begin, nest.add(row, nest.mod(element, self.width)))
 
 
 @dataclass(frozen=True)
 class Fetch:
     """What the steps of a tile's sum bring into the cache: so many lines each, from the element ``first`` on.
 
-    The next step's are ``step`` elements further; a line holds ``line`` of them.
+    The next step's are ``step`` elements further; a line holds ``line`` of them. Elements are counted in memory, or in
+    ``rows`` where these lie apart.
     """
 
     memory: SSAValue
@@ -133,39 +176,46 @@ class Fetch:
     step: Index
     lines: int
     line: int
+    rows: RowsApart | None = None
 
     @classmethod
-    def share(cls, nest: LoopNest, memory: SSAValue, block: tuple[Index, Index], part: Part, steps: Index) -> Fetch:
+    def share(
+        cls,
+        nest: LoopNest,
+        memory: SSAValue,
+        block: tuple[Index, Index],
+        part: Part,
+        steps: Index,
+        rows: RowsApart | None = None,
+    ) -> Fetch:
         """A tile's part of a block, which begins at an element and has so many, in so many steps of its sum."""
         (begin, size), (done, count, whole) = block, part
         line = CACHE_LINE // element_bytes(memory.type.element_type)  # pyright: ignore[reportAttributeAccessIssue]
         first = nest.add(begin, nest.floordiv(nest.mul(done, size), whole))
         step = nest.ceildiv(nest.mul(count, size), nest.mul(whole, steps))
-        return cls(memory, first, step, -(-step // line) if isinstance(step, int) else 1, line)
+        return cls(memory, first, step, -(-step // line) if isinstance(step, int) else 1, line, rows)
 
     def at(self, nest: LoopNest, index: Index) -> None:
         """That of a step."""
         place = nest.add(self.first, nest.mul(index, self.step))
         for line in range(self.lines):
-            nest.prefetch(self.memory, nest.add(place, line * self.line))
-
-    def shifted(self, nest: LoopNest, elements: Index) -> Fetch:
-        return replace(self, first=nest.add(self.first, elements))
+            element = nest.add(place, line * self.line)
+            nest.prefetch(self.memory, element if self.rows is None else self.rows.offset(nest, element))
 
 
 @dataclass(frozen=True)
 class Fetching:
     """A left whose every step fetches a part of what comes after the right.
 
-    A step of the right has ``row`` elements, where the left is shifted.
+    ``fetch`` says which for a right that begins at some place along the axis of the sum, as ``shifted`` has it.
     """
 
     reach: Reach
-    fetch: Fetch
-    row: int = 0
+    fetch: Callable[[Index], Fetch]
+    begin: Index = 0
 
     def reader(self, nest: LoopNest, bounds: Sequence[Index]) -> Reader:
-        read = self.reach.reader(nest, bounds)
+        read, fetch = self.reach.reader(nest, bounds), self.fetch(self.begin)
 
         def reads(outer: Sequence[Index]) -> Callable[[Index], SSAValue]:
             column = read(outer)
@@ -174,7 +224,7 @@ class Fetching:
                 before = nest.mul(nest.add(before, place), size)
 
             def at(index: Index) -> SSAValue:
-                self.fetch.at(nest, nest.add(before, index))
+                fetch.at(nest, nest.add(before, index))
                 return column(index)
 
             return at
@@ -183,8 +233,7 @@ class Fetching:
 
     def shifted(self, nest: LoopNest, first: Index) -> Fetching:
         """The same from ``first`` on along the axis of the sum."""
-        fetch = self.fetch.shifted(nest, nest.mul(first, self.row))
-        return replace(self, reach=self.reach.shifted(nest, first), fetch=fetch)
+        return replace(self, reach=self.reach.shifted(nest, first), begin=nest.add(self.begin, first))
 
 
 @dataclass(frozen=True)
@@ -343,10 +392,9 @@ class Contraction(Generic[Reads]):
             self._write_blocks(nest, self.partial)
             return
         bounds = self.summed.bounds
-        right = self.right(0, bounds[0]).reader(nest, bounds)
         rights = [term.right() for term in self.more]
 
-        def tile(row: Index, rows: int) -> None:
+        def tile(row: Index, rows: int, right: Reads) -> None:
             start = self.start(row, rows)
             left = self.left(row, rows).reader(nest, bounds)
             sums = self.summed.add(nest, start, left, right)
@@ -354,7 +402,7 @@ class Contraction(Generic[Reads]):
                 sums = term.summed.of(nest, sums, term.left(row, rows), factor)
             self.finish(row, rows, sums)
 
-        self.rows.walk(nest, tile)
+        _walk(nest, self.rows, self.right(0, bounds[0]), bounds, tile)
 
     def _write_blocks(self, nest: LoopNest, partial: Partial) -> None:
         depth, turns = self.summed.bounds[0], partial.turns
@@ -380,10 +428,9 @@ class Contraction(Generic[Reads]):
         assert isinstance(self.summed, Sum), "what is multiplied in blocks of depth is summed in registers"
         summed = replace(self.summed, bounds=[count, *self.summed.bounds[1:]])
         staged = self.right(first, count)
-        assert isinstance(staged, Reach), "what is multiplied in blocks of depth lies evenly"
-        right = staged.reader(nest, summed.bounds)
+        assert isinstance(staged, Reach | Copying), "what is multiplied in blocks of depth lies evenly"
 
-        def tile(row: Index, rows: int) -> None:
+        def tile(row: Index, rows: int, right: Reader) -> None:
             left = self.left(row, rows)
             assert isinstance(left, Reach | Fetching)
             read_left = left.shifted(nest, first).reader(nest, summed.bounds)
@@ -391,4 +438,23 @@ class Contraction(Generic[Reads]):
             finish(row, rows, combine(nest, "sum", partial.load(nest, row, rows), products))
 
         # A tile over others' rows would add its products to theirs.
-        self.rows.walk(nest, tile, once=True)
+        _walk(nest, self.rows, staged, summed.bounds, tile, once=True)
+
+
+def _walk(
+    nest: LoopNest,
+    rows: RowWalk,
+    right: Factor[Reads],
+    bounds: Sequence[Index],
+    tile: Callable[[Index, int, Reads], None],
+    once: bool = False,
+) -> None:
+    """All tiles of rows, each with a reader of the right: the first one with what copies it, if it is copied so."""
+    others = right
+    if isinstance(right, Copying):
+        assert isinstance(rows, RowTiles), "rows that follow each other share what the first ones copy"
+        tile(rows.begin, rows.tile, right.reader(nest, bounds))  # pyright: ignore[reportArgumentType]
+        rows = RowTiles(nest.sub(rows.count, rows.tile), rows.tile, nest.add(rows.begin, rows.tile))
+        others: Factor[Reads] = right.panel  # pyright: ignore[reportAssignmentType]
+    read = others.reader(nest, bounds)
+    rows.walk(nest, lambda row, count: tile(row, count, read), once)

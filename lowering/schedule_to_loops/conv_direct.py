@@ -121,7 +121,8 @@ def lower_conv_direct(stage: StageOp, nest: LoopNest) -> None:
             for number, run in enumerate(sources.channel_runs):
                 left, right = reads.x_reach(run, co, *seen, columns), sources.w_reach(run, co)
                 if decisions.prefetch and number == 0 and isinstance(left, Reach):
-                    left = Fetching(left, sources.fetch(run, co, walk.part(nest, (n, row, column), columns)))
+                    fetch = sources.fetch(run, co, walk.part(nest, (n, row, column), columns))
+                    left = Fetching(left, lambda _, fetch=fetch: fetch)
                 summed = Sum([run.blocks, *sources.window, run.count], atom=decisions.atom)
                 sums = summed.of(nest, sums, left, right)
             store_result_tile(nest, kernel, sums, y, tile)

@@ -181,7 +181,8 @@ class _Winograd:
                 reach = Reach(self.v_memory, nest.add(v, nest.mul(row, padded)), [1], [rows, 1], [padded, 1])
                 if not self.fetches:
                     return reach
-                return Fetching(reach, Fetch.share(nest, self.u.memory, following, (row, rows, tiles), channels))
+                fetch = Fetch.share(nest, self.u.memory, following, (row, rows, tiles), channels)
+                return Fetching(reach, lambda _: fetch)
 
             Contraction(
                 rows=self.rows_of(existing),

@@ -21,8 +21,10 @@ them: a run with few rows reads a packed panel in its place even if ``pack`` say
 
 Decisions: ``rows`` and ``columns`` of a tile at most; ``row_chunks``: pieces of the rows that threads share beside
 panels; ``depth_block``: products that are added up before the next tile of rows; ``pack``: whether blocks of B are
-copied before they are used; ``atom``: the instruction that multiplies; ``depth_lanes``: whether lanes are not columns
-but places along the depth, and how many (``gemm_depth.py``); ``depth_rows``: for how many rows at most.
+copied before they are used, and ``pack_along`` whether the first tile of rows does so while it multiplies;
+``prefetch``: whether the block after is fetched meanwhile; ``atom``: the instruction that multiplies; ``depth_lanes``:
+whether lanes are not columns but places along the depth, and how many (``gemm_depth.py``); ``depth_rows``: for how many
+rows at most.
 """
 
 from __future__ import annotations
@@ -39,16 +41,20 @@ from ...dialects.kernel import GemmOp
 from ...dialects.schedule import StageOp
 from ...dialects.storage import element_bytes
 from ...machines.atoms import ATOMS, TILE_BAND
+from .arithmetic import select
 from .contraction import (
     CACHE_LINE,
     FEW_ELEMENTS,
     STREAMED_BY,
     Contraction,
+    Copying,
     Fetch,
     Fetching,
+    Part,
     Partial,
     Reach,
     Reader,
+    RowsApart,
     RowTiles,
     Sum,
     in_words,
@@ -124,13 +130,16 @@ class _ColumnsInLanes(Product):
             else:
                 reach = self._copied_left(left_copy, nest.sub(row, rows.begin), count)
             if self.decisions.ahead and count <= STREAMED_BY:
-                return Fetching(reach, self._fetch_ahead(panel), self.tile_columns * self.step)
+                return Fetching(reach, lambda first: self._fetch_ahead(panel, first))
             # The few rows that are left, or all of a run with few, read B once: as it comes.
             if not self.decisions.prefetch or count < self.tile_rows:
                 return reach
-            return Fetching(reach, self._fetch(panel, rows, row, count, 1), self.tile_columns * self.step)
+            part = nest.sub(row, rows.begin), count, rows.count
+            if self.b is not None:
+                return Fetching(reach, self._fetch_given(self.b, batch, panel, part))
+            return Fetching(reach, lambda first: self._fetch(panel, first, part, 1))
 
-        def contraction_of(panel_rows: Callable[[Index, Index], Reach]) -> Contraction[Reader]:
+        def contraction_of(panel_rows: Callable[[Index, Index], Reach | Copying]) -> Contraction[Reader]:
             return Contraction(
                 rows=rows,
                 summed=Sum([self.words], MATRIX_BLOCK // self.step, FEW_ELEMENTS, self.decisions.atom),
@@ -141,7 +150,7 @@ class _ColumnsInLanes(Product):
                 partial=self._partial(rows.begin),
             )
 
-        contraction = contraction_of(lambda *block: self._right(batch, panel, column, lanes, *block))
+        contraction = contraction_of(lambda *block: self._right(batch, panel, column, lanes, rows, *block))
         if self.b is None and self.decisions.copies(self.kernel):
             # The rows of one tile read a panel once: that is no reason to copy it.
             with nest.when(nest.compare("sle", rows.count, self.tile_rows)):
@@ -161,7 +170,7 @@ class _ColumnsInLanes(Product):
         atom = ATOMS[self.decisions.atom]
 
         def fetch(row: Index, height: int) -> Fetch:
-            return self._fetch(panel, rows, row, height, atom.steps)
+            return self._fetch(panel, 0, (nest.sub(row, rows.begin), height, rows.count), atom.steps)
 
         fetched = fetch if self.decisions.prefetch else None
         MatrixTiles(nest, contraction, rows, atom, matrix, scratch, self.tile_columns, self.last_words, fetched).write()
@@ -213,23 +222,46 @@ class _ColumnsInLanes(Product):
         shape, strides = in_words([rows, 1], [step, step], step)
         return Reach(copy.memory(self.nest), self.nest.mul(row, step), [along], shape, strides)
 
-    def _fetch(self, panel: Index, rows: RowTiles, row: Index, height: int, words: int) -> Fetch:
-        """What a tile brings of the block of B after this one, if need be the next panel's first: its share of rows.
+    def _fetch(self, panel: Index, first: Index, part: Part, words: int) -> Fetch:
+        """What a tile brings of the block of B after the one from word ``first`` on: its share of rows.
 
-        A step of the tile's sum takes so many words.
+        After a panel's last block comes the next panel's first. A step of the tile's sum takes so many words.
         """
         nest, width = self.nest, self.tile_columns * self.step
-        turns = self.decisions.depth_block // self.step if self.decisions.has_blocks(self.kernel) else self.words
+        turns = self._block_turns
         block = nest.mul(turns, width)
-        begin = nest.add(self._panel_offset(panel, 0), block)
-        part, steps = (nest.sub(row, rows.begin), height, rows.count), nest.ceildiv(turns, words)
-        return Fetch.share(nest, self.b_tensor.memory, (begin, block), part, steps)
+        begin = nest.add(self._panel_offset(panel, first), block)
+        return Fetch.share(nest, self.b_tensor.memory, (begin, block), part, nest.ceildiv(turns, words))
 
-    def _fetch_ahead(self, panel: Index) -> Fetch:
-        """What lies so many bytes behind each row of a panel of B."""
+    @property
+    def _block_turns(self) -> Index:
+        """Words of the depth in a block of B."""
+        return self.decisions.depth_block // self.step if self.decisions.has_blocks(self.kernel) else self.words
+
+    def _fetch_given(self, b: Matrix, batch: Sequence[Index], panel: Index, part: Part) -> Callable[[Index], Fetch]:
+        """As ``_fetch``, of rows that are copied from a B that is not packed, where they lie apart."""
+        nest, width, turns = self.nest, self.tile_columns, self._block_turns
+
+        def after(first: Index) -> Fetch:
+            following = nest.add(first, turns)
+            row, column = following, nest.mul(panel, width)
+            if not self.decisions.has_blocks(self.kernel):
+                row, column = 0, nest.add(column, width)
+            else:
+                is_last = nest.compare("sge", following, self.words)
+                row = select(nest, is_last, nest.value(0), nest.value(following))
+                column = nest.add(column, select(nest, is_last, nest.value(width), nest.value(0)))
+            offset = nest.add(b.offset(nest, batch), nest.mul(row, b.row_stride))
+            rows = RowsApart(nest.add(offset, column), width, b.row_stride)
+            return Fetch.share(nest, self.b_tensor.memory, (0, nest.mul(turns, width)), part, turns, rows)
+
+        return after
+
+    def _fetch_ahead(self, panel: Index, first: Index) -> Fetch:
+        """What lies so many bytes behind each row of a panel of B, from word ``first`` on."""
         width, line = self.tile_columns * self.step, CACHE_LINE // element_bytes(self.b_tensor.element_type)
-        first = self.nest.add(self._panel_offset(panel, 0), self.decisions.ahead // CACHE_LINE * line)
-        return Fetch(self.b_tensor.memory, first, width, -(-width // line), line)
+        begin = self.nest.add(self._panel_offset(panel, first), self.decisions.ahead // CACHE_LINE * line)
+        return Fetch(self.b_tensor.memory, begin, width, -(-width // line), line)
 
     # --- the right --------------------------------------------------------------------------------------
 
@@ -247,27 +279,40 @@ class _ColumnsInLanes(Product):
         return nest.add(self.b_tensor.origin, nest.mul(row, width))
 
     def _right(
-        self, batch: Sequence[Index], panel: Index, column: Index, lanes: Index | None, first: Index, count: Index
-    ) -> Reach:
+        self,
+        batch: Sequence[Index],
+        panel: Index,
+        column: Index,
+        lanes: Index | None,
+        rows: RowTiles,
+        first: Index,
+        count: Index,
+    ) -> Reach | Copying:
         """The panel of B from row ``first`` on; where it is not copied, reading beyond its columns is not allowed.
 
         Rows are of words, where the atom takes any.
         """
-        nest, width, memory = self.nest, self.tile_columns, self.b_tensor.memory
+        nest, width = self.nest, self.tile_columns
         if self.b is None:
             if self.decisions.copies(self.kernel):
-                return self._packed(Matrix(self.b_tensor, width, 1, []), self._panel_offset(panel, first), count, None)
+                whole = Matrix(self.b_tensor, width, 1, [])
+                return self._packed(whole, self._panel_offset(panel, first), rows, count, None)
             return self._read_widened(self._panel_from(panel, first))
-        b, shape = self.b, [1, width]
+        b = self.b
         product = nest.mul(first, self.step)
         offset = nest.add(b.offset(nest, batch), nest.mul(product, b.row_stride))
         offset = nest.add(offset, nest.mul(column, b.column_stride))
         if self.step > 1:
             return self._right_copy(b, offset, product, count, lanes)
         if self.decisions.copies(self.kernel):
-            return self._packed(b, offset, count, lanes)
+            return self._packed(b, offset, rows, count, lanes)
+        return self._in_place(b, offset, lanes)
+
+    def _in_place(self, b: Matrix, offset: Index, lanes: Index | None) -> Reach:
+        """Rows of B where they lie."""
+        nest, shape = self.nest, [1, self.tile_columns]
         mask = None if lanes is None else nest.mask(shape, [1, lanes])
-        return self._read_widened(Reach(memory, offset, [b.row_stride], shape, [0, 1], mask))
+        return self._read_widened(Reach(self.b_tensor.memory, offset, [b.row_stride], shape, [0, 1], mask))
 
     def _panel(self, memory: SSAValue, offset: Index) -> Reach:
         width = self.tile_columns * self.step
@@ -283,13 +328,18 @@ class _ColumnsInLanes(Product):
         copy.fill(nest, source, products, width if lanes is None else lanes)
         return self._panel(copy.memory(nest), 0)
 
-    def _packed(self, b: Matrix, offset: Index, count: Index, lanes: Index | None) -> Reach:
-        """``count`` rows of B copied to scratch, where they are as long as the tile is wide, and widened."""
+    def _packed(self, b: Matrix, offset: Index, rows: RowTiles, count: Index, lanes: Index | None) -> Reach | Copying:
+        """``count`` rows of B copied to scratch, where they are as long as the tile is wide, and widened.
+
+        The first tile copies them while it multiplies, if that is decided and there are others.
+        """
         nest, width = self.nest, self.tile_columns
         element = self.kernel.sums_type if widens(self.kernel) else self.b_tensor.element_type
         memory = nest.scratch_memory(element, 0, nest.mul(self.decisions.rows_at_once(self.depth), width))
+        panel = Reach(memory, 0, [width], [1, width], [width, 1])
+        if self.decisions.pack_along and isinstance(rows.count, int) and rows.count > rows.tile:
+            return Copying(self._in_place(b, offset, lanes), panel)
         packed = nest.view(memory, 0, [count, width], [width, 1])
-
         strides = b.row_stride, b.column_stride
         copy_panel(nest, self.b_tensor.memory, offset, strides, packed, (count, width), lanes)
-        return Reach(memory, 0, [width], [1, width], [width, 1])
+        return panel

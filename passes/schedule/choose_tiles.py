@@ -68,8 +68,12 @@ FEW_PANELS = 4
 TILES_OF_PANEL = 4
 # Pieces of rows that are not known to be many: each costs them a tile that is not full.
 UNKNOWN_ROW_CHUNKS = 4
-# Rows of a product that make up for a copy of the other matrix, and bytes between rows of that from which it pays.
+# Rows of a product that make up for a copy of the other matrix, and bytes between rows of that from which it pays; rows
+# where those of the other matrix lie near, but across cache lines.
 ROWS_WORTH_A_COPY = 24
+ROWS_WORTH_ALIGNING = 96
+# Bytes after which addresses share a set of the first cache.
+CACHE_SETS = 4096
 # Tiles of rows that share a block of B, for each to fetch a part of the next one that is small.
 TILES_TO_FETCH = 4
 FAR_APART_BYTES = 1024
@@ -291,18 +295,24 @@ def _gemm(kernel: Operation, target: Target) -> Decisions:
     largest = rows_in_registers(target, vectors)
     # Rows that lie a multiple of the page size apart share one cache set: no more of them than it has ways.
     depth = kernel.in_type(0).dims[-1]
-    if isinstance(depth, int) and depth * element_bytes(kernel.in_type(0).element_type) % 4096 == 0:
+    if isinstance(depth, int) and depth * element_bytes(kernel.in_type(0).element_type) % CACHE_SETS == 0:
         largest = min(largest, 6)
     rows = gemm_rows(kernel)
     row_bytes = columns * element_bytes(kernel.sums_type if widens(kernel) else b.element_type)
     tile = row_tile(rows, largest, vectors, row_bytes * _at_most(depth, MATRIX_BLOCK), target)
     is_used_again = (not isinstance(rows, int) or rows > tile) and not (atom and atom.is_tile)
-    fetches = _fetches_ahead(kernel, tile, target)
+    is_copied = _is_worth_a_copy(kernel, tile, target)
+    copies_rows, shares_sets = is_copied and atom is None, is_copied and _rows_share_sets(b)
+    fetches = (copies_rows or not is_copied) and _fetches_ahead(kernel, tile, is_copied, target)
+    depth_block = _depth_block(depth, row_bytes, fetches, target) if is_used_again else 0
     decided = Gemm(
         rows=tile,
         columns=columns,
-        depth_block=_depth_block(depth, row_bytes, fetches, target) if is_used_again else 0,
-        pack=_is_worth_a_copy(kernel, tile),
+        # Of rows that share sets of the cache few stay there until they are copied.
+        depth_block=depth_block // 2 if fetches and shares_sets else depth_block,
+        pack=is_copied,
+        # A copy of its own waits for many of them at a time.
+        pack_along=copies_rows and isinstance(rows, int) and rows > tile and not (fetches and shares_sets),
         prefetch=fetches,
         ahead=target.stream_ahead if packed else 0,
         atom=atom.name if atom else GENERAL_ATOM,
@@ -318,20 +328,24 @@ def _gemm(kernel: Operation, target: Target) -> Decisions:
     return replace(decided, depth_lanes=along.lanes, depth_rows=most, depth_columns=along.columns)
 
 
-def _fetches_ahead(kernel: GemmOp, tile: int, target: Target) -> bool:
-    """Whether a run finds B in no near cache, and has tiles of rows enough to fetch the next block of it meanwhile."""
+def _fetches_ahead(kernel: GemmOp, tile: int, is_copied: bool, target: Target) -> bool:
+    """Whether a run finds B in no near cache, and has tiles of rows enough to fetch the next block of it meanwhile.
+
+    B lies in panels, or rows of it that lie apart are copied to them.
+    """
     b, rows = kernel.in_type(1), gemm_rows(kernel)
-    if not panel_width(kernel) or _is_worth_a_copy(kernel, tile) or not dims.is_static(b.dims):
+    if bool(panel_width(kernel)) == is_copied or not dims.is_static(b.dims):
         return False
     return _is_far(_bytes(b), target) and (not isinstance(rows, int) or rows >= TILES_TO_FETCH * tile)
 
 
-def _is_worth_a_copy(kernel: GemmOp, tile: int) -> bool:
+def _is_worth_a_copy(kernel: GemmOp, tile: int, target: Target) -> bool:
     """Whether rows of B lie far apart, or would be widened again by each tile of rows."""
     b, rows = kernel.in_type(1), gemm_rows(kernel)
     if widens(kernel) and panel_width(kernel):
         return not isinstance(rows, int) or rows > tile
-    return _at_least(rows) >= ROWS_WORTH_A_COPY and _rows_lie_far_apart(b, kernel.get("transpose_b"))
+    is_far = _rows_lie_far_apart(b, kernel.get("transpose_b"), target)
+    return is_far is not None and _at_least(rows) >= (ROWS_WORTH_A_COPY if is_far else ROWS_WORTH_ALIGNING)
 
 
 def _block_gemm(kernel: Operation, target: Target) -> Decisions:
@@ -392,12 +406,27 @@ def _depth_block(depth: Dim, row_bytes: int, fetches: bool, target: Target) -> i
     return max(1, target.l2_bytes // 4 // row_bytes // MATRIX_BLOCK) * MATRIX_BLOCK
 
 
-def _rows_lie_far_apart(b: TensorType, is_transposed: bool) -> bool:
-    """Whether each row of a panel read in place has a page of its own, or cache sets that it shares with others."""
+def _rows_lie_far_apart(b: TensorType, is_transposed: bool, target: Target) -> bool | None:
+    """Whether each row of a panel read in place has a page of its own, or cache sets that it shares with others.
+
+    None where rows lie near each other at whole cache lines, or their elements do not lie side by side.
+    """
     if is_transposed or b.rank < 2 or b.layout.pieces[-1].block or b.layout.pieces[-1].axis != b.rank - 1:
-        return False
+        return None
     stride = b.layout.physical_strides(b.dims)[-2]
-    return not isinstance(stride, int) or stride * element_bytes(b.element_type) >= FAR_APART_BYTES
+    if not isinstance(stride, int):
+        return True
+    size = stride * element_bytes(b.element_type)
+    if size >= FAR_APART_BYTES:
+        return True
+    return None if size % target.cache_line == 0 else False
+
+
+def _rows_share_sets(b: TensorType) -> bool:
+    """Whether rows that follow each other lie at the same place of a page."""
+    strides = b.layout.axis_strides(b.dims)
+    stride = strides[-2] if strides is not None else 0
+    return isinstance(stride, int) and stride * element_bytes(b.element_type) % CACHE_SETS == 0
 
 
 def _conv_depthwise(kernel: Operation, target: Target) -> Decisions:

@@ -72,6 +72,20 @@ def test_blocks_of_depth_and_copies_of_b(form: str, tmp_path: Path) -> None:
             np.testing.assert_allclose(found, a.astype(np.float64) @ B, rtol=1e-4, atol=1e-5, err_msg=edit)
 
 
+def test_copies_that_the_first_rows_make(tmp_path: Path) -> None:
+    """Of a B that is given, whose next rows are fetched meanwhile."""
+    text = schedule_of(model_of("MatMul", {"a": [23, 29], "b": list(B.shape)}, {}), tmp_path)
+    a = RNG.standard_normal((23, 29)).astype(np.float32)
+    edits = ["pack_along true", "k block 10, pack_along true, prefetch true", "m chunks 3, k block 8, prefetch true"]
+    for edit in [*edits, "m chunks 8, pack_along true, prefetch true"]:
+        found = output(with_decisions(text, "kernel.gemm", f"{edit}, pack true"), tmp_path, {"a": a, "b": B})
+        np.testing.assert_allclose(found, a.astype(np.float64) @ B, rtol=1e-4, atol=1e-5, err_msg=edit)
+    with pytest.raises(Exception, match="pack_along true, but the first tile of rows reads no rows"):
+        output(with_decisions(text, "kernel.gemm", "pack_along true"), tmp_path, {"a": a, "b": B})
+    with pytest.raises(Exception, match="prefetch true, but B is neither packed nor copied"):
+        output(with_decisions(text, "kernel.gemm", "prefetch true"), tmp_path, {"a": a, "b": B})
+
+
 @pytest.mark.parametrize(("size", "shape"), [(3, (2, 16, 8, 9)), (1, (2, 16, 5, 7)), (1, ("N", 16, "H", 7))])
 def test_strips_of_a_direct_convolution(
     size: int, shape: tuple[Any, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -8,7 +8,7 @@
 // CHECK-NEXT:   k  reduction 256          block 64, ahead 0, lanes 0, rows 0, columns 0
 // CHECK-NEXT:   a[b, m, k], b[b, k, n], y[b, m, n]
 // CHECK-NEXT:   loops [m, b, n], shared by threads [m], then tiles
-// CHECK-NEXT:   pack true, prefetch false, atom multiply_add
+// CHECK-NEXT:   pack true, pack_along false, prefetch false, atom multiply_add
 // CHECK-NEXT:   scratch memory of a thread:
 // CHECK:      @conv0 kernel.conv direct
 // CHECK:        oc parallel  64

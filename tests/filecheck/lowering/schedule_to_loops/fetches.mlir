@@ -12,6 +12,22 @@ func.func @product(%x: !layout.tensor<27 x 64 x f32>, %w: !layout.tensor<64 x 12
   func.return
 }
 
+// Of a B that is copied, tiles fetch the rows that come after a block where they lie: the next panel's after the last.
+// CHECK-LABEL: func.func @gemm_
+// CHECK: %[[LAST:.*]] = arith.cmpi sge, %[[NEXT:.*]], %{{.*}} : index
+// CHECK: %{{.*}} = arith.select %[[LAST]], %{{.*}}, %[[NEXT]] : index
+// CHECK: scf.for %[[K:.*]] = {{.*}} -> (vector<5x64xf32>)
+// CHECK:   %[[ROW:.*]] = arith.divui %[[ELEMENT:.*]], %{{.*}} : index
+// CHECK:   arith.remui %[[ELEMENT]], %{{.*}} : index
+// CHECK:   memref.prefetch %{{.*}}[%{{.*}}], read, locality<2>, data
+// CHECK-NOT: memref.prefetch
+// CHECK:   vector.contract
+func.func @given(%x: !layout.tensor<27 x 64 x f32>, %b: !layout.tensor<64 x 128 x f32>) {
+  %o = schedule.buffer output 0 : !layout.tensor<27 x 128 x f32>
+  schedule.stage @g %o = kernel.gemm(%x, %b) plan {m tile 5, n tile 64, k block 32, pack true, prefetch true}
+  func.return
+}
+
 // Tiles of pixels fetch the weights of the next block of output channels.
 // CHECK-LABEL: func.func @conv_
 // CHECK: scf.for {{.*}} -> (vector<7x2x16xf32>)

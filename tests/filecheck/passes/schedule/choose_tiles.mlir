@@ -5,8 +5,8 @@ func.func @products(%x: !layout.tensor<120 x 256 x f32>, %w: !layout.tensor<256 
   %0 = schedule.buffer output 0 : !layout.tensor<120 x 512 x f32>
   %1 = schedule.buffer output 1 : !layout.tensor<120 x 512 x f32>
   // As many rows as stay in registers, dividing the 120 evenly; rows of B that lie far apart are copied.
-  // AVX512: schedule.stage @a {{.*}} plan {m tile 6, n tile 64, pack true}
-  // AVX2: schedule.stage @a {{.*}} plan {m tile 6, n tile 16, pack true}
+  // AVX512: schedule.stage @a {{.*}} plan {m tile 6, n tile 64, pack true, pack_along true, prefetch true}
+  // AVX2: schedule.stage @a {{.*}} plan {m tile 6, n tile 16, pack true, pack_along true, prefetch true}
   schedule.stage @a %0 = kernel.gemm(%x, %w)
   // A transposed operand is packed in scratch memory, one panel at a time; a decision that is there stays.
   // AVX512: schedule.stage @b {{.*}} plan {m tile 3, n tile 64}
@@ -52,7 +52,7 @@ func.func @large(%x: !layout.tensor<1 x 512 x 96 x 100 x f32, NCHW16c>, %w: !lay
 // CHECK-LABEL: @deep
 func.func @deep(%x: !layout.tensor<120 x 9000 x f32>, %w: !layout.tensor<9000 x 81 x f32>) {
   %0 = schedule.buffer output 0 : !layout.tensor<120 x 81 x f32>
-  // AVX512: schedule.stage @h {{.*}} plan {m tile 8 chunks 3, n tile 48, k block {{1024|2048}}}
+  // AVX512: schedule.stage @h {{.*}} plan {m tile 8, n tile 48, k block 512, pack true, pack_along true, prefetch true}
   schedule.stage @h %0 = kernel.gemm(%x, %w)
   func.return
 }
