@@ -261,7 +261,7 @@ def _strip(kernel: ConvOp, row: Dim, columns: int, target: Target) -> int:
     """
     x, w, y = kernel.in_type(0), kernel.in_type(1), kernel.type
     if not isinstance(row, int) or not dims.is_static(y.dims[2:]):
-        return 0
+        return _strip_of_signal(kernel, columns, target) if y.dims[2] == 1 else 0
     size = element_bytes(x.element_type)
     pixels = int(dims.product(y.dims[2:])) * _at_least(y.dims[0])
     read = size * pixels * math.prod(kernel.get("strides")) * int(x.dims[1])
@@ -273,6 +273,16 @@ def _strip(kernel: ConvOp, row: Dim, columns: int, target: Target) -> int:
     strip = _divisor(row, most, columns) if is_flat else max(1, most // row) * row
     weights = _bytes(w) * -(-pixels // strip)
     return strip if weights < read * (blocks - 1) else 0
+
+
+def _strip_of_signal(kernel: ConvOp, columns: int, target: Target) -> int:
+    """As ``_strip``, of a row of pixels that may be of any length: by what a pixel reads of both."""
+    x, w, y = kernel.in_type(0), kernel.in_type(1), kernel.type
+    pixel = element_bytes(x.element_type) * int(x.dims[1]) * kernel.get("strides")[-1]
+    strip = max(1, target.l2_bytes // 4 // pixel // columns) * columns
+    blocks = -(-int(y.dims[1]) // w.layout.block_of(0))
+    weights = element_bytes(w.element_type) * int(dims.product(w.dims))
+    return strip if weights < strip * pixel * (blocks - 1) else 0
 
 
 def _divisor(extent: int, most: int, tile: int) -> int:

@@ -86,15 +86,18 @@ def test_copies_that_the_first_rows_make(tmp_path: Path) -> None:
         output(with_decisions(text, "kernel.gemm", "prefetch true"), tmp_path, {"a": a, "b": B})
 
 
-@pytest.mark.parametrize(("size", "shape"), [(3, (2, 16, 8, 9)), (1, (2, 16, 5, 7)), (1, ("N", 16, "H", 7))])
+@pytest.mark.parametrize(
+    ("size", "shape"), [(3, (2, 16, 8, 9)), (1, (2, 16, 5, 7)), (1, ("N", 16, "H", 7)), (3, (2, 16, 1, "W"))]
+)
 def test_strips_of_a_direct_convolution(
     size: int, shape: tuple[Any, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lamina.passes.kernel.choose_algorithms.applicable_algorithms", lambda *_: ["direct"])
     weights, pads = WEIGHTS[:, :, :size, :size].copy(), [size // 2] * 4
     text = schedule_of(model_of("Conv", {"x": list(shape)}, {"w": weights}, pads=pads), tmp_path)
-    x = RNG.standard_normal([given if isinstance(given, int) else 3 for given in shape]).astype(np.float32)
+    x = RNG.standard_normal([{"N": 3, "H": 3, "W": 45}.get(size, size) for size in shape]).astype(np.float32)
     expected = output(text, tmp_path, {"x": x})
+    text = re.sub(r", strip \d+", "", text)
     copied = [f"{strip}, pack true" for strip in STRIPS] if size == 1 else []
     for edit in [*STRIPS, *copied, "prefetch true"]:
         found = output(with_decisions(text, "kernel.conv direct", edit), tmp_path, {"x": x})

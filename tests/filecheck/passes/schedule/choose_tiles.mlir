@@ -47,6 +47,15 @@ func.func @large(%x: !layout.tensor<1 x 512 x 96 x 100 x f32, NCHW16c>, %w: !lay
   func.return
 }
 
+// A signal of any length, each of whose places reads much of x: a strip of it stays in the cache for all channels.
+// CHECK-LABEL: @signal
+func.func @signal(%x: !layout.tensor<1 x 512 x 1 x L x f32, NCHW16c>, %w: !layout.tensor<512 x 512 x 1 x 1 x f32, ABcd16b32a>) {
+  %0 = schedule.buffer output 0 : !layout.tensor<1 x 512 x 1 x L x f32, NCHW16c>
+  // AVX512: schedule.stage @s {{.*}} plan {ow tile 13, strip 117, pack true}
+  schedule.stage @s %0 = kernel.conv direct(%x, %w)
+  func.return
+}
+
 // A panel of B would leave the cache before all rows have used it; its width leaves few lanes empty. Of two panels threads
 // share chunks of rows, too.
 // CHECK-LABEL: @deep
