@@ -50,6 +50,9 @@ def load_piece_masked(
     known = builder.known_value(mask)
     if known is not None:
         return load_piece(state, pointer, element, lanes) if known else otherwise
+    if element == i1 and _has_masked_instruction(state, i8, lanes):
+        stored = load_piece_masked(state, pointer, i8, mask, builder.cast(llvm.ZExtOp, otherwise, i8))
+        return builder.icmp("ne", stored, builder.constant(0, i8, lanes))
     if _has_masked_instruction(state, element, lanes):
         value_type = vector_type(llvm_element(element), lanes)
         suffix = f"{type_suffix(value_type)}.p0"
@@ -73,6 +76,9 @@ def store_piece_masked(state: State, value: SSAValue, pointer: SSAValue, element
         (lane,) = lanes_on
         place = builder.advance_pointer(pointer, lane * element_bytes(element))
         store_piece(state, builder.extract(value, lane), place, element)
+        return
+    if element == i1 and _has_masked_instruction(state, i8, lanes):
+        store_piece_masked(state, builder.cast(llvm.ZExtOp, value, i8), pointer, i8, mask)
         return
     if _has_masked_instruction(state, element, lanes):
         suffix = f"{type_suffix(value.type)}.p0"

@@ -70,3 +70,20 @@ func.func @relu(%x: memref<?xf32>, %y: memref<?xf32>, %thread: index, %threads: 
   vector.store %r, %y[%c0] : memref<?xf32>, vector<4xf32>
   func.return
 }
+
+// Truth values are bytes in memory, and read and written as such where masks take bytes.
+// CHECK-LABEL: @truths.body
+// AVX512: llvm.call_intrinsic "llvm.masked.load.v16i8.p0"
+// AVX512: llvm.icmp "ne" %{{.*}} : vector<16xi8>
+// AVX512: llvm.zext %{{.*}} : vector<16xi1> to vector<16xi8>
+// AVX512: llvm.call_intrinsic "llvm.masked.store.v16i8.p0"
+// AVX2: llvm.select %{{.*}}, %{{.*}}, %{{.*}} : i1, !llvm.ptr
+// CHECK: llvm.return
+func.func @truths(%x: memref<?xi1>, %y: memref<?xi1>, %n: index, %thread: index, %threads: index) attributes {lamina.kernel} {
+  %c0 = arith.constant 0 : index
+  %false = arith.constant false
+  %m = vector.create_mask %n : vector<16xi1>
+  %t = vector.transfer_read %x[%c0], %false, %m {in_bounds = [true]} : memref<?xi1>, vector<16xi1>
+  vector.transfer_write %t, %y[%c0], %m {in_bounds = [true]} : vector<16xi1>, memref<?xi1>
+  func.return
+}
