@@ -324,7 +324,7 @@ def _gemm(kernel: Operation, target: Target) -> Decisions:
         # A copy of its own waits for many of them at a time.
         pack_along=copies_rows and isinstance(rows, int) and rows > tile and not (fetches and shares_sets),
         prefetch=fetches,
-        ahead=target.stream_ahead if packed else 0,
+        ahead=target.stream_ahead if packed and _is_far(_bytes(b), target) else 0,
         atom=atom.name if atom else GENERAL_ATOM,
     )
     if decided.copies(kernel):
