@@ -1,4 +1,4 @@
-"""Cold compile time, each in a fresh process with the cache off, and where the time goes."""
+"""Cold compile time, of networks and of their quantised forms, each in a fresh process, and where the time goes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
 from ..networks import Network
+from ..quantised_networks import quantised
+from .quantised import CASES
 
 _WORTH_A_ROW = 0.05
 """Seconds; what takes less in every network is in the line of the rest."""
@@ -33,18 +36,26 @@ print(json.dumps({"total": end - begin, "imports": imported - begin, "passes": p
 
 
 def measure(networks: Iterable[Network]) -> list[dict[str, Any]]:
-    """A row a network: seconds in all, of the imports, and by pass in the order run; or why it failed."""
-    return [_measure_network(network) for network in networks]
+    """A row a network: seconds in all, of the imports, and by pass in the order run; or why it failed.
+
+    Another for its quantised form, if it is raced in one.
+    """
+    rows: list[dict[str, Any]] = []
+    for network in networks:
+        rows.append(_measure_file(network.name, network.locate()))
+        if (network.name, "QDQ") in CASES:
+            rows.append(_measure_file(f"{network.name}, QDQ", quantised(network, "QDQ")))
+    return rows
 
 
-def _measure_network(network: Network) -> dict[str, Any]:
+def _measure_file(name: str, path: Path) -> dict[str, Any]:
     environment = {**os.environ, "LAMINA_CACHE": "off"}
-    command = [sys.executable, "-c", _SCRIPT, str(network.locate())]
+    command = [sys.executable, "-c", _SCRIPT, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        return {"network": network.name, "failure": reason}
-    return {"network": network.name, "failure": None, **json.loads(done.stdout.splitlines()[-1])}
+        return {"network": name, "failure": reason}
+    return {"network": name, "failure": None, **json.loads(done.stdout.splitlines()[-1])}
 
 
 def table(rows: list[dict[str, Any]]) -> Table:
