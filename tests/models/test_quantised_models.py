@@ -13,6 +13,8 @@ import pytest
 from lamina.benchmarks.models import ModelUnavailable, real_model
 from lamina.benchmarks.networks import NETWORKS
 from lamina.benchmarks.ocr import DETECTOR, READER, draw_page, read_page
+from PIL import Image
+from sklearn.datasets import load_sample_images
 
 ROOT = Path(__file__).parents[2]
 WINDOW = 1024
@@ -74,6 +76,34 @@ def test_products_in_subgraphs_stay_and_say_so() -> None:
     names = [output.name for output in quantised.model.graph.output]
     exact, same = open_onnxruntime(model).run(names, feeds), open_onnxruntime(quantised.model).run(names, feeds)
     assert all(np.array_equal(left, right) for left, right in zip(exact, same))
+
+
+def crops(photograph: np.ndarray, count: int, seed: int) -> list[dict[str, np.ndarray]]:
+    """Squares of a photograph as the detector takes them."""
+    rng = np.random.default_rng(seed)
+    feeds = []
+    for _ in range(count):
+        size = int(rng.integers(220, 420))
+        top, left = (int(rng.integers(0, extent - size)) for extent in photograph.shape[:2])
+        square = Image.fromarray(photograph[top : top + size, left : left + size]).resize((320, 320))
+        feeds.append({"images": np.asarray(square, np.float32).transpose(2, 0, 1)[None] / 255})
+    return feeds
+
+
+@pytest.mark.slow
+def test_detections_in_photographs() -> None:
+    """A detector of 18 classes, fitted to some squares, looks at others: what it thinks likeliest it calls the same."""
+    model, photographs = locate("nudenet"), load_sample_images().images
+    quantised = lamina.quantize(model, data=[feeds for photograph in photographs for feeds in crops(photograph, 4, 0)])
+    assert len(quantised.report.narrow) > 50
+    theirs, ours = open_onnxruntime(quantised.model), lamina.compile(quantised.model)
+    session = open_onnxruntime(model)
+    for feeds in [feeds for photograph in photographs for feeds in crops(photograph, 2, 9)]:
+        (exact,) = session.run(None, feeds)
+        likeliest = np.argsort(-exact[0, 4:].max(0))[:5]
+        for found in (theirs.run(None, feeds)[0], next(iter(ours.run(feeds).values()))):
+            assert (found * exact).sum() >= 0.99 * np.linalg.norm(found) * np.linalg.norm(exact)
+            assert (found[0, 4:, likeliest].argmax(-1) == exact[0, 4:, likeliest].argmax(-1)).all()
 
 
 @pytest.mark.slow
