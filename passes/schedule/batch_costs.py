@@ -1,12 +1,13 @@
 """What it costs to take a batch through stages a few images at a time: bytes that come from beyond the L2 cache.
 
 What a stage reads was written last, and is in L2 if it fits there; if not, a direct convolution reads it once for each
-block of output channels. Weights are read once for each step of the batch. Costs are for one image, on average.
+block of output channels, but for what its epilogue reads and for pixels that strides step over. Weights are read once for each step of the batch. Costs are for one image, on average.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -46,6 +47,8 @@ class StageBytes:
     weights: float
     passes: int
     """How often what is read is read."""
+    beside: float = 0.0
+    """What an epilogue reads, once."""
 
     @staticmethod
     def of(stage: StageOp, apart: Sequence[bool], images: Dim) -> list[StageBytes]:
@@ -56,13 +59,18 @@ class StageBytes:
         weights = sum(bytes_of_an_image(type_, 1)[0] for type_ in whole if not isinstance(stage.kernel, GatherOp))
         read = [bytes_of_an_image(type_, images) for type_ in own]
         written = [bytes_of_an_image(value.type, images) for value in stage.outs]
-        sizes = dict.fromkeys(zip(map(sum, zip(*read, strict=True)), map(sum, zip(*written, strict=True)), strict=True))
-        return [StageBytes(reads, writes, weights, _passes(stage)) for reads, writes in sizes]
+        # What an epilogue of a convolution reads comes after its image and weights, and is read once.
+        split = 1 if isinstance(stage.kernel, ConvOp) else len(read)
+        main, beside = read[:split], read[split:] or [(0.0,) * len(TYPICAL_SIZES)]
+        sums = [map(sum, zip(*one, strict=True)) for one in (main, written, beside)]
+        sizes = dict.fromkeys(zip(*sums, strict=True))
+        part, passes = _part_read(stage), _passes(stage)
+        return [StageBytes(part * reads, writes, weights, passes, extra) for reads, writes, extra in sizes]
 
     def cost(self, step: int, target: Target) -> float:
         """Of an image, where so many are taken at once."""
         again = self.passes if step * self.read > target.l2_bytes / 2 else 1
-        moved = _moved(step, again * self.read, target) + _moved(step, self.written, target)
+        moved = _moved(step, again * self.read, target) + _moved(step, self.written + self.beside, target)
         return moved + (self.weights + BYTES_OF_A_CALL) / step
 
 
@@ -79,6 +87,15 @@ def _passes(stage: StageOp) -> int:
         return 1
     channels = kernel.type.dims[1]
     return max(1, channels // CHANNELS_OF_A_PASS) if isinstance(channels, int) else 1
+
+
+def _part_read(stage: StageOp) -> float:
+    """The part of an image's pixels that windows of a convolution have in them: strides may step over others."""
+    kernel = stage.kernel
+    if not isinstance(kernel, ConvOp) or kernel.in_type(1).rank != 2 + len(kernel.get("strides")):
+        return 1.0
+    windows = zip(kernel.in_type(1).dims[2:], kernel.get("strides"), strict=True)
+    return math.prod(min(1.0, size / stride) for size, stride in windows if isinstance(size, int))
 
 
 @functools.lru_cache(maxsize=1024)

@@ -53,3 +53,13 @@ func.func @any_size(%x: !layout.tensor<N x 8 x f32>) {
   schedule.stage @sum %y = kernel.reduce sum(%h) axes [0]
   func.return
 }
+
+// Strides step over three of four pixels, and what is added is read once: four images stay in L2 for all channels.
+// CHECK-LABEL: @strides
+// CHECK: schedule.batches {{.*}} 4 of 16
+func.func @strides(%x: !layout.tensor<16 x 128 x 14 x 14 x f32, NCHW8c>, %r: !layout.tensor<16 x 256 x 7 x 7 x f32, NCHW8c>) {
+  %w = schedule.buffer constant @u : !layout.tensor<256 x 128 x 1 x 1 x f32, ABcd8b8a>
+  %y = schedule.buffer output 0 : !layout.tensor<16 x 256 x 7 x 7 x f32, NCHW8c>
+  schedule.stage @s %y = kernel.conv direct(%x, %w) strides [2, 2] epilogue(%acc, %a = %r) {%b = arith.addf %acc, %a : f32}
+  func.return
+}
