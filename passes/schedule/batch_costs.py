@@ -1,7 +1,8 @@
 """What it costs to take a batch through stages a few images at a time: bytes that come from beyond the L2 cache.
 
 What a stage reads was written last, and is in L2 if it fits there; if not, a direct convolution reads it once for each
-block of output channels, but for what its epilogue reads and for pixels that strides step over. Weights are read once for each step of the batch. Costs are for one image, on average.
+block of output channels, but for what its epilogue reads and for pixels that strides step over. Weights are read once
+for each step of the batch. Costs are for one image, on average.
 """
 
 from __future__ import annotations
