@@ -89,14 +89,18 @@ def _scatter_elements(types: Sequence[GraphTensorType], values: Mapping[str, Any
 
 
 def _scatter_nd(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
-    x, indices, updates = (t.dims for t in types)
-    depth = indices[-1]
-    if isinstance(depth, int):
-        yield from zip((*indices[:-1], *x[depth:]), updates)
+    """The ranks tell how many axes a position names, whatever the size of the indices' last axis is."""
+    x, indices, updates = types
+    depth = indices.rank - 1 + x.rank - updates.rank
+    yield indices.dims[-1], depth
+    if 0 <= depth <= x.rank:
+        yield from zip((*indices.dims[:-1], *x.dims[depth:]), updates.dims, strict=True)
 
 
 def _grid_sample(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
-    yield types[0].dims[0], types[1].dims[0]
+    x, grid = types[0].dims, types[1].dims
+    yield x[0], grid[0]
+    yield grid[-1], len(x) - 2
 
 
 def _reverse_sequence(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
@@ -105,6 +109,7 @@ def _reverse_sequence(types: Sequence[GraphTensorType], values: Mapping[str, Any
 
 def _roi_align(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     yield types[1].dims[0], types[2].dims[0]
+    yield types[1].dims[1], 4
 
 
 def _non_max_suppression(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
@@ -173,6 +178,12 @@ def _picked_positions(types: Sequence[GraphTensorType], values: Mapping[str, Any
         yield from _one_where_picked(types[0].dims[batch : batch + depth], positions)
 
 
+def _scattered_positions(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
+    x, indices, updates = types
+    depth = max(indices.rank - 1 + x.rank - updates.rank, 0)
+    yield from _one_where_picked(x.dims[:depth], indices.dims[:-1])
+
+
 def _compared(types: Sequence[GraphTensorType], values: Mapping[str, Any]) -> Iterator[Pair]:
     """There is no largest element of none."""
     dims, axis = types[0].dims, values["axis"]
@@ -209,7 +220,7 @@ _MINIMUMS: Rules = (
     (GatherNdOp, _picked_positions),
     (PadOp, _repeated),
     (ScatterElementsOp, _picked_elements),
-    (ScatterNdOp, _picked_positions),
+    (ScatterNdOp, _scattered_positions),
 )
 
 
