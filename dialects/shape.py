@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import functools
 import keyword
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -106,22 +107,7 @@ def floordiv(left: Dim, right: Dim) -> Dim:
     # Keep the constant part in [0, 1), so that (H - 1) floordiv 2 + 1 and (H + 1) floordiv 2 are one expression.
     constant: Any = quotient.as_coeff_Add()[0]
     whole = constant.p // constant.q
-    return canonical(_without_fractions(sympy.floor(quotient - whole)) + whole)
-
-
-def _without_fractions(value: sympy.Expr) -> sympy.Expr:
-    """The same with fractions of maxima and minima inside of them: max(0, 2 N - 6) / 2 is max(0, N - 3)."""
-    import sympy
-
-    terms: list[Any] = []
-    for term in sympy.Add.make_args(value):
-        coefficient: Any
-        coefficient, rest = term.as_coeff_Mul()
-        if coefficient.q != 1 and isinstance(rest, sympy.Max | sympy.Min):
-            rest = rest.func(*(sympy.expand(argument / coefficient.q) for argument in rest.args))
-            coefficient = coefficient.p
-        terms.append(coefficient * rest)
-    return sympy.Add(*terms)
+    return canonical(sympy.floor(quotient - whole) + whole)
 
 
 def _without_inner_floor(quotient: sympy.Expr) -> sympy.Expr:
@@ -168,7 +154,7 @@ def maximum(left: Dim, right: Dim) -> Dim:
         return max(left, right)
     import sympy
 
-    return canonical(sympy.Max(left, right))
+    return _extreme(sympy.Max, left, right)
 
 
 @_remembered
@@ -177,7 +163,23 @@ def minimum(left: Dim, right: Dim) -> Dim:
         return min(left, right)
     import sympy
 
-    return canonical(sympy.Min(left, right))
+    return _extreme(sympy.Min, left, right)
+
+
+def _extreme(function: Any, left: Dim, right: Dim) -> Dim:
+    """The maximum or minimum, with what divides all terms before it: max(0, 6 N - 16) is 2 max(0, 3 N - 8).
+
+    Thus one half of it is a whole number for the eye; and SymPy 1.14 takes a sixth of anything even for one.
+    """
+    import sympy
+
+    value = function(left, right)
+    if not isinstance(value, function):
+        return canonical(value)
+    arguments = [sympy.expand(argument) for argument in value.args]
+    terms = [term for argument in arguments for term in sympy.Add.make_args(argument)]
+    content = math.gcd(*(int(term.as_coeff_Mul()[0]) for term in terms))
+    return canonical(content * function(*(sympy.expand(argument / content) for argument in arguments)))
 
 
 def scaled(size: Dim, numerator: int, denominator: int) -> Dim:
