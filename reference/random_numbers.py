@@ -44,13 +44,13 @@ def threefry(key: tuple[int, int], low: np.ndarray, high: np.ndarray) -> tuple[n
 
 
 def _random(inputs: Arrays, attributes: Attributes) -> Arrays:
-    shape, name = tuple(attributes["shape"]), attributes["dtype"]
+    shape, dtype = tuple(attributes["shape"]), np.dtype(attributes["dtype"])
     places = np.arange(math.prod(shape), dtype=np.uint64)
     first, second = (int(word) & 0xFFFFFFFF for word in inputs[0])
     key = first, second ^ attributes.get("stream", 0)
     words = threefry(key, places.astype(np.uint32), (places >> np.uint64(32)).astype(np.uint32))
-    numbers = _normal(*words) if attributes.get("distribution") == "normal" else _uniform(*words, name)
-    return [numbers.reshape(shape).astype(np.dtype(name))]
+    numbers = _normal(*words) if attributes.get("distribution") == "normal" else _uniform(*words, dtype.name)
+    return [numbers.reshape(shape).astype(dtype)]
 
 
 def _uniform(a: np.ndarray, b: np.ndarray, name: str) -> np.ndarray:

@@ -75,6 +75,8 @@ def _cubic(distance: np.ndarray, a: float) -> np.ndarray:
 def axis_weights(mode: str, positions: Fractions, size: int, scale: float, attributes: dict[str, Any]) -> np.ndarray:
     """The matrix [outputs, size] that interpolates one axis linearly or cubically."""
     numerators, divisor = positions
+    if len(numerators) == 0:
+        return np.zeros((0, size))
     cubic = mode == "cubic"
     stretch = min(scale, 1.0) if attributes.get("antialias") else 1.0
     support = (2.0 if cubic else 1.0) / stretch
@@ -111,7 +113,10 @@ def _resize(inputs: Arrays, attributes: Attributes) -> Arrays:
 
 
 def resize(x: np.ndarray, shape: tuple[int, ...], scales: Sequence[Scale | None], attributes: Attributes) -> np.ndarray:
-    """``x`` interpolated to ``shape``, one axis after another; where no scale is given, it follows from the sizes."""
+    """``x`` interpolated to ``shape``, one axis after another; where no scale is given, it follows from the sizes.
+
+    Integers are cut off, and rounded where neighbours are averaged against aliasing, as onnxruntime has both.
+    """
     mode, coordinates = attributes["mode"], attributes.get("coordinates", "half_pixel")
     roi = attributes.get("roi") or [0.0] * x.ndim + [1.0] * x.ndim
     result = x if mode == "nearest" else widened(x).astype(np.float64)
@@ -135,7 +140,8 @@ def resize(x: np.ndarray, shape: tuple[int, ...], scales: Sequence[Scale | None]
         result = np.where(outside, attributes.get("extrapolation", 0.0), result)
     if x.dtype.kind in "iu" and result.dtype != x.dtype:
         limits = np.iinfo(x.dtype)
-        result = np.clip(np.trunc(result), limits.min, limits.max)
+        whole = np.rint(result) if attributes.get("antialias") else np.trunc(result)
+        result = np.clip(whole, limits.min, limits.max)
     return np.ascontiguousarray(result.astype(x.dtype, copy=False))
 
 

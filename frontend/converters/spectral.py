@@ -221,22 +221,24 @@ def _of_length(node: Node, rows: Value, length: Dim) -> Value:
 
 @converter("STFT", since=17, several_steps=True)
 def convert_stft(node: Node) -> Value:
-    """A convolution: its stride is the step between frames, its channels are sines and cosines times the window."""
+    """A convolution: its stride is the step between frames, its channels are sines and cosines times the window.
+
+    One side of a complex signal's spectrum, which the specification calls impossible in one place and gives a size in
+    another, is its first half, as shape inference, onnxruntime and the evaluator have it.
+    """
     b = node.b
     signal = node.input(0)
     if signal.rank == 2:
         signal = b.unsqueeze(signal, [2])
-    given = signal.dims[2]
     signal, components = _with_components(node, signal)
     window = node.optional(2)
     step = int(node.constant_input(1, "the step between frames").reshape(()))
     length = _frame_length(node, window)
     if step < 1 or length < 1:
         node.invalid(f"frames of {length} every {step}: both must be at least 1")
-    half, onesided = length // 2 + 1, bool(node.attribute("onesided", 1))
-    bins = half if onesided and given == 1 else length
+    bins = length // 2 + 1 if node.attribute("onesided", 1) else length
     if length >= _LONG_FRAME and is_worth_factors(length):
-        return _only_own_side(node, _frames_by_factors(node, signal, window, step, length, bins), given, onesided)
+        return _frames_by_factors(node, signal, window, step, length, bins)
     matrix = fourier_matrix(length, components, bins).astype(signal.type.dtype)
     weights = b.constant(np.ascontiguousarray(matrix.transpose(3, 2, 1, 0)).reshape(2 * bins, components, length))
     if window is not None:
@@ -245,16 +247,7 @@ def convert_stft(node: Node) -> Value:
     fields = {"strides": [step], "pads": [0, 0], "dilations": [1], "group": 1}
     spectra = b.op(graph.ConvOp, channels, weights, **fields)
     batch, _, frames = spectra.dims
-    result = b.transpose(b.reshape(spectra, (batch, 2, bins, frames)), [0, 3, 2, 1])
-    return _only_own_side(node, result, given, onesided)
-
-
-def _only_own_side(node: Node, result: Value, given: Dim, onesided: bool) -> Value:
-    """Of real numbers one side, of complex ones both, where a run tells which they are."""
-    if isinstance(given, int) or not onesided:
-        return result
-    length = result.dims[2]
-    return node.b.slice(result, [2], [0], [subtract(length, multiply(subtract(2, given), length - (length // 2 + 1)))])
+    return b.transpose(b.reshape(spectra, (batch, 2, bins, frames)), [0, 3, 2, 1])
 
 
 def _frames_by_factors(node: Node, signal: Value, window: Value | None, step: int, length: int, bins: int) -> Value:

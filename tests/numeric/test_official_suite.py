@@ -8,8 +8,9 @@ from __future__ import annotations
 import functools
 import glob
 import re
+import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -52,14 +53,28 @@ ON_THE_HOST: list[str] = [
 ]  # fmt: skip
 """Names of cases of which a step runs on the host, as patterns: there is no kernel, or only a run gives the sizes."""
 
-RANDOM = "bernoulli(_.*)?"
+RANDOM = "bernoulli(_.*)?|training_dropout(_default)?(_mask)?"
 """Cases of random numbers, of a generator that ONNX does not name: only their shapes and types are compared."""
 
+
+class Difference(NamedTuple):
+    """How many elements may be further off than the suite allows, how far the furthest, and why."""
+
+    elements: int
+    furthest: float
+    why: str
+
+
 OTHERWISE = {
-    "maxunpool_export_with_output_shape": "indices count in the shape that is given, as onnxruntime has it",
-    "attention_4d_causal_fp16_expanded": "two of 192 numbers differ in the last digit of f16: more than allowed",
-    "dft_inverse(_opset19)?": "zeros are 1.9e-7 in what is expected, and 3e-15 here; 1e-7 is allowed",
+    "maxunpool_export_with_output_shape": Difference(
+        8, 8.0, "indices count in the shape that is given, as PyTorch exports them and onnxruntime reads them"
+    ),
+    "attention_4d_causal_fp16_expanded": Difference(
+        2, 2 * 2**-12, "what is expected rounds exponentials and their sum to f16 within Softmax; here it rounds once"
+    ),
+    "dft_inverse(_opset19)?": Difference(10, 2e-7, "zeros are 1.9e-7 in what is expected, and 3e-15 here"),
 }
+"""Cases whose results differ from what is expected in exactly so many elements, all others within what is allowed."""
 
 
 @functools.cache
@@ -74,8 +89,9 @@ def reason(name: str) -> str | None:
     return next((why for why, patterns in REFUSED.items() if any(re.fullmatch(p, name) for p in patterns)), None)
 
 
-def is_otherwise(name: str) -> bool:
-    return any(re.fullmatch(pattern, name.removeprefix("test_")) for pattern in OTHERWISE)
+def difference(name: str) -> Difference | None:
+    name = name.removeprefix("test_")
+    return next((allowed for pattern, allowed in OTHERWISE.items() if re.fullmatch(pattern, name)), None)
 
 
 def is_hosted(name: str) -> bool:
@@ -111,7 +127,19 @@ def _compare(expected: Any, found: Any, case: Any) -> None:
     values = found if isinstance(expected, list) else [found]
     if re.fullmatch(RANDOM, case.name.removeprefix("test_")):
         wanted, values = ([np.zeros_like(array) for array in arrays] for arrays in (wanted, values))
-    Runner.assert_similar_outputs(wanted, values, case.rtol, case.atol)
+    allowed = difference(case.name)
+    if allowed is None:
+        Runner.assert_similar_outputs(wanted, values, case.rtol, case.atol)
+    for array, value in zip(wanted, values, strict=True) if allowed else ():
+        _assert_differs_so(array, value, allowed, case)
+
+
+def _assert_differs_so(wanted: np.ndarray, found: np.ndarray, allowed: Difference, case: Any) -> None:
+    assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape)
+    wanted, found = wanted.astype(np.float64), found.astype(np.float64)
+    off = ~np.isclose(found, wanted, case.rtol, case.atol)
+    assert np.count_nonzero(off) == allowed.elements
+    assert np.abs(found - wanted)[off].max() <= allowed.furthest
 
 
 def problem(case: Any) -> str | None:
@@ -128,7 +156,7 @@ def problem(case: Any) -> str | None:
     except UnsupportedOperatorError as error:
         return None if reason(case.name) else f"refused: {error}"
     except AssertionError as error:
-        return None if is_otherwise(case.name) else str(error)
+        return str(error) or traceback.format_exc(limit=-1)
     except Exception as error:  # A case that fails in any way is one of those to be listed.
         return f"{type(error).__name__}: {error}"
     return "passes, and is listed as refused" if reason(case.name) else None
@@ -156,5 +184,5 @@ def test_few_are_refused_and_few_need_the_host() -> None:
         if reason(case.name) is None
         and not any(re.fullmatch(pattern, case.name.removeprefix("test_")) for pattern in not_passing)
     ]
-    assert len(passing) >= len(cases()) - 20
+    assert len(passing) >= len(cases()) - 22
     assert len([case for case in passing if not is_hosted(case.name)]) >= 1700

@@ -157,3 +157,20 @@ def test_a_pointwise_convolution_before_images_grow(mode: str) -> None:
     expected = np.maximum(sums + weights["b"][:, None, None], 0)
     found = lamina.compile(made, threads=1).run(feeds)["out"]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("antialias", "last"), [(0, 3), (1, 4)])
+def test_integers_are_cut_off_and_rounded_against_aliasing(antialias: int, last: int) -> None:
+    """As onnxruntime does, which rounds antialiased ones after each axis, too. ONNX's evaluator rounds both."""
+    row = np.array([1, 2, 9, 7, 3, 3], np.int8)
+    proto = model([1, 6], {"sizes": [1, 3], "mode": "linear", "antialias": antialias}, 19)
+    proto.graph.input[0].type.tensor_type.elem_type = TensorProto.INT8
+    found = lamina.compile(proto, threads=1).run({"x": row[None]})["y0"]
+    assert found[0].tolist() == evaluate(proto, {"x": row[None]})["y0"][0].tolist()
+    assert found[0, -1] == last
+
+
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+def test_nothing_is_made_of_some_elements(mode: str) -> None:
+    proto = model([1, 1, 1, 7], {"scales": [1.0, 1.0, 0.5, 2.0], "mode": mode, "antialias": 1}, 19)
+    assert lamina.compile(proto, threads=1).run({"x": np.ones((1, 1, 1, 7), np.float32)})["y0"].shape == (1, 1, 0, 14)

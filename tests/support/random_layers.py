@@ -157,9 +157,10 @@ def typed_resize(m: RandomModel) -> None:
     # Antialiased integers are rounded by every engine in its own way.
     may_antialias = m.opset >= 18 and m.of(x).dtype.kind == "f"
     if place == "tf_crop_and_resize":
-        ends = m.rng.choice([0.8, 1.4])
+        # Parts of 16, of which no product is rounded: onnxruntime computes places in float32.
+        ends = m.rng.choice([0.8125, 1.4375])
         region = [
-            [0.0 if a in keeps else 0.1 for a in range(count)],
+            [0.0 if a in keeps else 0.125 for a in range(count)],
             [1.0 if a in keeps else ends for a in range(count)],
         ]
         region = m.weight(np.array(region, FLOAT).reshape(-1), may_be_input=False)
@@ -178,6 +179,9 @@ def typed_resize(m: RandomModel) -> None:
         return
     old = shape if axes is None else [shape[axis] for axis in axes]
     sizes = [size if axis in keeps else m.rng.choice([1, 2, 5, 8]) for axis, size in enumerate(old)]
+    if region and mode == "nearest":  # Of an axis that keeps its size onnxruntime takes all, whatever the region.
+        same = [after == before and axis not in keeps for axis, (after, before) in enumerate(zip(sizes, old))]
+        sizes = [size + is_same for size, is_same in zip(sizes, same)]
     if m.opset >= 18 and axes is not None:
         fields["keep_aspect_ratio_policy"] = m.maybe(m.rng.choice(["stretch", "not_larger", "not_smaller"]))
     given = m.input(np.array(sizes), free=False) if m.rng.random() < 0.3 else m.whole(*sizes)
@@ -269,7 +273,7 @@ def bit_cast(m: RandomModel) -> None:
              np.uint8: TensorProto.INT8, np.int32: TensorProto.UINT32}  # fmt: skip
     x = m.value(dtypes=tuple(types))
     if m.opset >= 26:
-        m.add("BitCast", [x], evaluator=True, to=types[m.of(x).dtype.type])
+        m.add("BitCast", [x], evaluator=True, to=types[np.dtype(m.of(x).dtype.str).type])
 
 
 def trees(m: RandomModel) -> None:

@@ -152,7 +152,7 @@ def test_kernels_of_a_text_are_held_against_it_too(name: str, monkeypatch: pytes
     text = (tmp_path / "2-kernel.mlir").read_text()
     for new, message in CASES[name].refused_layouts.items():
         path = tmp_path / "2-kernel.edited.mlir"
-        path.write_text(re.sub(r"(?<=, )(ABcd8b\d+a|Ba16b)(?=>)", new, text))
+        path.write_text(re.sub(r"(?<=, )(ABcd8b\d+a|Ba\d+b)(?=>)", new, text))
         level = LevelText(path, "kernel", tmp_path / "constants.npz")
         with pytest.raises(Exception, match=message), level.opened("avx2", 3.0, "flush"):
             pass
