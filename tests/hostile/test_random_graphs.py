@@ -19,8 +19,9 @@ import lamina
 import numpy as np
 import onnx
 import pytest
+from lamina.errors import InternalError
 from lamina.pipeline import PipelineOptions
-from lamina.runtime.errors import LaminaError, MemoryAccessError
+from lamina.runtime.errors import LaminaError, MemoryAccessError, TargetMismatchError
 from other_engines import Arrays, assert_same, evaluated, evaluated_by_node, feeds_to_try, reference
 from random_model import RandomModel
 from random_types import ALL_STEPS
@@ -80,13 +81,15 @@ def compared(seed: int, also_fixed: bool, asks_others: bool = True) -> int:
     try:
         # First, since what would leave its memory ends with an error that names it, and not the process.
         checked = lamina.compile(model, threads=2, options=PipelineOptions(checked=True))
+    except InternalError:
+        raise
     except LaminaError:
         return 0
     one, two = (lamina.compile(model, threads=threads) for threads in (1, 2))
     for attempt, given in enumerate(feeds_to_try(model, feeds, rng)):
         try:
             expected = checked.run(given)
-        except MemoryAccessError:
+        except (MemoryAccessError, TargetMismatchError):
             raise
         except LaminaError:
             continue
