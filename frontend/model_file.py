@@ -51,6 +51,12 @@ def _validated(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
+_OTHER_FILES = {
+    ".mlir": "text of a level: `lamina compile` makes a compiled file of it, `lamina-opt` runs passes on it",
+    ".lamina": "a compiled file, it seems: `lamina.load` opens it",
+}
+
+
 def _read(source: ModelSource) -> tuple[onnx.ModelProto, Path | None]:
     """The model as it stands, and the file that it comes from."""
     if isinstance(source, onnx.ModelProto):
@@ -62,6 +68,8 @@ def _read(source: ModelSource) -> tuple[onnx.ModelProto, Path | None]:
         raise InvalidModelError(f"'{path}' is a folder: give the .onnx file in it")
     if not path.is_file():
         raise FileNotFoundError(f"no model at '{path}'")
+    if path.suffix in _OTHER_FILES:
+        raise UnreadableModelError(f"'{path}' is no ONNX model, but {_OTHER_FILES[path.suffix]}")
     size = path.stat().st_size
     if size > MAX_FILE_BYTES:
         raise InvalidModelError(

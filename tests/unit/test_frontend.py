@@ -330,6 +330,10 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
         imported(b"")
     with pytest.raises(FileNotFoundError, match="no model at"):
         imported(tmp_path / "absent.onnx")
+    for name, advice in (("3-schedule.mlir", "lamina compile"), ("model.lamina", "lamina.load")):
+        (tmp_path / name).write_text("builtin.module {}")
+        with pytest.raises(InvalidModelError, match=f"'.*{name}' is no ONNX model, but .*`{advice}`"):
+            imported(tmp_path / name)
 
 
 def test_complex_numbers_are_refused() -> None:
