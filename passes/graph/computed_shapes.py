@@ -269,9 +269,7 @@ def slices(v: SizeWriter, op: DynamicSliceOp) -> Slices:
     beyond = v.add(AddOp([sizes, one]))
     steps = v.clamped(steps, v.add(SubOp([zero, beyond])), beyond)
     is_back = v.add(LessOp([steps, zero]))
-    start, end = (
-        _where(v, v.add(LessOp([bound, zero])), v.add(AddOp([bound, sizes])), bound) for bound in (starts, ends)
-    )
+    start, end = (_from_the_beginning(v, bound, sizes, zero) for bound in (starts, ends))
     before, last = _where(v, is_back, v.constant(-1), zero), v.add(SubOp([sizes, one]))
     most = _where(v, is_back, last, sizes)
     # Of an axis without elements the first place is none of it, but there are none to take.
@@ -280,13 +278,15 @@ def slices(v: SizeWriter, op: DynamicSliceOp) -> Slices:
     return Slices(axes, first, steps, _steps_within(v, distance, steps))
 
 
+def _from_the_beginning(v: SizeWriter, bounds: SSAValue, sizes: SSAValue, zero: SSAValue) -> SSAValue:
+    """Bounds of which negative ones count from the end."""
+    return _where(v, v.add(LessOp([bounds, zero])), v.add(AddOp([bounds, sizes])), bounds)
+
+
 def _runs(v: SizeWriter, axes: list[int], sizes: SSAValue, starts: SSAValue, ends: SSAValue) -> Slices:
     """Slices of neighbours."""
     zero = v.constant(0)
-    first, end = (
-        v.clamped(_where(v, v.add(LessOp([bound, zero])), v.add(AddOp([bound, sizes])), bound), zero, sizes)
-        for bound in (starts, ends)
-    )
+    first, end = (v.clamped(_from_the_beginning(v, bound, sizes, zero), zero, sizes) for bound in (starts, ends))
     return Slices(axes, first, None, v.add(MaximumOp([v.add(SubOp([end, first])), zero])))
 
 

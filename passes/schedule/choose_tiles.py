@@ -53,6 +53,7 @@ from ..tiling import (
     tile_strip,
     tiles_along_height,
 )
+from ..winograd_blocks import idle_part, winograd_block
 
 if TYPE_CHECKING:
     from ...machines import Target
@@ -84,12 +85,8 @@ PIXELS_IN_BLOCK = 96
 # Blocks of tiles that threads share evenly enough, however many they are; and blocks where all channels are one panel.
 MANY_BLOCKS = 6
 FEWEST_BLOCKS = 4
-# Work that is not too much for blocks which threads share evenly.
-WORTH_AN_EVEN_SHARE = 1.02
 # Pixels whose sums in whole matrices go through the epilogue at once.
 TILE_PIXELS = 4
-# Rows of one of Winograd's products that take as long as loading a row of U from L2, measured.
-LOAD_OF_U = 0.7
 
 
 @dataclass(frozen=True)
@@ -281,8 +278,7 @@ def _strip_of_signal(kernel: ConvOp, columns: int, target: Target) -> int:
     pixel = element_bytes(x.element_type) * int(x.dims[1]) * kernel.get("strides")[-1]
     strip = max(1, target.l2_bytes // 4 // pixel // columns) * columns
     blocks = -(-int(y.dims[1]) // w.layout.block_of(0))
-    weights = element_bytes(w.element_type) * int(dims.product(w.dims))
-    return strip if weights < strip * pixel * (blocks - 1) else 0
+    return strip if _bytes(w) < strip * pixel * (blocks - 1) else 0
 
 
 def _divisor(extent: int, most: int, tile: int) -> int:
@@ -324,13 +320,11 @@ def _gemm(kernel: Operation, target: Target) -> Decisions:
         # A copy of its own waits for many of them at a time.
         pack_along=copies_rows and isinstance(rows, int) and rows > tile and not (fetches and shares_sets),
         prefetch=fetches,
-        ahead=target.stream_ahead if packed and _is_far(_bytes(b), target) else 0,
         atom=atom.name if atom else GENERAL_ATOM,
     )
-    if decided.copies(kernel):
-        decided = replace(decided, ahead=0)
-    else:
-        decided = replace(decided, row_chunks=_row_chunks(kernel, decided, FEW_PANELS))
+    if not decided.copies(kernel):
+        ahead = target.stream_ahead if packed and _is_far(_bytes(b), target) else 0
+        decided = replace(decided, ahead=ahead, row_chunks=_row_chunks(kernel, decided, FEW_PANELS))
     few_rows = None if packed else few_rows_tile(kernel, target)
     if few_rows is None:
         return decided
@@ -354,8 +348,8 @@ def _is_worth_a_copy(kernel: GemmOp, tile: int, target: Target) -> bool:
     b, rows = kernel.in_type(1), gemm_rows(kernel)
     if widens(kernel) and panel_width(kernel):
         return not isinstance(rows, int) or rows > tile
-    is_far = _rows_lie_far_apart(b, kernel.get("transpose_b"), target)
-    return is_far is not None and _at_least(rows) >= (ROWS_WORTH_A_COPY if is_far else ROWS_WORTH_ALIGNING)
+    enough = _rows_worth_a_copy(b, kernel.get("transpose_b"), target)
+    return enough is not None and _at_least(rows) >= enough
 
 
 def _block_gemm(kernel: Operation, target: Target) -> Decisions:
@@ -416,20 +410,18 @@ def _depth_block(depth: Dim, row_bytes: int, fetches: bool, target: Target) -> i
     return max(1, target.l2_bytes // 4 // row_bytes // MATRIX_BLOCK) * MATRIX_BLOCK
 
 
-def _rows_lie_far_apart(b: TensorType, is_transposed: bool, target: Target) -> bool | None:
-    """Whether each row of a panel read in place has a page of its own, or cache sets that it shares with others.
+def _rows_worth_a_copy(b: TensorType, is_transposed: bool, target: Target) -> int | None:
+    """How many rows of A make up for a copy of B, few where rows of B have a page each, or share sets of the cache.
 
     None where rows lie near each other at whole cache lines, or their elements do not lie side by side.
     """
     if is_transposed or b.rank < 2 or b.layout.pieces[-1].block or b.layout.pieces[-1].axis != b.rank - 1:
         return None
     stride = b.layout.physical_strides(b.dims)[-2]
-    if not isinstance(stride, int):
-        return True
-    size = stride * element_bytes(b.element_type)
+    size = stride * element_bytes(b.element_type) if isinstance(stride, int) else FAR_APART_BYTES
     if size >= FAR_APART_BYTES:
-        return True
-    return None if size % target.cache_line == 0 else False
+        return ROWS_WORTH_A_COPY
+    return None if size % target.cache_line == 0 else ROWS_WORTH_ALIGNING
 
 
 def _rows_share_sets(b: TensorType) -> bool:
@@ -470,40 +462,9 @@ def _conv_winograd(kernel: Operation, target: Target) -> Decisions:
     if tiled is not count:
         tiles = max(tiles, largest // rows * rows)
     blocks = -(-count // tiles) if isinstance(count, int) else MANY_BLOCKS
-    threads = ("oc",) if blocks < MANY_BLOCKS and _idle_part(panels) <= _idle_part(blocks) else ()
+    threads = ("oc",) if blocks < MANY_BLOCKS and idle_part(panels) <= idle_part(blocks) else ()
     fetches = _is_far(4 * points * channels * int(kernel.type.dims[1]), target) and tiles >= 2 * rows
     return Winograd(channel_blocks=columns // lanes, rows=rows, tiles=tiles, prefetch=fetches, threads=threads)
-
-
-def _idle_part(pieces: int) -> tuple[float, ...]:
-    """The part of the time that threads idle which share so many equal pieces: two threads, then four."""
-    return tuple(1 - pieces / (threads * -(-pieces // threads)) for threads in (2, 4))
-
-
-def winograd_block(count: Dim, largest: int, most_rows: int, *, is_shared: bool = False) -> tuple[int, int]:
-    """Rows of a register tile and tiles of a block that take least time for so many tiles of the image.
-
-    Where threads share blocks alone, a little more work is done for blocks that these can share evenly.
-    """
-    if not isinstance(count, int):
-        return most_rows, max(1, largest // most_rows) * most_rows
-    found = [
-        (_work_with_padding(count, rows, blocks), -rows * blocks, rows)
-        for rows in range(1, most_rows + 1)
-        for blocks in range(1, max(1, min(largest, count + rows) // rows) + 1)
-        if rows * blocks * 2 > min(largest, count)
-    ]
-    least = min(found)
-    if is_shared:
-        near = [one for one in found if one[0] <= WORTH_AN_EVEN_SHARE * least[0]]
-        least = min(near, key=lambda one: (_idle_part(-(-count // -one[1])), one))
-    _, negative_tiles, rows = least
-    return rows, -negative_tiles
-
-
-def _work_with_padding(count: int, rows: int, blocks: int) -> float:
-    """Tiles computed in all, each dearer the fewer rows share a load of U."""
-    return -(-count // (rows * blocks)) * rows * blocks * (1 + LOAD_OF_U / rows)
 
 
 def _conv_im2col(kernel: Operation, target: Target) -> Decisions:

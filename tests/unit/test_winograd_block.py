@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from lamina.passes.schedule.choose_tiles import winograd_block
+from lamina.passes.winograd_blocks import winograd_block
 
 # Tiles of an image, how many fit L2, and the most rows that registers hold: 2 vectors wide, 4, and 6.
 FITTING = [(4, 12, 6), (4, 45, 13), (9, 45, 13), (16, 22, 6), (16, 45, 13), (16, 60, 4), (36, 22, 6), (64, 45, 13)]
