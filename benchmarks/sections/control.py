@@ -12,8 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from rich.table import Table
 
 from ...cli.timing import measure_in_turn
-from ...compiler import compile
-from .speed import in_turn, open_session
+from .speed import both_engines
 
 _STATE = 64
 
@@ -29,7 +28,7 @@ class Case:
     results: tuple[str, ...] = ("y",)
     free: tuple[str, ...] = ()
 
-    def model(self) -> bytes:
+    def model(self) -> onnx.ModelProto:
         inputs = [
             helper.make_tensor_value_info(
                 name,
@@ -41,7 +40,7 @@ class Case:
         outputs = [onnx.ValueInfoProto(name=name) for name in self.results]
         constants = [numpy_helper.from_array(array, name) for name, array in self.constants.items()]
         graph = helper.make_graph(list(self.nodes), "case", inputs, outputs, constants)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9).SerializeToString()
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
 
 
 def _numbers(*shape: int) -> np.ndarray:
@@ -130,8 +129,7 @@ def measure(seconds: float, progress: Callable[[dict[str, Any]], None]) -> list[
     """A row a case: microseconds of each engine."""
     rows = []
     for case in _cases():
-        model, feeds = case.model(), dict(case.feeds)
-        runners = in_turn(compile(model, threads=1), open_session(model, 1), feeds)
+        runners = both_engines(case.model(), dict(case.feeds))
         times = measure_in_turn(runners, seconds).statistics
         rows.append({"name": case.name, **{engine: times[engine]["p50_ms"] * 1e3 for engine in runners}})
         progress(rows[-1])

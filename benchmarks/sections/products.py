@@ -16,10 +16,9 @@ from onnx import TensorProto, helper
 from rich.table import Table
 
 from ...cli.timing import Measurement, measure_in_turn
-from ...compiler import compile
 from ..one_kernel import model_of
 from ..peak import Chains
-from .speed import in_turn, open_session
+from .speed import both_engines
 
 PRODUCTS = (
     (64, 25088, 4096), (64, 4096, 4096), (1024, 4096, 1000), (1024, 2048, 512), (196, 3072, 768), (196, 768, 3072),
@@ -52,8 +51,7 @@ def measure(seconds: float, progress: Callable[[dict[str, Any]], None]) -> dict[
     result: dict[str, Any] = {"rows": []}
     chains = Chains()
     for case in cases():
-        executable, session = compile(case.model, threads=1), open_session(case.model.SerializeToString(), 1)
-        runners = in_turn(executable, session, case.feeds)
+        runners = both_engines(case.model, case.feeds)
         measured = measure_in_turn({**runners, "peak": chains.run}, seconds)
         rates = {name: case.operations / measured.statistics[name]["p50_ms"] / 1e6 for name in runners}
         shares = {name: _share(measured, name, case, chains) for name in runners}

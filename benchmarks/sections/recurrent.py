@@ -12,9 +12,8 @@ from onnx import TensorProto, helper
 from rich.table import Table
 
 from ...cli.timing import measure_in_turn
-from ...compiler import compile
 from ..one_kernel import model_of
-from .speed import in_turn, open_session
+from .speed import both_engines
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 SIZES = (
@@ -74,8 +73,7 @@ def measure(seconds: float, progress: Callable[[dict[str, Any]], None]) -> dict[
     """A row a layer: seconds by engine. ``progress`` is called with each row."""
     rows = []
     for case in cases():
-        executable, session = compile(case.model, threads=1), open_session(case.model.SerializeToString(), 1)
-        runners = in_turn(executable, session, case.feeds)
+        runners = both_engines(case.model, case.feeds)
         times = measure_in_turn(runners, seconds).statistics
         row = {
             "name": case.name,

@@ -12,8 +12,7 @@ from onnx import helper, numpy_helper
 from rich.table import Table
 
 from ...cli.timing import measure_in_turn
-from ...compiler import compile
-from .speed import in_turn, open_session
+from .speed import both_engines
 
 
 @dataclass(frozen=True)
@@ -133,8 +132,7 @@ def measure(seconds: float, progress: Callable[[dict[str, Any]], None]) -> dict[
     """A row a node: milliseconds by engine. ``progress`` is called with each row."""
     rows = []
     for case in cases():
-        executable, session = compile(case.model, threads=1), open_session(case.model.SerializeToString(), 1)
-        runners = in_turn(executable, session, case.feeds)
+        runners = both_engines(case.model, case.feeds)
         times = measure_in_turn(runners, seconds).statistics
         row = {"name": case.name, **{name: times[name]["p50_ms"] for name in runners}}
         rows.append(row)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from onnx import ModelProto
 from rich.table import Table
 
 from ...cli.timing import Runners, measure_in_turn
@@ -56,6 +57,11 @@ def open_session(model: Path | str | bytes, threads: int) -> onnxruntime.Inferen
 def in_turn(executable: Executable, session: onnxruntime.InferenceSession, feeds: Feeds) -> Runners:
     """Both engines on the same inputs, to be measured in turns."""
     return {"lamina": lambda: executable.run(feeds), "onnxruntime": lambda: session.run(None, feeds)}
+
+
+def both_engines(model: ModelProto, feeds: Feeds) -> Runners:
+    """The same, on one thread, of a model that is compiled and opened here."""
+    return in_turn(compile(model, threads=1), open_session(model.SerializeToString(), 1), feeds)
 
 
 def relative_error(executable: Executable, session: onnxruntime.InferenceSession, feeds: Feeds) -> float:
